@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * stages.bpf.h - what is observed at each hook of the functions: one body a stage.
+ *
+ * The order in the kernel (mm/vmscan.c, shrink_folio_list): a batch of folios
+ * is taken; per folio a slot is allocated, every mapping is replaced by the
+ * swap entry, the folio is written, and removed from the swap cache, now or,
+ * on an asynchronous device, in a later batch. programs.bpf.h attaches them.
+ */
+#ifndef SWAPTRAIL_BPF_STAGES_BPF_H
+#define SWAPTRAIL_BPF_STAGES_BPF_H
+
+#include "emit.bpf.h"
+
+#define MAX_RECLAIMERS 16384
+#define MAX_FAULTS 16384
+
+/* What one task's reclaim batch is doing right now. */
+struct batch {
+	__u64 begin_ns;
+	__u64 nr_scanned; /* sc->nr_scanned at the begin */
+	__u64 mm;         /* being unmapped from */
+	__u64 writing;    /* folio inside swap_writepage */
+	__u64 removing;   /* folio inside __remove_mapping */
+	__u64 removing_entry;
+	__u32 ptes;
+	__u8 origin;
+	__u8 backend;      /* of `writing` */
+	__u8 slot_gone;    /* `writing` left the swap cache inside swap_writepage */
+	__u8 unmap_failed; /* a mapping of the folio being unmapped stayed */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_RECLAIMERS);
+	__type(key, __u32); /* tid */
+	__type(value, struct batch);
+} batches SEC(".maps");
+
+/* tid -> enum swaptrail_origin, set by the callers of reclaim that leave no trace in scan_control */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_RECLAIMERS);
+	__type(key, __u32);
+	__type(value, __u32);
+} origins SEC(".maps");
+
+struct fault {
+	__u64 begin_ns;
+	__u64 entry;
+	__u64 address;
+	__u32 owner;
+	char comm[SWAPTRAIL_COMM_LEN];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_FAULTS);
+	__type(key, __u32); /* tid */
+	__type(value, struct fault);
+} faults SEC(".maps");
+
+struct split {
+	__u64 folio;
+	__u64 entry;
+	__u32 nr_pages;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_RECLAIMERS);
+	__type(key, __u32); /* tid */
+	__type(value, struct split);
+} splits SEC(".maps");
+
+static __always_inline __u32 current_tid(void)
+{
+	return bpf_get_current_pid_tgid();
+}
+
+static __always_inline struct batch *current_batch(void)
+{
+	__u32 tid = current_tid();
+
+	return bpf_map_lookup_elem(&batches, &tid);
+}
+
+static __always_inline void count_context_full(void)
+{
+	struct swaptrail_totals *t = this_totals();
+
+	if (t)
+		ADD(t->context_full, 1);
+}
+
+static __always_inline void name_batch(struct swaptrail_event *e, const struct batch *batch)
+{
+	if (!batch)
+		return;
+	e->batch_ns = batch->begin_ns;
+	e->origin = batch->origin;
+}
+
+/* A record about one folio, with its present state. */
+static __always_inline struct swaptrail_event *begin_folio_event(__u32 kind, const void *folio, __u64 flags,
+								 __u16 pages, const struct batch *batch)
+{
+	struct swaptrail_event *e = begin_event(kind, folio);
+
+	if (!e)
+		return NULL;
+	e->nr_pages = pages;
+	e->state = folio_state(folio, flags);
+	e->entry = entry_of(folio, flags);
+	name_batch(e, batch);
+	return e;
+}
+
+/* ---- who asks for reclaim -------------------------------------------------- */
+
+static __always_inline void on_origin_begin(__u32 origin)
+{
+	__u32 tid = current_tid();
+
+	if (bpf_map_update_elem(&origins, &tid, &origin, BPF_ANY))
+		count_context_full();
+}
+
+static __always_inline void on_origin_end(void)
+{
+	__u32 tid = current_tid();
+
+	bpf_map_delete_elem(&origins, &tid);
+}
+
+/* mm/vmscan.c reclaim_pages: MADV_PAGEOUT, process_madvise, or DAMON from its kernel thread "kdamond.N" */
+static __always_inline void on_pageout_begin(void)
+{
+	const char damon[] = "kdamond.";
+	char comm[SWAPTRAIL_COMM_LEN] = {};
+	bool same = true;
+
+	bpf_get_current_comm(comm, sizeof(comm));
+#pragma unroll
+	for (int i = 0; i < sizeof(damon) - 1; i++)
+		same = same && comm[i] == damon[i];
+	on_origin_begin(same ? SWAPTRAIL_ORIGIN_DAMON : SWAPTRAIL_ORIGIN_PAGEOUT);
+}
+
+static __always_inline __u8 origin_of(const struct scan_control *sc)
+{
+	__u32 tid = current_tid();
+	__u32 *caller;
+
+	if (current_flags() & PF_KSWAPD)
+		return SWAPTRAIL_ORIGIN_KSWAPD;
+	if (READ_BITFIELD(sc, hibernation_mode))
+		return SWAPTRAIL_ORIGIN_HIBERNATION;
+	caller = bpf_map_lookup_elem(&origins, &tid);
+	if (caller && *caller != SWAPTRAIL_ORIGIN_NODE)
+		return *caller;
+	if (bpf_core_field_exists(sc->proactive) && READ_BITFIELD(sc, proactive))
+		return SWAPTRAIL_ORIGIN_PROACTIVE;
+	if (READ1(sc, target_mem_cgroup))
+		return SWAPTRAIL_ORIGIN_MEMCG_LIMIT;
+	return caller ? *caller : SWAPTRAIL_ORIGIN_DIRECT;
+}
+
+/* ---- the batch ---------------------------------------------------------------- */
+
+static __always_inline void on_reclaim_begin(const struct scan_control *sc)
+{
+	struct batch batch = {};
+	struct swaptrail_event *e;
+	__u32 tid = current_tid();
+
+	batch.begin_ns = bpf_ktime_get_ns();
+	batch.origin = origin_of(sc);
+	batch.nr_scanned = READ1(sc, nr_scanned);
+	if (bpf_map_update_elem(&batches, &tid, &batch, BPF_ANY))
+		count_context_full();
+
+	e = begin_event(SWAPTRAIL_RECLAIM_BEGIN, NULL);
+	if (!e)
+		return;
+	name_batch(e, &batch);
+	e->u.begin.cgroup = memcg_cgroup(READ1(sc, target_mem_cgroup));
+	e->u.begin.gfp = READ1(sc, gfp_mask);
+	e->u.begin.priority = READ1(sc, priority);
+	e->u.begin.may_writepage = READ_BITFIELD(sc, may_writepage);
+	e->u.begin.may_unmap = READ_BITFIELD(sc, may_unmap);
+	e->u.begin.may_swap = READ_BITFIELD(sc, may_swap);
+	bpf_get_current_comm(e->u.begin.comm, sizeof(e->u.begin.comm));
+	end_event(e);
+}
+
+#define STAT(field) (bpf_core_field_exists(stat->field) ? READ1(stat, field) : ~0U)
+
+static __always_inline void on_reclaim_end(const struct scan_control *sc, const struct reclaim_stat *stat,
+					   __u32 reclaimed)
+{
+	struct batch *batch = current_batch();
+	struct swaptrail_event *e;
+	__u32 tid = current_tid();
+
+	count_pages(SWAPTRAIL_RECLAIM_END, true, reclaimed);
+	e = begin_event(SWAPTRAIL_RECLAIM_END, NULL);
+	if (e) {
+		name_batch(e, batch);
+		e->result = reclaimed;
+		e->u.end.nr_scanned = batch ? READ1(sc, nr_scanned) - batch->nr_scanned : ~0U;
+		e->u.end.nr_writeback = STAT(nr_writeback);
+		e->u.end.nr_immediate = STAT(nr_immediate);
+		e->u.end.nr_pageout = STAT(nr_pageout);
+		e->u.end.nr_activate = STAT(nr_activate[0]);
+		e->u.end.nr_ref_keep = STAT(nr_ref_keep);
+		e->u.end.nr_unmap_fail = STAT(nr_unmap_fail);
+		e->u.end.nr_demoted = STAT(nr_demoted);
+		e->u.end.nr_dirty = STAT(nr_dirty);
+		end_event(e);
+	}
+	bpf_map_delete_elem(&batches, &tid);
+}
+
+/* ---- slot --------------------------------------------------------------------- */
+
+/* mm/swapfile.c folio_alloc_swap (6.15 and later), mm/swap_state.c add_to_swap (before). */
+static __always_inline void on_slot_allocated(const void *folio, int error)
+{
+	__u64 flags = folio_flags(folio);
+	__u16 pages = folio_pages(folio, flags);
+	struct swaptrail_event *e;
+
+	count_pages(SWAPTRAIL_SLOT_ALLOCATED, !error, pages);
+	e = begin_folio_event(SWAPTRAIL_SLOT_ALLOCATED, folio, flags, pages, current_batch());
+	if (!e)
+		return;
+	e->result = error;
+	e->u.page.cgroup = folio_cgroup(folio);
+	end_event(e);
+}
+
+/*
+ * The slots are free for reuse. Runs under the cluster's lock with the area's
+ * description at hand; an area without SWP_WRITEOK is being swapped off.
+ */
+static __always_inline void on_slot_freed(const struct swap_info_struct *si, __u64 offset, __u32 pages)
+{
+	struct swaptrail_event *e;
+
+	count_pages(SWAPTRAIL_SLOT_FREED, true, pages);
+	e = begin_event(SWAPTRAIL_SLOT_FREED, NULL);
+	if (!e)
+		return;
+	e->entry = (__u64)READ1(si, type) << SWP_TYPE_SHIFT | offset;
+	e->nr_pages = pages;
+	if (!(READ1(si, flags) & SWP_WRITEOK))
+		e->state = SWAPTRAIL_STATE_SWAPOFF;
+	name_batch(e, current_batch());
+	end_event(e);
+}
+
+/* mm/swapfile.c __swap_cluster_free_entries (7.1 and later): the offset is relative to the cluster. */
+static __always_inline void on_cluster_slots_freed(const struct swap_info_struct *si,
+						   const struct swap_cluster_info *ci, __u32 start, __u32 pages)
+{
+	/* pointers are subtracted as numbers: one of a cluster from one of the array's begin */
+	__u64 bytes = (__u64)ci - (__u64)READ1(si, cluster_info);
+	__u64 cluster = bytes / bpf_core_type_size(struct swap_cluster_info);
+
+	on_slot_freed(si, cluster * cluster_slots + start, pages);
+}
+
+/* ---- unmap -------------------------------------------------------------------- */
+
+static __always_inline bool is_swap_out(__u64 ttu_flags)
+{
+	return ttu_flags & TTU_BATCH_FLUSH;
+}
+
+static __always_inline void on_unmap_one_begin(const struct vm_area_struct *vma, __u64 ttu_flags)
+{
+	struct batch *batch;
+
+	if (!is_swap_out(ttu_flags))
+		return;
+	batch = current_batch();
+	if (!batch)
+		return;
+	batch->mm = (__u64)READ1(vma, vm_mm);
+	batch->ptes = 0;
+}
+
+/*
+ * mm/memory.c mm_trace_rss_stat, called once for each counter of the mm that
+ * changes: inside try_to_unmap_one one MM_SWAPENTS (anon) or MM_SHMEMPAGES
+ * (shmem) for each page table entry replaced. Counting them is how a mapping
+ * that was really there is told from one that the rmap walk only tried.
+ */
+static __always_inline void on_rss_changed(const void *mm, int member)
+{
+	struct batch *batch;
+
+	if (member != MM_SWAPENTS && member != MM_SHMEMPAGES)
+		return;
+	if (!(current_flags() & PF_MEMALLOC))
+		return; /* a fault or an exit: not reclaim */
+	batch = current_batch();
+	if (batch && batch->mm == (__u64)mm)
+		batch->ptes++;
+}
+
+static __always_inline void on_unmap_one_end(const void *folio, const struct vm_area_struct *vma, __u64 address,
+					     __u64 ttu_flags, bool go_on)
+{
+	struct batch *batch;
+	struct swaptrail_event *e;
+	__u64 flags, page;
+
+	if (!is_swap_out(ttu_flags))
+		return;
+	batch = current_batch();
+	if (!batch)
+		return;
+	batch->mm = 0;
+	flags = folio_flags(folio);
+	if (!PAGE_FLAG(flags, swapbacked))
+		return; /* a file page */
+	if (!go_on)
+		batch->unmap_failed = 1;
+	if (!batch->ptes)
+		return;
+	count_pages(SWAPTRAIL_UNMAPPED_ONE, go_on, batch->ptes);
+	e = begin_folio_event(SWAPTRAIL_UNMAPPED_ONE, folio, flags, folio_pages(folio, flags), batch);
+	if (!e)
+		return;
+	e->result = go_on;
+	e->u.map.address = address;
+	e->u.map.value = folio_cgroup(folio);
+	e->u.map.ptes = batch->ptes;
+	/* the VMA can begin in the middle of a large folio (mm/internal.h vma_address) */
+	page = ((address - READ1(vma, vm_start)) >> page_shift) + READ1(vma, vm_pgoff);
+	if (!(e->state & SWAPTRAIL_STATE_KSM))
+		e->u.map.first_page = page - FOLIO_READ(folio, index);
+	read_owner(e, READ1(vma, vm_mm));
+	end_event(e);
+}
+
+/* mm/rmap.c try_to_unmap: every mapping has been visited. */
+static __always_inline void on_unmapped(const void *folio, __u64 ttu_flags)
+{
+	struct batch *batch;
+	struct swaptrail_event *e;
+	__u64 flags;
+	__u16 pages;
+	int mapped;
+
+	if (!is_swap_out(ttu_flags))
+		return;
+	batch = current_batch();
+	flags = folio_flags(folio);
+	if (!batch || !PAGE_FLAG(flags, swapbacked))
+		return;
+	pages = folio_pages(folio, flags);
+	mapped = folio_mapped(folio, flags);
+	if (mapped < 0)
+		mapped = batch->unmap_failed;
+	batch->unmap_failed = 0;
+	count_pages(SWAPTRAIL_UNMAPPED, !mapped, pages);
+	e = begin_folio_event(SWAPTRAIL_UNMAPPED, folio, flags, pages, batch);
+	if (!e)
+		return;
+	if (mapped)
+		e->state |= SWAPTRAIL_STATE_MAPPED;
+	end_event(e);
+}
+
+/* ---- write -------------------------------------------------------------------- */
+
+static __always_inline void on_write_begin(const void *folio)
+{
+	struct batch *batch = current_batch();
+	__u64 flags = folio_flags(folio);
+	struct swaptrail_event *e;
+
+	if (batch) {
+		batch->writing = (__u64)folio;
+		batch->backend = SWAPTRAIL_BACKEND_NONE;
+		batch->slot_gone = 0;
+	}
+	e = begin_folio_event(SWAPTRAIL_WRITE_BEGIN, folio, flags, folio_pages(folio, flags), batch);
+	if (!e)
+		return;
+	e->u.page.cgroup = folio_cgroup(folio);
+	end_event(e);
+}
+
+static __always_inline void note_backend(struct batch *batch, const void *folio, __u8 backend)
+{
+	/* zswap can write back another folio from inside its store */
+	if (batch && batch->writing == (__u64)folio)
+		batch->backend = backend;
+}
+
+/* mm/zswap.c zswap_store, mm/frontswap.c __frontswap_store */
+static __always_inline void on_zswap_stored(const void *folio, bool stored)
+{
+	struct batch *batch = current_batch();
+	__u64 flags = folio_flags(folio);
+	__u16 pages = folio_pages(folio, flags);
+	struct swaptrail_event *e;
+
+	count_pages(SWAPTRAIL_ZSWAP_STORED, stored, pages);
+	if (!stored)
+		return;
+	note_backend(batch, folio, SWAPTRAIL_BACKEND_ZSWAP);
+	e = begin_folio_event(SWAPTRAIL_ZSWAP_STORED, folio, flags, pages, batch);
+	if (e)
+		end_event(e);
+}
+
+/* mm/page_io.c __swap_writepage: the device's turn; on 7.3 the folio is only queued here. */
+static __always_inline void on_write_issued(const void *folio)
+{
+	struct batch *batch = current_batch();
+	__u64 flags = folio_flags(folio);
+	__u16 pages = folio_pages(folio, flags);
+	struct swaptrail_event *e;
+
+	count_pages(SWAPTRAIL_WRITE_ISSUED, true, pages);
+	note_backend(batch, folio, SWAPTRAIL_BACKEND_DEVICE);
+	e = begin_folio_event(SWAPTRAIL_WRITE_ISSUED, folio, flags, pages, batch);
+	if (e)
+		end_event(e);
+}
+
+/* Where swap_writepage put it: what was called inside, or, by elimination, the zero map. */
+static __always_inline __u8 backend_of(const struct batch *batch, const void *folio, int result)
+{
+	if (!batch || batch->writing != (__u64)folio)
+		return SWAPTRAIL_BACKEND_UNKNOWN;
+	if (batch->backend == SWAPTRAIL_BACKEND_NONE && !result && !batch->slot_gone && records_zero_folios())
+		return SWAPTRAIL_BACKEND_ZERO;
+	return batch->backend;
+}
+
+static __always_inline void on_write_end(const void *folio, int result)
+{
+	struct batch *batch = current_batch();
+	struct swaptrail_totals *t = this_totals();
+	__u8 backend = backend_of(batch, folio, result);
+	__u64 flags = folio_flags(folio);
+	__u16 pages = folio_pages(folio, flags);
+	struct swaptrail_event *e;
+
+	count_pages(SWAPTRAIL_WRITE_END, !result, pages);
+	if (t)
+		ADD(t->backend_pages[backend & SWAPTRAIL_BACKEND_MASK], pages);
+	if (batch)
+		batch->writing = 0;
+	e = begin_folio_event(SWAPTRAIL_WRITE_END, folio, flags, pages, batch);
+	if (!e)
+		return;
+	e->result = result;
+	e->u.page.backend = backend;
+	end_event(e);
+}
+
+/* mm/filemap.c folio_end_writeback; a folio that is dirty here failed to be written. */
+static __always_inline void on_write_completed(const void *folio)
+{
+	__u64 flags = folio_flags(folio);
+	struct swaptrail_event *e;
+	__u16 pages;
+
+	if (!in_swap_cache(flags))
+		return;
+	pages = folio_pages(folio, flags);
+	count_pages(SWAPTRAIL_WRITE_COMPLETED, !PAGE_FLAG(flags, dirty), pages);
+	e = begin_folio_event(SWAPTRAIL_WRITE_COMPLETED, folio, flags, pages, NULL);
+	if (e)
+		end_event(e);
+}
+
+/* ---- out of the swap cache ------------------------------------------------------ */
+
+/* The entry must be read before __remove_mapping, which clears it. */
+static __always_inline void on_remove_begin(const void *folio)
+{
+	__u64 flags = folio_flags(folio);
+	struct batch *batch;
+
+	if (!in_swap_cache(flags))
+		return;
+	batch = current_batch();
+	if (!batch)
+		return;
+	batch->removing = (__u64)folio;
+	batch->removing_entry = folio_entry(folio);
+}
+
+static __always_inline void on_remove_end(const void *folio, bool removed)
+{
+	struct batch *batch = current_batch();
+	struct swaptrail_event *e;
+	__u64 flags;
+	__u16 pages;
+
+	if (!batch || batch->removing != (__u64)folio)
+		return;
+	batch->removing = 0;
+	flags = folio_flags(folio);
+	pages = folio_pages(folio, flags);
+	count_pages(SWAPTRAIL_REMOVED, removed, pages);
+	e = begin_folio_event(SWAPTRAIL_REMOVED, folio, flags, pages, batch);
+	if (!e)
+		return;
+	e->entry = batch->removing_entry;
+	e->result = removed;
+	end_event(e);
+}
+
+/* mm/swap_state.c delete_from_swap_cache, swap_cache_del_folio (6.18 and later) */
+static __always_inline void on_cache_deleted(const void *folio)
+{
+	struct batch *batch = current_batch();
+	__u64 flags = folio_flags(folio);
+	__u16 pages = folio_pages(folio, flags);
+	struct swaptrail_event *e;
+
+	count_pages(SWAPTRAIL_CACHE_DELETED, true, pages);
+	if (batch && batch->writing == (__u64)folio)
+		batch->slot_gone = 1;
+	e = begin_folio_event(SWAPTRAIL_CACHE_DELETED, folio, flags, pages, batch);
+	if (e)
+		end_event(e);
+}
+
+/* mm/huge_memory.c: the head of a folio that is about to be split */
+static __always_inline void on_split_begin(const void *folio)
+{
+	__u64 flags = folio_flags(folio);
+	struct split split = {};
+	__u32 tid = current_tid();
+
+	if (!in_swap_cache(flags) || !PAGE_FLAG(flags, head))
+		return;
+	split.folio = (__u64)folio;
+	split.entry = folio_entry(folio);
+	split.nr_pages = folio_pages(folio, flags);
+	if (bpf_map_update_elem(&splits, &tid, &split, BPF_ANY))
+		count_context_full();
+}
+
+static __always_inline void on_split_end(const void *folio, int error)
+{
+	__u32 tid = current_tid();
+	struct split *split = bpf_map_lookup_elem(&splits, &tid);
+	struct swaptrail_event *e;
+	__u64 flags;
+
+	if (!split || split->folio != (__u64)folio)
+		return;
+	if (!error) {
+		flags = folio_flags(folio);
+		count_pages(SWAPTRAIL_SPLIT, true, split->nr_pages);
+		e = begin_folio_event(SWAPTRAIL_SPLIT, folio, flags, folio_pages(folio, flags), current_batch());
+		if (e) {
+			e->entry = split->entry;
+			e->result = split->nr_pages;
+			end_event(e);
+		}
+	}
+	bpf_map_delete_elem(&splits, &tid);
+}
+
+/* ---- swap-in -------------------------------------------------------------------- */
+
+/* Everything is read here: do_swap_page may return with the mm unlocked and the VMA gone. */
+static __always_inline void on_fault_begin(const struct vm_fault *vmf)
+{
+	__u64 entry = entry_of_pte(READ1(vmf, orig_pte.pte));
+	struct fault fault = {};
+	struct task_struct *owner;
+	__u32 tid = current_tid();
+
+	if (!entry)
+		return;
+	fault.begin_ns = bpf_ktime_get_ns();
+	fault.entry = entry;
+	fault.address = READ1(vmf, address);
+	owner = READ3(vmf, vma, vm_mm, owner);
+	fault.owner = READ1(owner, tgid);
+	bpf_get_current_comm(fault.comm, sizeof(fault.comm));
+	if (bpf_map_update_elem(&faults, &tid, &fault, BPF_ANY))
+		count_context_full();
+}
+
+static __always_inline void on_fault_end(int result)
+{
+	__u32 tid = current_tid();
+	struct fault *fault = bpf_map_lookup_elem(&faults, &tid);
+	struct swaptrail_event *e;
+
+	if (!fault)
+		return;
+	count_pages(SWAPTRAIL_SWAP_IN, true, 1);
+	e = begin_event(SWAPTRAIL_SWAP_IN, NULL);
+	if (e) {
+		e->entry = fault->entry;
+		e->nr_pages = 1;
+		e->result = result;
+		e->u.map.address = fault->address;
+		e->u.map.value = e->time_ns - fault->begin_ns;
+		e->u.map.owner = fault->owner;
+		e->u.map.ptes = 1;
+		__builtin_memcpy(e->u.map.comm, fault->comm, sizeof(fault->comm));
+		end_event(e);
+	}
+	bpf_map_delete_elem(&faults, &tid);
+}
+
+/* mm/page_io.c swap_read_folio: a new folio is to be filled from its slot. */
+static __always_inline void on_swap_read(const void *folio)
+{
+	__u64 flags = folio_flags(folio);
+	__u16 pages = folio_pages(folio, flags);
+	struct swaptrail_event *e;
+
+	count_pages(SWAPTRAIL_SWAP_READ, true, pages);
+	e = begin_folio_event(SWAPTRAIL_SWAP_READ, folio, flags, pages, NULL);
+	if (!e)
+		return;
+	/* the synchronous swap-in up to 6.19 sets the entry without the swap cache */
+	e->entry = folio_entry(folio);
+	end_event(e);
+}
+
+static __always_inline void on_zswap_loaded(const void *folio, bool loaded)
+{
+	__u64 flags = folio_flags(folio);
+	__u16 pages = folio_pages(folio, flags);
+	struct swaptrail_event *e;
+
+	count_pages(SWAPTRAIL_ZSWAP_LOADED, loaded, pages);
+	if (!loaded)
+		return;
+	e = begin_folio_event(SWAPTRAIL_ZSWAP_LOADED, folio, flags, pages, NULL);
+	if (!e)
+		return;
+	e->entry = folio_entry(folio);
+	end_event(e);
+}
+
+#endif /* SWAPTRAIL_BPF_STAGES_BPF_H */

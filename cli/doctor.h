@@ -1,0 +1,18 @@
+// `swaptrail doctor`: can this host be watched, and what will be missing?
+#pragma once
+
+#include <string>
+
+namespace swaptrail {
+
+struct DoctorOptions {
+  bool json = false;    // one JSON object a line
+  std::string btf;      // another kernel's BTF; empty: the running kernel
+  std::string symbols;  // its symbol names
+};
+
+// Prints the host's facts and the attach plan. Returns the exit code: 0 every hook is served,
+// 1 some are not (named in the output), 2 a file can't be used, 4 no mode at all.
+int doctor(const DoctorOptions& options);
+
+}  // namespace swaptrail

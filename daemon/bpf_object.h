@@ -1,0 +1,81 @@
+// One BPF object file, opened from memory: constants, programs, links.
+//
+// A thin owner over libbpf. The skeletons are used for their bytes only, since
+// which programs exist in an object is decided at run time by the attach plan.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+struct bpf_link;
+struct bpf_map;
+struct bpf_object;
+struct bpf_program;
+
+namespace swaptrail {
+
+// How a program is hung up in the kernel.
+enum class Attachment : uint8_t { kTracing, kKprobe, kKretprobe, kRawTracepoint };
+
+// Not thread-safe. The destructor detaches and unloads everything.
+class BpfObject {
+ public:
+  // Parses the ELF image; nothing reaches the kernel yet. Errors: Internal (our build is broken).
+  static absl::StatusOr<BpfObject> open(absl::string_view name, const void* image, size_t size);
+
+  BpfObject(BpfObject&&) noexcept = default;
+  BpfObject& operator=(BpfObject&&) = delete;
+  ~BpfObject();
+
+  // Before load(): a `volatile const` of the programs. Errors: Internal (no such constant or size).
+  template <typename T>
+  absl::Status set_constant(absl::string_view constant, T value) {
+    return write_constant(constant, &value, sizeof(value));
+  }
+  absl::Status read_constant(absl::string_view constant, void* value, size_t size) const;
+
+  // Before load(): asks for a program; for kTracing with the kernel function it is for.
+  absl::Status want(const std::string& program, Attachment attachment, const std::string& target);
+  // Before load(): takes the wish back.
+  void unwant(const std::string& program);
+
+  // Loads maps and the wanted programs. Errors: PermissionDenied, ResourceExhausted, Internal with
+  // libbpf's words (the last of its log).
+  absl::Status load();
+
+  // After load(). Errors: Internal with errno's text.
+  absl::Status attach(const std::string& program, Attachment attachment, const std::string& target);
+  // Detaches everything; programs that are running finish. Maps stay.
+  void detach();
+
+  // nullptr if there is none of that name.
+  bpf_map* map(const char* name) const;
+
+  // Runs that the kernel skipped, because the program was already running on that CPU
+  // (bpf_prog_info.recursion_misses, 5.12 and later), of all attached programs.
+  uint64_t recursion_misses() const;
+
+ private:
+  struct Closer {
+    void operator()(bpf_object* object) const;
+  };
+  explicit BpfObject(bpf_object* object) : object_(object) {}
+  absl::StatusOr<std::pair<uint8_t*, uint32_t>> find_constant(absl::string_view constant) const;
+  absl::Status write_constant(absl::string_view constant, const void* value, size_t size);
+
+  std::unique_ptr<bpf_object, Closer> object_;
+  std::vector<bpf_link*> links_;
+  std::vector<bpf_program*> attached_;
+};
+
+// The last lines that libbpf printed, for error texts. Process-wide; set up by BpfObject::open.
+std::string last_libbpf_words();
+
+}  // namespace swaptrail

@@ -1,0 +1,155 @@
+// swaptraild: load what this kernel permits, follow every page on its way to swap, tell.
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "daemon/attach_plan.h"
+#include "daemon/cgroups.h"
+#include "daemon/features.h"
+#include "daemon/kernel_view.h"
+#include "daemon/options.h"
+#include "daemon/output.h"
+#include "daemon/page_frames.h"
+#include "daemon/pipeline.h"
+#include "daemon/privileges.h"
+#include "daemon/proc.h"
+#include "daemon/session.h"
+
+namespace swaptrail {
+namespace {
+
+std::atomic<bool> stop_requested{false};
+
+void request_stop(int) { stop_requested.store(true, std::memory_order_relaxed); }
+
+void catch_signals() {
+  struct sigaction action{};
+  action.sa_handler = request_stop;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &action, nullptr);  // a closed pipe ends the printing only
+}
+
+void say(const std::string& text) { std::fprintf(stderr, "swaptraild: %s\n", text.c_str()); }
+
+ExitCode refuse(ExitCode code, const std::string& what, const std::string& what_to_do) {
+  say(what + "; " + what_to_do);
+  return code;
+}
+
+std::string text_of(const absl::Status& status) { return std::string(status.message()); }
+
+// Which of the hooks are on, for people and for scripts that wait for the line.
+std::string ready_line(const AttachPlan& plan) {
+  int chosen = 0, missing = 0;
+  std::string names;
+  for (const HookPlan& hook : plan.hooks) {
+    if (hook.state == HookState::kChosen) chosen++;
+    if (hook.state != HookState::kMissing) continue;
+    missing++;
+    names += (names.empty() ? "" : ", ") + hook.hook;
+  }
+  std::string line = "ready: mode " + std::string(mode_name(plan.mode.mode)) + ", " +
+                     std::to_string(chosen) + " hooks";
+  if (missing > 0) line += ", not visible: " + names;
+  return line;
+}
+
+ExitCode explain(const Options& options) {
+  auto kernel = KernelView::open({.btf_path = options.btf, .symbols_path = options.symbols, .release = ""});
+  if (!kernel.ok()) return refuse(kExitUsage, text_of(kernel.status()), "see --help");
+  std::optional<HostFeatures> host;
+  ModeChoice mode{options.mode.value_or(Mode::kFull), "as if everything was permitted"};
+  if (options.btf.empty()) {
+    host = probe_host(*kernel);
+    if (auto choice = choose_mode(*host, options.mode); choice.ok())
+      mode = *choice;
+    else
+      mode.reason = text_of(choice.status());
+  }
+  const AttachPlan plan = make_attach_plan(*kernel, mode);
+  const std::string text = options.print == PrintFormat::kJsonl
+                               ? explain_jsonl(plan, host ? &*host : nullptr)
+                               : explain_text(plan, host ? &*host : nullptr);
+  std::fputs(text.c_str(), stdout);
+  return kExitOk;
+}
+
+ExitCode refuse_session(const absl::Status& status, const Options& options) {
+  if (absl::IsPermissionDenied(status))
+    return refuse(kExitPermission, text_of(status), "run it as root, or with CAP_BPF and CAP_PERFMON");
+  if (absl::IsResourceExhausted(status))
+    return refuse(kExitNoMemory, text_of(status),
+                  "give a smaller --ring-size than " + std::to_string(options.ring_mib) +
+                      " (MiB for each CPU), or raise the memory limit");
+  return refuse(kExitUnsupported, text_of(status), "see swaptraild --explain-attach");
+}
+
+HostNames host_names() {
+  std::optional<PageFrames> frames;
+  if (auto found = PageFrames::calibrate(); found.ok())
+    frames = *found;
+  else
+    say("no page frame numbers: " + text_of(found.status()));
+  const auto mounts = read_file("/proc/self/mountinfo");
+  return HostNames(frames, Cgroups(mounts.ok() ? Cgroups::find_mount(*mounts) : ""));
+}
+
+ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& host) {
+  const HostNames names = host_names();
+  Output output(options, names, STDOUT_FILENO);
+  auto session = Session::start(std::move(plan), host, {.ring_bytes = options.ring_mib << 20});
+  if (!session.ok()) return refuse_session(session.status(), options);
+  auto pipeline = Pipeline::create(*std::move(session), options, output);
+  if (!pipeline.ok()) return refuse(kExitFailure, text_of(pipeline.status()), "nothing was recorded");
+
+  if (absl::Status status = lock_memory(); !status.ok())
+    say(text_of(status) + "; the daemon itself may be swapped");
+  if (absl::Status status = drop_capabilities(); !status.ok()) say(text_of(status));
+  say(ready_line((*pipeline)->session().plan()));
+
+  if (absl::Status status = (*pipeline)->run(stop_requested); !status.ok())
+    return refuse(kExitFailure, text_of(status), "the summary is missing");
+  return output.failed() ? kExitFailure : kExitOk;
+}
+
+ExitCode start(const Options& options) {
+  auto kernel = KernelView::open({});
+  if (!kernel.ok())
+    return refuse(kExitUnsupported, text_of(kernel.status()), "swaptraild needs CONFIG_DEBUG_INFO_BTF");
+  raise_memlock();
+  const HostFeatures host = probe_host(*kernel);
+  if (!host.raw_tracepoint.ok && geteuid() != 0)
+    return refuse(kExitPermission, "no permission to load BPF programs (" + host.raw_tracepoint.reason + ")",
+                  "run it as root, or with CAP_BPF and CAP_PERFMON");
+  auto mode = choose_mode(host, options.mode);
+  if (!mode.ok()) return refuse(kExitUnsupported, text_of(mode.status()), "see swaptraild --explain-attach");
+  if (!host.swap.ok && !options.allow_no_swap)
+    return refuse(kExitNoSwap, "no swap area is on", "swapon one, or start with --allow-no-swap");
+  if (absl::Status lock = take_lock(options.run_dir); !lock.ok()) {
+    if (absl::IsAlreadyExists(lock))
+      return refuse(kExitAlreadyRunning, "another swaptraild is running (" + text_of(lock) + ")", "stop it first");
+    return refuse(kExitFailure, text_of(lock), "give another --run-dir");
+  }
+  return observe(options, make_attach_plan(*kernel, *mode), host);
+}
+
+int run(int argc, char** argv) {
+  const auto parsed = parse_options(argc, argv);
+  if (const ExitCode* code = std::get_if<ExitCode>(&parsed)) return *code;
+  const Options& options = std::get<Options>(parsed);
+  if (options.explain_attach) return explain(options);
+  catch_signals();
+  return start(options);
+}
+
+}  // namespace
+}  // namespace swaptrail
+
+int main(int argc, char** argv) { return swaptrail::run(argc, argv); }

@@ -1,0 +1,31 @@
+// From the address of a struct page to its page frame number.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/status/statusor.h"
+
+namespace swaptrail {
+
+// The kernel's array of struct page (CONFIG_SPARSEMEM_VMEMMAP). A value; any thread.
+class PageFrames {
+ public:
+  PageFrames(uint64_t base, uint64_t page_struct_size)
+      : base_(base), page_struct_size_(page_struct_size) {}
+
+  // Finds the array by trial: touches a few pages of this process, asks /proc/self/pagemap for
+  // their numbers and a raw tracepoint on mm_page_alloc for their struct pages (calibrate.bpf.c).
+  // Errors: Unavailable if they don't fit together (no pagemap, no raw tracepoints, another memory
+  // model): swaptrail then shows no page frame numbers, and nothing else is lost.
+  static absl::StatusOr<PageFrames> calibrate();
+
+  // nullopt for an address before the array or not at a struct page.
+  std::optional<uint64_t> number_of(uint64_t page_struct) const;
+
+ private:
+  uint64_t base_;
+  uint64_t page_struct_size_;
+};
+
+}  // namespace swaptrail

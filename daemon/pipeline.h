@@ -1,0 +1,44 @@
+// The one thread that does the work: sweep -> order -> lifecycles -> output, until told to stop.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "daemon/options.h"
+#include "daemon/output.h"
+#include "daemon/proc.h"
+#include "daemon/session.h"
+#include "trace/merger.h"
+#include "trace/reconstructor.h"
+
+namespace swaptrail {
+
+class Pipeline {
+ public:
+  // Takes the first readings of the totals and of /proc/vmstat. `output` must outlive it.
+  // Errors: as Session::totals and read_vmstat.
+  static absl::StatusOr<std::unique_ptr<Pipeline>> create(Session session, const Options& options,
+                                                          Output& output);
+
+  // Runs until `stop` is set, from a signal handler for instance; then detaches, takes out what is
+  // left, closes what is in flight and prints the summary. Errors: Internal.
+  absl::Status run(const std::atomic<bool>& stop);
+
+  const Session& session() const { return session_; }
+
+ private:
+  Pipeline(Session session, const Options& options, Output& output);
+  bool step();
+  absl::Status finish();
+  absl::Status tell_last_losses();
+
+  Session session_;
+  Output& output_;
+  Merger merger_;
+  Reconstructor reconstructor_;
+  VmstatReading vmstat_begin_;
+  swaptrail_totals totals_begin_{};
+};
+
+}  // namespace swaptrail

@@ -1,0 +1,27 @@
+// What the daemon reads from /proc: counters and swap areas. Stateless; any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "trace/reconcile.h"
+
+namespace swaptrail {
+
+// /proc/vmstat with the text that its names point into. The vm events in it are exact: the kernel
+// sums all CPUs when it is read (mm/vmstat.c all_vm_events).
+struct VmstatReading {
+  std::unique_ptr<const std::string> text;
+  Vmstat values;
+};
+absl::StatusOr<VmstatReading> read_vmstat();
+
+// Fills `values` from the text "name value\n"...; other lines are passed over.
+void parse_vmstat(absl::string_view text, Vmstat& values);
+
+// The whole of a small file of /proc. Errors: NotFound, PermissionDenied.
+absl::StatusOr<std::string> read_file(const std::string& path);
+
+}  // namespace swaptrail

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Each rule of layering.py can fail, and does not fail where it should not."""
+
+import pathlib
+import tempfile
+import unittest
+
+import layering
+
+BROKEN = {  # path: (text, a word of the complaint)
+    "trace/a.h": ('#include "daemon/ring.h"\n', "must not include daemon/ring.h"),
+    "trace/b.cpp": ("#include <bpf/libbpf.h>\n", "must not include bpf/libbpf.h"),
+    "trace/c.cpp": ("#include <unistd.h>\n", "must not include unistd.h"),
+    "trace/d.cpp": ("#include <chrono>\n", "no chrono"),
+    "trace/e.cpp": ('#include "absl/time/clock.h"\n', "no absl/time/clock.h"),
+    "trace/f.cpp": ('#include "engine/model.h"\n', "must not include engine/model.h"),
+    "trace/g.cpp": ('#include "bpf/emit.bpf.h"\n', "must not include bpf/emit.bpf.h"),
+    "trace/h.cpp": ('#include "decode.h"\n', "must not include decode.h"),
+    "engine/a.cpp": ('#include "trace/reconstructor.h"\n', "must not include trace/reconstructor.h"),
+    "engine/b.cpp": ("#include <random>\nstd::random_device seed;\n", "no random_device"),
+    "engine/c.cpp": ("#include <thread>\n", "no thread"),
+    "bpf/a.bpf.c": ('#include "trace/decode.h"\n', "must not include trace/decode.h"),
+    "cli/a.cpp": ('#include "daemon/session.h"\n', "must not include daemon/session.h"),
+    "cli/b.cpp": ('#include "bpf/event.h"\n', "must not include bpf/event.h"),
+    "daemon/swap_utils.cpp": ("", "'utils'"),
+    "daemon/b.h": ("class SwapManager {\n};\n", "'manager' (SwapManager)"),
+    "daemon/c.h": ("struct swap_info {\n\tint x;\n};\n", "'info' (swap_info)"),
+    "daemon/d.h": ("  using EventHandler = int;\n", "'handler' (EventHandler)"),
+    "daemon/e.h": ("enum class PageData : int { kA };\n", "'data' (PageData)"),
+    "tests/system/helper.py": ("", "'helper'"),
+}
+FINE = {
+    "trace/ok.cpp": '#include "trace/decode.h"\n#include "bpf/event.h"\n#include <vector>\n'
+                    '#include "absl/status/status.h"\n// #include "daemon/ring.h"\n'
+                    "struct swap_info_struct;\nvoid f(struct page_data *);\n",
+    "engine/ok.cpp": '#include "trace/lifecycle.h"\n#include "engine/slot.h"\n#include <random>\n',
+    "bpf/ok.bpf.c": '#include "emit.bpf.h"\n#include <bpf/bpf_helpers.h>\n',
+    "bpf/kernel_types.h": "struct swap_info_struct {\n\tint type;\n};\n",
+    "daemon/ok.cpp": '#include "engine/slot.h"\n#include <bpf/libbpf.h>\n#include <thread>\n',
+    "cli/ok.cpp": '#include "daemon/attach_plan.h"\n#include "trace/print.h"\n#include <CLI/CLI.hpp>\n',
+    "tests/data/kernels/6.1.btf": "",
+}
+
+
+class Layering(unittest.TestCase):
+    def setUp(self):
+        self.root = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def write(self, path, text):
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def test_broken_rules_are_told(self):
+        for path, (text, complaint) in BROKEN.items():
+            with self.subTest(path=path):
+                self.write(path, text)
+                told, _ = layering.check(self.root)
+                (self.root / path).unlink()
+                self.assertEqual(len(told), 1, told)
+                self.assertIn(path, told[0])
+                self.assertIn(complaint, told[0])
+
+    def test_what_is_fine_is_not_told(self):
+        for path, text in FINE.items():
+            self.write(path, text)
+        self.assertEqual(layering.check(self.root), ([], []))
+
+    def test_lengths_warn(self):
+        self.write("daemon/long.cpp", "int f() {\n" + "  g();\n" * 80 + "}\n" + "\n" * 400)
+        broken, warnings = layering.check(self.root)
+        self.assertEqual(broken, [])
+        self.assertEqual(len(warnings), 2, warnings)
+
+
+if __name__ == "__main__":
+    unittest.main()

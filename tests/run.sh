@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# All tests, or some: what `./dev test` and CI run, once everything is built.
+#
+#   run.sh [unit|lint|system|vm ...]
+#
+#   unit     GoogleTest cases, through CTest: no privilege, no kernel
+#   lint     layering, headers, shellcheck, formatting; ./dev lint has clang-tidy too
+#   system   the programs on this host's own kernel; needs root
+#   vm       the programs in guests with Debian's kernels, under QEMU
+#
+# Every skip says why. The last line is the sum of all parts, `N passed, N failed, N skipped`, and
+# the exit code is not 0 if anything failed, or nothing was run.
+set -uo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit
+
+export SWAPTRAIL_BUILD=${SWAPTRAIL_BUILD:-$PWD/build/dev}
+jobs=${SWAPTRAIL_JOBS:-2}
+readonly tally='^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$'
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+unit() {
+  local report=$work/unit.xml
+  ctest --test-dir "$SWAPTRAIL_BUILD" -j "$jobs" --output-on-failure --output-junit "$report"
+  python3 tests/unit/tally.py "$report"
+}
+
+lint() { tests/lint.sh --quick; }
+
+system() { python3 tests/system/run.py; }
+
+# Guests need what can't be had everywhere: an emulator, and kernels from the archive.
+vm() {
+  local missing=''
+  for tool in qemu-system-x86_64 busybox cpio modprobe; do
+    command -v "$tool" >/dev/null || missing+=" $tool"
+  done
+  if [ ! -x tests/vm/matrix.sh ]; then
+    missing=' tests/vm/matrix.sh'
+  fi
+  if [ -n "$missing" ]; then
+    echo "skipped guest tests: missing$missing"
+    echo '0 passed, 0 failed, 1 skipped'
+    return
+  fi
+  tests/vm/matrix.sh --cases ci
+}
+
+# Runs a part and keeps its last line back: only the sum of all is printed as such a line.
+part() { # NAME
+  printf '\n== %s\n' "$1"
+  "$1" 2>&1 | sed -uE "/$tally/{w $work/$1
+    d}"
+  local code=${PIPESTATUS[0]} p=0 f=0 s=0
+  if [ -s "$work/$1" ]; then
+    read -r p f s <<<"$(tail -n1 "$work/$1" | tr -cd '0-9 ' | tr -s ' ')"
+    # a part that says nothing failed, and ends badly all the same
+    if [ "$f" = 0 ] && [ "$code" != 0 ]; then
+      echo "FAILED  $1 ended with code $code"
+      f=1
+    fi
+  else
+    echo "FAILED  $1 ended with code $code and without a result"
+    f=1
+  fi
+  echo "-- $1: $p passed, $f failed, $s skipped"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+[ $# -gt 0 ] || set -- unit lint system vm
+passed=0 failed=0 skipped=0
+for name in "$@"; do
+  case $name in
+    unit | lint | system | vm) part "$name" ;;
+    *)
+      sed -n '4,9s/^# \{0,1\}//p' "$0" >&2
+      exit 2
+      ;;
+  esac
+done
+
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

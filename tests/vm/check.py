@@ -1,0 +1,623 @@
+#!/usr/bin/env python3
+"""Checks what swaptraild said against oracles that are not ours.
+
+    check.py FOLDER...      every case below the folders (those of cases.sh): a line each, a table
+                            over all kernels, the figures, and `N passed, N failed, N skipped`
+    check.py --self-test    damages a good case in many ways, and expects to be told each time
+
+Exit code 1: something failed. Only the standard library; Python 3.9 and later.
+
+The oracles: /proc/self/pagemap of the processes whose pages were swapped out (oracle.1, oracle.2),
+and /proc/vmstat. Sums are made here, line by line; swaptraild's own sums are only compared.
+"""
+import glob
+import json
+import os
+import sys
+import tempfile
+
+PAGE = 4096
+UNCOUNTED = 0xFFFF  # a mapping's ptes
+SAMPLES = 3         # wrong lines shown for each check
+
+# A stage must not come before another: pairs of (earlier, later), checked where both were seen.
+ORDER = [
+    ("isolated", "slot_allocated"), ("isolated", "unmapped"), ("isolated", "write_begin"),
+    ("slot_allocated", "write_begin"), ("unmapped", "write_begin"),
+    ("write_begin", "write_issued"), ("write_begin", "write_end"),
+    ("write_issued", "write_completed"), ("write_issued", "write_end"),
+    ("write_begin", "write_completed"), ("write_completed", "removed"), ("write_end", "removed"),
+    ("unmapped", "removed"), ("isolated", "removed"),
+]
+ANON_ORDER = [("slot_allocated", "unmapped")]  # shmem gets its slot when it is written
+# What a complete lifecycle of an outcome must have passed, and what it must not.
+MUST = {
+    "freed_device": (["isolated", "write_begin", "write_issued", "write_end", "write_completed",
+                      "removed"], []),
+    "freed_zswap": (["isolated", "write_begin", "write_end", "removed"], ["write_issued"]),
+    "freed_zero": (["isolated", "write_begin", "write_end", "removed"], ["write_issued"]),
+    "freed_clean": (["isolated", "removed"], ["write_issued"]),
+    "aborted": (["isolated"], ["removed"]),
+    "in_flight": (["isolated"], ["removed"]),
+}
+WRITTEN_IN_ONE_PASS = ("zram", "zswap")
+ORIGINS = {"pageout": "madv_pageout", "thp": "madv_pageout", "clean": "madv_pageout",
+           "reclaim": "proactive"}  # all others: memcg_limit
+
+
+class Case:
+    """The files of one case, read."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.kind, self.scenario = os.path.basename(os.path.abspath(folder)).split("-", 1)
+        self.vmstat = {when: read_vmstat(self.path("vmstat." + when))
+                       for when in ("before", "after", "end")}
+        self.oracles = [read_oracle(path) for path in sorted(glob.glob(self.path("oracle.*")))]
+        self.lines = {"lifecycle": [], "return": [], "violation": [], "loss": [], "summary": []}
+        self.odd = []
+        with open(self.path("daemon.jsonl"), encoding="utf-8") as lines:
+            for line in lines:
+                self.read_line(line)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def read_line(self, line):
+        try:
+            value = json.loads(line)
+            self.lines[value["type"]].append(value)
+        except (ValueError, KeyError, TypeError):
+            self.odd.append(line)
+
+    def delta(self, counter):
+        """Of a counter of the kernel while swaptraild watched; None if the kernel has none."""
+        before, after = self.vmstat["before"], self.vmstat["after"]
+        return after[counter] - before[counter] if counter in before else None
+
+
+class Report:
+    """What was found: failures with examples, and figures."""
+
+    def __init__(self):
+        self.failures = []
+        self.figures = {}
+
+    def fail(self, check, text, examples=()):
+        self.failures.append((check, text, [shown(e) for e in list(examples)[:SAMPLES]]))
+
+    def require(self, condition, check, text, examples=()):
+        if not condition:
+            self.fail(check, text, examples)
+
+
+def shown(example):
+    return example if isinstance(example, str) else json.dumps(example, separators=(",", ":"))
+
+
+def read_vmstat(path):
+    with open(path, encoding="ascii") as lines:
+        return {name: int(value) for name, value in (line.split() for line in lines)}
+
+
+def read_oracle(path):
+    """{"time_ns": ..., "pages": ..., ..., "swapped": {(tgid, address): (type, offset) or None}}"""
+    oracle = {"swapped": {}, "name": os.path.basename(path)}
+    with open(path, encoding="ascii") as lines:
+        for line in lines:
+            words = line.split()
+            if words[0] == "#":
+                oracle[words[1]] = int(words[2]) if words[2].isdigit() else words[2]
+            else:
+                entry = None if words[2] == "-" else (int(words[2]), int(words[3]))
+                oracle["swapped"][int(words[0]), int(words[1], 16)] = entry
+    return oracle
+
+
+def count_pages(lifecycles):
+    return sum(lifecycle["pages"] for lifecycle in lifecycles)
+
+
+def share(part, whole):
+    return part / whole if whole else 1.0
+
+
+# ---- (a) every page of the oracles -------------------------------------------------------------
+
+def unmap_time(lifecycle):
+    """When its page table entries became swap entries, or the nearest time before that."""
+    stages = lifecycle["stages"]
+    return stages.get("unmapped") or stages.get("slot_allocated") or stages.get("isolated") or 0
+
+
+def mapped_pages(lifecycle):
+    """((tgid, address), index in the folio) of each page that was unmapped."""
+    for mapping in lifecycle["mappings"]:
+        first, ptes = mapping["first_page"], mapping["ptes"]
+        if mapping["address"] is None:
+            continue
+        if ptes == UNCOUNTED:
+            ptes = max(1, lifecycle["pages"] - first)
+        for i in range(ptes):
+            yield (mapping["pid"], int(mapping["address"], 16) + i * PAGE), first + i
+
+
+def index_unmaps(case):
+    """{(tgid, address): [(time, type, offset, lifecycle)]} of the pages in any oracle."""
+    wanted = set().union(*(oracle["swapped"] for oracle in case.oracles))
+    unmaps = {}
+    for lifecycle in case.lines["lifecycle"]:
+        for key, page in mapped_pages(lifecycle):
+            if key in wanted:
+                offset = lifecycle["swap_offset"]
+                unmaps.setdefault(key, []).append(
+                    (unmap_time(lifecycle), lifecycle["swap_type"],
+                     None if offset is None else offset + page, lifecycle))
+    return unmaps
+
+
+def check_oracle(case, oracle, unmaps, report):
+    """The last unmapping of a page before the oracle's time is what made its swap entry, whatever
+    became of that lifecycle later. Returns the lifecycles that were matched."""
+    matched, missing, wrong = [], [], []
+    for key, entry in oracle["swapped"].items():
+        before = [unmap for unmap in unmaps.get(key, ()) if unmap[0] <= oracle["time_ns"]]
+        page = "tgid %d address 0x%x entry %s" % (*key, entry)
+        if not before:
+            missing.append(page)
+            continue
+        _, swap_type, offset, lifecycle = max(before, key=lambda unmap: unmap[0])
+        if entry is not None and entry != (swap_type, offset):
+            wrong.append(page + " but " + shown(lifecycle))
+        else:
+            matched.append(lifecycle)
+    total = len(oracle["swapped"])
+    text = "%s: %%d of %d swapped pages %%s" % (oracle["name"], total)
+    report.require(not missing, "oracle", text % (len(missing), "have no lifecycle"), missing)
+    report.require(not wrong, "oracle", text % (len(wrong), "have another slot"), wrong)
+    report.figures["oracle_pages"] = report.figures.get("oracle_pages", 0) + total
+    report.figures["oracle_wrong"] = (report.figures.get("oracle_wrong", 0) + len(missing) +
+                                      len(wrong))
+    return matched
+
+
+def check_oracles(case, report):
+    unmaps = index_unmaps(case)
+    matched = [check_oracle(case, oracle, unmaps, report) for oracle in case.oracles]
+    report.require(case.oracles and (case.oracles[0]["swapped"] or case.scenario == "shmem"),
+                   "oracle", "no page was swapped out: nothing was tested")
+    return matched[0] if matched else []
+
+
+def out_of_order(lifecycle):
+    stages = lifecycle["stages"]
+    order = ORDER if lifecycle["shmem"] else ORDER + ANON_ORDER
+    return any(first in stages and later in stages and stages[first] > stages[later]
+               for first, later in order)
+
+
+def lacks_stage(lifecycle):
+    if not lifecycle["complete"] or lifecycle["outcome"] not in MUST:
+        return False
+    must, must_not = MUST[lifecycle["outcome"]]
+    stages = lifecycle["stages"]
+    return any(s not in stages for s in must) or any(s in stages for s in must_not)
+
+
+def check_stages(case, report):
+    lifecycles = case.lines["lifecycle"]
+    bad = [lifecycle for lifecycle in lifecycles if out_of_order(lifecycle)]
+    report.require(not bad, "order", "%d lifecycles have stages out of order" % len(bad), bad)
+    bad = [lifecycle for lifecycle in lifecycles if lacks_stage(lifecycle)]
+    report.require(not bad, "stages", "%d complete lifecycles lack a stage of their outcome, or "
+                   "have one too many" % len(bad), bad)
+    ids = [lifecycle["id"] for lifecycle in lifecycles]
+    report.require(len(set(ids)) == len(ids), "stages", "lifecycles share an id")
+
+
+# ---- (b) totals -----------------------------------------------------------------------------------
+
+def check_total(case, report, counter, ours):
+    kernel = case.delta(counter)
+    if kernel is None:
+        return
+    report.figures[counter] = kernel
+    report.figures["total_difference"] = (report.figures.get("total_difference", 0) +
+                                          abs(ours - kernel))
+    report.require(ours == kernel, "totals", "%s: the kernel counted %d, the lifecycles sum up to "
+                   "%d: %+d" % (counter, kernel, ours, ours - kernel))
+
+
+def check_totals(case, summary, report):
+    lifecycles = case.lines["lifecycle"]
+    moved = summary.get("zswap_writeback_pages", 0)
+    issued = count_pages(l for l in lifecycles if "write_issued" in l["stages"])
+    check_total(case, report, "pswpout", issued + moved)
+    check_total(case, report, "zswpwb", moved)
+    for counter, backend in (("swpout_zero", "zero"), ("zswpout", "zswap")):
+        check_total(case, report, counter, count_pages(
+            l for l in lifecycles if l["backend"] == backend and "write_end" in l["stages"]))
+
+
+def kernel_rows(case):
+    """What swaptraild's reconciliation must have, as we read it: {counter: delta}."""
+    rows = {"pswpout": case.delta("pswpout"),
+            "pswpin": case.delta("pswpin") + (case.delta("swpin_zero") or 0)}
+    if case.delta("swpout_zero") is not None:
+        rows["swpout_zero"] = case.delta("swpout_zero")
+    if case.kind == "zswap":
+        rows.update({name: case.delta(name) for name in ("zswpout", "zswpin")})
+    return rows
+
+
+def check_reconciliation(case, summary, report):
+    rows = {row["counter"]: row for row in summary["reconciliation"]}
+    for row in rows.values():
+        report.require(row["difference"] == 0 and row["ours"] == row["kernel_delta"],
+                       "reconcile", "swaptraild's row is not 0", [row])
+    for counter, delta in kernel_rows(case).items():
+        row = rows.get(counter)
+        if not row:
+            report.fail("reconcile", "swaptraild has no row " + counter)
+        else:
+            report.require(row["kernel_delta"] == delta, "reconcile",
+                           "%s: we read %d from vmstat" % (counter, delta), [row])
+    emitted = rows.get("emitted")
+    if not emitted:
+        report.fail("loss", "no row `emitted`")
+        return
+    dropped = emitted["ours"] - summary["events"]
+    report.figures.update(emitted=emitted["kernel_delta"], dropped=dropped)
+    report.require(emitted["kernel_delta"] == summary["events"] and summary["lost_events"] == 0 and
+                   not case.lines["loss"], "loss", "%d events emitted, %d consumed, %d lost" %
+                   (emitted["kernel_delta"], summary["events"], summary["lost_events"]),
+                   case.lines["loss"])
+
+
+# ---- (c) (d) completeness, violations ---------------------------------------------------------------
+
+def check_complete(case, report):
+    lifecycles = case.lines["lifecycle"]
+    incomplete = [l for l in lifecycles if not l["complete"]]
+    silent = [l for l in incomplete if not l["incomplete"] or l["incomplete"] == "none"]
+    report.require(not silent, "complete", "%d incomplete lifecycles give no reason" % len(silent),
+                   silent)
+    pages, bad = count_pages(lifecycles), count_pages(incomplete)
+    report.figures.update(pages=pages, complete_pages=pages - bad, lifecycles=len(lifecycles))
+    reasons = {}
+    for lifecycle in incomplete:
+        reason = "%s, %s" % (lifecycle["incomplete"], lifecycle["outcome"])
+        reasons[reason] = reasons.get(reason, 0) + 1
+    report.require(share(pages - bad, pages) >= 0.999, "complete", "%d of %d pages are in "
+                   "incomplete lifecycles: %s" % (bad, pages, reasons), incomplete)
+
+
+def check_violations(case, report):
+    violations = case.lines["violation"]
+    report.require(not violations, "violations", "%d violations" % len(violations), violations)
+    report.require(not case.odd, "lines", "%d lines are no JSON object that we know" %
+                   len(case.odd), case.odd)
+
+
+# ---- (e) is it what this workload on this device must give? -------------------------------------------
+
+def mostly(report, lifecycles, condition, text):
+    """At least nine in ten of the pages."""
+    bad = [l for l in lifecycles if not condition(l)]
+    report.require(share(count_pages(bad), count_pages(lifecycles)) <= 0.1, "plausible",
+                   "%d of %d lifecycles: not %s" % (len(bad), len(lifecycles), text), bad)
+
+
+def check_plausible(case, matched, report):
+    lifecycles = case.lines["lifecycle"]
+    outcomes = {}
+    for lifecycle in lifecycles:
+        outcomes.setdefault(lifecycle["outcome"], []).append(lifecycle)
+    report.figures["outcomes"] = {name: count_pages(of) for name, of in sorted(outcomes.items())}
+    origin = ORIGINS.get(case.scenario, "memcg_limit")
+    mostly(report, matched, lambda l: l["reclaimer"]["origin"] == origin, "from " + origin)
+    freed = [l for l in lifecycles if l["outcome"].startswith("freed")]
+    if case.kind in WRITTEN_IN_ONE_PASS:
+        mostly(report, freed, lambda l: l["passes"] == 1, "freed by the pass that wrote it")
+    else:
+        written = outcomes.get("freed_device", [])
+        mostly(report, written, lambda l: l["passes"] > 1, "freed by a later pass")
+    zero = count_pages(outcomes.get("freed_zero", []))
+    knows_zero = case.delta("swpout_zero") is not None
+    report.require(knows_zero or not zero, "plausible", "freed_zero where there is no such thing")
+    scenario = SCENARIOS.get(case.scenario)
+    if scenario:
+        scenario(case, matched, outcomes, report)
+
+
+def plausible_pageout(case, matched, outcomes, report):
+    if case.kind == "zswap":
+        mostly(report, matched, lambda l: l["outcome"] == "freed_zswap", "freed_zswap")
+    elif case.kind in WRITTEN_IN_ONE_PASS:
+        mostly(report, matched, lambda l: l["outcome"] == "freed_device", "freed_device")
+    else:
+        mostly(report, matched, lambda l: l["outcome"] == "in_flight" and
+               l["waiting_for"] == "second_pass", "in_flight, waiting for a second pass")
+
+
+def plausible_zero(case, matched, outcomes, report):
+    if case.delta("swpout_zero") is not None:
+        pages = count_pages(outcomes.get("freed_zero", []))
+        report.require(pages >= 1000, "plausible", "only %d pages freed_zero" % pages)
+
+
+def plausible_clean(case, matched, outcomes, report):
+    if case.kind not in WRITTEN_IN_ONE_PASS:
+        mostly(report, matched, lambda l: l["outcome"] == "freed_clean", "freed_clean")
+
+
+def plausible_fork(case, matched, outcomes, report):
+    mostly(report, matched, lambda l: l["mapping_count"] == 2 and
+           len({mapping["pid"] for mapping in l["mappings"]}) == 2, "mapped by two processes")
+
+
+def plausible_shmem(case, matched, outcomes, report):
+    shmem = [l for l in case.lines["lifecycle"] if l["shmem"]]
+    report.require(count_pages(shmem) >= 1000, "plausible", "%d shmem pages" % count_pages(shmem))
+    if matched:
+        mostly(report, matched, lambda l: l["shmem"], "shmem")
+
+
+def plausible_thp(case, matched, outcomes, report):
+    if case.kind != "virtio":  # a rotational disk splits them before 6.14
+        mostly(report, matched, lambda l: l["pages"] == 512, "a huge page in one piece")
+
+
+def plausible_full(case, matched, outcomes, report):
+    pages = case.delta("pswpout")
+    report.require(pages > 200000, "plausible", "only %d pages written" % pages)
+
+
+def plausible_swapoff(case, matched, outcomes, report):
+    hows = [line for line in case.lines["return"] if line["how"] == "swapoff"]
+    report.require(hows, "plausible", "no page was returned by swapoff")
+
+
+SCENARIOS = {"pageout": plausible_pageout, "zero": plausible_zero, "clean": plausible_clean,
+             "fork": plausible_fork, "shmem": plausible_shmem, "thp": plausible_thp,
+             "full": plausible_full, "swapoff": plausible_swapoff}
+
+
+# ---- a case, and all ---------------------------------------------------------------------------------
+
+def check_case(folder):
+    report = Report()
+    case = Case(folder)
+    matched = check_oracles(case, report)
+    check_stages(case, report)
+    check_violations(case, report)
+    check_complete(case, report)
+    if len(case.lines["summary"]) != 1:
+        report.fail("lines", "%d summaries" % len(case.lines["summary"]))
+    else:
+        check_totals(case, case.lines["summary"][0], report)
+        check_reconciliation(case, case.lines["summary"][0], report)
+    check_plausible(case, matched, report)
+    return report
+
+
+def figures_text(figures):
+    parts = ["oracle %d pages, %d wrong" % (figures["oracle_pages"], figures["oracle_wrong"])]
+    parts += ["%s %d" % (name, figures[name]) for name in ("pswpout", "swpout_zero", "zswpout")
+              if figures.get(name)]
+    parts.append("complete %.3f %%" % (100 * share(figures["complete_pages"], figures["pages"])))
+    if "emitted" in figures:
+        parts.append("%d events, %d dropped" % (figures["emitted"], figures["dropped"]))
+    parts.append(" ".join("%s=%d" % item for item in figures.get("outcomes", {}).items()))
+    return "; ".join(parts)
+
+
+def check_folder(folder):
+    """A finished case: (word, text, figures), word is ok, fail or skip. Prints it."""
+    with open(os.path.join(folder, "result"), encoding="utf-8") as file:
+        word, _, text = file.read().strip().partition(" ")
+    report = Report()
+    if word == "done":
+        try:
+            report = check_case(folder)
+            text = figures_text(report.figures)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            report.fail("files", "%s: %s" % (type(error).__name__, error))
+        word = "fail" if report.failures else "ok"
+    print("%-4s %s: %s" % (word, "/".join(folder.rstrip("/").split("/")[-2:]), text))
+    for check, what, examples in report.failures:
+        print("       %s: %s" % (check, what))
+        for example in examples:
+            print("         " + example)
+    return word, text, report.figures
+
+
+def print_table(results):
+    """Kernels down, cases across."""
+    kernels = sorted({kernel for kernel, _ in results},
+                     key=lambda kernel: [int(n) if n.isdigit() else 0 for n in kernel.split(".")])
+    cases = list(dict.fromkeys(case for _, case in results if case))
+    print("\n%-8s " % "kernel" + " ".join("%-13s" % case for case in cases))
+    for kernel in kernels:
+        words = [results.get((kernel, case), ("-", "", {}))[0] for case in cases]
+        print("%-8s " % kernel + " ".join("%-13s" % word for word in words))
+    for (kernel, case), (word, text, _) in results.items():
+        if word == "skip":
+            print("skipped: %s %s: %s" % (kernel, case, text))
+
+
+def print_figures(results):
+    figures = [f for _, _, f in results.values() if f]
+    total = {name: sum(f.get(name, 0) for f in figures) for name in
+             ("oracle_pages", "oracle_wrong", "total_difference", "pages", "complete_pages",
+              "emitted", "dropped", "pswpout")}
+    print("\npages checked against pagemap: %(oracle_pages)d, mismatches: %(oracle_wrong)d\n"
+          "pages written to devices: %(pswpout)d, differences in totals: %(total_difference)d\n"
+          "events: %(emitted)d, dropped: %(dropped)d" % total)
+    print("pages in complete lifecycles: %.4f %% of %d" %
+          (100 * share(total["complete_pages"], total["pages"]), total["pages"]))
+    for (kernel, case), (_, _, f) in results.items():
+        if case.endswith("-full") and f:
+            print("full rate, %s %s: %d pages written, %d events, %d dropped" %
+                  (kernel, case, f["pswpout"], f.get("emitted", 0), f.get("dropped", 0)))
+
+
+def check_all(roots):
+    results = {}
+    for root in roots:
+        for path in sorted(glob.glob(os.path.join(root, "**", "result"), recursive=True),
+                           key=os.path.getmtime):
+            folder = os.path.dirname(os.path.abspath(path))
+            parts = folder.split("/")
+            # A kernel that could not be booted has a result and no cases.
+            whole = "-" not in parts[-1]
+            key = (parts[-1], "") if whole else (parts[-2], parts[-1])
+            results[key] = check_folder(folder)
+    if len(results) > 1:
+        print_table(results)
+    if any(f for _, _, f in results.values()):
+        print_figures(results)
+    words = [word for word, _, _ in results.values()]
+    print("%d passed, %d failed, %d skipped" % tuple(words.count(w) for w in ("ok", "fail", "skip")))
+    return 1 if "fail" in words or not words else 0
+
+
+# ---- self-test ----------------------------------------------------------------------------------------
+
+def good_lifecycle(number, outcome):
+    t = 1000000 + number * 1000
+    stages = {"isolated": t, "slot_allocated": t + 10, "unmapped": t + 20, "write_begin": t + 30,
+              "write_issued": t + 40, "write_end": t + 50, "write_completed": t + 60}
+    if outcome != "in_flight":
+        stages["removed"] = t + 70
+    address = "0x%x" % (0x10000 + number * PAGE)
+    by = {"pid": 7, "tid": 7, "comm": "workload", "origin": "memcg_limit"}
+    return {"type": "lifecycle", "id": number + 1, "pid": 7, "comm": "workload",
+            "address": address, "pages": 1, "pfn": None, "swap_type": 0,
+            "swap_offset": 100 + number, "generation": 0, "cgroup": "/t", "shmem": False,
+            "ksm": False, "mappings": [{"pid": 7, "comm": "workload", "address": address,
+                                        "first_page": 0, "ptes": 1}],
+            "mapping_count": 1, "reclaimer": by, "freed_by": by, "outcome": outcome,
+            "abort_reason": None, "waiting_for": "second_pass" if outcome == "in_flight" else None,
+            "backend": "device", "passes": 2, "stages": stages, "complete": True,
+            "incomplete": None, "overlapped_loss": False}
+
+
+def good_case():
+    """Files of a good nvme-anon case, as Python values: 1000 pages, the last still in flight."""
+    lines = [good_lifecycle(n, "in_flight" if n == 999 else "freed_device") for n in range(1000)]
+    rows = [{"counter": c, "kernel_delta": d, "ours": d, "difference": 0, "note": ""} for c, d in
+            (("pswpout", 1000), ("pswpin", 3), ("swpout_zero", 0), ("emitted", 9000))]
+    lines.append({"type": "summary", "events": 9000, "lost_events": 0, "zswap_writeback_pages": 0,
+                  "reconciliation": rows})
+    swapped = ["7 0x%x 0 %d" % (0x10000 + n * PAGE, 100 + n) for n in range(1000)]
+    return {"lines": lines, "oracle": ["# time_ns 9000000", "# pages 1000"] + swapped,
+            "before": {"pswpout": 5, "pswpin": 1, "swpin_zero": 0, "swpout_zero": 2},
+            "after": {"pswpout": 1005, "pswpin": 4, "swpin_zero": 0, "swpout_zero": 2}}
+
+
+def write_case(case, root):
+    folder = os.path.join(root, "nvme-anon")
+    os.makedirs(folder, exist_ok=True)
+    files = {"daemon.jsonl": [line if isinstance(line, str) else json.dumps(line)
+                              for line in case["lines"]],
+             "oracle.1": case["oracle"], "result": ["done"]}
+    for name, values in (("before", "before"), ("after", "after"), ("end", "after")):
+        files["vmstat." + name] = ["%s %d" % item for item in case[values].items()]
+    for name, text in files.items():
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write("\n".join(text) + "\n")
+    return folder
+
+
+def set_in(*path_and_value):
+    """A damage: sets one value deep inside a case."""
+    *path, last, value = path_and_value
+
+    def damage(case):
+        for step in path:
+            case = case[step]
+        case[last] = value
+    return damage
+
+
+def swap_times(first, later):
+    def damage(case):
+        stages = case["lines"][5]["stages"]
+        stages[first], stages[later] = stages[later], stages[first]
+    return damage
+
+
+def lose_reasons(case):
+    for line in case["lines"][:2]:
+        line.update(complete=False, incomplete="dropped")
+
+
+# What is done to the good case -> the check that must complain.
+DAMAGES = [
+    ("a lifecycle is missing", lambda c: c["lines"].pop(5), "oracle"),
+    ("another process", set_in("lines", 5, "mappings", 0, "pid", 8), "oracle"),
+    ("another address", set_in("lines", 5, "mappings", 0, "address", "0x7000"), "oracle"),
+    ("another slot", set_in("lines", 5, "swap_offset", 4711), "oracle"),
+    ("another swap area", set_in("lines", 5, "swap_type", 1), "oracle"),
+    ("no slot", set_in("lines", 5, "swap_offset", None), "oracle"),
+    ("unmapped too late", set_in("lines", 999, "stages", "unmapped", 9999999), "oracle"),
+    ("a newer lifecycle with another slot", lambda c: c["lines"].insert(
+        0, {**good_lifecycle(1500, "freed_device"), "mappings": c["lines"][5]["mappings"]}),
+     "oracle"),
+    ("the page is another one of its folio", set_in("lines", 5, "mappings", 0, "first_page", 1),
+     "oracle"),
+    ("no swapped page in the oracle", lambda c: c["oracle"].__delitem__(slice(2, None)), "oracle"),
+    ("written before unmapped", swap_times("unmapped", "write_begin"), "order"),
+    ("slot after unmapping", swap_times("slot_allocated", "unmapped"), "order"),
+    ("freed before it was written", swap_times("write_completed", "removed"), "order"),
+    ("completed before issued", swap_times("write_issued", "write_completed"), "order"),
+    ("isolated last", swap_times("isolated", "removed"), "order"),
+    ("freed_device that was not removed", lambda c: c["lines"][5]["stages"].pop("removed"),
+     "stages"),
+    ("freed_clean that was written", set_in("lines", 5, "outcome", "freed_clean"), "stages"),
+    ("an id twice", set_in("lines", 5, "id", 5), "stages"),
+    ("one device write too few", lambda c: c["lines"][5]["stages"].pop("write_issued"), "totals"),
+    ("pswpout off by one", set_in("after", "pswpout", 1006), "totals"),
+    ("a zero page that nobody saw", set_in("after", "swpout_zero", 3), "totals"),
+    ("a zero page that was none", set_in("lines", 5, "backend", "zero"), "totals"),
+    ("pswpin in vmstat is not the daemon's", set_in("after", "pswpin", 5), "reconcile"),
+    ("a difference", set_in("lines", 1000, "reconciliation", 1, "difference", 1), "reconcile"),
+    ("no row pswpin", lambda c: c["lines"][1000]["reconciliation"].pop(1), "reconcile"),
+    ("no row emitted", lambda c: c["lines"][1000]["reconciliation"].pop(3), "loss"),
+    ("events consumed", set_in("lines", 1000, "events", 8999), "loss"),
+    ("lost events", set_in("lines", 1000, "lost_events", 1), "loss"),
+    ("a loss", lambda c: c["lines"].append({"type": "loss", "cpu": 0, "count": 1}), "loss"),
+    ("a violation", lambda c: c["lines"].append({"type": "violation", "rule": "r"}), "violations"),
+    ("two incomplete", lose_reasons, "complete"),
+    ("incomplete without a reason", set_in("lines", 5, "complete", False), "complete"),
+    ("no summary", lambda c: c["lines"].pop(), "lines"),
+    ("half a line", lambda c: c["lines"].append('{"type":"lifec'), "lines"),
+    ("another origin", lambda c: [line["reclaimer"].update(origin="kswapd")
+                                  for line in c["lines"][:1000]], "plausible"),
+    ("freed in one pass", lambda c: [line.update(passes=1) for line in c["lines"][:1000]],
+     "plausible"),
+]
+
+
+def self_test():
+    bad = 0
+    for name, damage, expected in [("undamaged", lambda c: None, None)] + DAMAGES:
+        with tempfile.TemporaryDirectory() as root:
+            case = good_case()
+            damage(case)
+            checks = {check for check, _, _ in check_case(write_case(case, root)).failures}
+        if (expected in checks) if expected else not checks:
+            continue
+        bad += 1
+        print("self-test: %s: expected a failure of %s, got %s" % (name, expected, sorted(checks)))
+    print("self-test: %d of %d damages noticed" % (len(DAMAGES) - bad, len(DAMAGES)))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--self-test"]:
+        sys.exit(self_test())
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        sys.exit(__doc__)
+    sys.exit(check_all(sys.argv[1:]))

@@ -1,0 +1,114 @@
+// The folios on their way to swap, by address. Internal to trace/.
+#ifndef SWAPTRAIL_TRACE_ATTEMPTS_H_
+#define SWAPTRAIL_TRACE_ATTEMPTS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/container/flat_hash_map.h"
+#include "bpf/event.h"
+#include "trace/lifecycle.h"
+#include "trace/pool.h"
+
+namespace swaptrail {
+
+// How the attempt came to its slot.
+enum class SlotOrigin : uint8_t {
+  kNone,       // it has none (yet)
+  kAllocated,  // SLOT_ALLOCATED was seen in this lifecycle
+  kInferred,   // shmem up to Linux 6.14: first seen when written
+  kKnown,      // it was already in the swap cache, as we knew
+  kUnknown,    // it was already in the swap cache, from a time or an event we did not see
+};
+
+// Links of one intrusive list, by pool index.
+struct Link {
+  uint32_t previous = kNoIndex;
+  uint32_t next = kNoIndex;
+};
+
+// A lifecycle in the making, and what is known beyond it.
+struct Attempt {
+  Lifecycle life;
+  uint64_t begin_ns = 0;       // a loss that ended later may have hidden a part of it
+  uint64_t last_event_ns = 0;  // a loss that ended later may have hidden what came next
+  uint64_t leaving_ns = 0;     // when it left the cache, or its slot was freed; 0 = it did not
+  uint32_t batch = kNoIndex;   // the running batch it belongs to
+  uint32_t writer_tid = 0;
+  Link in_batch;
+  Link in_leaving;
+  SlotOrigin slot = SlotOrigin::kNone;
+  bool live : 1 = false;
+  bool keyed : 1 = false;         // found by its folio's address
+  bool confirmed : 1 = true;      // false: perhaps a write of zswap's own (tracepoint mode)
+  bool slot_failed : 1 = false;   // the last allocation failed
+  bool still_mapped : 1 = false;  // UNMAPPED said so in this pass
+  bool unmapped : 1 = false;      // completely, in this lifecycle
+  bool written : 1 = false;       // the last write was accepted by a backend
+  bool refused : 1 = false;       // AOP_WRITEPAGE_ACTIVATE
+  bool write_failed : 1 = false;
+  bool no_user : 1 = false;       // swap_writepage found nobody left who refers to the slot
+  bool zswap_stored : 1 = false;
+  bool writeback_left : 1 = false;  // the write had not completed when swap_writepage returned
+  bool dirtied_after : 1 = false;   // dirty when swap_writepage returned, although it was written
+  bool remove_failed : 1 = false;
+  bool remove_dirty : 1 = false;
+  bool refaulted : 1 = false;     // faulted in while its batch still runs
+  bool before_attach : 1 = false;
+  bool unfollowed : 1 = false;    // its batch found no room in the BPF table of tasks
+
+  bool write_seen() const {
+    return life.at(Stage::kWriteBegin) != 0 || life.at(Stage::kWriteIssued) != 0 ||
+           life.at(Stage::kWriteEnd) != 0;
+  }
+  // swap_writepage is running: the folio is locked or has just been unlocked.
+  bool in_write() const {
+    return life.at(Stage::kWriteBegin) != 0 && life.at(Stage::kWriteEnd) == 0;
+  }
+};
+
+// A doubly linked list threaded through the attempts by one of their links.
+template <Link Attempt::*kLink>
+class AttemptList {
+ public:
+  uint32_t head() const { return head_; }
+  void append(Pool<Attempt>& pool, uint32_t index) {
+    pool.at(index).*kLink = Link{tail_, kNoIndex};
+    (tail_ == kNoIndex ? head_ : (pool.at(tail_).*kLink).next) = index;
+    tail_ = index;
+  }
+  void remove(Pool<Attempt>& pool, uint32_t index) {
+    const Link link = pool.at(index).*kLink;
+    (link.previous == kNoIndex ? head_ : (pool.at(link.previous).*kLink).next) = link.next;
+    (link.next == kNoIndex ? tail_ : (pool.at(link.next).*kLink).previous) = link.previous;
+    pool.at(index).*kLink = Link{};
+  }
+
+ private:
+  uint32_t head_ = kNoIndex;
+  uint32_t tail_ = kNoIndex;
+};
+
+class AttemptTable {
+ public:
+  explicit AttemptTable(size_t max);
+
+  uint32_t find(uint64_t folio) const;  // kNoIndex: none
+  uint32_t add(uint64_t folio);         // kNoIndex: full. The folio must not be in it
+  void rekey(uint32_t index, uint64_t folio);
+  // Forgets the address only: the page may live on elsewhere (migration), under its swap entry.
+  void detach(uint32_t index);
+  void remove(uint32_t index);
+
+  Attempt& at(uint32_t index) { return pool_.at(index); }
+  Pool<Attempt>& pool() { return pool_; }
+  size_t live() const { return pool_.live(); }
+
+ private:
+  absl::flat_hash_map<uint64_t, uint32_t> by_folio_;
+  Pool<Attempt> pool_;
+};
+
+}  // namespace swaptrail
+
+#endif  // SWAPTRAIL_TRACE_ATTEMPTS_H_

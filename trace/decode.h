@@ -1,0 +1,47 @@
+// Raw records and the names of what is in them.
+#ifndef SWAPTRAIL_TRACE_DECODE_H_
+#define SWAPTRAIL_TRACE_DECODE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "bpf/event.h"
+#include "trace/lifecycle.h"
+
+namespace swaptrail {
+
+// Copies one raw ring record out. Errors: InvalidArgument if the size is not that of a
+// swaptrail_event, or the kind, origin or backend is outside its enum.
+absl::StatusOr<swaptrail_event> decode_event(const void* record, size_t size);
+
+// The same check on a record already in place, without text: true if it may be used.
+bool is_valid_event(const swaptrail_event& event);
+
+// swp_entry_t of Linux 5.8 and later, 64 bit (include/linux/swapops.h: swp_type, swp_offset).
+inline constexpr int kEntryTypeShift = 58;
+constexpr uint32_t entry_type(uint64_t entry) {
+  return static_cast<uint32_t>(entry >> kEntryTypeShift);
+}
+constexpr uint64_t entry_offset(uint64_t entry) {
+  return entry & ((uint64_t{1} << kEntryTypeShift) - 1);
+}
+constexpr uint64_t make_entry(uint32_t type, uint64_t offset) {
+  return uint64_t{type} << kEntryTypeShift | offset;
+}
+
+// Names as they stand in JSON, metrics and text; "unknown" for a value outside the enum.
+std::string_view kind_name(uint8_t kind);        // "slot_allocated"
+std::string_view origin_name(uint8_t origin);    // "kswapd"
+std::string_view backend_name(uint8_t backend);  // "device"
+std::string_view stage_name(Stage stage);
+std::string_view outcome_name(Outcome outcome);
+std::string_view abort_reason_name(AbortReason reason);
+std::string_view incomplete_reason_name(IncompleteReason reason);
+std::string_view waiting_name(Waiting waiting);
+std::string_view return_name(ReturnHow how);
+
+}  // namespace swaptrail
+
+#endif  // SWAPTRAIL_TRACE_DECODE_H_

@@ -1,0 +1,169 @@
+// The words of the trace: what the reconstructor yields and everybody else reads.
+//
+// Plain values without behaviour, shared by trace/, engine/, recordings and gRPC. All times are
+// CLOCK_MONOTONIC nanoseconds, 0 = not seen. Names of the enums are in trace/decode.h.
+#ifndef SWAPTRAIL_TRACE_LIFECYCLE_H_
+#define SWAPTRAIL_TRACE_LIFECYCLE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "bpf/event.h"
+
+namespace swaptrail {
+
+using Comm = std::array<char, SWAPTRAIL_COMM_LEN>;  // ends at the first NUL, or is full
+
+// The text of a comm: never longer than 16 bytes, any bytes (a process may call itself anything).
+inline std::string_view comm_text(const Comm& comm) {
+  const std::string_view all(comm.data(), comm.size());
+  return all.substr(0, all.find('\0'));
+}
+
+// The stages of one swap-out attempt, in the order in which a page passes them.
+enum class Stage : uint8_t {
+  kIsolated,       // its batch entered shrink_folio_list (the last batch that touched it first)
+  kSlotAllocated,  // slot reserved, folio in the swap cache
+  kUnmapped,       // no page table maps it any more
+  kWriteBegin,     // swap_writepage / swap_writeout called
+  kWriteIssued,    // handed to the device (Linux 7.3: queued for it)
+  kWriteEnd,       // swap_writepage / swap_writeout returned
+  kWriteCompleted, // end of writeback
+  kRemoved,        // __remove_mapping gave the page to the page allocator
+  kCount,
+};
+inline constexpr size_t kStageCount = static_cast<size_t>(Stage::kCount);
+
+enum class Outcome : uint8_t {
+  kFreedDevice,
+  kFreedZswap,
+  kFreedZero,
+  kFreedClean,  // no I/O in this lifecycle: still as it was last written
+  kAborted,     // the page stayed in memory: see AbortReason
+  kInFlight,    // the end of observation came first
+  kUnknown,     // cannot be told: see IncompleteReason
+  kCount,
+};
+
+enum class AbortReason : uint8_t {
+  kNone,            // not aborted, or the reason cannot be told
+  kNoSlot,          // no free slot, memcg swap limit, or no memory for the cache
+  kStillMapped,     // try_to_unmap left some mapping
+  kReferenced,      // refaulted or activated before it was freed
+  kDirtied,         // dirty again when it was to be removed
+  kWriteRefused,    // AOP_WRITEPAGE_ACTIVATE, or this reclaim may not write
+  kWriteError,      // the device or the architecture failed the write
+  kExtraReference,  // somebody else holds the folio
+  kSplit,           // the pieces go on as lifecycles of their own
+  kSlotGone,        // no page table refers to the slot any more: freed or exited
+  kCount,
+};
+
+enum class IncompleteReason : uint8_t {
+  kNone,
+  kBeforeAttach,  // part of it happened before the programs were attached
+  kDropped,       // an event that must have happened was not received
+  kNotHooked,     // this kernel offers no hook that could tell
+  kTableFull,     // a table of ours or of the BPF programs had no room
+  kEnded,         // the observation stopped in the middle
+  kCount,
+};
+
+// What a page in flight waits for.
+enum class Waiting : uint8_t { kNothing, kWriteback, kSecondPass, kCount };
+
+// One place where the folio was mapped. tgid 0 = the mm had no living owner.
+struct Mapping {
+  uint64_t address = 0;     // user virtual address of page `first_page`, 0 = not known
+  uint32_t tgid = 0;
+  uint16_t first_page = 0;  // index inside the folio
+  uint16_t ptes = 0;        // page table entries replaced, 0xffff = not counted
+  Comm comm{};
+};
+
+// Who did a pass of reclaim.
+struct Reclaimer {
+  uint64_t batch_ns = 0;  // when its shrink_folio_list began, 0 = not seen
+  uint64_t cgroup = 0;    // the cgroup being reclaimed, 0 = the whole node, or not known
+  uint32_t tid = 0;
+  uint32_t tgid = 0;
+  uint8_t origin = 0;     // enum swaptrail_origin
+  Comm comm{};            // empty if RECLAIM_BEGIN was not seen
+};
+
+inline constexpr size_t kMaxMappings = 4;  // kept in detail; all are counted
+
+// One swap-out attempt of one folio, from isolation until it is freed or given up.
+struct Lifecycle {
+  uint64_t id = 0;  // 1, 2, ... in order of beginning; never 0
+  uint64_t folio = 0;
+  uint64_t entry = 0;       // of the first page; 0 = never had a slot
+  uint64_t cgroup = 0;      // to which the folio is charged, 0 = not known
+  uint64_t closed_ns = 0;   // when the outcome was known
+  std::array<uint64_t, kStageCount> stage_ns{};
+  Reclaimer first;          // began it
+  Reclaimer last;           // freed it or gave it up
+  std::array<Mapping, kMaxMappings> mappings{};
+  uint32_t mapping_count = 0;  // all UNMAPPED_ONE events; may exceed kMaxMappings
+  uint32_t generation = 0;     // how many times the slot had been freed before, as far as seen
+  uint32_t passes = 1;         // batches of reclaim that touched it
+  uint16_t nr_pages = 1;       // base pages
+  uint8_t backend = SWAPTRAIL_BACKEND_NONE;  // of the last write in this lifecycle
+  uint8_t visible_stages = 0;  // bit (1 << Stage): the stage has a hook on this kernel
+  Outcome outcome = Outcome::kUnknown;
+  AbortReason abort_reason = AbortReason::kNone;
+  IncompleteReason incomplete = IncompleteReason::kNone;
+  Waiting waiting_for = Waiting::kNothing;
+  bool shmem = false;
+  bool ksm = false;
+  bool rewritten = false;        // its slot held an older copy of it
+  bool readahead = false;        // read in, and never mapped before it was reclaimed again
+  bool owner_guessed = false;    // tracepoint mode
+  bool overlapped_loss = false;  // some CPU lost events during its life
+
+  uint64_t at(Stage stage) const { return stage_ns[static_cast<size_t>(stage)]; }
+  bool complete() const { return incomplete == IncompleteReason::kNone; }
+};
+
+// How a page that was swapped out ended its stay.
+enum class ReturnHow : uint8_t { kSwappedIn, kSlotFreed, kSwapoff, kCount };
+
+struct Return {
+  uint64_t lifecycle_id = 0;  // 0 = swapped out before we looked, or forgotten
+  uint64_t entry = 0;         // of the first page of this range
+  uint64_t time_ns = 0;
+  uint64_t after_ns = 0;  // since removal, 0 = not known
+  uint64_t fault_ns = 0;  // duration of do_swap_page, 0 = no fault
+  uint64_t address = 0;
+  uint32_t generation = 0;
+  uint32_t tgid = 0;
+  uint16_t nr_pages = 1;
+  ReturnHow how = ReturnHow::kSwappedIn;
+  bool major = false;
+  Comm comm{};
+};
+
+// A transition that the kernel cannot make. Either we, or the kernel, or the observation is wrong.
+struct Violation {
+  std::string_view rule;  // static storage
+  uint64_t lifecycle_id = 0;
+  uint64_t folio = 0;
+  uint64_t entry = 0;
+  uint64_t time_ns = 0;
+  std::string text;
+};
+
+// Events of one CPU that found no room: somewhere between two events of it that did.
+struct Loss {
+  uint64_t from_ns = 0;
+  uint64_t to_ns = 0;
+  uint64_t count = 0;
+  uint32_t cpu = 0;
+};
+
+}  // namespace swaptrail
+
+#endif  // SWAPTRAIL_TRACE_LIFECYCLE_H_

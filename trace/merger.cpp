@@ -1,0 +1,167 @@
+#include "trace/merger.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace swaptrail {
+namespace {
+constexpr size_t kFirstQueue = 64;
+constexpr uint32_t kHalf = 1u << 31;  // a larger step of a 32-bit counter is a step back
+}  // namespace
+
+Merger::Merger() : Merger(Options()) {}
+Merger::Merger(const Options& options) : options_(options) {}
+
+void Merger::Queue::grow() {
+  std::vector<Item> larger(std::max(kFirstQueue, items.size() * 2));
+  for (size_t index = 0; index < count; ++index) larger[index] = at(index);
+  items = std::move(larger);
+  head = 0;
+}
+
+bool Merger::has_room(uint32_t cpu) {
+  if (cpu >= options_.max_cpus) return false;
+  if (cpu >= queues_.size()) {
+    queues_.resize(cpu + 1);
+    heap_.reserve(queues_.size());
+  }
+  return waiting_ < options_.max_events;
+}
+
+bool Merger::push(uint32_t cpu, const swaptrail_event& event) {
+  if (!has_room(cpu)) {
+    ++counters_.overflow;
+    ++counters_.lost;
+    if (cpu < queues_.size()) ++queues_[cpu].overflow;
+    return false;
+  }
+  Queue& queue = queues_[cpu];
+  note_losses(cpu, queue, event);
+  insert(queue, event);
+  ++counters_.pushed;
+  ++waiting_;
+  return true;
+}
+
+void Merger::note_losses(uint32_t cpu, Queue& queue, const swaptrail_event& event) {
+  uint32_t dropped = event.lost - queue.previous_lost;
+  if (dropped >= kHalf) {
+    ++counters_.odd_lost;
+    dropped = 0;
+  } else {
+    queue.previous_lost = event.lost;
+  }
+  const uint64_t count = dropped + queue.overflow;
+  if (count != 0) {
+    const uint64_t from_ns = queue.previous_ns != 0 ? queue.previous_ns : options_.start_ns;
+    queue.next_sequence += count;
+    queue.losses.push_back(
+        {queue.next_sequence, {std::min<uint64_t>(from_ns, event.time_ns), event.time_ns, count, cpu}});
+    counters_.lost += dropped;  // overflow is in it already
+    queue.overflow = 0;
+  }
+  queue.previous_ns = event.time_ns;
+}
+
+void Merger::insert(Queue& queue, const swaptrail_event& event) {
+  if (queue.count == queue.items.size()) queue.grow();
+  size_t place = queue.count++;
+  while (place > 0 && queue.at(place - 1).event.time_ns > event.time_ns) {
+    queue.at(place) = queue.at(place - 1);
+    --place;
+  }
+  if (place + 1 != queue.count) ++counters_.inverted;
+  queue.at(place) = {event, queue.next_sequence++};
+}
+
+void Merger::advance(uint64_t complete_until_ns, EventSink& sink) {
+  heap_.clear();
+  for (uint32_t cpu = 0; cpu < queues_.size(); ++cpu) {
+    Queue& queue = queues_[cpu];
+    if (queue.count == 0 || queue.at(0).event.time_ns > complete_until_ns) continue;
+    heap_.push_back({queue.at(0).event.time_ns, cpu});
+  }
+  const auto later = [](const Head& a, const Head& b) { return b < a; };
+  std::make_heap(heap_.begin(), heap_.end(), later);
+  while (!heap_.empty()) emit_run(heap_.front(), complete_until_ns, sink);
+}
+
+// Emits from the CPU on top for as long as no other is due before it, and puts it in its new place.
+void Merger::emit_run(const Head& top, uint64_t until_ns, EventSink& sink) {
+  Queue& queue = queues_[top.cpu];
+  Head rival{std::numeric_limits<uint64_t>::max(), std::numeric_limits<uint32_t>::max()};
+  if (heap_.size() > 1) rival = heap_[1];
+  if (heap_.size() > 2) rival = std::min(rival, heap_[2]);
+  const uint32_t cpu = top.cpu;
+  bool ready = true;
+  Head head = top;
+  while (ready && head < rival) {
+    emit(queue, sink);
+    ready = queue.count != 0 && queue.at(0).event.time_ns <= until_ns;
+    if (ready) head.time_ns = queue.at(0).event.time_ns;
+  }
+  if (ready) {
+    heap_.front() = {head.time_ns, cpu};
+  } else {
+    heap_.front() = heap_.back();
+    heap_.pop_back();
+  }
+  sift_down();
+}
+
+void Merger::sift_down() {
+  size_t parent = 0;
+  for (;;) {
+    size_t least = parent;
+    for (size_t child = 2 * parent + 1; child <= 2 * parent + 2 && child < heap_.size(); ++child) {
+      if (heap_[child] < heap_[least]) least = child;
+    }
+    if (least == parent) return;
+    std::swap(heap_[parent], heap_[least]);
+    parent = least;
+  }
+}
+
+void Merger::emit(Queue& queue, EventSink& sink) {
+  const Item& item = queue.at(0);
+  if (!queue.losses.empty()) emit_losses(queue, item.sequence, sink);
+  if (item.event.time_ns < emitted_until_ns_) {
+    ++counters_.late;
+  } else {
+    emitted_until_ns_ = item.event.time_ns;
+  }
+  sink.on_event(item.event, item.sequence);
+  ++counters_.emitted;
+  queue.head = (queue.head + 1) & (queue.items.size() - 1);
+  --queue.count;
+  --waiting_;
+}
+
+void Merger::emit_losses(Queue& queue, uint64_t sequence, EventSink& sink) {
+  const auto told = std::find_if(queue.losses.begin(), queue.losses.end(),
+                                 [&](const PendingLoss& loss) { return loss.sequence == sequence; });
+  if (told == queue.losses.end()) return;
+  sink.on_loss(told->loss);
+  queue.losses.erase(told);
+}
+
+void Merger::flush(EventSink& sink) { advance(std::numeric_limits<uint64_t>::max(), sink); }
+
+void Merger::flush_losses(uint32_t cpu, uint32_t lost_total, uint64_t now_ns, EventSink& sink) {
+  if (cpu >= options_.max_cpus) return;
+  has_room(cpu);  // makes the queue
+  Queue& queue = queues_[cpu];
+  const uint32_t dropped = lost_total - queue.previous_lost;
+  const uint64_t count = (dropped < kHalf ? dropped : 0) + queue.overflow;
+  if (count == 0) return;
+  const uint64_t from_ns = queue.previous_ns != 0 ? queue.previous_ns : options_.start_ns;
+  if (dropped < kHalf) {
+    queue.previous_lost = lost_total;
+    counters_.lost += dropped;
+  }
+  queue.overflow = 0;
+  queue.next_sequence += count;
+  sink.on_loss({std::min(from_ns, now_ns), now_ns, count, cpu});
+}
+
+}  // namespace swaptrail

@@ -1,0 +1,128 @@
+// One ordered stream out of one ring per CPU.
+//
+// Order: (time_ns, cpu, sequence). The sequence of an event is the number of events of its CPU
+// before it, received or lost.
+//
+// Algorithm: a queue per CPU, kept sorted by time while it is filled. A ring is in order of
+// *reservation*, and time is read after that; an interrupt between the two lets a younger event
+// stand before an older one, so a push may have to sink back a few places (insertion sort, nearly
+// always zero steps). advance() merges the heads of the queues with a binary heap of CPUs and
+// takes whole runs from one CPU as long as the next CPU is not due.
+//
+// Assumptions, and why the watermark is exact (see bpf/event.h): the caller reads the clock (T),
+// then sweeps every ring until it is empty, then calls advance(T). A record that the sweep did not
+// see was reserved after the sweep of its ring began, hence after T, and reads its time later
+// still: so no event with time_ns <= T can come afterwards. A record reserved but not yet
+// submitted stops the sweep of its ring (libbpf stops at the busy bit): then the caller must use
+// the T of the last sweep that it finished. If any of this fails, the event is counted `late` and
+// emitted all the same.
+//
+// Not thread-safe. Bounds: `max_events` waiting at once, `max_cpus` CPUs; what does not fit is
+// counted and told as a Loss of its CPU.
+#ifndef SWAPTRAIL_TRACE_MERGER_H_
+#define SWAPTRAIL_TRACE_MERGER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "bpf/event.h"
+#include "trace/lifecycle.h"
+
+namespace swaptrail {
+
+// Where an ordered stream goes. The references are valid during the call only.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual void on_event(const swaptrail_event& event, uint64_t sequence) = 0;
+  // Just before the event that revealed it.
+  virtual void on_loss(const Loss& loss) = 0;
+};
+
+class Merger {
+ public:
+  struct Options {
+    size_t max_events = 1 << 20;  // waiting in all queues together (104 bytes each)
+    uint32_t max_cpus = 4096;
+    uint64_t start_ns = 0;  // `from_ns` of a loss before the first event of a CPU
+  };
+  struct Counters {
+    uint64_t pushed = 0;
+    uint64_t emitted = 0;
+    uint64_t lost = 0;       // told by event.lost, or not kept here
+    uint64_t late = 0;       // older than something emitted before it
+    uint64_t inverted = 0;   // sunk back inside its own CPU
+    uint64_t overflow = 0;   // not kept: max_events or max_cpus; part of `lost`
+    uint64_t odd_lost = 0;   // event.lost went backwards: ignored
+  };
+
+  Merger();
+  explicit Merger(const Options& options);
+
+  // Adds an event in ring order. False if it was not kept (counted, and told as a Loss).
+  bool push(uint32_t cpu, const swaptrail_event& event);
+
+  // Emits every event with time_ns <= complete_until_ns.
+  void advance(uint64_t complete_until_ns, EventSink& sink);
+
+  // Emits all. For the end of a recording, when nothing more can come.
+  void flush(EventSink& sink);
+
+  // After flush(): tells the losses of a CPU after its last event. `lost_total` is what event.lost
+  // would be now: its sum of swaptrail_totals.dropped.
+  void flush_losses(uint32_t cpu, uint32_t lost_total, uint64_t now_ns, EventSink& sink);
+
+  size_t waiting() const { return waiting_; }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  struct Item {
+    swaptrail_event event;
+    uint64_t sequence;
+  };
+  struct PendingLoss {
+    uint64_t sequence;  // of the event that revealed it
+    Loss loss;
+  };
+  // A ring buffer that doubles; `items.size()` is a power of two.
+  struct Queue {
+    std::vector<Item> items;
+    size_t head = 0;
+    size_t count = 0;
+    uint64_t next_sequence = 0;
+    uint64_t previous_ns = 0;
+    uint32_t previous_lost = 0;
+    uint64_t overflow = 0;  // not kept since the last event that was
+    std::vector<PendingLoss> losses;
+
+    Item& at(size_t index) { return items[(head + index) & (items.size() - 1)]; }
+    void grow();
+  };
+  struct Head {
+    uint64_t time_ns;
+    uint32_t cpu;
+    bool operator<(const Head& other) const {
+      return time_ns != other.time_ns ? time_ns < other.time_ns : cpu < other.cpu;
+    }
+  };
+
+  bool has_room(uint32_t cpu);
+  void note_losses(uint32_t cpu, Queue& queue, const swaptrail_event& event);
+  void insert(Queue& queue, const swaptrail_event& event);
+  void emit(Queue& queue, EventSink& sink);
+  void emit_losses(Queue& queue, uint64_t sequence, EventSink& sink);
+  void emit_run(const Head& top, uint64_t until_ns, EventSink& sink);
+  void sift_down();
+
+  Options options_;
+  Counters counters_;
+  std::vector<Queue> queues_;
+  std::vector<Head> heap_;  // smallest first; rebuilt by each advance
+  size_t waiting_ = 0;
+  uint64_t emitted_until_ns_ = 0;
+};
+
+}  // namespace swaptrail
+
+#endif  // SWAPTRAIL_TRACE_MERGER_H_

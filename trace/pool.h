@@ -1,0 +1,57 @@
+// Objects by index, in blocks that never move, with a free list. Internal to trace/.
+#ifndef SWAPTRAIL_TRACE_POOL_H_
+#define SWAPTRAIL_TRACE_POOL_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "trace/slots.h"
+
+namespace swaptrail {
+
+// T is default-constructible and assignable. Grows by blocks up to `max` and is then full; a
+// released object is used again first.
+template <typename T>
+class Pool {
+ public:
+  explicit Pool(size_t max) : max_(std::min<size_t>(max, kNoIndex)) {}
+
+  // A fresh T, or kNoIndex if full.
+  uint32_t acquire() {
+    if (!free_.empty()) {
+      const uint32_t index = free_.back();
+      free_.pop_back();
+      at(index) = T();
+      return index;
+    }
+    if (size_ >= max_) return kNoIndex;
+    if (size_ == blocks_.size() * kBlock) add_block();
+    return static_cast<uint32_t>(size_++);
+  }
+  void release(uint32_t index) { free_.push_back(index); }
+
+  T& at(uint32_t index) { return blocks_[index / kBlock][index % kBlock]; }
+  const T& at(uint32_t index) const { return blocks_[index / kBlock][index % kBlock]; }
+  size_t live() const { return size_ - free_.size(); }
+  size_t touched() const { return size_; }  // indexes below it were used at least once
+
+ private:
+  static constexpr size_t kBlock = 1024;
+
+  void add_block() {
+    blocks_.push_back(std::make_unique<T[]>(kBlock));
+    free_.reserve(blocks_.size() * kBlock);  // so that release() never allocates
+  }
+
+  size_t max_;
+  size_t size_ = 0;
+  std::vector<std::unique_ptr<T[]>> blocks_;
+  std::vector<uint32_t> free_;
+};
+
+}  // namespace swaptrail
+
+#endif  // SWAPTRAIL_TRACE_POOL_H_

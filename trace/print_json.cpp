@@ -1,0 +1,201 @@
+// JSON lines. The fields and their order are a contract: docs/EVENTS.md, tests/unit/trace_print_test.
+#include <string>
+
+#include "absl/strings/str_format.h"
+#include "trace/decode.h"
+#include "trace/json.h"
+#include "trace/print.h"
+
+namespace swaptrail {
+namespace {
+
+using namespace json;  // field() and its kin
+
+// Length of the UTF-8 sequence at the beginning of `text`, 0 if it is none (RFC 3629).
+size_t utf8_length(std::string_view text) {
+  const auto byte = [&](size_t index) { return static_cast<unsigned char>(text[index]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return 1;
+  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
+  for (size_t index = 1; index < length; ++index) {
+    if ((byte(index) & 0xc0) != 0x80) return 0;
+  }
+  const unsigned char second = byte(1);
+  const bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
+  const bool surrogate = lead == 0xed && second > 0x9f;
+  const bool too_large = lead == 0xf4 && second > 0x8f;
+  return overlong || surrogate || too_large ? 0 : length;
+}
+
+void append_escaped(char character, std::string& out) {
+  switch (character) {
+    case '"': out.append("\\\""); return;
+    case '\\': out.append("\\\\"); return;
+    case '\n': out.append("\\n"); return;
+    case '\t': out.append("\\t"); return;
+    case '\r': out.append("\\r"); return;
+    default: break;
+  }
+  const auto byte = static_cast<unsigned char>(character);
+  if (byte < 0x20 || byte == 0x7f) {
+    absl::StrAppendFormat(&out, "\\u%04x", byte);
+  } else {
+    out.push_back(character);
+  }
+}
+
+void address_field(uint64_t address, std::string& out) {
+  append_key("address", out);
+  if (address == 0) {
+    out.append("null");
+  } else {
+    absl::StrAppendFormat(&out, "\"0x%x\"", address);
+  }
+}
+
+void entry_fields(uint64_t entry, std::string& out) {
+  number_or_null("swap_type", entry != 0, entry_type(entry), out);
+  number_or_null("swap_offset", entry != 0, entry_offset(entry), out);
+}
+
+void cgroup_field(uint64_t cgroup, const Names& names, std::string& out) {
+  const std::optional<std::string_view> path =
+      cgroup != 0 ? names.cgroup_path(cgroup) : std::nullopt;
+  path ? field("cgroup", *path, out) : field("cgroup", cgroup, out);
+}
+
+void owner_fields(const Mapping& mapping, std::string& out) {
+  field("pid", uint64_t{mapping.tgid}, out);
+  field("comm", comm_text(mapping.comm), out);
+  address_field(mapping.address, out);
+}
+
+void mappings_field(const Lifecycle& lifecycle, std::string& out) {
+  append_key("mappings", out);
+  out.push_back('[');
+  for (size_t index = 0; index < kMaxMappings && index < lifecycle.mapping_count; ++index) {
+    const Mapping& mapping = lifecycle.mappings[index];
+    out.append(index == 0 ? "{" : ",{");
+    owner_fields(mapping, out);
+    field("first_page", uint64_t{mapping.first_page}, out);
+    field("ptes", uint64_t{mapping.ptes}, out);
+    out.push_back('}');
+  }
+  out.push_back(']');
+}
+
+void reclaimer_field(std::string_view key, const Reclaimer& reclaimer, std::string& out) {
+  append_key(key, out);
+  out.push_back('{');
+  field("pid", uint64_t{reclaimer.tgid}, out);
+  field("tid", uint64_t{reclaimer.tid}, out);
+  field("comm", comm_text(reclaimer.comm), out);
+  field("origin", origin_name(reclaimer.origin), out);
+  out.push_back('}');
+}
+
+void stages_field(const Lifecycle& lifecycle, std::string& out) {
+  append_key("stages", out);
+  out.push_back('{');
+  for (size_t index = 0; index < kStageCount; ++index) {
+    const auto stage = static_cast<Stage>(index);
+    if (lifecycle.at(stage) != 0) field(stage_name(stage), lifecycle.at(stage), out);
+  }
+  out.push_back('}');
+}
+
+void outcome_fields(const Lifecycle& lifecycle, std::string& out) {
+  field("outcome", outcome_name(lifecycle.outcome), out);
+  name_or_null("abort_reason", lifecycle.abort_reason != AbortReason::kNone,
+               abort_reason_name(lifecycle.abort_reason), out);
+  name_or_null("waiting_for", lifecycle.waiting_for != Waiting::kNothing,
+               waiting_name(lifecycle.waiting_for), out);
+  field("backend", backend_name(lifecycle.backend), out);
+  field("passes", uint64_t{lifecycle.passes}, out);
+}
+
+}  // namespace
+
+void append_json_string(std::string_view text, std::string& out) {
+  out.push_back('"');
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    if (length == 0) {
+      out.append("\\ufffd");
+    } else if (length == 1) {
+      append_escaped(text[0], out);
+    } else {
+      out.append(text.substr(0, length));
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  out.push_back('"');
+}
+
+void append_json(const Lifecycle& lifecycle, const Names& names, std::string& out) {
+  out.push_back('{');
+  field("type", std::string_view("lifecycle"), out);
+  field("id", lifecycle.id, out);
+  owner_fields(lifecycle.mappings[0], out);
+  field("pages", uint64_t{lifecycle.nr_pages}, out);
+  const std::optional<uint64_t> pfn = names.pfn_of(lifecycle.folio);
+  number_or_null("pfn", pfn.has_value(), pfn.value_or(0), out);
+  entry_fields(lifecycle.entry, out);
+  field("generation", uint64_t{lifecycle.generation}, out);
+  cgroup_field(lifecycle.cgroup, names, out);
+  flag("shmem", lifecycle.shmem, out);
+  flag("ksm", lifecycle.ksm, out);
+  mappings_field(lifecycle, out);
+  field("mapping_count", uint64_t{lifecycle.mapping_count}, out);
+  reclaimer_field("reclaimer", lifecycle.first, out);
+  reclaimer_field("freed_by", lifecycle.last, out);
+  outcome_fields(lifecycle, out);
+  stages_field(lifecycle, out);
+  flag("complete", lifecycle.complete(), out);
+  name_or_null("incomplete", !lifecycle.complete(), incomplete_reason_name(lifecycle.incomplete),
+               out);
+  flag("overlapped_loss", lifecycle.overlapped_loss, out);
+  out.append("}\n");
+}
+
+void append_json(const Return& entry_return, std::string& out) {
+  out.push_back('{');
+  field("type", std::string_view("return"), out);
+  number_or_null("lifecycle", entry_return.lifecycle_id != 0, entry_return.lifecycle_id, out);
+  entry_fields(entry_return.entry, out);
+  field("pages", uint64_t{entry_return.nr_pages}, out);
+  field("how", return_name(entry_return.how), out);
+  number_or_null("after_ns", entry_return.after_ns != 0, entry_return.after_ns, out);
+  number_or_null("fault_ns", entry_return.fault_ns != 0, entry_return.fault_ns, out);
+  flag("major", entry_return.major, out);
+  field("pid", uint64_t{entry_return.tgid}, out);
+  field("comm", comm_text(entry_return.comm), out);
+  address_field(entry_return.address, out);
+  out.append("}\n");
+}
+
+void append_json(const Violation& violation, const Names& names, std::string& out) {
+  out.push_back('{');
+  field("type", std::string_view("violation"), out);
+  field("rule", violation.rule, out);
+  number_or_null("lifecycle", violation.lifecycle_id != 0, violation.lifecycle_id, out);
+  const std::optional<uint64_t> pfn = names.pfn_of(violation.folio);
+  number_or_null("pfn", pfn.has_value(), pfn.value_or(0), out);
+  entry_fields(violation.entry, out);
+  field("time_ns", violation.time_ns, out);
+  field("text", violation.text, out);
+  out.append("}\n");
+}
+
+void append_json(const Loss& loss, std::string& out) {
+  out.push_back('{');
+  field("type", std::string_view("loss"), out);
+  field("cpu", uint64_t{loss.cpu}, out);
+  field("from_ns", loss.from_ns, out);
+  field("to_ns", loss.to_ns, out);
+  field("count", loss.count, out);
+  out.append("}\n");
+}
+
+}  // namespace swaptrail

@@ -1,0 +1,43 @@
+// The trust number: our exact totals against the kernel's own counters.
+#ifndef SWAPTRAIL_TRACE_RECONCILE_H_
+#define SWAPTRAIL_TRACE_RECONCILE_H_
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "bpf/event.h"
+
+namespace swaptrail {
+
+// /proc/vmstat, name -> value.
+using Vmstat = absl::flat_hash_map<std::string_view, uint64_t>;
+
+struct ReconcileRow {
+  std::string_view counter;  // static storage
+  int64_t kernel_delta = 0;  // after - before, in base pages (or records)
+  int64_t ours = 0;
+  int64_t difference = 0;    // ours - kernel_delta
+  std::string_view note;     // static storage
+};
+
+struct ReconcileInput {
+  swaptrail_totals totals{};   // of all CPUs, over the time between the two vmstat readings
+  uint64_t consumed = 0;       // records received over the same time
+  uint64_t visible_kinds = 0;  // bit (1 << kind): the kind is hooked
+};
+
+// One row for each kernel counter that exists on this kernel and whose hook is attached, and
+// "emitted" last: kernel_delta = records attempted in BPF, ours = consumed + dropped.
+// The kernel folds its per-CPU counters late (mm/vmstat.c: refresh_cpu_vm_stats, once a second), so
+// a small difference that goes away is no error.
+std::vector<ReconcileRow> reconcile(const ReconcileInput& input, const Vmstat& before,
+                                    const Vmstat& after);
+
+// Adds `other` to `sum`, field by field: per-CPU totals into one.
+void add_totals(const swaptrail_totals& other, swaptrail_totals& sum);
+
+}  // namespace swaptrail
+
+#endif  // SWAPTRAIL_TRACE_RECONCILE_H_

@@ -1,0 +1,408 @@
+#include "trace/reconstructor.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "trace/decode.h"
+#include "trace/reconstructor_impl.h"
+
+namespace swaptrail {
+namespace {
+
+// A batch of 32 pages that runs longer than this after the start did not begin before it.
+constexpr uint64_t kLongestBatchNs = 10'000'000'000;
+
+// The kinds that can be the first sign of a folio that is in no swap cache yet.
+constexpr uint64_t kSlotlessBegin =
+    kind_bit(SWAPTRAIL_SLOT_ALLOCATED) | kind_bit(SWAPTRAIL_WRITE_BEGIN) |
+    kind_bit(SWAPTRAIL_WRITE_ISSUED) | kind_bit(SWAPTRAIL_WRITE_END);
+constexpr uint64_t kUnmapKinds =
+    kind_bit(SWAPTRAIL_UNMAPPED) | kind_bit(SWAPTRAIL_UNMAPPED_ONE);
+
+bool is_shmem(const Event& event) {
+  return (event.state & SWAPTRAIL_STATE_SWAPBACKED) && !(event.state & SWAPTRAIL_STATE_ANON);
+}
+
+}  // namespace
+
+const Reconstructor::Impl::Handler Reconstructor::Impl::kHandlers[SWAPTRAIL_KIND_END] = {
+    &Impl::ignore,         &Impl::on_reclaim_begin, &Impl::on_reclaim_end,
+    &Impl::on_slot_allocated, &Impl::on_unmapped_one, &Impl::on_unmapped,
+    &Impl::on_write_begin, &Impl::on_zswap_stored,  &Impl::on_write_issued,
+    &Impl::on_write_end,   &Impl::on_write_completed, &Impl::on_removed,
+    &Impl::on_cache_deleted, &Impl::on_slot_freed,  &Impl::on_swap_in,
+    &Impl::on_swap_read,   &Impl::ignore,           &Impl::on_split,
+    &Impl::on_page_freed};
+
+Reconstructor::Reconstructor(const ReconstructorOptions& options, LifecycleSink& sink)
+    : impl_(std::make_unique<Impl>(options, sink)) {}
+Reconstructor::~Reconstructor() = default;
+void Reconstructor::on_event(const Event& event, uint64_t) { impl_->on_event(event); }
+void Reconstructor::on_loss(const Loss& loss) { impl_->on_loss(loss); }
+void Reconstructor::finish(uint64_t now_ns) { impl_->finish(now_ns); }
+size_t Reconstructor::live_attempts() const { return impl_->attempts.live(); }
+size_t Reconstructor::swapped_folios() const { return impl_->swapped.live(); }
+size_t Reconstructor::tracked_slots() const { return impl_->slots.tracked(); }
+const ReconstructorCounters& Reconstructor::counters() const { return impl_->counters; }
+
+Reconstructor::Impl::Impl(const ReconstructorOptions& options, LifecycleSink& sink)
+    : attempts(options.max_attempts),
+      swapped(options.max_swapped),
+      slots(options.max_slots),
+      options_(options),
+      sink_(sink),
+      batches_(std::max<size_t>(1, options.max_batches)),
+      visible_stages_(visible_stages(options.visible_kinds)) {
+  sight_.visible_kinds = options.visible_kinds;
+  options_.page_struct_size = std::max(1u, options.page_struct_size);
+}
+
+void Reconstructor::Impl::on_event(const Event& raw) {
+  ++counters.events;
+  if (!is_valid_event(raw)) {
+    ++counters.ignored;
+    return;
+  }
+  settle_leaving(raw.time_ns);
+  settle_frees(raw.time_ns);
+  (this->*kHandlers[raw.kind])(raw);
+}
+
+void Reconstructor::Impl::on_loss(const Loss& loss) {
+  sight_.loss_until_ns = std::max(sight_.loss_until_ns, loss.to_ns);
+  sink_.on_loss(loss);
+}
+
+void Reconstructor::Impl::ignore(const Event&) { ++counters.ignored; }
+
+bool Reconstructor::Impl::is_swap_entry(uint64_t entry) const {
+  return entry != 0 && entry_type(entry) < options_.max_swapfiles;
+}
+
+void Reconstructor::Impl::finish(uint64_t now_ns) {
+  settle_frees(~uint64_t{0});
+  std::vector<std::pair<uint64_t, uint32_t>> open;
+  open.reserve(attempts.live());
+  for (uint32_t index = 0; index < attempts.pool().touched(); ++index) {
+    const Attempt& attempt = attempts.at(index);
+    if (attempt.live) open.emplace_back(attempt.life.id, index);
+  }
+  std::sort(open.begin(), open.end());
+  for (const auto& [id, index] : open) {
+    const Attempt& attempt = attempts.at(index);
+    if (!attempt.confirmed) {
+      discard(index);
+    } else {
+      close(index, judge_end(attempt, sight_), now_ns);
+    }
+  }
+}
+
+// --- batches ---
+
+void Reconstructor::Impl::on_reclaim_begin(const Event& event) {
+  const uint32_t before = batches_.find(event.tid);
+  if (before != kNoIndex) end_batch(before, event.time_ns);
+  Batch& batch = batches_.at(open_batch(event));
+  if (batch.reclaimer.batch_ns == 0) batch.reclaimer.batch_ns = event.time_ns;
+  batch.reclaimer.cgroup = event.u.begin.cgroup;
+  std::memcpy(batch.reclaimer.comm.data(), event.u.begin.comm, SWAPTRAIL_COMM_LEN);
+  batch.begin_seen = true;
+  batch.may_writepage = event.u.begin.may_writepage != 0;
+}
+
+void Reconstructor::Impl::on_reclaim_end(const Event& event) {
+  const uint32_t batch = batches_.find(event.tid);
+  if (batch != kNoIndex) end_batch(batch, event.time_ns);
+}
+
+uint32_t Reconstructor::Impl::open_batch(const Event& event) {
+  uint32_t index = batches_.add(event.tid);
+  if (index == kNoIndex) {
+    ++counters.batches_full;
+    end_batch(batches_.oldest(), event.time_ns);
+    index = batches_.add(event.tid);
+  }
+  Reclaimer& reclaimer = batches_.at(index).reclaimer;
+  reclaimer.batch_ns = event.batch_ns;
+  reclaimer.tgid = event.tgid;
+  reclaimer.origin = event.origin;
+  return index;
+}
+
+// The batch of a folio's event: the running one of its thread, or a stand-in if RECLAIM_BEGIN was
+// not seen.
+uint32_t Reconstructor::Impl::batch_of(const Event& event) {
+  const uint32_t index = batches_.find(event.tid);
+  if (index == kNoIndex) return open_batch(event);
+  Batch& batch = batches_.at(index);
+  if (batch.reclaimer.batch_ns == event.batch_ns) return index;
+  if (batch.begin_seen && event.batch_ns == 0) {
+    batch.unfollowed = true;
+    return index;
+  }
+  end_batch(index, event.time_ns);
+  return open_batch(event);
+}
+
+void Reconstructor::Impl::end_batch(uint32_t batch, uint64_t now_ns) {
+  for (;;) {
+    const uint32_t index = batches_.at(batch).touched.head();
+    if (index == kNoIndex) break;
+    settle(index, batches_.at(batch), now_ns);
+  }
+  batches_.remove(batch);
+}
+
+// What the end of its batch means for one attempt.
+void Reconstructor::Impl::settle(uint32_t index, const Batch& batch, uint64_t now_ns) {
+  Attempt& attempt = attempts.at(index);
+  if (!attempt.confirmed) return discard(index);
+  if (attempt.leaving_ns != 0 && !attempt.refaulted && !attempt.no_user) {
+    return leave_batch(index);  // a fault may be going on: settle_leaving() ends it
+  }
+  const Verdict verdict = judge_batch_end(attempt, batch, sight_);
+  if (verdict.outcome == Outcome::kInFlight) return leave_batch(index);
+  close(index, verdict, now_ns);
+}
+
+void Reconstructor::Impl::leave_batch(uint32_t index) {
+  Attempt& attempt = attempts.at(index);
+  if (attempt.batch == kNoIndex) return;
+  batches_.at(attempt.batch).touched.remove(attempts.pool(), index);
+  attempt.batch = kNoIndex;
+}
+
+// Without RECLAIM_END there are no batches: who did it is in the event itself, if anywhere.
+void Reconstructor::Impl::touch_alone(Attempt& attempt, const Event& event) {
+  Lifecycle& life = attempt.life;
+  life.passes = attempt.writeback_left && event.kind == SWAPTRAIL_PAGE_FREED ? 2 : 1;
+  if (event.origin == SWAPTRAIL_ORIGIN_NONE) return;
+  life.last.tid = event.tid;
+  life.last.tgid = event.tgid;
+  life.last.origin = event.origin;
+  if (life.first.origin == SWAPTRAIL_ORIGIN_NONE) life.first = life.last;
+}
+
+void Reconstructor::Impl::touch(uint32_t index, const Event& event) {
+  Attempt& attempt = attempts.at(index);
+  note(attempt, event);
+  if (!has_batches()) return touch_alone(attempt, event);
+  const uint32_t batch = batch_of(event);
+  if (attempt.batch == batch) return;
+  leave_batch(index);
+  batches_.at(batch).touched.append(attempts.pool(), index);
+  attempt.batch = batch;
+  attempt.life.last = batches_.at(batch).reclaimer;
+  ++attempt.life.passes;
+  attempt.still_mapped = false;
+  attempt.remove_failed = false;
+}
+
+// --- attempts ---
+
+uint32_t Reconstructor::Impl::attempt_for(const Event& event) {
+  // Ends the thread's older batch first: it may close the very attempt that we look for.
+  if (has_batches()) batch_of(event);
+  const uint32_t index = live_attempt(event);
+  if (index == kNoIndex) return begin(event);
+  if (!restarts(attempts.at(index), event)) return index;
+  restart(index, event);
+  return begin(event);
+}
+
+uint32_t Reconstructor::Impl::live_attempt(const Event& event) {
+  const uint32_t index = attempts.find(event.folio);
+  if (index == kNoIndex) return migrated_attempt(event);
+  const uint64_t entry = attempts.at(index).life.entry;
+  if (event.entry == 0 || entry == 0 || entry == event.entry) return index;
+  supersede(index, Rule::kEntryChanged, event);
+  return migrated_attempt(event);
+}
+
+// A folio that waits in the swap cache can be moved by compaction (mm/migrate.c:
+// folio_migrate_mapping): it keeps its slot, and gets another address.
+uint32_t Reconstructor::Impl::migrated_attempt(const Event& event) {
+  if (event.entry == 0 || event.kind == SWAPTRAIL_SLOT_ALLOCATED) return kNoIndex;
+  const Slot* slot = slots.find(event.entry);
+  if (slot == nullptr || slot->attempt == kNoIndex) return kNoIndex;
+  const Attempt& attempt = attempts.at(slot->attempt);
+  const bool waits = attempt.batch == kNoIndex && attempt.leaving_ns == 0;
+  if (!waits || attempt.life.entry != event.entry) return kNoIndex;
+  const uint32_t index = slot->attempt;
+  if (sight_.tail_gap(attempt)) {  // or it is another page, and we missed how the slot was freed
+    supersede(index, Rule::kEntryChanged, event);
+    return kNoIndex;
+  }
+  attempts.rekey(index, event.folio);
+  return index;
+}
+
+// The folio came back and is on its way again: what we hold was given up in between.
+bool Reconstructor::Impl::restarts(const Attempt& attempt, const Event& event) const {
+  const bool new_pass = attempt.life.last.batch_ns != event.batch_ns;
+  if (attempt.refaulted && new_pass) return true;
+  const bool unmaps = kind_bit(event.kind) & kUnmapKinds;
+  if (!tracepoint_mode()) return unmaps && attempt.unmapped && new_pass;
+  if (attempt.life.at(Stage::kWriteEnd) == 0) return false;
+  if (event.kind == SWAPTRAIL_WRITE_ISSUED) return attempt.life.at(Stage::kWriteIssued) != 0;
+  return unmaps || event.kind == SWAPTRAIL_WRITE_END;
+}
+
+void Reconstructor::Impl::restart(uint32_t index, const Event& event) {
+  const Attempt& attempt = attempts.at(index);
+  if (!attempt.confirmed) return discard(index);
+  Verdict verdict{Outcome::kAborted, AbortReason::kNone, IncompleteReason::kNotHooked};
+  if (!tracepoint_mode()) verdict = aborted(attempt, AbortReason::kReferenced, sight_);
+  close(index, verdict, event.time_ns);
+}
+
+uint32_t Reconstructor::Impl::begin(const Event& event) {
+  const bool shmem = is_shmem(event);
+  const bool slotless = (kind_bit(event.kind) & kSlotlessBegin) ||
+                        (shmem && (kind_bit(event.kind) & kUnmapKinds));
+  if (event.entry == 0 && !slotless) {
+    ignore(event);
+    return kNoIndex;
+  }
+  const uint32_t index = attempts.add(event.folio);
+  if (index == kNoIndex) {
+    ++counters.attempts_full;
+    return kNoIndex;
+  }
+  Attempt& attempt = attempts.at(index);
+  Lifecycle& life = attempt.life;
+  life.id = next_id_++;
+  life.nr_pages = std::max<uint16_t>(1, event.nr_pages);
+  life.shmem = shmem;
+  life.ksm = event.state & SWAPTRAIL_STATE_KSM;
+  life.visible_stages = visible_stages_;
+  life.passes = 0;  // touch() counts this one
+  attempt.confirmed = event.kind != SWAPTRAIL_WRITE_ISSUED;
+  touch(index, event);
+  life.first = life.last;
+  place_in_time(attempt, event);
+  if (event.entry != 0 && event.kind != SWAPTRAIL_SLOT_ALLOCATED) inherit_slot(index, event);
+  return index;
+}
+
+// When it was isolated, and whether its batch is one that we follow.
+void Reconstructor::Impl::place_in_time(Attempt& attempt, const Event& event) {
+  const bool known = event.batch_ns != 0 && sight_.sees(SWAPTRAIL_RECLAIM_BEGIN);
+  if (known) attempt.life.stage_ns[static_cast<size_t>(Stage::kIsolated)] = event.batch_ns;
+  attempt.begin_ns = known ? event.batch_ns : event.time_ns - 1;
+  const bool batch_hidden = attempt.batch != kNoIndex && batches_.at(attempt.batch).unfollowed;
+  // shmem is written by drivers' shrinkers too, outside any batch.
+  const bool outside = attempt.life.shmem && event.origin == SWAPTRAIL_ORIGIN_NONE;
+  const bool lost_begin =
+      event.batch_ns == 0 && sight_.sees(SWAPTRAIL_RECLAIM_BEGIN) && !outside && !batch_hidden;
+  const bool early = event.time_ns < options_.start_ns + kLongestBatchNs;
+  attempt.before_attach = (lost_begin && early) || attempt.begin_ns < options_.start_ns;
+  attempt.unfollowed = batch_hidden || (lost_begin && !early);
+}
+
+// The folio was in the swap cache before this lifecycle began: since when, and do we know?
+void Reconstructor::Impl::inherit_slot(uint32_t index, const Event& event) {
+  Attempt& attempt = attempts.at(index);
+  attempt.life.entry = event.entry;
+  const Slot* slot = slots.find(event.entry);
+  const bool known = slot != nullptr && slot->used && slot->cached != 0;
+  const bool unmaps = kind_bit(event.kind) & kUnmapKinds;
+  if (known) {
+    attempt.slot = SlotOrigin::kKnown;
+    attempt.life.readahead = event.kind == SWAPTRAIL_REMOVED && slot->read && !slot->returned;
+  } else if (attempt.life.shmem && event.kind == SWAPTRAIL_WRITE_BEGIN) {
+    attempt.slot = SlotOrigin::kInferred;
+  } else {
+    attempt.slot = SlotOrigin::kUnknown;
+  }
+  const bool was_freed = slot != nullptr && slot->swapped != kNoIndex && !slot->returned &&
+                         !slot->read && slot->cached == 0;
+  if (was_freed && unmaps && sight_.sees(SWAPTRAIL_SWAP_READ) &&
+      sight_.loss_until_ns <= swapped.at(slot->swapped).removed_ns) {
+    violate(Rule::kUnmappedAfterRemoved, attempt, event.time_ns);
+  }
+  // Unmapped at a time that we did not see: before the start, or in a loss.
+  if (attempt.slot == SlotOrigin::kUnknown && !unmaps && !tracepoint_mode()) {
+    if (sight_.loss_until_ns == 0) {
+      attempt.before_attach = true;
+    } else {
+      attempt.begin_ns = 0;
+    }
+  }
+  claim_slots(index, attempt.slot == SlotOrigin::kInferred);
+}
+
+// The folio is another page by now, and we did not see how the old one ended.
+void Reconstructor::Impl::supersede(uint32_t index, Rule rule, const Event& event) {
+  const Attempt& attempt = attempts.at(index);
+  if (!attempt.confirmed) return discard(index);
+  Verdict verdict = unknown(attempt, IncompleteReason::kNotHooked, sight_);
+  const bool sees_all = sight_.sees(SWAPTRAIL_REMOVED) && sight_.sees(SWAPTRAIL_CACHE_DELETED) &&
+                        sight_.sees(SWAPTRAIL_SLOT_FREED);
+  if (attempt.leaving_ns != 0) {
+    verdict = judge_left(attempt, sight_);
+  } else if (!sight_.overlapped(attempt) && !sees_all && sight_.sees(SWAPTRAIL_PAGE_FREED)) {
+    verdict.outcome = Outcome::kAborted;  // it was not freed, or we would have seen that
+  } else if (!sight_.overlapped(attempt) && sees_all) {
+    const bool may_have_moved = attempt.batch == kNoIndex &&
+                                (rule == Rule::kEntryChanged || rule == Rule::kSlotAllocatedTwice);
+    if (may_have_moved) return attempts.detach(index);
+    violate(rule, attempt, event.time_ns);
+    verdict.incomplete = IncompleteReason::kDropped;
+  }
+  close(index, verdict, event.time_ns);
+}
+
+void Reconstructor::Impl::violate(Rule rule, const Attempt& attempt, uint64_t time_ns) {
+  const RuleText& text = rule_text(rule);
+  Violation violation{text.name, attempt.life.id, attempt.life.folio, attempt.life.entry, time_ns,
+                      std::string(text.text)};
+  violation.text.append(" (").append(text.kernel).append(")");
+  sink_.on_violation(violation);
+}
+
+void Reconstructor::Impl::close_freed(uint32_t index, uint64_t now_ns) {
+  const Attempt& attempt = attempts.at(index);
+  const bool fresh =
+      attempt.slot == SlotOrigin::kAllocated || attempt.slot == SlotOrigin::kInferred;
+  if (fresh && !attempt.write_seen() && !sight_.overlapped(attempt) &&
+      sight_.sees(SWAPTRAIL_WRITE_BEGIN)) {
+    violate(Rule::kFreedWithoutWrite, attempt, now_ns);
+  }
+  close(index, judge_freed(attempt, sight_), now_ns);
+}
+
+void Reconstructor::Impl::close(uint32_t index, const Verdict& verdict, uint64_t now_ns) {
+  Attempt& attempt = attempts.at(index);
+  Lifecycle& life = attempt.life;
+  life.outcome = verdict.outcome;
+  life.abort_reason = verdict.abort_reason;
+  life.incomplete = verdict.incomplete;
+  life.waiting_for = verdict.waiting;
+  life.closed_ns = now_ns;
+  life.overlapped_loss = sight_.overlapped(attempt);
+  if (life.incomplete == IncompleteReason::kDropped && !life.overlapped_loss) {
+    ++counters.unexplained_gaps;
+  }
+  hand_slots(index, verdict);
+  leave_batch(index);
+  if (attempt.leaving_ns != 0) leaving_.remove(attempts.pool(), index);
+  ++counters.lifecycles;
+  sink_.on_lifecycle(life);
+  attempts.remove(index);
+}
+
+// A write of zswap's own, seen in tracepoint mode: it was no page on its way out.
+void Reconstructor::Impl::discard(uint32_t index) {
+  Attempt& attempt = attempts.at(index);
+  counters.zswap_writeback_pages += attempt.life.nr_pages;
+  hand_slots(index, Verdict{});
+  leave_batch(index);
+  if (attempt.leaving_ns != 0) leaving_.remove(attempts.pool(), index);
+  attempts.remove(index);
+}
+
+}  // namespace swaptrail

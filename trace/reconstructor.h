@@ -1,0 +1,102 @@
+// Events in, lifecycles out.
+//
+// A state machine per folio (an *attempt*), an index of swap slots, and the reclaim batches that
+// are running. An attempt begins with the first event of a folio that goes to swap, and closes when
+// the folio is removed from the swap cache, or at the end of the batch that gave it up; on an
+// asynchronous device it lives on from the pass that wrote it to the pass that frees it.
+//
+// It never invents: what was not seen is not in the lifecycle, and where a loss could explain what
+// is missing the outcome is `unknown`. docs/EVENTS.md tells what each event means.
+//
+// The stream must be in time order (trace/merger); late events are accepted and may leave
+// lifecycles incomplete. Not thread-safe. No allocation per event once the tables have grown to
+// what the load needs.
+#ifndef SWAPTRAIL_TRACE_RECONSTRUCTOR_H_
+#define SWAPTRAIL_TRACE_RECONSTRUCTOR_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "bpf/event.h"
+#include "trace/lifecycle.h"
+#include "trace/merger.h"
+
+namespace swaptrail {
+
+class LifecycleSink {
+ public:
+  virtual ~LifecycleSink() = default;
+  virtual void on_lifecycle(const Lifecycle& lifecycle) = 0;
+  virtual void on_return(const Return& entry_return) = 0;
+  virtual void on_violation(const Violation& violation) = 0;
+  virtual void on_loss(const Loss& loss) = 0;  // passed through, in order
+};
+
+// Bit of a kind in ReconstructorOptions::visible_kinds.
+constexpr uint64_t kind_bit(int kind) { return uint64_t{1} << kind; }
+
+// All hooks of mode full. RECLAIM_BEGIN ... SPLIT.
+inline constexpr uint64_t kAllKinds =
+    (kind_bit(SWAPTRAIL_PAGE_FREED) - 1) & ~kind_bit(0);
+// What raw tracepoints can tell (kernel-map 8.1).
+inline constexpr uint64_t kTracepointKinds =
+    kind_bit(SWAPTRAIL_UNMAPPED_ONE) | kind_bit(SWAPTRAIL_WRITE_ISSUED) |
+    kind_bit(SWAPTRAIL_WRITE_END) | kind_bit(SWAPTRAIL_WRITE_COMPLETED) |
+    kind_bit(SWAPTRAIL_PAGE_FREED);
+
+struct ReconstructorOptions {
+  uint64_t visible_kinds = kAllKinds;  // the hooks that are attached, see kind_bit()
+  uint64_t start_ns = 0;               // when the last of them was attached
+  size_t max_attempts = 1 << 20;       // folios on their way (about 600 bytes each)
+  size_t max_slots = 1 << 22;          // swap slots followed (16 bytes each, in blocks of 512)
+  size_t max_swapped = 1 << 22;        // freed folios whose return is awaited (32 bytes each)
+  size_t max_batches = 8192;           // tasks in reclaim at the same time
+  uint32_t page_struct_size = 64;      // sizeof(struct page), bytes
+  uint32_t page_size = 4096;           // bytes
+  uint32_t max_swapfiles = 23;         // entries of a higher type are migration and the like
+};
+
+struct ReconstructorCounters {
+  uint64_t events = 0;
+  uint64_t lifecycles = 0;             // yielded
+  uint64_t zswap_writeback_pages = 0;  // zswap moved an old entry to the device: no lifecycle
+  uint64_t shared_swap_ins = 0;        // further faults on a slot already returned (fork)
+  uint64_t failed_swap_ins = 0;        // do_swap_page asked for a retry, or failed
+  uint64_t cache_refaults = 0;         // faults on a page that had never left memory
+  uint64_t ignored = 0;                // events of folios that are not on their way to swap
+  uint64_t unexplained_gaps = 0;       // lifecycles marked dropped although no loss was told
+  uint64_t superseded_slots = 0;       // allocated anew, and we did not see them freed
+  uint64_t attempts_full = 0;          // events that found no room in their table:
+  uint64_t slots_full = 0;             //   (base pages)
+  uint64_t swapped_full = 0;           //   (lifecycles: their return will have id 0)
+  uint64_t batches_full = 0;           //   (the oldest batch was given up)
+};
+
+class Reconstructor : public EventSink {
+ public:
+  // The sink must outlive the reconstructor.
+  Reconstructor(const ReconstructorOptions& options, LifecycleSink& sink);
+  ~Reconstructor() override;
+  Reconstructor(const Reconstructor&) = delete;
+  Reconstructor& operator=(const Reconstructor&) = delete;
+
+  void on_event(const swaptrail_event& event, uint64_t sequence) override;
+  void on_loss(const Loss& loss) override;
+
+  // The observation ends: closes everything that is still open. Call once, last.
+  void finish(uint64_t now_ns);
+
+  size_t live_attempts() const;  // folios on their way now
+  size_t swapped_folios() const; // freed folios whose return is awaited
+  size_t tracked_slots() const;  // room taken in the slot table
+  const ReconstructorCounters& counters() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace swaptrail
+
+#endif  // SWAPTRAIL_TRACE_RECONSTRUCTOR_H_

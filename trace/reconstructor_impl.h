@@ -1,0 +1,124 @@
+// The state of a Reconstructor. Internal to trace/: reconstructor.cpp has the frame, reclaim_events
+// what happens to folios in reclaim, slot_events what happens to slots and their pages.
+#ifndef SWAPTRAIL_TRACE_RECONSTRUCTOR_IMPL_H_
+#define SWAPTRAIL_TRACE_RECONSTRUCTOR_IMPL_H_
+
+#include <cstdint>
+
+#include "trace/attempts.h"
+#include "trace/batches.h"
+#include "trace/reconstructor.h"
+#include "trace/slots.h"
+#include "trace/swapped.h"
+#include "trace/verdict.h"
+
+namespace swaptrail {
+
+using Event = swaptrail_event;
+
+class Reconstructor::Impl {
+ public:
+  Impl(const ReconstructorOptions& options, LifecycleSink& sink);
+
+  void on_event(const Event& event);
+  void on_loss(const Loss& loss);
+  void finish(uint64_t now_ns);
+
+  AttemptTable attempts;
+  Pool<Swapped> swapped;
+  SlotTable slots;
+  ReconstructorCounters counters;
+
+ private:
+  using Handler = void (Impl::*)(const Event&);
+  static const Handler kHandlers[SWAPTRAIL_KIND_END];
+
+  // reclaim_events.cpp: what shrink_folio_list does to a folio.
+  void on_slot_allocated(const Event& event);
+  void on_unmapped_one(const Event& event);
+  void on_unmapped(const Event& event);
+  void on_write_begin(const Event& event);
+  void on_zswap_stored(const Event& event);
+  void on_write_issued(const Event& event);
+  void on_write_end(const Event& event);
+  void on_write_completed(const Event& event);
+  void on_removed(const Event& event);
+  void on_split(const Event& event);
+  void on_page_freed(const Event& event);
+  void on_zswap_writeback(const Event& event);
+  void start_write(Attempt& attempt, const Event& event);
+  void split_off(const Attempt& whole, const Event& event, uint32_t page);
+  void check_write(const Attempt& attempt, const Event& event);
+  void check_removed(const Attempt& attempt, const Event& event);
+
+  // slot_events.cpp: what happens to slots, and to the pages in them.
+  void on_cache_deleted(const Event& event);
+  void on_slot_freed(const Event& event);
+  void on_swap_in(const Event& event);
+  void on_swap_read(const Event& event);
+  void refault(uint32_t index, const Event& event);
+  uint32_t return_run(const Event& event, uint64_t entry, uint32_t limit);
+  void return_unknown(const Event& event, uint64_t entry, Slot* slot);
+  bool return_pending(const Event& event, uint64_t entry);
+  void free_run(const Event& event, uint64_t entry, uint32_t nr_pages, bool read, uint32_t record);
+  void settle_free(const PendingFree& free);
+  void settle_frees(uint64_t now_ns);
+  void emit_return(const Swapped& record, Return entry_return);
+  void unref(uint32_t record, uint32_t references);
+  void claim_slots(uint32_t index, bool allocated);
+  void evict_owner(Slot& slot, uint32_t index, uint64_t entry, bool allocated);
+  void mark_leaving(uint32_t index, const Event& event);
+  void settle_leaving(uint64_t now_ns);
+
+  // reconstructor.cpp: attempts and batches.
+  void on_reclaim_begin(const Event& event);
+  void on_reclaim_end(const Event& event);
+  void ignore(const Event& event);
+  uint32_t batch_of(const Event& event);
+  uint32_t open_batch(const Event& event);
+  void end_batch(uint32_t batch, uint64_t now_ns);
+  void settle(uint32_t index, const Batch& batch, uint64_t now_ns);
+
+  // The attempt that the event belongs to; a new one if the event can begin it; or kNoIndex.
+  uint32_t attempt_for(const Event& event);
+  uint32_t live_attempt(const Event& event);
+  uint32_t migrated_attempt(const Event& event);
+  uint32_t begin(const Event& event);
+  void place_in_time(Attempt& attempt, const Event& event);
+  void inherit_slot(uint32_t index, const Event& event);
+  bool restarts(const Attempt& attempt, const Event& event) const;
+  void restart(uint32_t index, const Event& event);
+  void supersede(uint32_t index, Rule rule, const Event& event);
+  // Joins the event's batch; counts passes.
+  void touch(uint32_t index, const Event& event);
+  void touch_alone(Attempt& attempt, const Event& event);
+  void leave_batch(uint32_t index);
+  void note(Attempt& attempt, const Event& event) { attempt.last_event_ns = event.time_ns; }
+
+  void close(uint32_t index, const Verdict& verdict, uint64_t now_ns);
+  void close_freed(uint32_t index, uint64_t now_ns);
+  void hand_slots(uint32_t index, const Verdict& verdict);
+  void discard(uint32_t index);
+  void violate(Rule rule, const Attempt& attempt, uint64_t time_ns);
+
+  uint32_t mark_of(uint64_t folio) const {
+    const uint32_t mark = static_cast<uint32_t>(folio / options_.page_struct_size);
+    return mark != 0 ? mark : 1;
+  }
+  bool has_batches() const { return sight_.sees(SWAPTRAIL_RECLAIM_END); }
+  bool tracepoint_mode() const { return !sight_.sees(SWAPTRAIL_WRITE_BEGIN); }
+  bool is_swap_entry(uint64_t entry) const;
+
+  ReconstructorOptions options_;
+  LifecycleSink& sink_;
+  Sight sight_;
+  BatchTable batches_;
+  AttemptList<&Attempt::in_leaving> leaving_;
+  PendingFrees pending_frees_;
+  uint64_t next_id_ = 1;
+  uint8_t visible_stages_;
+};
+
+}  // namespace swaptrail
+
+#endif  // SWAPTRAIL_TRACE_RECONSTRUCTOR_IMPL_H_

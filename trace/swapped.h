@@ -1,0 +1,57 @@
+// Folios that were freed, whose pages lie in swap. Internal to trace/.
+#ifndef SWAPTRAIL_TRACE_SWAPPED_H_
+#define SWAPTRAIL_TRACE_SWAPPED_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "bpf/event.h"
+#include "trace/pool.h"
+
+namespace swaptrail {
+
+struct Swapped {
+  uint64_t lifecycle_id = 0;
+  uint64_t removed_ns = 0;
+  uint32_t generation = 0;
+  uint16_t references = 0;  // slots and pending frees that point here
+  uint8_t backend = SWAPTRAIL_BACKEND_UNKNOWN;
+  bool shmem = false;
+};
+
+// Slots that were freed, after their page was read, by somebody who may be in the middle of the
+// fault: do_swap_page (mm/memory.c) frees the slot before it returns and SWAP_IN is told. Until
+// then, or until `grace`, it is open whether the page was swapped in or thrown away.
+struct PendingFree {
+  uint64_t entry = 0;
+  uint64_t time_ns = 0;
+  uint32_t swapped = kNoIndex;
+  uint16_t nr_pages = 0;  // 0 = settled
+};
+
+// A ring of bounded size, oldest first.
+class PendingFrees {
+ public:
+  static constexpr size_t kMax = 256;
+
+  bool empty() const { return count_ == 0; }
+  bool full() const { return count_ == kMax; }
+  const PendingFree& front() const { return items_[head_]; }
+  void pop() {
+    head_ = (head_ + 1) % kMax;
+    --count_;
+  }
+  void push(const PendingFree& item) { items_[(head_ + count_++) % kMax] = item; }
+  // The newest that covers `entry` and is not older than `since_ns`; null if none.
+  PendingFree* find(uint64_t entry, uint64_t since_ns);
+
+ private:
+  std::vector<PendingFree> items_ = std::vector<PendingFree>(kMax);
+  size_t head_ = 0;
+  size_t count_ = 0;
+};
+
+}  // namespace swaptrail
+
+#endif  // SWAPTRAIL_TRACE_SWAPPED_H_

@@ -1,0 +1,246 @@
+#include "trace/verdict.h"
+
+#include <array>
+
+namespace swaptrail {
+namespace {
+
+constexpr std::array<RuleText, static_cast<size_t>(Rule::kCount)> kRules = {{
+    {"write_before_slot", "mm/vmscan.c: shrink_folio_list",
+     "written to swap although it is not in the swap cache"},
+    {"write_while_mapped", "mm/vmscan.c: shrink_folio_list",
+     "written to swap although page tables still map it"},
+    {"removed_while_mapped", "mm/vmscan.c: __remove_mapping",
+     "removed from the swap cache although page tables still map it"},
+    {"removed_under_writeback", "mm/vmscan.c: __remove_mapping",
+     "removed from the swap cache under writeback"},
+    {"freed_without_write", "mm/vmscan.c: pageout",
+     "its slot was new, and it was freed without any write"},
+    {"slot_reused_without_free", "mm/swapfile.c: folio_alloc_swap",
+     "a slot that still holds a page was allocated"},
+    {"slot_allocated_twice", "mm/vmscan.c: shrink_folio_list",
+     "a folio that has a slot got another one"},
+    {"entry_changed", "mm/swap_state.c: add_to_swap_cache",
+     "a folio in the swap cache has another entry than before"},
+    {"unmapped_after_removed", "mm/rmap.c: try_to_unmap",
+     "unmapped to a slot whose page had been freed and was not read since"},
+    {"read_while_cached", "mm/swap_state.c: __read_swap_cache_async",
+     "another folio was filled from its slot while it was in the swap cache"},
+}};
+
+struct StageHook {
+  Stage stage;
+  int kind;
+};
+constexpr StageHook kStageHooks[] = {
+    {Stage::kIsolated, SWAPTRAIL_RECLAIM_BEGIN},
+    {Stage::kSlotAllocated, SWAPTRAIL_SLOT_ALLOCATED},
+    {Stage::kUnmapped, SWAPTRAIL_UNMAPPED},
+    {Stage::kWriteBegin, SWAPTRAIL_WRITE_BEGIN},
+    {Stage::kWriteIssued, SWAPTRAIL_WRITE_ISSUED},
+    {Stage::kWriteEnd, SWAPTRAIL_WRITE_END},
+    {Stage::kWriteCompleted, SWAPTRAIL_WRITE_COMPLETED},
+    {Stage::kRemoved, SWAPTRAIL_REMOVED},
+    {Stage::kRemoved, SWAPTRAIL_PAGE_FREED},
+};
+
+bool lacks(const Attempt& attempt, Stage stage, int kind, const Sight& sight) {
+  return attempt.life.at(stage) == 0 && sight.sees(kind);
+}
+
+// An event of the write must have happened, for others of it did.
+bool lacks_write_event(const Attempt& attempt, bool freed, const Sight& sight) {
+  if (!attempt.write_seen()) return false;
+  if (lacks(attempt, Stage::kWriteBegin, SWAPTRAIL_WRITE_BEGIN, sight)) return true;
+  const bool over = freed || attempt.written;
+  if (over && lacks(attempt, Stage::kWriteEnd, SWAPTRAIL_WRITE_END, sight)) return true;
+  if (attempt.life.backend == SWAPTRAIL_BACKEND_ZSWAP) {
+    return !attempt.zswap_stored && sight.sees(SWAPTRAIL_ZSWAP_STORED);
+  }
+  if (attempt.life.backend != SWAPTRAIL_BACKEND_DEVICE) return false;
+  return lacks(attempt, Stage::kWriteIssued, SWAPTRAIL_WRITE_ISSUED, sight) ||
+         (freed && lacks(attempt, Stage::kWriteCompleted, SWAPTRAIL_WRITE_COMPLETED, sight));
+}
+
+// try_to_unmap calls try_to_unmap_one, and returns.
+bool lacks_unmap_event(const Attempt& attempt, const Sight& sight) {
+  return attempt.life.mapping_count != 0 && !attempt.unmapped && !attempt.still_mapped &&
+         attempt.write_seen() && sight.sees(SWAPTRAIL_UNMAPPED);
+}
+
+// What is missing may well never have happened, but there was a loss. (A page of the swap cache has
+// no slot allocation, a page read ahead has no mapping.)
+bool may_lack_event(const Attempt& attempt, const Sight& sight) {
+  const bool anon = !attempt.life.shmem;
+  const bool slot_missing = attempt.life.at(Stage::kSlotAllocated) == 0 &&
+                            attempt.slot != SlotOrigin::kKnown && attempt.life.entry != 0 &&
+                            sight.sees(SWAPTRAIL_SLOT_ALLOCATED) && (anon || sight.shmem_slots);
+  const bool tried = attempt.unmapped || attempt.still_mapped;
+  const bool unmap_missing = anon && attempt.life.entry != 0 && !tried &&
+                             attempt.slot != SlotOrigin::kKnown && sight.sees(SWAPTRAIL_UNMAPPED);
+  const bool owner_missing = anon && tried && attempt.life.mapping_count == 0 &&
+                             sight.sees(SWAPTRAIL_UNMAPPED_ONE);
+  return slot_missing || unmap_missing || owner_missing;
+}
+
+IncompleteReason gaps(const Attempt& attempt, bool freed, const Sight& sight) {
+  if (attempt.unfollowed) return IncompleteReason::kTableFull;
+  if (attempt.before_attach) return IncompleteReason::kBeforeAttach;
+  if (lacks_write_event(attempt, freed, sight)) return IncompleteReason::kDropped;
+  if (lacks_unmap_event(attempt, sight)) return IncompleteReason::kDropped;
+  if (sight.overlapped(attempt) && may_lack_event(attempt, sight)) {
+    return IncompleteReason::kDropped;
+  }
+  return IncompleteReason::kNone;
+}
+
+Outcome freed_to(uint8_t backend) {
+  switch (backend) {
+    case SWAPTRAIL_BACKEND_DEVICE: return Outcome::kFreedDevice;
+    case SWAPTRAIL_BACKEND_ZSWAP: return Outcome::kFreedZswap;
+    case SWAPTRAIL_BACKEND_ZERO: return Outcome::kFreedZero;
+    default: return Outcome::kUnknown;
+  }
+}
+
+Verdict judge_freed_unwritten(const Attempt& attempt, const Sight& sight) {
+  const bool sees_writes = sight.sees(SWAPTRAIL_WRITE_BEGIN) || sight.sees(SWAPTRAIL_WRITE_END);
+  if (!sees_writes) return unknown(attempt, IncompleteReason::kNotHooked, sight);
+  const bool fresh =
+      attempt.slot == SlotOrigin::kAllocated || attempt.slot == SlotOrigin::kInferred;
+  if (fresh || sight.overlapped(attempt)) {
+    return unknown(attempt, IncompleteReason::kDropped, sight);
+  }
+  if (attempt.before_attach) return unknown(attempt, IncompleteReason::kBeforeAttach, sight);
+  return {Outcome::kFreedClean, AbortReason::kNone, gaps(attempt, true, sight)};
+}
+
+Waiting waits_for(const Attempt& attempt) {
+  const bool flying = attempt.writeback_left && attempt.life.at(Stage::kWriteCompleted) == 0;
+  return flying ? Waiting::kWriteback : Waiting::kSecondPass;
+}
+
+// The reasons that an event told, strongest first.
+struct SeenReason {
+  bool (*applies)(const Attempt&);
+  AbortReason reason;
+};
+constexpr SeenReason kSeenReasons[] = {
+    {[](const Attempt& a) { return a.refaulted; }, AbortReason::kReferenced},
+    {[](const Attempt& a) { return a.slot_failed; }, AbortReason::kNoSlot},
+    {[](const Attempt& a) { return a.still_mapped; }, AbortReason::kStillMapped},
+    {[](const Attempt& a) { return a.refused; }, AbortReason::kWriteRefused},
+    {[](const Attempt& a) { return a.write_failed; }, AbortReason::kWriteError},
+    {[](const Attempt& a) { return a.no_user; }, AbortReason::kSlotGone},
+    {[](const Attempt& a) { return a.remove_failed && a.remove_dirty; }, AbortReason::kDirtied},
+    {[](const Attempt& a) { return a.dirtied_after; }, AbortReason::kDirtied},
+    {[](const Attempt& a) { return a.remove_failed; }, AbortReason::kExtraReference},
+};
+
+AbortReason seen_reason(const Attempt& attempt) {
+  for (const SeenReason& candidate : kSeenReasons) {
+    if (candidate.applies(attempt)) return candidate.reason;
+  }
+  return AbortReason::kNone;
+}
+
+// It had its slot, and pageout() never got to write it: shrink_folio_list, kernel-map S9.
+Verdict judge_unwritten(const Attempt& attempt, const Batch& batch, const Sight& sight) {
+  if (sight.tail_gap(attempt)) return unknown(attempt, IncompleteReason::kDropped, sight);
+  if (batch.begin_seen && !batch.may_writepage) {
+    return aborted(attempt, AbortReason::kWriteRefused, sight);
+  }
+  const bool sees_writes = sight.sees(SWAPTRAIL_WRITE_BEGIN) && sight.sees(SWAPTRAIL_REMOVED);
+  if (attempt.life.entry != 0 && sees_writes) {
+    return aborted(attempt, AbortReason::kExtraReference, sight);
+  }
+  Verdict verdict = aborted(attempt, AbortReason::kNone, sight);
+  if (verdict.incomplete == IncompleteReason::kNone) {
+    verdict.incomplete = IncompleteReason::kNotHooked;
+  }
+  return verdict;
+}
+
+}  // namespace
+
+const RuleText& rule_text(Rule rule) { return kRules[static_cast<size_t>(rule)]; }
+
+uint8_t visible_stages(uint64_t visible_kinds) {
+  uint8_t stages = 0;
+  for (const StageHook& hook : kStageHooks) {
+    if (visible_kinds & kind_bit(hook.kind)) stages |= 1u << static_cast<unsigned>(hook.stage);
+  }
+  return stages;
+}
+
+uint8_t joined_backend(const Attempt& attempt, const Sight& sight) {
+  if (attempt.zswap_stored) return SWAPTRAIL_BACKEND_ZSWAP;
+  if (attempt.life.at(Stage::kWriteIssued) != 0) return SWAPTRAIL_BACKEND_DEVICE;
+  const bool all_seen = sight.sees(SWAPTRAIL_WRITE_BEGIN) && sight.sees(SWAPTRAIL_WRITE_END) &&
+                        sight.sees(SWAPTRAIL_WRITE_ISSUED) && sight.sees(SWAPTRAIL_ZSWAP_STORED) &&
+                        attempt.life.at(Stage::kWriteBegin) != 0 &&
+                        attempt.life.at(Stage::kWriteEnd) != 0;
+  if (all_seen && !sight.overlapped(attempt)) return SWAPTRAIL_BACKEND_ZERO;
+  return SWAPTRAIL_BACKEND_UNKNOWN;
+}
+
+Verdict judge_freed(const Attempt& attempt, const Sight& sight) {
+  if (!attempt.write_seen()) return judge_freed_unwritten(attempt, sight);
+  const Outcome outcome = freed_to(attempt.life.backend);
+  if (outcome == Outcome::kUnknown) {
+    const bool end_missing = lacks(attempt, Stage::kWriteEnd, SWAPTRAIL_WRITE_END, sight);
+    return unknown(attempt, end_missing ? IncompleteReason::kDropped : IncompleteReason::kNotHooked,
+                   sight);
+  }
+  return {outcome, AbortReason::kNone, gaps(attempt, true, sight)};
+}
+
+Verdict judge_batch_end(const Attempt& attempt, const Batch& batch, const Sight& sight) {
+  const AbortReason reason = seen_reason(attempt);
+  if (reason != AbortReason::kNone) return aborted(attempt, reason, sight);
+  if (attempt.unfollowed) return unknown(attempt, IncompleteReason::kTableFull, sight);
+  if (attempt.written) return {.outcome = Outcome::kInFlight, .waiting = waits_for(attempt)};
+  if (attempt.write_seen()) return unknown(attempt, IncompleteReason::kDropped, sight);
+  return judge_unwritten(attempt, batch, sight);
+}
+
+Verdict judge_left(const Attempt& attempt, const Sight& sight) {
+  if (sight.tail_gap(attempt)) return unknown(attempt, IncompleteReason::kDropped, sight);
+  const AbortReason reason = seen_reason(attempt);
+  if (reason != AbortReason::kNone) return aborted(attempt, reason, sight);
+  // shmem comes back by shmem_swapin_folio (mm/shmem.c), which is not do_swap_page.
+  if (attempt.life.shmem) return aborted(attempt, AbortReason::kReferenced, sight);
+  if (sight.sees(SWAPTRAIL_SWAP_IN)) return aborted(attempt, AbortReason::kSlotGone, sight);
+  return {Outcome::kAborted, AbortReason::kNone, IncompleteReason::kNotHooked};
+}
+
+Verdict aborted(const Attempt& attempt, AbortReason reason, const Sight& sight) {
+  return {Outcome::kAborted, reason, gaps(attempt, false, sight)};
+}
+
+Verdict unknown(const Attempt& attempt, IncompleteReason otherwise, const Sight& sight) {
+  IncompleteReason why = otherwise;
+  if (sight.overlapped(attempt)) {
+    why = IncompleteReason::kDropped;
+  } else if (attempt.unfollowed) {
+    why = IncompleteReason::kTableFull;
+  } else if (attempt.before_attach) {
+    why = IncompleteReason::kBeforeAttach;
+  }
+  return {Outcome::kUnknown, AbortReason::kNone, why};
+}
+
+Verdict judge_end(const Attempt& attempt, const Sight& sight) {
+  if (attempt.leaving_ns != 0) return judge_left(attempt, sight);
+  if (sight.tail_gap(attempt)) return unknown(attempt, IncompleteReason::kDropped, sight);
+  if (attempt.refaulted) return aborted(attempt, AbortReason::kReferenced, sight);
+  const bool waits = attempt.written && !attempt.remove_failed;
+  Verdict verdict{Outcome::kInFlight, AbortReason::kNone, gaps(attempt, false, sight),
+                  waits ? waits_for(attempt) : Waiting::kNothing};
+  if (!waits && verdict.incomplete == IncompleteReason::kNone) {
+    verdict.incomplete = IncompleteReason::kEnded;
+  }
+  return verdict;
+}
+
+}  // namespace swaptrail

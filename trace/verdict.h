@@ -1,0 +1,81 @@
+// Judgements: what an attempt that ends has been, from what was seen of it. Pure functions.
+// Internal to trace/.
+#ifndef SWAPTRAIL_TRACE_VERDICT_H_
+#define SWAPTRAIL_TRACE_VERDICT_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "trace/attempts.h"
+#include "trace/batches.h"
+#include "trace/reconstructor.h"
+
+namespace swaptrail {
+
+struct Verdict {
+  Outcome outcome = Outcome::kUnknown;
+  AbortReason abort_reason = AbortReason::kNone;
+  IncompleteReason incomplete = IncompleteReason::kNone;
+  Waiting waiting = Waiting::kNothing;
+};
+
+// What may have been hidden from us.
+struct Sight {
+  uint64_t visible_kinds = 0;
+  uint64_t loss_until_ns = 0;  // the end of the youngest loss
+  bool shmem_slots = false;    // this kernel shows the slot allocation of shmem
+
+  bool sees(int kind) const { return visible_kinds & kind_bit(kind); }
+  bool overlapped(const Attempt& attempt) const { return loss_until_ns > attempt.begin_ns; }
+  // Something may have happened to it after the last event we have.
+  bool tail_gap(const Attempt& attempt) const { return loss_until_ns > attempt.last_event_ns; }
+};
+
+// The rules that a transition can break, and where the kernel upholds them.
+enum class Rule : uint8_t {
+  kWriteBeforeSlot,
+  kWriteWhileMapped,
+  kRemovedWhileMapped,
+  kRemovedUnderWriteback,
+  kFreedWithoutWrite,
+  kSlotReusedWithoutFree,
+  kSlotAllocatedTwice,
+  kEntryChanged,
+  kUnmappedAfterRemoved,
+  kReadWhileCached,
+  kCount,
+};
+struct RuleText {
+  std::string_view name;
+  std::string_view kernel;  // the function that makes it impossible
+  std::string_view text;
+};
+const RuleText& rule_text(Rule rule);
+
+// The stages for which there is a hook, as Lifecycle::visible_stages.
+uint8_t visible_stages(uint64_t visible_kinds);
+
+// Where the last write went, if WRITE_END did not tell: from the events between.
+uint8_t joined_backend(const Attempt& attempt, const Sight& sight);
+
+// The folio was removed: what by. `outcome` may be unknown.
+Verdict judge_freed(const Attempt& attempt, const Sight& sight);
+
+// Its batch ended. outcome == kInFlight: it lives on, waiting for `waiting`.
+Verdict judge_batch_end(const Attempt& attempt, const Batch& batch, const Sight& sight);
+
+// It left the swap cache, or its slot was freed, without reclaim.
+Verdict judge_left(const Attempt& attempt, const Sight& sight);
+
+// An abort that was seen to happen for `reason`.
+Verdict aborted(const Attempt& attempt, AbortReason reason, const Sight& sight);
+
+// Nothing can be said, and why: `otherwise` if no loss can explain it.
+Verdict unknown(const Attempt& attempt, IncompleteReason otherwise, const Sight& sight);
+
+// The observation ends.
+Verdict judge_end(const Attempt& attempt, const Sight& sight);
+
+}  // namespace swaptrail
+
+#endif  // SWAPTRAIL_TRACE_VERDICT_H_
