@@ -33,15 +33,15 @@ absl::Status drop_capabilities() {
   struct Free {
     void operator()(void* set) const { cap_free(set); }
   };
-  const std::unique_ptr<_cap_struct, Free> empty(cap_init());
-  const cap_value_t kept[] = {CAP_BPF};
-  cap_flag_value_t had = CAP_CLEAR;
-  const std::unique_ptr<_cap_struct, Free> now(cap_get_proc());
-  if (!empty || !now) return absl::ErrnoToStatus(errno, "can't read the capabilities");
-  if (cap_get_flag(now.get(), CAP_BPF, CAP_PERMITTED, &had) == 0 && had == CAP_SET)
-    for (cap_flag_t flag : {CAP_PERMITTED, CAP_EFFECTIVE})
-      cap_set_flag(empty.get(), flag, 1, kept, CAP_SET);
-  if (cap_set_proc(empty.get()) != 0)
+  const std::unique_ptr<_cap_struct, Free> now(cap_get_proc()), kept(cap_init());
+  if (!now || !kept) return absl::ErrnoToStatus(errno, "can't read the capabilities");
+  for (const cap_value_t capability : {CAP_BPF, CAP_IPC_LOCK}) {
+    cap_flag_value_t had = CAP_CLEAR;
+    if (cap_get_flag(now.get(), capability, CAP_PERMITTED, &had) != 0 || had != CAP_SET) continue;
+    for (const cap_flag_t flag : {CAP_PERMITTED, CAP_EFFECTIVE})
+      cap_set_flag(kept.get(), flag, 1, &capability, CAP_SET);
+  }
+  if (cap_set_proc(kept.get()) != 0)
     return absl::ErrnoToStatus(errno, "can't drop the capabilities");
   return absl::OkStatus();
 }

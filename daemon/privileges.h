@@ -15,8 +15,9 @@ void raise_memlock();
 // locked as they are touched. Errors: PermissionDenied; the daemon can go on without.
 absl::Status lock_memory();
 
-// Drops every capability but CAP_BPF, which reading the totals needs before Linux 5.19 (kernel/bpf/
-// syscall.c __sys_bpf). Call once everything is attached; there is no way back.
+// Drops every capability but two. CAP_BPF: reading the totals needs it before Linux 5.19 (kernel/
+// bpf/syscall.c __sys_bpf). CAP_IPC_LOCK: what lock_memory() promised for memory to come would else
+// count against RLIMIT_MEMLOCK. Call once everything is attached; there is no way back.
 absl::Status drop_capabilities();
 
 // Holds a lock file for the life of the process, so that one daemon runs at a time.

@@ -166,12 +166,12 @@ class Daemon:
         found = re.search(r"^swaptraild: ready: .*\n", self.stderr(), re.MULTILINE)
         return found and found.group(0).strip()
 
-    def signal(self, number):
+    def send(self, number):
         self.process.send_signal(number)
 
     def stop(self, number=signal.SIGINT):
         """Returns the exit code."""
-        self.signal(number)
+        self.send(number)
         return self.process.wait(STOP_TIMEOUT_S)
 
     def lines(self, kind):
@@ -189,7 +189,7 @@ class Workload:
 
     def __init__(self, folder, cgroup, mib, rounds=1, scenario="anon"):
         self.oracle = folder / "oracle"
-        command = [BUILD / "tests" / "vm" / "workload", scenario, "--mib", str(mib)]
+        command = [BUILD / "tests" / "system" / "workload", scenario, "--mib", str(mib)]
         command += ["--rounds", str(rounds), "--oracle", self.oracle]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, preexec_fn=enter_cgroup(cgroup))
@@ -200,7 +200,7 @@ class Workload:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+        self._drain()
 
     def wait_ready(self):
         if self.process.stdout.readline() != "ready\n":

@@ -21,6 +21,7 @@ class Result(unittest.TestResult):
     def __init__(self):
         super().__init__()
         self.passed = 0
+        self.failed = set()  # names: a test with many failing parts is one test
 
     def startTest(self, test):
         super().startTest(test)
@@ -39,13 +40,19 @@ class Result(unittest.TestResult):
         super().addSkip(test, reason)
         self.say("skipped", test, f": {reason}")
 
+    def fail(self, test, name, error):
+        self.failed.add(name)
+        self.say("FAILED", test, "\n" + self._exc_info_to_string(error, test))
+
     def addFailure(self, test, error):
-        super().addFailure(test, error)
-        self.say("FAILED", test, "\n" + self.failures[-1][1])
+        self.fail(test, str(test), error)
 
     def addError(self, test, error):
-        super().addError(test, error)
-        self.say("FAILED", test, "\n" + self.errors[-1][1])
+        self.fail(test, str(test), error)
+
+    def addSubTest(self, test, part, error):
+        if error:
+            self.fail(part, str(test), error)
 
 
 def cases(suite):
@@ -59,7 +66,7 @@ def main(words):
     chosen = [case for case in cases(found) if not words or any(word in case.id() for word in words)]
     result = Result()
     unittest.TestSuite(chosen).run(result)
-    failed = len(result.failures) + len(result.errors)
+    failed = len(result.failed)
     print(f"{result.passed} passed, {failed} failed, {len(result.skipped)} skipped")
     return 1 if failed else 0
 

@@ -134,11 +134,11 @@ class Losses(Swapping):
     def test_full_ring(self):
         """A daemon that is stopped for a while: what is lost is counted, and nothing is invented."""
         with self.daemon("--print=jsonl", "--ring-size=1") as daemon:
-            daemon.signal(signal.SIGSTOP)
+            daemon.send(signal.SIGSTOP)
             before = lab.settled_vmstat()
             with self.workload() as work:
                 work.wait_ready()
-                daemon.signal(signal.SIGCONT)
+                daemon.send(signal.SIGCONT)
                 work.go_on()
                 self.assertEqual(work.end(), 0)
             written = lab.settled_vmstat()["pswpout"] - before["pswpout"]

@@ -304,7 +304,7 @@ def check_violations(case, report):
 def mostly(report, lifecycles, condition, text):
     """At least nine in ten of the pages."""
     bad = [l for l in lifecycles if not condition(l)]
-    report.require(share(count_pages(bad), count_pages(lifecycles)) <= 0.1, "plausible",
+    report.require(count_pages(bad) <= 0.1 * count_pages(lifecycles), "plausible",
                    "%d of %d lifecycles: not %s" % (len(bad), len(lifecycles), text), bad)
 
 

@@ -1,0 +1,106 @@
+#!/bin/bash
+# Runs the guest tests: boots kernels one after the other, runs cases.sh in them, lets check.py
+# judge, and prints one table.
+#
+#   matrix.sh [options]
+#
+#   --kernels "6.1 6.12"  series of kernels.sh; by default what the cases are meant for
+#   --cases CASES         quick  anon on nvme and zram, on all eleven kernels
+#                         ci     most workloads, on 6.1, 6.12 and 7.3 (the default)
+#                         all    every device with every workload that makes sense, on 6.12
+#                         or cases by name: "nvme-anon zram-full", see cases.sh
+#   --daemon FILE         build/dev/daemon/swaptraild by default
+#   --daemon-args ARGS    more arguments for it, such as --mode=kprobe
+#   --append ARGS         more kernel arguments, such as lockdown=confidentiality
+#   --out DIR             keeps all outputs there (some 200 MB for each `full`)
+#
+# Exit code: 0 all passed or were skipped with a reason, 1 something failed, 75 nothing to run.
+set -euo pipefail
+here=$(dirname "$(readlink -f "$0")")
+root=$(readlink -f "$here/../..")
+
+readonly ANON=(anon pageout fork thp zero clean reclaim)
+readonly CI_KERNELS="6.1 6.12 7.3"
+
+cases_of() { # WHICH
+    local kind
+    case $1 in
+        quick) echo nvme-anon zram-anon ;;
+        ci)
+            printf 'nvme-%s ' "${ANON[@]}" shmem swapoff full
+            echo zram-anon zram-thp file-pageout zswap-anon ;;
+        all)
+            for kind in nvme virtio zram file zswap; do
+                printf "$kind-%s " "${ANON[@]}" shmem swapoff
+            done
+            echo nvme-full zram-full zswap-full ;;
+        *) echo "$1" ;;
+    esac
+}
+
+kernels_of() { # WHICH
+    case $1 in
+        quick) "$here/kernels.sh" list ;;
+        all) echo 6.12 ;;
+        *) echo "$CI_KERNELS" ;;
+    esac
+}
+
+usage() { sed -n '2,19s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+
+kernels='' cases=ci daemon=$root/build/dev/daemon/swaptraild daemon_args='' append='' out=''
+while [[ $# -gt 0 ]]; do
+    [[ $# -ge 2 ]] || usage
+    case $1 in
+        --kernels) kernels=$2 ;;
+        --cases) cases=$2 ;;
+        --daemon) daemon=$2 ;;
+        --daemon-args) daemon_args=$2 ;;
+        --append) append=$2 ;;
+        --out) out=$2 ;;
+        *) usage ;;
+    esac
+    shift 2
+done
+read -ra series <<<"${kernels:-$(kernels_of "$cases")}"
+read -ra list <<<"$(cases_of "$cases")"
+[[ -x $daemon ]] || { echo "matrix.sh: no $daemon: build it first" >&2; exit 75; }
+
+if [[ ! $out ]]; then
+    out=$(mktemp -d /var/tmp/matrix-XXXXXX)
+    trap 'rm -rf "$out"' EXIT
+fi
+mkdir -p "$out" "$root/build/vm"
+workload=$root/build/vm/workload
+if [[ ! $workload -nt $here/workload.cpp ]]; then
+    "${CXX:-g++}" -std=c++20 -O2 -Wall -Wextra -static -o "$workload" "$here/workload.cpp"
+fi
+
+run_kernel() { # SERIES: leaves a result for each case, or one for the kernel
+    local share=$out/$1 code=0 case
+    rm -rf "$share"
+    mkdir "$share"
+    "$here/guest.sh" "$1" --share "$share" --memory 2048 --virtio-disk 1024 --append "$append" \
+        --timeout $((120 + 150 * ${#list[@]})) -- \
+        env SWAPTRAILD_ARGS="$daemon_args" "$here/cases.sh" "$daemon" "$workload" /share "${list[@]}" \
+        > >(sed "s/^/  $1: /") 2> >(tee "$share/guest.err" >&2) || code=$?
+    case $code in
+        0 | 1) ;;
+        75) echo "skip $(tail -n1 "$share/guest.err")" >"$share/result"; return ;;
+        *) echo "fail the guest ended with code $code: $(tail -n1 "$share/guest.err")" >"$share/result" ;;
+    esac
+    for case in "${list[@]}"; do
+        [[ -s $share/$case/result ]] && continue
+        mkdir -p "$share/$case"
+        echo "fail never finished" >"$share/$case/result"
+    done
+}
+
+for one in "${series[@]}"; do
+    echo "=== $one: ${list[*]}"
+    run_kernel "$one"
+done
+echo
+code=0
+python3 "$here/check.py" "$out" || code=$?
+exit $code
