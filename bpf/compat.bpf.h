@@ -174,8 +174,8 @@ static MAYBE_CALL __u16 folio_pages(const void *folio, __u64 flags)
 		return folio_word(folio, bpf_core_field_offset(struct folio___pages, _nr_pages));
 	if (bpf_core_field_exists(struct folio___pages_old, _folio_nr_pages))
 		return folio_word(folio, bpf_core_field_offset(struct folio___pages_old, _folio_nr_pages));
-	return folio_word(folio, bpf_core_type_size(struct page) +
-					 bpf_core_field_offset(struct page___compound, compound_nr));
+	return folio_word(folio,
+			  bpf_core_type_size(struct page) + bpf_core_field_offset(struct page___compound, compound_nr));
 }
 
 /*

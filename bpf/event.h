@@ -28,53 +28,53 @@
 
 /* What was observed. The hook of the same name in daemon/attach_plan says where. */
 enum swaptrail_kind {
-	SWAPTRAIL_RECLAIM_BEGIN = 1,  /* a batch of isolated folios enters shrink_folio_list */
-	SWAPTRAIL_RECLAIM_END = 2,    /* it returns; result = base pages reclaimed */
-	SWAPTRAIL_SLOT_ALLOCATED = 3, /* result 0: entry is reserved and cached; else -errno or -1 */
-	SWAPTRAIL_UNMAPPED_ONE = 4,   /* page table entries of one mapping were replaced */
-	SWAPTRAIL_UNMAPPED = 5,       /* all mappings were visited; STATE_MAPPED: some are left */
-	SWAPTRAIL_WRITE_BEGIN = 6,    /* swap_writepage or swap_writeout was called */
-	SWAPTRAIL_ZSWAP_STORED = 7,   /* zswap (or frontswap) took the folio; a refusal only counts in the totals */
-	SWAPTRAIL_WRITE_ISSUED = 8,   /* __swap_writepage: the device is to write it */
-	SWAPTRAIL_WRITE_END = 9,      /* swap_writepage returned: result, and u.write.backend */
+	SWAPTRAIL_RECLAIM_BEGIN = 1,    /* a batch of isolated folios enters shrink_folio_list */
+	SWAPTRAIL_RECLAIM_END = 2,      /* it returns; result = base pages reclaimed */
+	SWAPTRAIL_SLOT_ALLOCATED = 3,   /* result 0: entry is reserved and cached; else -errno or -1 */
+	SWAPTRAIL_UNMAPPED_ONE = 4,     /* page table entries of one mapping were replaced */
+	SWAPTRAIL_UNMAPPED = 5,         /* all mappings were visited; STATE_MAPPED: some are left */
+	SWAPTRAIL_WRITE_BEGIN = 6,      /* swap_writepage or swap_writeout was called */
+	SWAPTRAIL_ZSWAP_STORED = 7,     /* zswap (or frontswap) took the folio; a refusal only counts in the totals */
+	SWAPTRAIL_WRITE_ISSUED = 8,     /* __swap_writepage: the device is to write it */
+	SWAPTRAIL_WRITE_END = 9,        /* swap_writepage returned: result, and u.write.backend */
 	SWAPTRAIL_WRITE_COMPLETED = 10, /* end of writeback; STATE_DIRTY: the write failed */
-	SWAPTRAIL_REMOVED = 11,       /* __remove_mapping; result 1: gone from the cache, to be freed */
-	SWAPTRAIL_CACHE_DELETED = 12, /* left the swap cache for another reason than reclaim */
-	SWAPTRAIL_SLOT_FREED = 13,    /* entry .. entry + nr_pages - 1 can be reused */
-	SWAPTRAIL_SWAP_IN = 14,       /* do_swap_page returned; result = vm_fault_t */
-	SWAPTRAIL_SWAP_READ = 15,     /* a folio is filled from its slot, whatever the backend */
-	SWAPTRAIL_ZSWAP_LOADED = 16,  /* ... and it came from zswap; other answers are not recorded */
-	SWAPTRAIL_SPLIT = 17,         /* a folio of `result` pages in the swap cache became folios of nr_pages */
-	SWAPTRAIL_PAGE_FREED = 18,    /* tracepoint mode only: the page went to the page allocator */
+	SWAPTRAIL_REMOVED = 11,         /* __remove_mapping; result 1: gone from the cache, to be freed */
+	SWAPTRAIL_CACHE_DELETED = 12,   /* left the swap cache for another reason than reclaim */
+	SWAPTRAIL_SLOT_FREED = 13,      /* entry .. entry + nr_pages - 1 can be reused */
+	SWAPTRAIL_SWAP_IN = 14,         /* do_swap_page returned; result = vm_fault_t */
+	SWAPTRAIL_SWAP_READ = 15,       /* a folio is filled from its slot, whatever the backend */
+	SWAPTRAIL_ZSWAP_LOADED = 16,    /* ... and it came from zswap; other answers are not recorded */
+	SWAPTRAIL_SPLIT = 17,           /* a folio of `result` pages in the swap cache became folios of nr_pages */
+	SWAPTRAIL_PAGE_FREED = 18,      /* tracepoint mode only: the page went to the page allocator */
 	SWAPTRAIL_KIND_END
 };
 
 /* Who asked for the reclaim that the current task is doing. */
 enum swaptrail_origin {
-	SWAPTRAIL_ORIGIN_NONE = 0,       /* not inside a reclaim batch */
+	SWAPTRAIL_ORIGIN_NONE = 0, /* not inside a reclaim batch */
 	SWAPTRAIL_ORIGIN_KSWAPD = 1,
 	SWAPTRAIL_ORIGIN_DIRECT = 2,
 	SWAPTRAIL_ORIGIN_MEMCG_LIMIT = 3,
-	SWAPTRAIL_ORIGIN_PROACTIVE = 4,  /* memory.reclaim, or a node's reclaim file */
-	SWAPTRAIL_ORIGIN_NODE = 5,       /* node_reclaim (vm.zone_reclaim_mode) */
-	SWAPTRAIL_ORIGIN_PAGEOUT = 6,    /* MADV_PAGEOUT, process_madvise */
+	SWAPTRAIL_ORIGIN_PROACTIVE = 4, /* memory.reclaim, or a node's reclaim file */
+	SWAPTRAIL_ORIGIN_NODE = 5,      /* node_reclaim (vm.zone_reclaim_mode) */
+	SWAPTRAIL_ORIGIN_PAGEOUT = 6,   /* MADV_PAGEOUT, process_madvise */
 	SWAPTRAIL_ORIGIN_DAMON = 7,
 	SWAPTRAIL_ORIGIN_HIBERNATION = 8,
-	SWAPTRAIL_ORIGIN_MEMCG = 9,      /* tracepoint mode: a memcg limit or memory.reclaim */
-	SWAPTRAIL_ORIGIN_UNKNOWN = 10,   /* in reclaim, but its begin was not seen */
+	SWAPTRAIL_ORIGIN_MEMCG = 9,    /* tracepoint mode: a memcg limit or memory.reclaim */
+	SWAPTRAIL_ORIGIN_UNKNOWN = 10, /* in reclaim, but its begin was not seen */
 	SWAPTRAIL_ORIGIN_END
 };
 
 /* The folio's state at the moment of the event (bits of `state`). */
 enum swaptrail_state {
-	SWAPTRAIL_STATE_ANON = 1 << 0,      /* else, if SWAPBACKED: shmem */
+	SWAPTRAIL_STATE_ANON = 1 << 0, /* else, if SWAPBACKED: shmem */
 	SWAPTRAIL_STATE_KSM = 1 << 1,
 	SWAPTRAIL_STATE_SWAPBACKED = 1 << 2,
 	SWAPTRAIL_STATE_SWAPCACHE = 1 << 3,
 	SWAPTRAIL_STATE_DIRTY = 1 << 4,
 	SWAPTRAIL_STATE_WRITEBACK = 1 << 5,
-	SWAPTRAIL_STATE_MAPPED = 1 << 6,    /* set only by SWAPTRAIL_UNMAPPED */
-	SWAPTRAIL_STATE_SWAPOFF = 1 << 7,   /* SLOT_FREED: the area is being swapped off */
+	SWAPTRAIL_STATE_MAPPED = 1 << 6,        /* set only by SWAPTRAIL_UNMAPPED */
+	SWAPTRAIL_STATE_SWAPOFF = 1 << 7,       /* SLOT_FREED: the area is being swapped off */
 	SWAPTRAIL_STATE_OWNER_GUESSED = 1 << 8, /* tracepoint mode: owner by order of rss_stat */
 };
 
@@ -84,7 +84,7 @@ enum swaptrail_backend {
 	SWAPTRAIL_BACKEND_NONE = 1,    /* nowhere: refused, or its slot had no user left */
 	SWAPTRAIL_BACKEND_DEVICE = 2,
 	SWAPTRAIL_BACKEND_ZSWAP = 3,
-	SWAPTRAIL_BACKEND_ZERO = 4,    /* zero-filled: recorded, no I/O (Linux 6.12 and later) */
+	SWAPTRAIL_BACKEND_ZERO = 4, /* zero-filled: recorded, no I/O (Linux 6.12 and later) */
 	SWAPTRAIL_BACKEND_END,
 	SWAPTRAIL_BACKEND_MASK = 7 /* arrays by backend have 8 places: a mask is a bound the verifier follows */
 };
@@ -97,15 +97,15 @@ struct swaptrail_event {
 	__u64 batch_ns; /* time_ns at which the task's reclaim batch began, 0 outside a batch */
 	__u32 tid;      /* the running thread: the reclaimer, or the faulting thread */
 	__u32 tgid;
-	__u32 lost;     /* records of this CPU that found no room before this one, modulo 2^32 */
+	__u32 lost; /* records of this CPU that found no room before this one, modulo 2^32 */
 	__s32 result;
 	__u16 nr_pages; /* base pages in the folio (or in the range of slots) */
 	__u16 cpu;
-	__u16 state;    /* enum swaptrail_state */
-	__u8 kind;      /* enum swaptrail_kind */
-	__u8 origin;    /* enum swaptrail_origin */
+	__u16 state; /* enum swaptrail_state */
+	__u8 kind;   /* enum swaptrail_kind */
+	__u8 origin; /* enum swaptrail_origin */
 	union {
-		struct { /* RECLAIM_BEGIN */
+		struct {              /* RECLAIM_BEGIN */
 			__u64 cgroup; /* id of the cgroup being reclaimed, 0 = the whole node */
 			__u32 gfp;
 			__s8 priority; /* 12 = lightest ... 0 */
@@ -113,7 +113,7 @@ struct swaptrail_event {
 			__u8 may_unmap;
 			__u8 may_swap;
 			char comm[SWAPTRAIL_COMM_LEN]; /* of the reclaimer */
-			__u8 ignore_references; /* 1: yes; 0: no */
+			__u8 ignore_references;        /* 1: yes; 0: no */
 			__u8 pad[7];
 		} begin;
 		struct { /* RECLAIM_END: struct reclaim_stat, in base pages; ~0 = the kernel has no such field */
@@ -128,16 +128,16 @@ struct swaptrail_event {
 			__u32 nr_dirty;
 			__u32 pad;
 		} end;
-		struct { /* UNMAPPED_ONE: the victim; SWAP_IN: the faulting thread's process */
+		struct {               /* UNMAPPED_ONE: the victim; SWAP_IN: the faulting thread's process */
 			__u64 address; /* user virtual address of page `first_page` of the folio */
 			__u64 value;   /* UNMAPPED_ONE: cgroup id of the folio; SWAP_IN: nanoseconds it took */
 			__u32 owner;   /* tgid of the mm's owner; 0 = none known */
 			__u16 first_page;
-			__u16 ptes;    /* page table entries replaced; 0xffff = not counted */
+			__u16 ptes;                    /* page table entries replaced; 0xffff = not counted */
 			char comm[SWAPTRAIL_COMM_LEN]; /* of the owner */
 		} map;
-		struct { /* every other kind */
-			__u64 cgroup;  /* id of the cgroup the folio is charged to, 0 = not known */
+		struct {              /* every other kind */
+			__u64 cgroup; /* id of the cgroup the folio is charged to, 0 = not known */
 			__u64 pad[3];
 			__u32 backend; /* WRITE_END: enum swaptrail_backend */
 			__u32 pad2;
@@ -147,8 +147,8 @@ struct swaptrail_event {
 
 /* Why a record or a context was not kept (index of swaptrail_totals.dropped). */
 enum swaptrail_drop {
-	SWAPTRAIL_DROP_RING_FULL = 0,    /* the consumer was too slow, or the ring too small */
-	SWAPTRAIL_DROP_NO_RING = 1,      /* a CPU that came online after the start */
+	SWAPTRAIL_DROP_RING_FULL = 0, /* the consumer was too slow, or the ring too small */
+	SWAPTRAIL_DROP_NO_RING = 1,   /* a CPU that came online after the start */
 	SWAPTRAIL_DROP_END
 };
 
@@ -157,16 +157,15 @@ enum swaptrail_drop {
  * emitted = consumed + sum(dropped) once the programs are detached.
  */
 struct swaptrail_totals {
-	__u64 emitted[SWAPTRAIL_KIND_END];        /* records attempted */
-	__u64 pages[SWAPTRAIL_KIND_END];          /* base pages of those that succeeded */
-	__u64 failed_pages[SWAPTRAIL_KIND_END];   /* base pages of those that did not */
+	__u64 emitted[SWAPTRAIL_KIND_END];               /* records attempted */
+	__u64 pages[SWAPTRAIL_KIND_END];                 /* base pages of those that succeeded */
+	__u64 failed_pages[SWAPTRAIL_KIND_END];          /* base pages of those that did not */
 	__u64 backend_pages[SWAPTRAIL_BACKEND_MASK + 1]; /* base pages by WRITE_END's backend */
 	__u64 dropped[SWAPTRAIL_DROP_END];
 	__u64 context_full; /* reclaim batches or faults not followed: the table of tasks was full */
 };
 
-#define SWAPTRAIL_STATIC_ASSERT(condition) \
-	_Static_assert(condition, "the event ABI changed: see bpf/event.h")
+#define SWAPTRAIL_STATIC_ASSERT(condition) _Static_assert(condition, "the event ABI changed: see bpf/event.h")
 #ifdef __cplusplus
 #undef SWAPTRAIL_STATIC_ASSERT
 #define SWAPTRAIL_STATIC_ASSERT(condition) static_assert(condition, "the event ABI changed: see bpf/event.h")

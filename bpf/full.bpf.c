@@ -16,7 +16,7 @@
 #define EXIT_PROGRAM(name, n, call)                                                                                    \
 	SEC("?fexit") int name(__u64 *ctx)                                                                             \
 	{                                                                                                              \
-		__u64 ret __attribute__((unused)) = ctx[n];                                                                                    \
+		__u64 ret __attribute__((unused)) = ctx[n];                                                            \
 		call;                                                                                                  \
 		return 0;                                                                                              \
 	}

@@ -23,7 +23,8 @@ int verdict(const AttachPlan& plan, const HostFeatures* host) {
 }  // namespace
 
 int doctor(const DoctorOptions& options) {
-  auto kernel = KernelView::open({.btf_path = options.btf, .symbols_path = options.symbols, .release = ""});
+  auto kernel =
+      KernelView::open({.btf_path = options.btf, .symbols_path = options.symbols, .release = ""});
   if (!kernel.ok()) {
     std::fprintf(stderr, "swaptrail: %s\n", std::string(kernel.status().message()).c_str());
     return absl::IsNotFound(kernel.status()) && options.btf.empty() ? kNoMode : kBadFile;
@@ -42,7 +43,8 @@ int doctor(const DoctorOptions& options) {
   }
   const HostFeatures* facts = host ? &*host : nullptr;
   const AttachPlan plan = make_attach_plan(*kernel, mode);
-  std::fputs((options.json ? explain_jsonl(plan, facts) : explain_text(plan, facts)).c_str(), stdout);
+  std::fputs((options.json ? explain_jsonl(plan, facts) : explain_text(plan, facts)).c_str(),
+             stdout);
   return usable ? verdict(plan, facts) : kNoMode;
 }
 

@@ -68,9 +68,9 @@ absl::StatusOr<std::pair<uint8_t*, uint32_t>> BpfObject::find_constant(
     absl::string_view constant) const {
   bpf_map* rodata = map(".rodata");
   size_t size = 0;
-  auto* bytes = rodata ? static_cast<uint8_t*>(
-                             const_cast<void*>(bpf_map__initial_value(rodata, &size)))
-                       : nullptr;
+  auto* bytes =
+      rodata ? static_cast<uint8_t*>(const_cast<void*>(bpf_map__initial_value(rodata, &size)))
+             : nullptr;
   const btf* types = bpf_object__btf(object_.get());
   const int section = types ? btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC) : -1;
   if (bytes == nullptr || section < 0) return absl::InternalError("the object has no constants");
@@ -121,7 +121,8 @@ void BpfObject::unwant(const std::string& program) {
 absl::Status BpfObject::load() {
   words().clear();
   const int error = bpf_object__load(object_.get());
-  return error ? libbpf_status(-error, "the kernel refused to load the programs") : absl::OkStatus();
+  return error ? libbpf_status(-error, "the kernel refused to load the programs")
+               : absl::OkStatus();
 }
 
 absl::Status BpfObject::attach(const std::string& program, Attachment attachment,
@@ -134,7 +135,8 @@ absl::Status BpfObject::attach(const std::string& program, Attachment attachment
       break;
     case Attachment::kKprobe:
     case Attachment::kKretprobe:
-      link = bpf_program__attach_kprobe(found, attachment == Attachment::kKretprobe, target.c_str());
+      link =
+          bpf_program__attach_kprobe(found, attachment == Attachment::kKretprobe, target.c_str());
       break;
     case Attachment::kRawTracepoint:
       link = bpf_program__attach_raw_tracepoint(found, target.c_str());

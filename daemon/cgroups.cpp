@@ -13,7 +13,7 @@ namespace swaptrail {
 namespace {
 
 uint64_t inode_of(const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   return stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
@@ -22,7 +22,8 @@ uint64_t inode_of(const std::string& path) {
 // proc(5): id parent major:minor root MOUNT-POINT options [fields] - TYPE source SUPER-OPTIONS
 std::string Cgroups::find_mount(std::string_view mountinfo) {
   std::string second;
-  for (absl::string_view line : absl::StrSplit(absl::string_view(mountinfo.data(), mountinfo.size()), '\n')) {
+  for (absl::string_view line :
+       absl::StrSplit(absl::string_view(mountinfo.data(), mountinfo.size()), '\n')) {
     const std::vector<absl::string_view> halves = absl::StrSplit(line, " - ");
     if (halves.size() != 2) continue;
     const std::vector<absl::string_view> mount = absl::StrSplit(halves[0], ' ');
@@ -54,7 +55,8 @@ void Cgroups::scan() {
   std::error_code error;
   // what was known stays: pages outlive their cgroup
   if (uint64_t id = inode_of(root_)) paths_.insert_or_assign(id, std::string(1, '/'));
-  fs::recursive_directory_iterator walk(root_, fs::directory_options::skip_permission_denied, error);
+  fs::recursive_directory_iterator walk(root_, fs::directory_options::skip_permission_denied,
+                                        error);
   for (; !error && walk != fs::recursive_directory_iterator(); walk.increment(error)) {
     if (!walk->is_directory(error) || paths_.size() >= kMaxKnown) continue;
     const std::string path = walk->path().string();

@@ -14,7 +14,7 @@ namespace swaptrail {
 // for in cgroup2, or in v1's memory hierarchy where that is what is mounted. One thread.
 class Cgroups {
  public:
-  static constexpr size_t kMaxKnown = 65536;           // further cgroups stay numbers
+  static constexpr size_t kMaxKnown = 65536;  // further cgroups stay numbers
   static constexpr uint64_t kRescanAfter_ns = 1'000'000'000;
 
   // Finds the mount point from text like /proc/self/mountinfo; an empty one: no names.

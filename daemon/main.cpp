@@ -28,7 +28,7 @@ std::atomic<bool> stop_requested{false};
 void request_stop(int) { stop_requested.store(true, std::memory_order_relaxed); }
 
 void catch_signals() {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = request_stop;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
@@ -62,7 +62,8 @@ std::string ready_line(const AttachPlan& plan) {
 }
 
 ExitCode explain(const Options& options) {
-  auto kernel = KernelView::open({.btf_path = options.btf, .symbols_path = options.symbols, .release = ""});
+  auto kernel =
+      KernelView::open({.btf_path = options.btf, .symbols_path = options.symbols, .release = ""});
   if (!kernel.ok()) return refuse(kExitUsage, text_of(kernel.status()), "see --help");
   std::optional<HostFeatures> host;
   ModeChoice mode{options.mode.value_or(Mode::kFull), "as if everything was permitted"};
@@ -83,7 +84,8 @@ ExitCode explain(const Options& options) {
 
 ExitCode refuse_session(const absl::Status& status, const Options& options) {
   if (absl::IsPermissionDenied(status))
-    return refuse(kExitPermission, text_of(status), "run it as root, or with CAP_BPF and CAP_PERFMON");
+    return refuse(kExitPermission, text_of(status),
+                  "run it as root, or with CAP_BPF and CAP_PERFMON");
   if (absl::IsResourceExhausted(status))
     return refuse(kExitNoMemory, text_of(status),
                   "give a smaller --ring-size than " + std::to_string(options.ring_mib) +
@@ -107,7 +109,8 @@ ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& ho
   auto session = Session::start(std::move(plan), host, {.ring_bytes = options.ring_mib << 20});
   if (!session.ok()) return refuse_session(session.status(), options);
   auto pipeline = Pipeline::create(*std::move(session), options, output);
-  if (!pipeline.ok()) return refuse(kExitFailure, text_of(pipeline.status()), "nothing was recorded");
+  if (!pipeline.ok())
+    return refuse(kExitFailure, text_of(pipeline.status()), "nothing was recorded");
 
   if (absl::Status status = lock_memory(); !status.ok())
     say(text_of(status) + "; the daemon itself may be swapped");
@@ -122,19 +125,23 @@ ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& ho
 ExitCode start(const Options& options) {
   auto kernel = KernelView::open({});
   if (!kernel.ok())
-    return refuse(kExitUnsupported, text_of(kernel.status()), "swaptraild needs CONFIG_DEBUG_INFO_BTF");
+    return refuse(kExitUnsupported, text_of(kernel.status()),
+                  "swaptraild needs CONFIG_DEBUG_INFO_BTF");
   raise_memlock();
   const HostFeatures host = probe_host(*kernel);
   if (!host.raw_tracepoint.ok && geteuid() != 0)
-    return refuse(kExitPermission, "no permission to load BPF programs (" + host.raw_tracepoint.reason + ")",
+    return refuse(kExitPermission,
+                  "no permission to load BPF programs (" + host.raw_tracepoint.reason + ")",
                   "run it as root, or with CAP_BPF and CAP_PERFMON");
   auto mode = choose_mode(host, options.mode);
-  if (!mode.ok()) return refuse(kExitUnsupported, text_of(mode.status()), "see swaptraild --explain-attach");
+  if (!mode.ok())
+    return refuse(kExitUnsupported, text_of(mode.status()), "see swaptraild --explain-attach");
   if (!host.swap.ok && !options.allow_no_swap)
     return refuse(kExitNoSwap, "no swap area is on", "swapon one, or start with --allow-no-swap");
   if (absl::Status lock = take_lock(options.run_dir); !lock.ok()) {
     if (absl::IsAlreadyExists(lock))
-      return refuse(kExitAlreadyRunning, "another swaptraild is running (" + text_of(lock) + ")", "stop it first");
+      return refuse(kExitAlreadyRunning, "another swaptraild is running (" + text_of(lock) + ")",
+                    "stop it first");
     return refuse(kExitFailure, text_of(lock), "give another --run-dir");
   }
   return observe(options, make_attach_plan(*kernel, *mode), host);

@@ -36,7 +36,8 @@ std::map<std::string, Outcome> outcome_names() {
 
 std::string check_power_of_two(const std::string& text) {
   size_t value = 0;
-  if (!CLI::detail::lexical_cast(text, value) || value == 0 || value > 1024 || !std::has_single_bit(value))
+  if (!CLI::detail::lexical_cast(text, value) || value == 0 || value > 1024 ||
+      !std::has_single_bit(value))
     return "must be a power of two from 1 to 1024 (MiB)";
   return {};
 }
@@ -50,8 +51,10 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
   app.set_version_flag("--version", "swaptraild " SWAPTRAIL_VERSION);
   app.footer(kFooter);
   app.add_option("--print", options.print, "what goes to standard output: text, jsonl or none")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, PrintFormat>{
-          {"text", PrintFormat::kText}, {"jsonl", PrintFormat::kJsonl}, {"none", PrintFormat::kNone}}));
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, PrintFormat>{{"text", PrintFormat::kText},
+                                             {"jsonl", PrintFormat::kJsonl},
+                                             {"none", PrintFormat::kNone}}));
   app.add_option("--mode", mode, "how to hook the kernel: auto, full, kprobe or tracepoint")
       ->check(CLI::IsMember({"auto", "full", "kprobe", "tracepoint"}));
   app.add_option("--ring-size", options.ring_mib, "MiB of ring buffer for each CPU [8]")
@@ -59,15 +62,20 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
   app.add_option("--max-folios", options.max_folios, "folios followed at the same time [1048576]")
       ->check(CLI::Range(size_t{1024}, size_t{1} << 24));
   app.add_option("--pid", options.pids, "print only pages of these processes");
-  app.add_option("--cgroup", options.cgroup, "print only pages charged to this cgroup or below, e.g. /system.slice");
+  app.add_option("--cgroup", options.cgroup,
+                 "print only pages charged to this cgroup or below, e.g. /system.slice");
   app.add_option("--outcome", options.outcomes, "print only lifecycles with these outcomes")
       ->transform(CLI::CheckedTransformer(outcome_names()));
-  app.add_flag("--allow-no-swap", options.allow_no_swap, "start although no swap area is on, and wait for one");
+  app.add_flag("--allow-no-swap", options.allow_no_swap,
+               "start although no swap area is on, and wait for one");
   app.add_option("--run-dir", options.run_dir, "where the lock is [/run/swaptrail]");
-  app.add_flag("--explain-attach", options.explain_attach,
-               "print what would be hooked, and why the rest would not, and exit; needs no privilege");
-  app.add_option("--btf", options.btf, "with --explain-attach: the BTF of another kernel")->check(CLI::ExistingFile);
-  app.add_option("--symbols", options.symbols, "with --btf: that kernel's symbol names (kallsyms or System.map)")
+  app.add_flag(
+      "--explain-attach", options.explain_attach,
+      "print what would be hooked, and why the rest would not, and exit; needs no privilege");
+  app.add_option("--btf", options.btf, "with --explain-attach: the BTF of another kernel")
+      ->check(CLI::ExistingFile);
+  app.add_option("--symbols", options.symbols,
+                 "with --btf: that kernel's symbol names (kallsyms or System.map)")
       ->check(CLI::ExistingFile);
   try {
     app.parse(argc, argv);

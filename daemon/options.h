@@ -15,13 +15,13 @@ namespace swaptrail {
 // Exit codes; the manual and README list them.
 enum ExitCode : int {
   kExitOk = 0,
-  kExitFailure = 1,        // something broke while running
-  kExitUsage = 2,          // bad flag or bad input file
-  kExitPermission = 3,     // not allowed to load BPF programs
-  kExitUnsupported = 4,    // no BTF, or no mode that this kernel permits
+  kExitFailure = 1,      // something broke while running
+  kExitUsage = 2,        // bad flag or bad input file
+  kExitPermission = 3,   // not allowed to load BPF programs
+  kExitUnsupported = 4,  // no BTF, or no mode that this kernel permits
   kExitAlreadyRunning = 5,
-  kExitNoSwap = 6,         // no swap area is on
-  kExitNoMemory = 7,       // a ring or a table can't be allocated
+  kExitNoSwap = 6,    // no swap area is on
+  kExitNoMemory = 7,  // a ring or a table can't be allocated
 };
 
 enum class PrintFormat : uint8_t { kText, kJsonl, kNone };
@@ -29,7 +29,7 @@ enum class PrintFormat : uint8_t { kText, kJsonl, kNone };
 struct Options {
   std::optional<Mode> mode;  // none: the best that the kernel permits
   PrintFormat print = PrintFormat::kText;
-  size_t ring_mib = 8;      // per CPU, a power of two
+  size_t ring_mib = 8;  // per CPU, a power of two
   size_t max_folios = 1 << 20;
   bool allow_no_swap = false;
   std::string run_dir = "/run/swaptrail";

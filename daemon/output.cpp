@@ -51,14 +51,16 @@ bool Output::wanted(const Lifecycle& lifecycle) const {
   const auto& pids = options_.pids;
   if (!pids.empty()) {
     const size_t known = std::min<size_t>(lifecycle.mapping_count, lifecycle.mappings.size());
-    const bool any = std::any_of(lifecycle.mappings.begin(), lifecycle.mappings.begin() + known,
-                                 [&](const Mapping& mapping) {
-                                   return std::find(pids.begin(), pids.end(), mapping.tgid) != pids.end();
-                                 });
+    const bool any =
+        std::any_of(lifecycle.mappings.begin(), lifecycle.mappings.begin() + known,
+                    [&](const Mapping& mapping) {
+                      return std::find(pids.begin(), pids.end(), mapping.tgid) != pids.end();
+                    });
     if (!any) return false;
   }
   const auto& outcomes = options_.outcomes;
-  if (!outcomes.empty() && std::find(outcomes.begin(), outcomes.end(), lifecycle.outcome) == outcomes.end())
+  if (!outcomes.empty() &&
+      std::find(outcomes.begin(), outcomes.end(), lifecycle.outcome) == outcomes.end())
     return false;
   return options_.cgroup.empty() || in_cgroup(lifecycle.cgroup);
 }
@@ -103,8 +105,10 @@ void Output::flush() {
   while (left > 0 && !failed_) {
     const ssize_t written = write(file_descriptor_, at, left);
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) failed_ = true;
-    else at += written, left -= written;
+    if (written < 0)
+      failed_ = true;
+    else
+      at += written, left -= written;
   }
   buffer_.clear();
 }

@@ -50,7 +50,9 @@ class Output : public LifecycleSink {
 
  private:
   bool wanted(const Lifecycle& lifecycle) const;
-  bool filtering() const { return !options_.pids.empty() || !options_.cgroup.empty() || !options_.outcomes.empty(); }
+  bool filtering() const {
+    return !options_.pids.empty() || !options_.cgroup.empty() || !options_.outcomes.empty();
+  }
   bool in_cgroup(uint64_t id) const;
   template <typename Json, typename Text>
   void print(Json json, Text text);

@@ -57,20 +57,20 @@ absl::StatusOr<PageFrames> PageFrames::calibrate() {
 
   const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   if (pagemap < 0) return absl::UnavailableError("can't open /proc/self/pagemap");
-  void* memory = mmap(nullptr, kPages * page_size, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      mmap(nullptr, kPages * page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   std::map<uint64_t, int> votes;
   if (memory != MAP_FAILED) {
     madvise(memory, kPages * page_size, MADV_NOHUGEPAGE);
     for (int i = 0; i < kPages; i++)
-      touch_and_vote(*object, static_cast<char*>(memory) + i * page_size, pagemap, page_size, votes);
+      touch_and_vote(*object, static_cast<char*>(memory) + i * page_size, pagemap, page_size,
+                     votes);
     munmap(memory, kPages * page_size);
   }
   close(pagemap);
 
-  const auto best = std::max_element(votes.begin(), votes.end(), [](const auto& a, const auto& b) {
-    return a.second < b.second;
-  });
+  const auto best = std::max_element(
+      votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   if (best == votes.end() || best->second < kEnough)
     return absl::UnavailableError("struct page addresses and page frame numbers do not agree");
   return PageFrames(best->first, object->bss->page_struct_size);

@@ -82,7 +82,8 @@ absl::Status Pipeline::tell_last_losses() {
   auto totals = session_.totals_by_cpu();
   if (!totals.ok()) return totals.status();
   for (uint32_t cpu = 0; cpu < totals->size(); cpu++)
-    merger_.flush_losses(cpu, static_cast<uint32_t>((*totals)[cpu].dropped[SWAPTRAIL_DROP_RING_FULL]),
+    merger_.flush_losses(cpu,
+                         static_cast<uint32_t>((*totals)[cpu].dropped[SWAPTRAIL_DROP_RING_FULL]),
                          monotonic_ns(), reconstructor_);
   return absl::OkStatus();
 }
@@ -105,8 +106,10 @@ absl::Status Pipeline::finish() {
   // emitted = consumed + dropped is about all records, the page counts about those between the readings
   auto all = session_.totals();
   if (!all.ok()) return all.status();
-  for (int kind = 0; kind < SWAPTRAIL_KIND_END; kind++) input.totals.emitted[kind] = all->emitted[kind];
-  for (int cause = 0; cause < SWAPTRAIL_DROP_END; cause++) input.totals.dropped[cause] = all->dropped[cause];
+  for (int kind = 0; kind < SWAPTRAIL_KIND_END; kind++)
+    input.totals.emitted[kind] = all->emitted[kind];
+  for (int cause = 0; cause < SWAPTRAIL_DROP_END; cause++)
+    input.totals.dropped[cause] = all->dropped[cause];
   input.consumed = session_.counters().consumed;
   output_.print_summary(reconstructor_.counters(),
                         reconcile(input, vmstat_begin_.values, vmstat->values));

@@ -55,7 +55,8 @@ absl::Status take_lock(const std::string& run_dir) {
     char pid[32] = {};
     if (read(fd, pid, sizeof(pid) - 1) < 0) pid[0] = '\0';
     close(fd);
-    return absl::AlreadyExistsError(absl::StrCat("process ", absl::StripSuffix(pid, "\n"), " holds ", path));
+    return absl::AlreadyExistsError(
+        absl::StrCat("process ", absl::StripSuffix(pid, "\n"), " holds ", path));
   }
   const std::string own = absl::StrCat(getpid(), "\n");
   if (ftruncate(fd, 0) != 0 || pwrite(fd, own.data(), own.size(), 0) < 0)

@@ -81,8 +81,7 @@ void Ring::close() {
 
 uint64_t Ring::producer_position() const { return load_acquire<uint64_t>(producer_page_); }
 
-void Ring::consume(uint64_t until,
-                   absl::FunctionRef<void(const void* record, size_t size)> take) {
+void Ring::consume(uint64_t until, absl::FunctionRef<void(const void* record, size_t size)> take) {
   const std::byte* records = producer_page_ + page_;
   while (consumed_ < until) {
     const std::byte* record = records + (consumed_ & (bytes_ - 1));

@@ -28,9 +28,12 @@ struct Image {
 
 Image image_of(Mode mode) {
   switch (mode) {
-    case Mode::kFull: return {"full", full_bpf__elf_bytes};
-    case Mode::kKprobe: return {"kprobe", kprobe_bpf__elf_bytes};
-    case Mode::kTracepoint: break;
+    case Mode::kFull:
+      return {"full", full_bpf__elf_bytes};
+    case Mode::kKprobe:
+      return {"kprobe", kprobe_bpf__elf_bytes};
+    case Mode::kTracepoint:
+      break;
   }
   return {"tracepoint", tracepoint_bpf__elf_bytes};
 }
@@ -172,8 +175,8 @@ absl::Status Session::make_rings(size_t bytes) {
     if (!ring.ok()) return ring.status();
     const int fd = ring->fd();
     if (int error = bpf_map_update_elem(rings, &cpu, &fd, BPF_ANY); error != 0)
-      return absl::InternalError(absl::StrCat("can't hand ring ", cpu, " to the programs: ",
-                                              std::strerror(-error)));
+      return absl::InternalError(
+          absl::StrCat("can't hand ring ", cpu, " to the programs: ", std::strerror(-error)));
     rings_.push_back(*std::move(ring));
   }
   complete_until_.resize(rings_.size());

@@ -13,17 +13,18 @@ build=${SWAPTRAIL_BUILD:-$PWD/build/dev}
 jobs=${SWAPTRAIL_JOBS:-2}
 passed=0 failed=0 skipped=0
 
-# Files of ours, also those that are not in git yet.
-files() { # GLOB...
-  git ls-files --cached --others --exclude-standard -- "$@" | sort -u | while read -r file; do
-    [ ! -f "$file" ] || echo "$file"
-  done
+# Files of ours whose path matches.
+files() { # EXTENDED-REGEX
+  find . \( -path ./build -o -path ./.git -o -path ./.cache \) -prune -o -type f -printf '%P\n' | grep -E "$1" | sort
 }
 
 # Everything that begins with the first line of a shell script.
-scripts() { files | xargs -d '\n' grep -lIE -m1 '^#!.*\b(ba|da)?sh\b' | while read -r file; do
-  head -n1 "$file" | grep -q '^#!.*sh' && echo "$file"
-done; }
+scripts() {
+  local file
+  for file in $(files '^[^.]+(\.sh)?$|^\.ci/'); do
+    ! head -n1 "$file" | grep -aqE '^#!.*\b(ba|da)?sh\b' || echo "$file"
+  done
+}
 
 check() { # NAME TOOL COMMAND...
   local name=$1 tool=$2
@@ -42,7 +43,7 @@ check() { # NAME TOOL COMMAND...
 layering() { python3 tests/lint/layering.py; }
 layering_can_fail() { python3 tests/lint/layering_test.py 2>&1 | awk '{ text = text $0 "\n" } END { if (!/^OK/) { printf "%s", text; exit 1 } }'; }
 
-# The headers of C++; those of the programs are BPF C, and event.h is both.
+# The headers of C++, and event.h, which is for both sides.
 headers() {
   cmake --build "$build" --target headers_alone -j "$jobs" -- -k 0 >"$build/headers.log" 2>&1 && return
   grep -E 'error|FAILED' "$build/headers.log"
@@ -51,7 +52,7 @@ headers() {
 
 bpf_headers() {
   local header code=0
-  for header in $(files 'bpf/*.h'); do
+  for header in $(files '^bpf/.*\.bpf\.h$|^bpf/kernel_types\.h$'); do
     [ "$header" != bpf/programs.bpf.h ] || continue # a list of macro calls, for two objects
     printf '#include "%s"\n#include "%s"\n' "${header#bpf/}" "${header#bpf/}" |
       clang -target bpf -D__TARGET_ARCH_x86 -mcpu=v2 -g -O2 -Wall -Werror -Wno-unused-function \
@@ -61,10 +62,22 @@ bpf_headers() {
   return $code
 }
 
-shell_scripts() { scripts | xargs -d '\n' shellcheck -x; }
-cpp_format() { files 'trace/*' 'engine/*' 'daemon/*' 'cli/*' 'tests/*' 'bench/*' | grep -E '\.(h|cpp)$' | xargs -d '\n' clang-format --dry-run -Werror; }
-bpf_format() { files 'bpf/*.h' 'bpf/*.c' | xargs -d '\n' clang-format --dry-run -Werror; }
-tidy() { files 'trace/*.cpp' 'engine/*.cpp' 'daemon/*.cpp' 'cli/*.cpp' | xargs -d '\n' -n 1 -P "$jobs" clang-tidy --quiet -p "$build" 2>/dev/null; }
+shell_scripts() { scripts | xargs shellcheck -x; }
+# Names the files that clang-format would change.
+formatted() { # FILE...
+  local file code=0
+  for file in "$@"; do
+    clang-format "$file" | cmp -s - "$file" || { echo "$file: clang-format -i would change it" && code=1; }
+  done
+  return $code
+}
+# shellcheck disable=SC2046  # no file of ours has a space in its name
+cpp_format() { formatted $(files '^(trace|engine|daemon|cli|tests|bench)/.*\.(h|cpp)$'); }
+# shellcheck disable=SC2046
+bpf_format() { formatted $(files '^bpf/.*\.[ch]$'); }
+tidy() {
+  files '^(trace|engine|daemon|cli)/.*\.cpp$' | xargs -n 1 -P "$jobs" clang-tidy --quiet -p "$build" 2>/dev/null
+}
 
 check layering python3 layering
 check 'layering can fail' python3 layering_can_fail

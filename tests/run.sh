@@ -54,11 +54,14 @@ part() { # NAME
   local code=${PIPESTATUS[0]} p=0 f=0 s=0
   if [ -s "$work/$1" ]; then
     read -r p f s <<<"$(tail -n1 "$work/$1" | tr -cd '0-9 ' | tr -s ' ')"
-    # a part that says nothing failed, and ends badly all the same
-    if [ "$f" = 0 ] && [ "$code" != 0 ]; then
+    # a part that says nothing failed, and ends badly all the same (75: there was nothing to run)
+    if [ "$f" = 0 ] && [ "$code" != 0 ] && [ "$code" != 75 ]; then
       echo "FAILED  $1 ended with code $code"
       f=1
     fi
+  elif [ "$code" = 75 ]; then
+    echo "skipped $1: see above"
+    s=1
   else
     echo "FAILED  $1 ended with code $code and without a result"
     f=1

@@ -5,7 +5,9 @@ namespace {
 constexpr size_t kFirstReserve = 1 << 14;
 }  // namespace
 
-AttemptTable::AttemptTable(size_t max) : pool_(max) { by_folio_.reserve(std::min(max, kFirstReserve)); }
+AttemptTable::AttemptTable(size_t max) : pool_(max) {
+  by_folio_.reserve(std::min(max, kFirstReserve));
+}
 
 uint32_t AttemptTable::find(uint64_t folio) const {
   const auto found = by_folio_.find(folio);

@@ -47,24 +47,22 @@ struct Attempt {
   bool written : 1 = false;       // the last write was accepted by a backend
   bool refused : 1 = false;       // AOP_WRITEPAGE_ACTIVATE
   bool write_failed : 1 = false;
-  bool no_user : 1 = false;       // swap_writepage found nobody left who refers to the slot
+  bool no_user : 1 = false;  // swap_writepage found nobody left who refers to the slot
   bool zswap_stored : 1 = false;
   bool writeback_left : 1 = false;  // the write had not completed when swap_writepage returned
   bool dirtied_after : 1 = false;   // dirty when swap_writepage returned, although it was written
   bool remove_failed : 1 = false;
   bool remove_dirty : 1 = false;
-  bool refaulted : 1 = false;     // faulted in while its batch still runs
+  bool refaulted : 1 = false;  // faulted in while its batch still runs
   bool before_attach : 1 = false;
-  bool unfollowed : 1 = false;    // its batch found no room in the BPF table of tasks
+  bool unfollowed : 1 = false;  // its batch found no room in the BPF table of tasks
 
   bool write_seen() const {
     return life.at(Stage::kWriteBegin) != 0 || life.at(Stage::kWriteIssued) != 0 ||
            life.at(Stage::kWriteEnd) != 0;
   }
   // swap_writepage is running: the folio is locked or has just been unlocked.
-  bool in_write() const {
-    return life.at(Stage::kWriteBegin) != 0 && life.at(Stage::kWriteEnd) == 0;
-  }
+  bool in_write() const { return write_seen() && life.at(Stage::kWriteEnd) == 0; }
 };
 
 // A doubly linked list threaded through the attempts by one of their links.

@@ -10,28 +10,27 @@ namespace {
 constexpr std::string_view kUnknown = "unknown";
 
 constexpr std::string_view kKindNames[] = {
-    "unknown",         "reclaim_begin", "reclaim_end",  "slot_allocated", "unmapped_one",
-    "unmapped",        "write_begin",   "zswap_stored", "write_issued",   "write_end",
-    "write_completed", "removed",       "cache_deleted", "slot_freed",    "swap_in",
-    "swap_read",       "zswap_loaded",  "split",        "page_freed"};
+    "unknown",         "reclaim_begin", "reclaim_end",   "slot_allocated", "unmapped_one",
+    "unmapped",        "write_begin",   "zswap_stored",  "write_issued",   "write_end",
+    "write_completed", "removed",       "cache_deleted", "slot_freed",     "swap_in",
+    "swap_read",       "zswap_loaded",  "split",         "page_freed"};
 static_assert(std::size(kKindNames) == SWAPTRAIL_KIND_END);
 
 constexpr std::string_view kOriginNames[] = {
-    "none",         "kswapd",       "direct", "memcg_limit", "proactive", "node_reclaim",
-    "madv_pageout", "damon",        "hibernation", "memcg",  "unknown"};
+    "none",         "kswapd", "direct",      "memcg_limit", "proactive", "node_reclaim",
+    "madv_pageout", "damon",  "hibernation", "memcg",       "unknown"};
 static_assert(std::size(kOriginNames) == SWAPTRAIL_ORIGIN_END);
 
 constexpr std::string_view kBackendNames[] = {"unknown", "none", "device", "zswap", "zero"};
 static_assert(std::size(kBackendNames) == SWAPTRAIL_BACKEND_END);
 
-constexpr std::string_view kStageNames[] = {"isolated",     "slot_allocated",  "unmapped",
-                                            "write_begin",  "write_issued",    "write_end",
+constexpr std::string_view kStageNames[] = {"isolated",        "slot_allocated", "unmapped",
+                                            "write_begin",     "write_issued",   "write_end",
                                             "write_completed", "removed"};
 static_assert(std::size(kStageNames) == kStageCount);
 
-constexpr std::string_view kOutcomeNames[] = {"freed_device", "freed_zswap", "freed_zero",
-                                              "freed_clean",  "aborted",     "in_flight",
-                                              "unknown"};
+constexpr std::string_view kOutcomeNames[] = {
+    "freed_device", "freed_zswap", "freed_zero", "freed_clean", "aborted", "in_flight", "unknown"};
 static_assert(std::size(kOutcomeNames) == static_cast<size_t>(Outcome::kCount));
 
 constexpr std::string_view kAbortNames[] = {
@@ -64,8 +63,8 @@ absl::StatusOr<swaptrail_event> decode_event(const void* record, size_t size) {
   }
   std::memcpy(&event, record, sizeof(event));
   if (!is_valid_event(event)) {
-    return absl::InvalidArgumentError(absl::StrFormat("record of kind %d, origin %d",
-                                                      int{event.kind}, int{event.origin}));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("record of kind %d, origin %d", int{event.kind}, int{event.origin}));
   }
   return event;
 }

@@ -42,7 +42,8 @@ inline void number_or_null(std::string_view key, bool known, uint64_t value, std
   known ? field(key, value, out) : null(key, out);
 }
 
-inline void name_or_null(std::string_view key, bool known, std::string_view value, std::string& out) {
+inline void name_or_null(std::string_view key, bool known, std::string_view value,
+                         std::string& out) {
   known ? field(key, value, out) : null(key, out);
 }
 

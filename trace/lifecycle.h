@@ -25,14 +25,14 @@ inline std::string_view comm_text(const Comm& comm) {
 
 // The stages of one swap-out attempt, in the order in which a page passes them.
 enum class Stage : uint8_t {
-  kIsolated,       // its batch entered shrink_folio_list (the last batch that touched it first)
-  kSlotAllocated,  // slot reserved, folio in the swap cache
-  kUnmapped,       // no page table maps it any more
-  kWriteBegin,     // swap_writepage / swap_writeout called
-  kWriteIssued,    // handed to the device (Linux 7.3: queued for it)
-  kWriteEnd,       // swap_writepage / swap_writeout returned
-  kWriteCompleted, // end of writeback
-  kRemoved,        // __remove_mapping gave the page to the page allocator
+  kIsolated,        // its batch entered shrink_folio_list (the last batch that touched it first)
+  kSlotAllocated,   // slot reserved, folio in the swap cache
+  kUnmapped,        // no page table maps it any more
+  kWriteBegin,      // swap_writepage / swap_writeout called
+  kWriteIssued,     // handed to the device (Linux 7.3: queued for it)
+  kWriteEnd,        // swap_writepage / swap_writeout returned
+  kWriteCompleted,  // end of writeback
+  kRemoved,         // __remove_mapping gave the page to the page allocator
   kCount,
 };
 inline constexpr size_t kStageCount = static_cast<size_t>(Stage::kCount);
@@ -77,7 +77,7 @@ enum class Waiting : uint8_t { kNothing, kWriteback, kSecondPass, kCount };
 
 // One place where the folio was mapped. tgid 0 = the mm had no living owner.
 struct Mapping {
-  uint64_t address = 0;     // user virtual address of page `first_page`, 0 = not known
+  uint64_t address = 0;  // user virtual address of page `first_page`, 0 = not known
   uint32_t tgid = 0;
   uint16_t first_page = 0;  // index inside the folio
   uint16_t ptes = 0;        // page table entries replaced, 0xffff = not counted
@@ -90,8 +90,8 @@ struct Reclaimer {
   uint64_t cgroup = 0;    // the cgroup being reclaimed, 0 = the whole node, or not known
   uint32_t tid = 0;
   uint32_t tgid = 0;
-  uint8_t origin = 0;     // enum swaptrail_origin
-  Comm comm{};            // empty if RECLAIM_BEGIN was not seen
+  uint8_t origin = 0;  // enum swaptrail_origin
+  Comm comm{};         // empty if RECLAIM_BEGIN was not seen
 };
 
 inline constexpr size_t kMaxMappings = 4;  // kept in detail; all are counted
@@ -100,12 +100,12 @@ inline constexpr size_t kMaxMappings = 4;  // kept in detail; all are counted
 struct Lifecycle {
   uint64_t id = 0;  // 1, 2, ... in order of beginning; never 0
   uint64_t folio = 0;
-  uint64_t entry = 0;       // of the first page; 0 = never had a slot
-  uint64_t cgroup = 0;      // to which the folio is charged, 0 = not known
-  uint64_t closed_ns = 0;   // when the outcome was known
+  uint64_t entry = 0;      // of the first page; 0 = never had a slot
+  uint64_t cgroup = 0;     // to which the folio is charged, 0 = not known
+  uint64_t closed_ns = 0;  // when the outcome was known
   std::array<uint64_t, kStageCount> stage_ns{};
-  Reclaimer first;          // began it
-  Reclaimer last;           // freed it or gave it up
+  Reclaimer first;  // began it
+  Reclaimer last;   // freed it or gave it up
   std::array<Mapping, kMaxMappings> mappings{};
   uint32_t mapping_count = 0;  // all UNMAPPED_ONE events; may exceed kMaxMappings
   uint32_t generation = 0;     // how many times the slot had been freed before, as far as seen
@@ -142,6 +142,7 @@ struct Return {
   uint32_t tgid = 0;
   uint16_t nr_pages = 1;
   ReturnHow how = ReturnHow::kSwappedIn;
+  uint8_t backend = SWAPTRAIL_BACKEND_UNKNOWN;  // where the page lay
   bool major = false;
   Comm comm{};
 };

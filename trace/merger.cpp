@@ -56,7 +56,8 @@ void Merger::note_losses(uint32_t cpu, Queue& queue, const swaptrail_event& even
     const uint64_t from_ns = queue.previous_ns != 0 ? queue.previous_ns : options_.start_ns;
     queue.next_sequence += count;
     queue.losses.push_back(
-        {queue.next_sequence, {std::min<uint64_t>(from_ns, event.time_ns), event.time_ns, count, cpu}});
+        {queue.next_sequence,
+         {std::min<uint64_t>(from_ns, event.time_ns), event.time_ns, count, cpu}});
     counters_.lost += dropped;  // overflow is in it already
     queue.overflow = 0;
   }
@@ -138,8 +139,9 @@ void Merger::emit(Queue& queue, EventSink& sink) {
 }
 
 void Merger::emit_losses(Queue& queue, uint64_t sequence, EventSink& sink) {
-  const auto told = std::find_if(queue.losses.begin(), queue.losses.end(),
-                                 [&](const PendingLoss& loss) { return loss.sequence == sequence; });
+  const auto told =
+      std::find_if(queue.losses.begin(), queue.losses.end(),
+                   [&](const PendingLoss& loss) { return loss.sequence == sequence; });
   if (told == queue.losses.end()) return;
   sink.on_loss(told->loss);
   queue.losses.erase(told);

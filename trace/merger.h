@@ -50,11 +50,11 @@ class Merger {
   struct Counters {
     uint64_t pushed = 0;
     uint64_t emitted = 0;
-    uint64_t lost = 0;       // told by event.lost, or not kept here
-    uint64_t late = 0;       // older than something emitted before it
-    uint64_t inverted = 0;   // sunk back inside its own CPU
-    uint64_t overflow = 0;   // not kept: max_events or max_cpus; part of `lost`
-    uint64_t odd_lost = 0;   // event.lost went backwards: ignored
+    uint64_t lost = 0;      // told by event.lost, or not kept here
+    uint64_t late = 0;      // older than something emitted before it
+    uint64_t inverted = 0;  // sunk back inside its own CPU
+    uint64_t overflow = 0;  // not kept: max_events or max_cpus; part of `lost`
+    uint64_t odd_lost = 0;  // event.lost went backwards: ignored
   };
 
   Merger();

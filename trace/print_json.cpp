@@ -30,12 +30,23 @@ size_t utf8_length(std::string_view text) {
 
 void append_escaped(char character, std::string& out) {
   switch (character) {
-    case '"': out.append("\\\""); return;
-    case '\\': out.append("\\\\"); return;
-    case '\n': out.append("\\n"); return;
-    case '\t': out.append("\\t"); return;
-    case '\r': out.append("\\r"); return;
-    default: break;
+    case '"':
+      out.append("\\\"");
+      return;
+    case '\\':
+      out.append("\\\\");
+      return;
+    case '\n':
+      out.append("\\n");
+      return;
+    case '\t':
+      out.append("\\t");
+      return;
+    case '\r':
+      out.append("\\r");
+      return;
+    default:
+      break;
   }
   const auto byte = static_cast<unsigned char>(character);
   if (byte < 0x20 || byte == 0x7f) {

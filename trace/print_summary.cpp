@@ -63,7 +63,8 @@ template <typename Visit>
 void for_each_latency(const Summary& summary, Visit visit) {
   for (size_t index = 0; index < kLatencyCount; ++index) {
     const auto latency = static_cast<Latency>(index);
-    if (summary.latency(latency).count() != 0) visit(latency_name(latency), summary.latency(latency));
+    if (summary.latency(latency).count() != 0)
+      visit(latency_name(latency), summary.latency(latency));
   }
 }
 
@@ -82,7 +83,9 @@ void tally_field(std::string_view key, const Tally& tally, std::string& out) {
 }
 
 void tallies(const Summary& summary, std::string& out) {
-  const auto add = [&](std::string_view name, const Tally& tally) { tally_field(name, tally, out); };
+  const auto add = [&](std::string_view name, const Tally& tally) {
+    tally_field(name, tally, out);
+  };
   open("outcomes", '{', out);
   for_each_tally<Outcome>(summary, outcome_name, add);
   out.push_back('}');

@@ -15,9 +15,9 @@ struct DurationUnit {
   uint64_t ns;
   const char* name;
 };
-constexpr DurationUnit kUnits[] = {{3'600'000'000'000, "h"}, {60'000'000'000, "min"},
-                                   {1'000'000'000, "s"},     {1'000'000, "ms"},
-                                   {1'000, "us"},            {1, "ns"}};
+constexpr DurationUnit kUnits[] = {
+    {3'600'000'000'000, "h"}, {60'000'000'000, "min"}, {1'000'000'000, "s"},
+    {1'000'000, "ms"},        {1'000, "us"},           {1, "ns"}};
 
 constexpr std::string_view kShortStages[] = {"isolated", "slot",    "unmapped",  "write",
                                              "issued",   "written", "completed", "removed"};

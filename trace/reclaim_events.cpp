@@ -96,7 +96,8 @@ void Reconstructor::Impl::on_unmapped_one(const Event& event) {
   const bool guessed = event.state & SWAPTRAIL_STATE_OWNER_GUESSED;
   attempt.life.owner_guessed |= guessed;
   // A guess is made at the write: its time is not that of the unmapping.
-  if (!guessed && !sight_.sees(SWAPTRAIL_UNMAPPED)) set_stage(attempt, Stage::kUnmapped, event.time_ns);
+  if (!guessed && !sight_.sees(SWAPTRAIL_UNMAPPED))
+    set_stage(attempt, Stage::kUnmapped, event.time_ns);
 }
 
 void Reconstructor::Impl::on_unmapped(const Event& event) {
@@ -300,8 +301,8 @@ void Reconstructor::Impl::on_page_freed(const Event& event) {
   Attempt& attempt = attempts.at(index);
   if (!attempt.confirmed) return discard(index);
   if (!has_batches()) touch(index, event);
-  const bool in_reclaim = event.batch_ns != 0 ||
-                          (event.tid != 0 && event.tid == attempt.writer_tid);
+  const bool in_reclaim =
+      event.batch_ns != 0 || (event.tid != 0 && event.tid == attempt.writer_tid);
   if (!in_reclaim) {
     close(index, aborted(attempt, AbortReason::kSlotGone, sight_), event.time_ns);
   } else if (sight_.sees(SWAPTRAIL_REMOVED)) {

@@ -84,10 +84,10 @@ std::vector<ReconcileRow> reconcile(const ReconcileInput& input, const Vmstat& b
     rows.push_back(make_row(check.counter, kernel, check.ours(input), check.note));
   }
   const auto& totals = input.totals;
-  const uint64_t emitted = std::accumulate(std::begin(totals.emitted), std::end(totals.emitted),
-                                           uint64_t{0});
-  const uint64_t dropped = std::accumulate(std::begin(totals.dropped), std::end(totals.dropped),
-                                           uint64_t{0});
+  const uint64_t emitted =
+      std::accumulate(std::begin(totals.emitted), std::end(totals.emitted), uint64_t{0});
+  const uint64_t dropped =
+      std::accumulate(std::begin(totals.dropped), std::end(totals.dropped), uint64_t{0});
   rows.push_back(make_row("emitted", static_cast<int64_t>(emitted), input.consumed + dropped,
                           "records made = consumed + dropped"));
   return rows;

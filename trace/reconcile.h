@@ -18,8 +18,8 @@ struct ReconcileRow {
   std::string_view counter;  // static storage
   int64_t kernel_delta = 0;  // after - before, in base pages (or records)
   int64_t ours = 0;
-  int64_t difference = 0;    // ours - kernel_delta
-  std::string_view note;     // static storage
+  int64_t difference = 0;  // ours - kernel_delta
+  std::string_view note;   // static storage
 };
 
 struct ReconcileInput {

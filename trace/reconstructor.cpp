@@ -18,8 +18,7 @@ constexpr uint64_t kLongestBatchNs = 10'000'000'000;
 constexpr uint64_t kSlotlessBegin =
     kind_bit(SWAPTRAIL_SLOT_ALLOCATED) | kind_bit(SWAPTRAIL_WRITE_BEGIN) |
     kind_bit(SWAPTRAIL_WRITE_ISSUED) | kind_bit(SWAPTRAIL_WRITE_END);
-constexpr uint64_t kUnmapKinds =
-    kind_bit(SWAPTRAIL_UNMAPPED) | kind_bit(SWAPTRAIL_UNMAPPED_ONE);
+constexpr uint64_t kUnmapKinds = kind_bit(SWAPTRAIL_UNMAPPED) | kind_bit(SWAPTRAIL_UNMAPPED_ONE);
 
 bool is_shmem(const Event& event) {
   return (event.state & SWAPTRAIL_STATE_SWAPBACKED) && !(event.state & SWAPTRAIL_STATE_ANON);
@@ -28,12 +27,24 @@ bool is_shmem(const Event& event) {
 }  // namespace
 
 const Reconstructor::Impl::Handler Reconstructor::Impl::kHandlers[SWAPTRAIL_KIND_END] = {
-    &Impl::ignore,         &Impl::on_reclaim_begin, &Impl::on_reclaim_end,
-    &Impl::on_slot_allocated, &Impl::on_unmapped_one, &Impl::on_unmapped,
-    &Impl::on_write_begin, &Impl::on_zswap_stored,  &Impl::on_write_issued,
-    &Impl::on_write_end,   &Impl::on_write_completed, &Impl::on_removed,
-    &Impl::on_cache_deleted, &Impl::on_slot_freed,  &Impl::on_swap_in,
-    &Impl::on_swap_read,   &Impl::ignore,           &Impl::on_split,
+    &Impl::ignore,
+    &Impl::on_reclaim_begin,
+    &Impl::on_reclaim_end,
+    &Impl::on_slot_allocated,
+    &Impl::on_unmapped_one,
+    &Impl::on_unmapped,
+    &Impl::on_write_begin,
+    &Impl::on_zswap_stored,
+    &Impl::on_write_issued,
+    &Impl::on_write_end,
+    &Impl::on_write_completed,
+    &Impl::on_removed,
+    &Impl::on_cache_deleted,
+    &Impl::on_slot_freed,
+    &Impl::on_swap_in,
+    &Impl::on_swap_read,
+    &Impl::ignore,
+    &Impl::on_split,
     &Impl::on_page_freed};
 
 Reconstructor::Reconstructor(const ReconstructorOptions& options, LifecycleSink& sink)
@@ -197,8 +208,6 @@ void Reconstructor::Impl::touch(uint32_t index, const Event& event) {
   attempt.batch = batch;
   attempt.life.last = batches_.at(batch).reclaimer;
   ++attempt.life.passes;
-  attempt.still_mapped = false;
-  attempt.remove_failed = false;
 }
 
 // --- attempts ---
@@ -261,8 +270,8 @@ void Reconstructor::Impl::restart(uint32_t index, const Event& event) {
 
 uint32_t Reconstructor::Impl::begin(const Event& event) {
   const bool shmem = is_shmem(event);
-  const bool slotless = (kind_bit(event.kind) & kSlotlessBegin) ||
-                        (shmem && (kind_bit(event.kind) & kUnmapKinds));
+  const bool slotless =
+      (kind_bit(event.kind) & kSlotlessBegin) || (shmem && (kind_bit(event.kind) & kUnmapKinds));
   if (event.entry == 0 && !slotless) {
     ignore(event);
     return kNoIndex;
@@ -358,8 +367,8 @@ void Reconstructor::Impl::supersede(uint32_t index, Rule rule, const Event& even
 
 void Reconstructor::Impl::violate(Rule rule, const Attempt& attempt, uint64_t time_ns) {
   const RuleText& text = rule_text(rule);
-  Violation violation{text.name, attempt.life.id, attempt.life.folio, attempt.life.entry, time_ns,
-                      std::string(text.text)};
+  Violation violation{text.name,          attempt.life.id, attempt.life.folio,
+                      attempt.life.entry, time_ns,         std::string(text.text)};
   violation.text.append(" (").append(text.kernel).append(")");
   sink_.on_violation(violation);
 }

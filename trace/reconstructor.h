@@ -8,6 +8,9 @@
 // It never invents: what was not seen is not in the lifecycle, and where a loss could explain what
 // is missing the outcome is `unknown`. docs/EVENTS.md tells what each event means.
 //
+// One thing it cannot know: a loss that a CPU tells only after a lifecycle closed (its next event came
+// later). Then the lifecycle does not say so, the Loss does.
+//
 // The stream must be in time order (trace/merger); late events are accepted and may leave
 // lifecycles incomplete. Not thread-safe. No allocation per event once the tables have grown to
 // what the load needs.
@@ -37,8 +40,7 @@ class LifecycleSink {
 constexpr uint64_t kind_bit(int kind) { return uint64_t{1} << kind; }
 
 // All hooks of mode full. RECLAIM_BEGIN ... SPLIT.
-inline constexpr uint64_t kAllKinds =
-    (kind_bit(SWAPTRAIL_PAGE_FREED) - 1) & ~kind_bit(0);
+inline constexpr uint64_t kAllKinds = (kind_bit(SWAPTRAIL_PAGE_FREED) - 1) & ~kind_bit(0);
 // What raw tracepoints can tell (kernel-map 8.1).
 inline constexpr uint64_t kTracepointKinds =
     kind_bit(SWAPTRAIL_UNMAPPED_ONE) | kind_bit(SWAPTRAIL_WRITE_ISSUED) |
@@ -48,9 +50,9 @@ inline constexpr uint64_t kTracepointKinds =
 struct ReconstructorOptions {
   uint64_t visible_kinds = kAllKinds;  // the hooks that are attached, see kind_bit()
   uint64_t start_ns = 0;               // when the last of them was attached
-  size_t max_attempts = 1 << 20;       // folios on their way (about 600 bytes each)
+  size_t max_attempts = 1 << 20;       // folios on their way (about 450 bytes each)
   size_t max_slots = 1 << 22;          // swap slots followed (16 bytes each, in blocks of 512)
-  size_t max_swapped = 1 << 22;        // freed folios whose return is awaited (32 bytes each)
+  size_t max_swapped = 1 << 22;        // freed folios whose return is awaited (24 bytes each)
   size_t max_batches = 8192;           // tasks in reclaim at the same time
   uint32_t page_struct_size = 64;      // sizeof(struct page), bytes
   uint32_t page_size = 4096;           // bytes
@@ -87,9 +89,9 @@ class Reconstructor : public EventSink {
   // The observation ends: closes everything that is still open. Call once, last.
   void finish(uint64_t now_ns);
 
-  size_t live_attempts() const;  // folios on their way now
-  size_t swapped_folios() const; // freed folios whose return is awaited
-  size_t tracked_slots() const;  // room taken in the slot table
+  size_t live_attempts() const;   // folios on their way now
+  size_t swapped_folios() const;  // freed folios whose return is awaited
+  size_t tracked_slots() const;   // room taken in the slot table
   const ReconstructorCounters& counters() const;
 
  private:

@@ -110,8 +110,8 @@ void Reconstructor::Impl::hand_slots(uint32_t index, const Verdict& verdict) {
     ++references;
   }
   if (record == kNoIndex) return;
-  swapped.at(record) = {life.id,    life.at(Stage::kRemoved), life.generation,
-                        references, life.backend,             life.shmem};
+  swapped.at(record) = {
+      life.id, life.at(Stage::kRemoved), life.generation, references, life.backend, life.shmem};
   if (references == 0) swapped.release(record);
 }
 
@@ -351,6 +351,7 @@ void Reconstructor::Impl::on_swap_read(const Event& event) {
 void Reconstructor::Impl::emit_return(const Swapped& record, Return entry_return) {
   entry_return.lifecycle_id = record.lifecycle_id;
   entry_return.generation = record.generation;
+  entry_return.backend = record.backend;
   entry_return.after_ns = span_ns(record.removed_ns, entry_return.time_ns);
   sink_.on_return(entry_return);
 }

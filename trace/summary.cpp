@@ -6,9 +6,14 @@
 namespace swaptrail {
 namespace {
 
-constexpr std::string_view kLatencyNames[] = {
-    "isolated_to_slot",     "slot_to_unmapped",    "unmapped_to_write", "device_write",
-    "completed_to_removed", "isolated_to_removed", "fault",             "time_in_swap"};
+constexpr std::string_view kLatencyNames[] = {"isolated_to_slot",
+                                              "slot_to_unmapped",
+                                              "unmapped_to_write",
+                                              "device_write",
+                                              "completed_to_removed",
+                                              "isolated_to_removed",
+                                              "fault",
+                                              "time_in_swap"};
 static_assert(std::size(kLatencyNames) == kLatencyCount);
 
 struct StagePair {
@@ -69,8 +74,8 @@ void Summary::add_latencies(const Lifecycle& lifecycle) {
   for (const StagePair& pair : kStagePairs) {
     const uint64_t from = lifecycle.at(pair.from);
     const uint64_t to = lifecycle.at(pair.to);
-    const bool other_write = pair.latency == Latency::kDeviceWrite &&
-                             lifecycle.backend != SWAPTRAIL_BACKEND_DEVICE;
+    const bool other_write =
+        pair.latency == Latency::kDeviceWrite && lifecycle.backend != SWAPTRAIL_BACKEND_DEVICE;
     if (from == 0 || to < from || other_write) continue;
     latencies_[static_cast<size_t>(pair.latency)].add(to - from);
   }
@@ -79,8 +84,7 @@ void Summary::add_latencies(const Lifecycle& lifecycle) {
 void Summary::add_freed(const Lifecycle& lifecycle) {
   origins_[std::min<size_t>(lifecycle.last.origin, SWAPTRAIL_ORIGIN_UNKNOWN)].add(
       lifecycle.nr_pages);
-  backends_[std::min<size_t>(lifecycle.backend, SWAPTRAIL_BACKEND_END - 1)].add(
-      lifecycle.nr_pages);
+  backends_[std::min<size_t>(lifecycle.backend, SWAPTRAIL_BACKEND_END - 1)].add(lifecycle.nr_pages);
   VictimRow& row = victim_of(lifecycle);
   row.pages[std::min<size_t>(lifecycle.last.origin, SWAPTRAIL_ORIGIN_UNKNOWN)] +=
       lifecycle.nr_pages;

@@ -30,11 +30,11 @@ enum class Latency : uint8_t {
   kIsolatedToSlot,
   kSlotToUnmapped,
   kUnmappedToWrite,
-  kDeviceWrite,           // write_begin -> write_completed, backend device only
+  kDeviceWrite,  // write_begin -> write_completed, backend device only
   kCompletedToRemoved,
-  kIsolatedToRemoved,     // the whole swap-out
-  kFault,                 // do_swap_page
-  kTimeInSwap,            // removed -> swapped in
+  kIsolatedToRemoved,  // the whole swap-out
+  kFault,              // do_swap_page
+  kTimeInSwap,         // removed -> swapped in
   kCount,
 };
 inline constexpr size_t kLatencyCount = static_cast<size_t>(Latency::kCount);

@@ -78,8 +78,8 @@ bool may_lack_event(const Attempt& attempt, const Sight& sight) {
   const bool tried = attempt.unmapped || attempt.still_mapped;
   const bool unmap_missing = anon && attempt.life.entry != 0 && !tried &&
                              attempt.slot != SlotOrigin::kKnown && sight.sees(SWAPTRAIL_UNMAPPED);
-  const bool owner_missing = anon && tried && attempt.life.mapping_count == 0 &&
-                             sight.sees(SWAPTRAIL_UNMAPPED_ONE);
+  const bool owner_missing =
+      anon && tried && attempt.life.mapping_count == 0 && sight.sees(SWAPTRAIL_UNMAPPED_ONE);
   return slot_missing || unmap_missing || owner_missing;
 }
 
@@ -96,10 +96,14 @@ IncompleteReason gaps(const Attempt& attempt, bool freed, const Sight& sight) {
 
 Outcome freed_to(uint8_t backend) {
   switch (backend) {
-    case SWAPTRAIL_BACKEND_DEVICE: return Outcome::kFreedDevice;
-    case SWAPTRAIL_BACKEND_ZSWAP: return Outcome::kFreedZswap;
-    case SWAPTRAIL_BACKEND_ZERO: return Outcome::kFreedZero;
-    default: return Outcome::kUnknown;
+    case SWAPTRAIL_BACKEND_DEVICE:
+      return Outcome::kFreedDevice;
+    case SWAPTRAIL_BACKEND_ZSWAP:
+      return Outcome::kFreedZswap;
+    case SWAPTRAIL_BACKEND_ZERO:
+      return Outcome::kFreedZero;
+    default:
+      return Outcome::kUnknown;
   }
 }
 
@@ -199,6 +203,8 @@ Verdict judge_batch_end(const Attempt& attempt, const Batch& batch, const Sight&
   const AbortReason reason = seen_reason(attempt);
   if (reason != AbortReason::kNone) return aborted(attempt, reason, sight);
   if (attempt.unfollowed) return unknown(attempt, IncompleteReason::kTableFull, sight);
+  // A write whose end was lost may be in flight: the next pass will tell.
+  if (attempt.in_write()) return {.outcome = Outcome::kInFlight, .waiting = waits_for(attempt)};
   if (attempt.written) return {.outcome = Outcome::kInFlight, .waiting = waits_for(attempt)};
   if (attempt.write_seen()) return unknown(attempt, IncompleteReason::kDropped, sight);
   return judge_unwritten(attempt, batch, sight);

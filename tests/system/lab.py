@@ -200,7 +200,9 @@ class Workload:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.kill()
-        self._drain()
+        for stream in (self.process.stdin, self.process.stdout):
+            stream.close()
+        self.process.wait()
 
     def wait_ready(self):
         if self.process.stdout.readline() != "ready\n":

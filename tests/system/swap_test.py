@@ -47,12 +47,12 @@ class Swapping(unittest.TestCase):
     def daemon(self, *flags, **options):
         return lab.Daemon(self.folder, *flags, **options)
 
-    def workload(self, mib=WORK_MIB, rounds=ROUNDS):
-        return lab.Workload(self.folder, self.cgroup, mib, rounds)
+    def workload(self, mib=WORK_MIB, rounds=ROUNDS, scenario="anon"):
+        return lab.Workload(self.folder, self.cgroup, mib, rounds, scenario)
 
-    def swap_out_and_in(self):
+    def swap_out_and_in(self, scenario="anon"):
         """Returns the pages that were swapped out between the two phases."""
-        with self.workload() as work:
+        with self.workload(scenario=scenario) as work:
             work.wait_ready()
             work.go_on()
             self.assertEqual(work.end(), 0, "a page came back with other content")
@@ -65,11 +65,11 @@ class Swapping(unittest.TestCase):
 class Totals(Swapping):
     """In each mode that the host permits: pages told = pages counted by the kernel."""
 
-    def follow(self, mode):
+    def follow(self, mode, scenario="anon"):
         with self.daemon(f"--mode={mode}", "--print=jsonl") as daemon:
             self.assertIn(f"mode {mode}", daemon.ready_line())
             before = lab.settled_vmstat()
-            swapped = self.swap_out_and_in()
+            swapped = self.swap_out_and_in(scenario)
             after = lab.settled_vmstat()
             self.assertEqual(daemon.stop(), 0, daemon.stderr())
         return daemon, swapped, {name: after[name] - before[name] for name in before}
@@ -106,6 +106,18 @@ class Totals(Swapping):
                 self.assertIn("write_issued", one["stages"], one)
             self.assertTrue(set(one["stages"]) <= {"isolated", "unmapped", "write_issued", "write_end",
                                                    "write_completed", "removed"}, one)
+
+    def test_zero_filled_pages(self):
+        """No tracepoint tells zero-filled pages from zswap: they are not counted, and not invented."""
+        daemon, _, delta = self.follow("tracepoint", "zero")
+        if not delta.get("swpout_zero"):
+            self.skipTest("this kernel writes zero-filled pages like others")
+        written = sum(one["pages"] for one in daemon.lines("lifecycle") if one["backend"] == "device")
+        self.assertEqual(written, delta["pswpout"])
+        told = {one["outcome"] for one in daemon.lines("lifecycle") if one["backend"] == "unknown"}
+        self.assertLessEqual(told, {"unknown", "in_flight"})
+        for row in daemon.summary()["reconciliation"]:
+            self.assertEqual(row["difference"], 0, row)
 
     def test_unseen_stages_are_named(self):
         _, hooks = explain("--mode=tracepoint")

@@ -1,7 +1,7 @@
 // How swap-out attempts end: one scenario each.
 #include <gtest/gtest.h>
 
-#include "trace_scene.h"
+#include "tests/unit/trace_scene.h"
 
 namespace swaptrail {
 namespace {
@@ -351,6 +351,26 @@ TEST(TraceOutcome, WriteError) {
   EXPECT_EQ(out.kept.lifecycles[0].closed_ns, failed);
 }
 
+TEST(TraceOutcome, DirtiedAsSoonAsItWasUnlocked) {
+  Scene scene;
+  const Page page = page_at(1);
+  scene.begin();
+  scene.slot(page);
+  scene.unmap(page);
+  scene.add(SWAPTRAIL_WRITE_BEGIN, page);
+  scene.add(SWAPTRAIL_ZSWAP_STORED, page);
+  scene.write_end(page, SWAPTRAIL_BACKEND_ZSWAP, kDirty);
+  scene.end();
+  expect_aborted(scene.run(), AbortReason::kDirtied);
+}
+
+TEST(TraceOutcome, SlotFreedAloneIsSlotGone) {
+  Scene scene;
+  scene.out_async(page_at(1));
+  scene.slot_freed(page_at(1).entry);
+  expect_aborted(scene.run(), AbortReason::kSlotGone);
+}
+
 TEST(TraceOutcome, NobodyRefersToTheSlotAtTheWrite) {
   Scene scene;
   const Page page = page_at(1);
@@ -561,6 +581,8 @@ TEST(TraceOutcome, ZswapWritebackIsNoLifecycle) {
   const Outcomes out = scene.run();
   EXPECT_EQ(only(out).outcome, Outcome::kFreedZswap);
   EXPECT_EQ(out.counters.zswap_writeback_pages, 1u);
+  scene.swap_in(page.entry);
+  EXPECT_EQ(scene.run().kept.returns.at(0).backend, SWAPTRAIL_BACKEND_DEVICE);
 }
 
 TEST(TraceOutcome, FilePagesAreIgnored) {

@@ -1,7 +1,7 @@
 // What becomes of pages in swap: swap-in, slots freed, swapoff, reuse.
 #include <gtest/gtest.h>
 
-#include "trace_scene.h"
+#include "tests/unit/trace_scene.h"
 
 namespace swaptrail {
 namespace {
@@ -205,9 +205,12 @@ TEST(TraceReturn, FaultOfTheFormerUseDoesNotTouchTheNewOne) {
   next.folio = folio_at(20);
   scene.begin();
   scene.slot(next);
-  scene.swap_in(page.entry).u.map.value = 100'000;  // began before all that
   scene.unmap(next);
-  scene.write_sync(next);
+  scene.write_async(next);
+  scene.end();
+  scene.complete(next);
+  scene.swap_in(page.entry).u.map.value = 100'000;  // began before all that
+  scene.begin();
   scene.removed(next);
   scene.end();
   const Outcomes out = scene.run();

@@ -30,8 +30,8 @@ daemon_pid='' beside_device='' failed=0
 workload_args() { # SCENARIO
     case $1 in
         full) echo "full --mib 300 --limit 100 --rounds 3" ;;
-        swapoff) echo "anon --mib 48 --limit 24 --rounds 1 --again 3" ;;
-        anon | shmem | zero) echo "$1 --mib 48 --limit 24 --rounds 2" ;;
+        swapoff) echo "anon --mib 32 --limit 16 --rounds 1 --again 3" ;;
+        anon | shmem | zero) echo "$1 --mib 32 --limit 16 --rounds 2" ;;
         *) echo "$1 --mib 24" ;;
     esac
 }

@@ -102,7 +102,8 @@ void check_page(const Buffer& buffer, size_t page) {
   make_content(buffer, page, buffer.round, expected);
   if (memcmp(buffer.page(page), expected, kPage) == 0) return;
   fail("page " + std::to_string(page) + " of round " + std::to_string(buffer.round) +
-           " came back with other content", kMismatch);
+           " came back with other content",
+       kMismatch);
 }
 
 void check_all(const Buffer& buffer) {
@@ -232,8 +233,10 @@ void write_oracle(const Options& options, const Buffer& buffer, const std::vecto
     for (size_t i = 0; i < entries.size(); ++i) {
       if (!in_swap(entries[i])) continue;
       fprintf(out, "%d 0x%" PRIxPTR, pid, reinterpret_cast<uintptr_t>(buffer.page(i)));
-      if (buffer.shared) fputs(" - -\n", out);
-      else fprintf(out, " %" PRIu64 " %" PRIu64 "\n", swap_type(entries[i]), swap_offset(entries[i]));
+      if (buffer.shared)
+        fputs(" - -\n", out);
+      else
+        fprintf(out, " %" PRIu64 " %" PRIu64 "\n", swap_type(entries[i]), swap_offset(entries[i]));
     }
   }
   if (fclose(out) != 0) fail("can't write the oracle file");
@@ -284,7 +287,8 @@ void reclaim_half(const Options& options, const Buffer& buffer,
     reclaim_some();
     usleep(50'000);
   }
-  if (swapped_pages(buffer) < buffer.pages / 4) fail(options.scenario + ": hardly reclaimed", kCannot);
+  if (swapped_pages(buffer) < buffer.pages / 4)
+    fail(options.scenario + ": hardly reclaimed", kCannot);
 }
 
 void proactive_reclaim(const Options& options, const Buffer& buffer) {
@@ -328,7 +332,8 @@ void check_in_child(const Child& child) {
   char step = 'c';
   if (child.pid == 0) return;
   if (write(child.to, &step, 1) != 1) fail("write to the child");
-  if (read(child.from, &step, 1) != 1) fail("the child's pages came back with other content", kMismatch);
+  if (read(child.from, &step, 1) != 1)
+    fail("the child's pages came back with other content", kMismatch);
 }
 
 // ---- scenarios ----------------------------------------------------------------------------------
@@ -392,10 +397,10 @@ struct Scenario {
   int flags;
 };
 constexpr Scenario kScenarios[] = {
-    {"anon", scenario_limit, MAP_PRIVATE},    {"full", scenario_limit, MAP_PRIVATE},
-    {"shmem", scenario_limit, MAP_SHARED},    {"zero", scenario_zero, MAP_PRIVATE},
+    {"anon", scenario_limit, MAP_PRIVATE},      {"full", scenario_limit, MAP_PRIVATE},
+    {"shmem", scenario_limit, MAP_SHARED},      {"zero", scenario_zero, MAP_PRIVATE},
     {"pageout", scenario_pageout, MAP_PRIVATE}, {"thp", scenario_thp, MAP_PRIVATE},
-    {"fork", scenario_fork, MAP_PRIVATE},     {"reclaim", scenario_reclaim, MAP_PRIVATE},
+    {"fork", scenario_fork, MAP_PRIVATE},       {"reclaim", scenario_reclaim, MAP_PRIVATE},
     {"clean", scenario_clean, MAP_PRIVATE},
 };
 
@@ -446,13 +451,20 @@ int main(int argc, char** argv) {
   for (int i = 2; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
     const char* value = argv[i + 1];
-    if (name == "--mib") options.mib = number(value);
-    else if (name == "--limit") options.limit = number(value);
-    else if (name == "--rounds") options.rounds = number(value);
-    else if (name == "--again") options.again = number(value);
-    else if (name == "--cgroup") options.cgroup = value;
-    else if (name == "--oracle") options.oracle = value;
-    else fail("unknown option " + name);
+    if (name == "--mib")
+      options.mib = number(value);
+    else if (name == "--limit")
+      options.limit = number(value);
+    else if (name == "--rounds")
+      options.rounds = number(value);
+    else if (name == "--again")
+      options.again = number(value);
+    else if (name == "--cgroup")
+      options.cgroup = value;
+    else if (name == "--oracle")
+      options.oracle = value;
+    else
+      fail("unknown option " + name);
   }
   for (const Scenario& scenario : kScenarios) {
     if (options.scenario == scenario.name) return run_scenario(scenario, options);

@@ -1,0 +1,176 @@
+#include "trace/merger.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <tuple>
+
+namespace swaptrail {
+namespace {
+
+struct Seen {
+  uint64_t time_ns;
+  uint32_t cpu;
+  uint64_t sequence;
+  auto key() const { return std::tuple(time_ns, cpu, sequence); }
+  bool operator==(const Seen&) const = default;
+};
+
+class Recorder : public EventSink {
+ public:
+  void on_event(const swaptrail_event& event, uint64_t sequence) override {
+    seen.push_back({event.time_ns, event.cpu, sequence});
+  }
+  void on_loss(const Loss& loss) override {
+    losses.push_back(loss);
+    loss_places.push_back(seen.size());
+  }
+  std::vector<Seen> seen;
+  std::vector<Loss> losses;
+  std::vector<size_t> loss_places;
+};
+
+swaptrail_event event_at(uint64_t time_ns, uint16_t cpu, uint32_t lost = 0) {
+  swaptrail_event event{};
+  event.time_ns = time_ns;
+  event.cpu = cpu;
+  event.lost = lost;
+  event.kind = SWAPTRAIL_REMOVED;
+  return event;
+}
+
+TEST(TraceMerger, RandomInterleavingsAgainstAStableSort) {
+  for (uint32_t seed = 0; seed < 40; ++seed) {
+    std::mt19937_64 random(seed);
+    const uint16_t cpus = static_cast<uint16_t>(1 + random() % 9);
+    Merger merger;
+    Recorder recorder;
+    std::vector<Seen> model;
+    std::vector<uint64_t> sequences(cpus), clocks(cpus, 1);
+    uint64_t swept = 0;
+    for (int round = 0; round < 30; ++round) {
+      for (uint16_t cpu = 0; cpu < cpus; ++cpu) {
+        clocks[cpu] = std::max(clocks[cpu], swept + 1);
+        for (uint64_t left = random() % 40; left > 0; --left) {
+          clocks[cpu] += random() % 3;  // equal times too
+          // An interrupt between reservation and the reading of the time: the older stands behind.
+          const uint64_t early = random() % 5 == 0 ? random() % 4 : 0;
+          const uint64_t time_ns = std::max(swept + 1, clocks[cpu] - std::min(early, clocks[cpu]));
+          model.push_back({time_ns, cpu, sequences[cpu]++});
+          ASSERT_TRUE(merger.push(cpu, event_at(time_ns, cpu)));
+        }
+      }
+      swept = *std::min_element(clocks.begin(), clocks.end());
+      merger.advance(swept, recorder);
+      for (const Seen& event : recorder.seen) ASSERT_LE(event.time_ns, swept);
+    }
+    merger.flush(recorder);
+    std::stable_sort(model.begin(), model.end(),
+                     [](const Seen& a, const Seen& b) { return a.key() < b.key(); });
+    ASSERT_EQ(recorder.seen, model) << seed;
+    EXPECT_EQ(merger.counters().late, 0u);
+    EXPECT_EQ(merger.counters().emitted, model.size());
+    EXPECT_EQ(merger.waiting(), 0u);
+  }
+}
+
+TEST(TraceMerger, AdvanceKeepsWhatIsYounger) {
+  Merger merger;
+  Recorder recorder;
+  merger.push(0, event_at(10, 0));
+  merger.push(1, event_at(11, 1));
+  merger.advance(10, recorder);
+  EXPECT_EQ(recorder.seen.size(), 1u);
+  EXPECT_EQ(merger.waiting(), 1u);
+}
+
+TEST(TraceMerger, InvertedInsideOneCpu) {
+  Merger merger;
+  Recorder recorder;
+  for (const uint64_t time_ns : {10, 30, 20, 40}) merger.push(0, event_at(time_ns, 0));
+  merger.flush(recorder);
+  const std::vector<Seen> expected = {{10, 0, 0}, {20, 0, 2}, {30, 0, 1}, {40, 0, 3}};
+  EXPECT_EQ(recorder.seen, expected);
+  EXPECT_EQ(merger.counters().inverted, 1u);
+  EXPECT_EQ(merger.counters().late, 0u);
+}
+
+TEST(TraceMerger, LateIsCountedAndEmitted) {
+  Merger merger;
+  Recorder recorder;
+  merger.push(0, event_at(100, 0));
+  merger.advance(100, recorder);
+  merger.push(1, event_at(50, 1));
+  merger.advance(100, recorder);
+  ASSERT_EQ(recorder.seen.size(), 2u);
+  EXPECT_EQ(recorder.seen[1].time_ns, 50u);
+  EXPECT_EQ(merger.counters().late, 1u);
+}
+
+TEST(TraceMerger, LossStandsBeforeTheEventThatRevealedIt) {
+  Merger merger({.start_ns = 3});
+  Recorder recorder;
+  merger.push(0, event_at(10, 0, 2));
+  merger.push(1, event_at(15, 1));
+  merger.push(0, event_at(20, 0, 2));
+  merger.push(0, event_at(30, 0, 7));
+  merger.flush(recorder);
+  ASSERT_EQ(recorder.losses.size(), 2u);
+  EXPECT_EQ(recorder.losses[0].from_ns, 3u);
+  EXPECT_EQ(recorder.losses[0].count, 2u);
+  EXPECT_EQ(recorder.loss_places[0], 0u);
+  EXPECT_EQ(recorder.losses[1].from_ns, 20u);
+  EXPECT_EQ(recorder.losses[1].to_ns, 30u);
+  EXPECT_EQ(recorder.losses[1].count, 5u);
+  EXPECT_EQ(recorder.loss_places[1], 3u);
+  EXPECT_EQ(recorder.seen[0].sequence, 2u);
+  EXPECT_EQ(recorder.seen[3].sequence, 2u + 2 + 5);
+  EXPECT_EQ(merger.counters().lost, 7u);
+}
+
+TEST(TraceMerger, LostWrapsAround) {
+  Merger merger;
+  Recorder recorder;
+  merger.push(0, event_at(1, 0, 0x7fffffff));
+  merger.push(0, event_at(2, 0, 0xfffffffe));
+  merger.push(0, event_at(3, 0, 1));
+  merger.push(0, event_at(4, 0, 0));  // backwards: odd, no loss
+  merger.flush(recorder);
+  ASSERT_EQ(recorder.losses.size(), 3u);
+  EXPECT_EQ(recorder.losses[2].count, 3u);
+  EXPECT_EQ(merger.counters().odd_lost, 1u);
+}
+
+TEST(TraceMerger, LossesAfterTheLastEvent) {
+  Merger merger;
+  Recorder recorder;
+  merger.push(0, event_at(10, 0, 1));
+  merger.flush(recorder);
+  merger.flush_losses(0, 4, 99, recorder);
+  merger.flush_losses(0, 4, 99, recorder);
+  ASSERT_EQ(recorder.losses.size(), 2u);
+  EXPECT_EQ(recorder.losses[1].count, 3u);
+  EXPECT_EQ(recorder.losses[1].from_ns, 10u);
+  EXPECT_EQ(recorder.losses[1].to_ns, 99u);
+}
+
+TEST(TraceMerger, FullIsALossOfThatCpu) {
+  Merger merger({.max_events = 2, .max_cpus = 4});
+  Recorder recorder;
+  EXPECT_TRUE(merger.push(0, event_at(1, 0)));
+  EXPECT_TRUE(merger.push(1, event_at(2, 1)));
+  EXPECT_FALSE(merger.push(0, event_at(3, 0)));
+  EXPECT_FALSE(merger.push(9, event_at(3, 9)));
+  merger.flush(recorder);
+  EXPECT_TRUE(merger.push(0, event_at(4, 0)));
+  EXPECT_TRUE(merger.push(0, event_at(5, 0)));
+  merger.flush(recorder);
+  EXPECT_EQ(merger.counters().overflow, 2u);
+  ASSERT_EQ(recorder.losses.size(), 1u);
+  EXPECT_EQ(recorder.losses[0].count, 1u);
+  EXPECT_EQ(recorder.seen.back().sequence, 3u);
+}
+
+}  // namespace
+}  // namespace swaptrail

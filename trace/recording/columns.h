@@ -1,0 +1,32 @@
+// The columns of a block: one byte string for each thing that varies. Internal to trace/recording.
+#ifndef SWAPTRAIL_TRACE_RECORDING_COLUMNS_H_
+#define SWAPTRAIL_TRACE_RECORDING_COLUMNS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "trace/recording/history.h"
+#include "trace/recording/varint.h"
+
+namespace swaptrail {
+
+// In the order of the file: those of the fields, then these.
+enum Column : uint8_t {
+  kMaskLow = kFieldCount,  // one byte an event
+  kMaskHigh,               // likewise
+  kTimeLow,                // likewise: the low byte of the time since the event before
+  kTimeHigh,               // varints: the rest of it
+  kLosses,                 // varints: five for each loss
+  kColumnCount
+};
+
+// The most that one event, or one loss, puts into a column.
+inline constexpr size_t kMaxColumnBytes = 5 * kMaxVarintBytes;
+// The most that one event puts into all of them: a varint for each field, two more for the task and
+// for the batch each, the rest of the time, and the three columns of a byte.
+inline constexpr size_t kMaxEventRawBytes = (kFieldCount + 5) * kMaxVarintBytes + 3;
+
+}  // namespace swaptrail
+
+#endif  // SWAPTRAIL_TRACE_RECORDING_COLUMNS_H_

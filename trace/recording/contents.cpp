@@ -1,0 +1,184 @@
+#include "trace/recording/contents.h"
+
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "trace/recording/fields.h"
+
+namespace swaptrail {
+namespace {
+
+constexpr size_t kTotalsCount = sizeof(swaptrail_totals) / sizeof(uint64_t);
+constexpr size_t kTextLeast = 4, kHookLeast = 5 * kTextLeast + 4, kCpuLeast = 20;
+
+// Fields in the order of the file: one list for both directions.
+template <typename Fields, typename Header>
+void each_field(Fields& fields, Header& h) {
+  fields(h.event_abi, h.event_bytes, h.cpus, h.part, h.monotonic_ns, h.realtime_ns,
+         h.page_frames_base);
+  auto& r = h.reconstruction;
+  fields(r.visible_kinds, r.start_ns);
+  fields.wide(r.max_attempts, r.max_slots, r.max_swapped, r.max_batches);
+  fields(r.page_struct_size, r.page_size, r.max_swapfiles);
+  fields(h.program, h.release, h.machine, h.boot_id, h.mode, h.mode_reason);
+}
+
+struct Putter {
+  std::string out;
+
+  template <typename... Values>
+  void operator()(const Values&... values) {
+    (put(values), ...);
+  }
+  template <typename... Values>
+  void wide(const Values&... values) {
+    (put_number(out, uint64_t{values}), ...);
+  }
+
+ private:
+  void put(const std::string& text) { put_text(out, text); }
+  template <typename Number>
+  void put(Number value) {
+    put_number(out, value);
+  }
+};
+
+struct Getter {
+  FieldReader reader;
+
+  template <typename... Values>
+  void operator()(Values&... values) {
+    (reader.read(values), ...);
+  }
+  template <typename... Values>
+  void wide(Values&... values) {
+    ((values = static_cast<Values>(reader.number<uint64_t>())), ...);
+  }
+};
+
+absl::Status outcome(const FieldReader& reader, std::string_view what) {
+  if (reader.ok()) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(absl::string_view(what.data(), what.size()),
+                                          " is too short or has a text that is too long"));
+}
+
+Known known(uint8_t value) { return value <= 2 ? static_cast<Known>(value) : Known::kUnknown; }
+
+}  // namespace
+
+uint64_t Gap::events() const {
+  uint64_t sum = 0;
+  for (const Cpu& cpu : cpus) sum += cpu.events;
+  return sum;
+}
+
+std::string make_payload(const RecordingHeader& header) {
+  Putter put;
+  each_field(put, header);
+  put(static_cast<uint32_t>(header.hooks.size()));
+  for (const RecordedHook& hook : header.hooks)
+    put(hook.kinds, hook.hook, hook.state, hook.target, hook.reason, hook.costs);
+  return std::move(put.out);
+}
+
+absl::Status parse_payload(std::string_view payload, RecordingHeader& header) {
+  Getter get{FieldReader(payload)};
+  get(header.event_abi, header.event_bytes);
+  if (get.reader.ok() && (header.event_abi != SWAPTRAIL_ABI_VERSION ||
+                          header.event_bytes != sizeof(swaptrail_event)))
+    return absl::FailedPreconditionError(
+        absl::StrCat("the recording has events of ABI version ", header.event_abi, ", ",
+                     header.event_bytes, " bytes; this program knows version ",
+                     SWAPTRAIL_ABI_VERSION, ", ", sizeof(swaptrail_event), " bytes"));
+  get.reader = FieldReader(payload);
+  each_field(get, header);
+  header.hooks.resize(get.reader.count(kHookLeast));
+  for (RecordedHook& hook : header.hooks)
+    get(hook.kinds, hook.hook, hook.state, hook.target, hook.reason, hook.costs);
+  return outcome(get.reader, "the header");
+}
+
+std::string make_payload(const SwapArea& area) {
+  Putter put;
+  put(area.at_ns, area.bytes, area.type, area.priority, static_cast<uint8_t>(area.rotational),
+      static_cast<uint8_t>(area.synchronous), static_cast<uint8_t>(area.zswap), area.path);
+  return std::move(put.out);
+}
+
+absl::Status parse_payload(std::string_view payload, SwapArea& area) {
+  Getter get{FieldReader(payload)};
+  get(area.at_ns, area.bytes, area.type, area.priority);
+  area.rotational = known(get.reader.number<uint8_t>());
+  area.synchronous = known(get.reader.number<uint8_t>());
+  area.zswap = known(get.reader.number<uint8_t>());
+  get(area.path);
+  return outcome(get.reader, "a swap area");
+}
+
+std::string make_payload(const CgroupName& cgroup) {
+  Putter put;
+  put(cgroup.at_ns, cgroup.id, cgroup.path);
+  return std::move(put.out);
+}
+
+absl::Status parse_payload(std::string_view payload, CgroupName& cgroup) {
+  Getter get{FieldReader(payload)};
+  get(cgroup.at_ns, cgroup.id, cgroup.path);
+  return outcome(get.reader, "a cgroup");
+}
+
+std::string make_payload(const ProcessName& process) {
+  Putter put;
+  put(process.at_ns, process.tgid, process.name);
+  return std::move(put.out);
+}
+
+absl::Status parse_payload(std::string_view payload, ProcessName& process) {
+  Getter get{FieldReader(payload)};
+  get(process.at_ns, process.tgid, process.name);
+  return outcome(get.reader, "a process");
+}
+
+std::string make_payload(const Reading& reading) {
+  Putter put;
+  put(static_cast<uint8_t>(reading.moment), reading.at_ns, reading.consumed,
+      static_cast<uint32_t>(kTotalsCount));
+  put.out.append(reinterpret_cast<const char*>(&reading.totals), sizeof(reading.totals));
+  put(static_cast<uint32_t>(reading.vmstat.size()));
+  for (const auto& [name, value] : reading.vmstat) put(name, value);
+  return std::move(put.out);
+}
+
+absl::Status parse_payload(std::string_view payload, Reading& reading) {
+  Getter get{FieldReader(payload)};
+  const auto moment = get.reader.number<uint8_t>();
+  get(reading.at_ns, reading.consumed);
+  uint64_t totals[kTotalsCount] = {};
+  if (get.reader.count(sizeof(uint64_t)) != kTotalsCount)
+    return absl::DataLossError("a reading with other totals than the event ABI has");
+  for (uint64_t& value : totals) get(value);
+  std::memcpy(&reading.totals, totals, sizeof(totals));
+  reading.vmstat.resize(get.reader.count(kTextLeast + sizeof(uint64_t)));
+  for (auto& [name, value] : reading.vmstat) get(name, value);
+  if (moment > static_cast<uint8_t>(Reading::Moment::kLast))
+    return absl::DataLossError("a reading of an unknown moment");
+  reading.moment = static_cast<Reading::Moment>(moment);
+  return outcome(get.reader, "a reading");
+}
+
+std::string make_payload(const Gap& gap) {
+  Putter put;
+  put(gap.from_ns, gap.to_ns, gap.reason, static_cast<uint32_t>(gap.cpus.size()));
+  for (const Gap::Cpu& cpu : gap.cpus) put(cpu.cpu, cpu.events, cpu.lost);
+  return std::move(put.out);
+}
+
+absl::Status parse_payload(std::string_view payload, Gap& gap) {
+  Getter get{FieldReader(payload)};
+  get(gap.from_ns, gap.to_ns, gap.reason);
+  gap.cpus.resize(get.reader.count(kCpuLeast));
+  for (Gap::Cpu& cpu : gap.cpus) get(cpu.cpu, cpu.events, cpu.lost);
+  return outcome(get.reader, "a gap");
+}
+
+}  // namespace swaptrail

@@ -1,0 +1,179 @@
+#include "trace/recording/format.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "absl/strings/str_cat.h"
+#include "trace/recording/fields.h"
+
+namespace swaptrail {
+namespace {
+
+constexpr uint32_t kRecordMagic = 0x52545753;  // "SWTR"
+constexpr size_t kHashBytes = 8;
+
+}  // namespace
+
+uint64_t xxhash64(std::string_view bytes) { return XXH64(bytes.data(), bytes.size(), 0); }
+
+std::string make_preamble() {
+  std::string out(kRecordingMagic, sizeof(kRecordingMagic));
+  put_number(out, kRecordingMajor);
+  put_number(out, kRecordingMinor);
+  put_number(out, uint32_t{0});
+  put_number(out, xxhash64(out));
+  return out;
+}
+
+absl::Status check_preamble(std::string_view bytes) {
+  const std::string_view magic(kRecordingMagic, sizeof(kRecordingMagic));
+  if (bytes.substr(0, magic.size()) != magic.substr(0, bytes.size()) || bytes.empty())
+    return absl::InvalidArgumentError("not a swaptrail recording");
+  if (bytes.size() < kPreambleBytes)
+    return absl::DataLossError(
+        absl::StrCat("the recording ends at byte ", bytes.size(), ", inside its preamble"));
+  FieldReader fields(bytes.substr(magic.size()));
+  const auto major = fields.number<uint16_t>();
+  const auto minor = fields.number<uint16_t>();
+  fields.number<uint32_t>();
+  if (fields.number<uint64_t>() != xxhash64(bytes.substr(0, kPreambleBytes - kHashBytes)))
+    return absl::DataLossError("the recording is damaged at byte 0: its preamble");
+  if (major > kRecordingMajor || major == 0)
+    return absl::FailedPreconditionError(
+        absl::StrCat("the recording has format version ", major, ".", minor,
+                     ", this program reads up to ", kRecordingMajor,
+                     ".x: please use a newer swaptrail"));
+  return absl::OkStatus();
+}
+
+void make_record(uint16_t kind, std::string_view head, std::string_view payload,
+                 std::string& out) {
+  out.clear();
+  put_number(out, kRecordMagic);
+  put_number(out, kind);
+  put_number(out, uint16_t{0});
+  put_number(out, static_cast<uint32_t>(head.size()));
+  put_number(out, static_cast<uint32_t>(payload.size()));
+  put_number(out, xxhash64(head));
+  put_number(out, xxhash64(payload));
+  put_number(out, xxhash64(out));
+  out.append(head);
+  out.append(payload);
+}
+
+std::optional<RecordHead> parse_record_head(std::string_view bytes) {
+  FieldReader fields(bytes);
+  if (fields.number<uint32_t>() != kRecordMagic || bytes.size() < kRecordHeadBytes)
+    return std::nullopt;
+  RecordHead head;
+  fields.read(head.kind);
+  const auto reserved = fields.number<uint16_t>();
+  fields.read(head.head_bytes);
+  fields.read(head.payload_bytes);
+  fields.read(head.head_hash);
+  fields.read(head.payload_hash);
+  if (fields.number<uint64_t>() != xxhash64(bytes.substr(0, kRecordHeadBytes - kHashBytes)))
+    return std::nullopt;
+  if (reserved != 0 || head.kind == 0) return std::nullopt;
+  if (head.head_bytes > kMaxHeadBytes || head.payload_bytes > kMaxPayloadBytes)
+    return std::nullopt;
+  return head;
+}
+
+void put_block_head(const BlockHead& head, std::string& out) {
+  put_number(out, head.first_event);
+  put_number(out, head.events);
+  put_number(out, head.losses);
+  put_number(out, head.first_ns);
+  put_number(out, head.last_ns);
+  put_number(out, head.lost);
+  put_number(out, head.raw_bytes);
+  put_number(out, static_cast<uint32_t>(head.cpus.size()));
+  put_number(out, uint32_t{0});
+  for (const CpuRange& range : head.cpus) {
+    put_number(out, range.cpu);
+    put_number(out, range.events);
+    put_number(out, range.first_sequence);
+    put_number(out, range.last_sequence);
+    put_number(out, range.lost);
+  }
+}
+
+absl::StatusOr<BlockHead> parse_block_head(std::string_view bytes) {
+  FieldReader fields(bytes);
+  BlockHead head;
+  fields.read(head.first_event);
+  fields.read(head.events);
+  fields.read(head.losses);
+  fields.read(head.first_ns);
+  fields.read(head.last_ns);
+  fields.read(head.lost);
+  fields.read(head.raw_bytes);
+  const auto cpus = fields.number<uint32_t>();
+  fields.number<uint32_t>();
+  if (!fields.ok() || cpus != fields.left() / kCpuRangeBytes ||
+      fields.left() % kCpuRangeBytes != 0)
+    return absl::DataLossError("a block's head of the wrong size");
+  if (head.events > kMaxBlockEvents || head.losses > kMaxBlockEvents || cpus > kMaxBlockCpus ||
+      head.raw_bytes > kMaxBlockRawBytes)
+    return absl::DataLossError("a block beyond the limits");
+  head.cpus.resize(cpus);
+  for (CpuRange& range : head.cpus) {
+    fields.read(range.cpu);
+    fields.read(range.events);
+    fields.read(range.first_sequence);
+    fields.read(range.last_sequence);
+    fields.read(range.lost);
+  }
+  return head;
+}
+
+void put_end_head(const EndHead& head, std::string& out) {
+  put_number(out, head.end_ns);
+  put_number(out, head.index_offset);
+  put_number(out, head.events);
+}
+
+absl::StatusOr<EndHead> parse_end_head(std::string_view bytes) {
+  FieldReader fields(bytes);
+  EndHead head;
+  fields.read(head.end_ns);
+  fields.read(head.index_offset);
+  fields.read(head.events);
+  if (!fields.ok()) return absl::DataLossError("an end of the wrong size");
+  return head;
+}
+
+void put_index(const std::vector<RecordPlace>& places, std::string& out) {
+  for (const RecordPlace& place : places) {
+    put_number(out, place.offset);
+    put_number(out, place.bytes);
+    put_number(out, place.kind);
+    put_number(out, place.events);
+    put_number(out, place.losses);
+    put_number(out, place.first_event);
+    put_number(out, place.first_ns);
+    put_number(out, place.last_ns);
+  }
+}
+
+absl::StatusOr<std::vector<RecordPlace>> parse_index(std::string_view payload) {
+  const size_t count = payload.size() / kIndexEntryBytes;
+  if (payload.size() % kIndexEntryBytes != 0 || count > kMaxRecords)
+    return absl::DataLossError("an index of the wrong size");
+  FieldReader fields(payload);
+  std::vector<RecordPlace> places(count);
+  for (RecordPlace& place : places) {
+    fields.read(place.offset);
+    fields.read(place.bytes);
+    fields.read(place.kind);
+    fields.read(place.events);
+    fields.read(place.losses);
+    fields.read(place.first_event);
+    fields.read(place.first_ns);
+    fields.read(place.last_ns);
+  }
+  return places;
+}
+
+}  // namespace swaptrail

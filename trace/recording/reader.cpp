@@ -1,0 +1,170 @@
+// The stream of a recording. How it is opened is in reader_open.cpp.
+#include "trace/recording/reader.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "trace/decode.h"
+
+namespace swaptrail {
+namespace {
+
+absl::Status at_offset(uint64_t offset, uint64_t bytes, std::string_view what) {
+  Damage damage;
+  damage.offset = offset;
+  damage.bytes = bytes;
+  damage.what = std::string(what);
+  return damage.status();
+}
+
+}  // namespace
+
+absl::Status Damage::status() const {
+  if (torn)
+    return absl::DataLossError(absl::StrCat("the recording is torn at byte ", offset, ": ", bytes,
+                                            " bytes are no whole record"));
+  return absl::DataLossError(absl::StrCat("the recording is damaged at byte ", offset, " (", bytes,
+                                          " bytes): ", what));
+}
+
+absl::StatusOr<RecordingReader::RawRecord> RecordingReader::read_record(const RecordPlace& place) {
+  const auto damaged = [&](std::string_view what) {
+    return at_offset(place.offset, place.bytes, what);
+  };
+  if (absl::Status status = read(place.offset, place.bytes, record_); !status.ok()) return status;
+  const auto fixed = parse_record_head(record_);
+  if (!fixed.has_value() || fixed->kind != place.kind || fixed->total_bytes() != place.bytes)
+    return damaged("the head of a record");
+  const std::string_view rest = std::string_view(record_).substr(kRecordHeadBytes);
+  RawRecord record{*fixed, rest.substr(0, fixed->head_bytes), rest.substr(fixed->head_bytes)};
+  if (xxhash64(record.head) != fixed->head_hash) return damaged("the head of a record");
+  if (xxhash64(record.payload) != fixed->payload_hash) return damaged("the payload of a record");
+  return record;
+}
+
+void RecordingReader::rewind() {
+  next_place_ = next_gap_ = next_damage_ = 0;
+  order_known_ = false;
+}
+
+// The next damage of the stream that stands before `offset` and was not told yet.
+const Damage* RecordingReader::damage_before(uint64_t offset) {
+  const std::vector<Damage>& damages = contents_.damages;
+  while (next_damage_ < damages.size() && damages[next_damage_].offset < offset) {
+    const Damage& damage = damages[next_damage_++];
+    if (damage.breaks_stream) return &damage;
+  }
+  return nullptr;
+}
+
+// A block that is missing as a whole leaves no other trace.
+absl::Status RecordingReader::check_order(const RecordPlace& place, const BlockHead& head) {
+  const uint64_t expected = next_event_;
+  const bool known = order_known_;
+  order_known_ = true;
+  next_event_ = head.first_event + head.events;
+  if (!known || head.first_event == expected) return absl::OkStatus();
+  return at_offset(place.offset, 0,
+                   absl::StrCat("a block begins with event ", head.first_event,
+                                " of the recording, not ", expected));
+}
+
+absl::Status RecordingReader::decode_block(const RecordPlace& place, RecordedBlock& block) {
+  auto record = read_record(place);
+  if (!record.ok()) return record.status();
+  auto head = parse_block_head(record->head);
+  if (!head.ok()) return at_offset(place.offset, place.bytes, head.status().message().data());
+  block.head = *std::move(head);
+  absl::Status status = decoder_.decode(block.head, record->payload, block.events, block.losses);
+  if (!status.ok())
+    return at_offset(place.offset, place.bytes, std::string(status.message()));
+  return check_order(place, block.head);
+}
+
+absl::StatusOr<bool> RecordingReader::next_block(RecordedBlock& block, uint64_t from_ns,
+                                                 uint64_t to_ns) {
+  block.gaps.clear();
+  block.events.clear();
+  block.losses.clear();
+  block.head = BlockHead();
+  while (next_place_ < places_.size()) {
+    const RecordPlace& place = places_[next_place_];
+    if (const Damage* damage = damage_before(place.offset)) {
+      order_known_ = false;
+      return damage->status();
+    }
+    ++next_place_;
+    if (next_gap_ < gap_offsets_.size() && gap_offsets_[next_gap_] == place.offset) {
+      const Gap& gap = contents_.gaps[next_gap_++];
+      if (gap.to_ns >= from_ns && gap.to_ns < to_ns) block.gaps.push_back(gap);
+    }
+    if (!place.is(RecordKind::kBlock)) continue;
+    if (place.last_ns < from_ns || place.first_ns >= to_ns) {
+      order_known_ = false;
+      continue;
+    }
+    absl::Status status = decode_block(place, block);
+    if (status.ok()) return true;
+    return status;
+  }
+  if (const Damage* damage = damage_before(std::numeric_limits<uint64_t>::max()))
+    return damage->status();
+  return !block.gaps.empty();
+}
+
+namespace {
+
+class Teller {
+ public:
+  Teller(EventSink& sink, uint64_t from_ns, uint64_t to_ns)
+      : sink_(sink), from_ns_(from_ns), to_ns_(to_ns) {}
+
+  // False if an event is none that the live path would have let through.
+  bool tell(const RecordedBlock& block) {
+    for (const Gap& gap : block.gaps) {
+      for (const Gap::Cpu& cpu : gap.cpus)
+        sink_.on_loss({gap.from_ns, gap.to_ns, cpu.events + cpu.lost, cpu.cpu});
+    }
+    uint32_t index = 0;
+    for (const RecordedLoss& loss : block.losses) {
+      if (!tell_events(block, index, loss.before_event)) return false;
+      index = loss.before_event;
+      if (wanted(loss.loss.to_ns)) sink_.on_loss(loss.loss);
+    }
+    return tell_events(block, index, static_cast<uint32_t>(block.events.size()));
+  }
+
+ private:
+  bool wanted(uint64_t time_ns) const { return time_ns >= from_ns_ && time_ns < to_ns_; }
+  bool tell_events(const RecordedBlock& block, uint32_t begin, uint32_t end) {
+    for (uint32_t i = begin; i < end; ++i) {
+      const RecordedEvent& item = block.events[i];
+      if (!is_valid_event(item.event)) return false;
+      if (wanted(item.event.time_ns)) sink_.on_event(item.event, item.sequence);
+    }
+    return true;
+  }
+
+  EventSink& sink_;
+  uint64_t from_ns_;
+  uint64_t to_ns_;
+};
+
+}  // namespace
+
+absl::Status RecordingReader::for_each(EventSink& sink, uint64_t from_ns, uint64_t to_ns) {
+  rewind();
+  RecordedBlock block;
+  Teller teller(sink, from_ns, to_ns);
+  for (;;) {
+    auto more = next_block(block, from_ns, to_ns);
+    if (!more.ok()) return more.status();
+    if (!*more) break;
+    if (!teller.tell(block))
+      return at_offset(places_[next_place_ - 1].offset, places_[next_place_ - 1].bytes,
+                       "an event of an unknown kind");
+  }
+  return contents_.damages.empty() ? absl::OkStatus() : contents_.damages.front().status();
+}
+
+}  // namespace swaptrail
