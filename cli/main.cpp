@@ -1,5 +1,6 @@
 // swaptrail: the command line.
 #include <CLI/CLI.hpp>
+#include <cstdio>
 
 #include "cli/doctor.h"
 
@@ -11,11 +12,18 @@ int main(int argc, char** argv) {
 
   swaptrail::DoctorOptions doctor;
   std::string format = "table";
-  CLI::App* command = app.add_subcommand("doctor", "what this kernel lets swaptraild see, and why not the rest");
-  command->footer("Exit codes: 0 every hook is served; 1 some are not, or no swap is on; 2 bad flag or file; 4 no mode.");
-  command->add_option("-o,--output", format, "table or jsonl")->check(CLI::IsMember({"table", "jsonl"}));
-  CLI::Option* btf = command->add_option("--btf", doctor.btf, "ask about another kernel, by its BTF")->check(CLI::ExistingFile);
-  command->add_option("--symbols", doctor.symbols, "that kernel's symbol names")->check(CLI::ExistingFile)->needs(btf);
+  CLI::App* command =
+      app.add_subcommand("doctor", "what this kernel lets swaptraild see, and why not the rest");
+  command->footer(
+      "Exit codes: 0 every hook is served; 1 some are not, or no swap is on; 2 bad flag or file; 4 no mode.");
+  command->add_option("-o,--output", format, "table or jsonl")
+      ->check(CLI::IsMember({"table", "jsonl"}));
+  CLI::Option* btf =
+      command->add_option("--btf", doctor.btf, "ask about another kernel, by its BTF")
+          ->check(CLI::ExistingFile);
+  command->add_option("--symbols", doctor.symbols, "that kernel's symbol names")
+      ->check(CLI::ExistingFile)
+      ->needs(btf);
   command->callback([&] {
     doctor.json = format == "jsonl";
     code = swaptrail::doctor(doctor);
@@ -24,7 +32,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::fprintf(stderr, "swaptrail: %s; see swaptrail --help\n", error.what());
+    return 2;
   }
   return code;
 }

@@ -112,15 +112,20 @@ ValueType value_type(const btf* object, uint32_t id) {
 }
 
 absl::StatusOr<btf*> parse_btf(const std::string& path) {
+  // libbpf tells its troubles on stderr; ours goes into the status, in one line
+  const libbpf_print_fn_t print = libbpf_set_print(nullptr);
   btf* object = path.empty() ? btf__parse_raw(kRunningBtf) : btf__parse(path.c_str(), nullptr);
-  if (object != nullptr) return object;
   const int error = errno;
+  libbpf_set_print(print);
+  if (object != nullptr) return object;
   if (path.empty()) return absl::NotFoundError(kNoBtf);
   if (error == ENOENT && !std::ifstream(path).good()) {
     return absl::NotFoundError(absl::StrCat("no such BTF file: ", path));
   }
+  char text[128] = {};
+  libbpf_strerror(error, text, sizeof(text));
   return absl::InvalidArgumentError(absl::StrCat(
-      path, " holds no usable BTF (", std::strerror(error),
+      path, " holds no usable BTF (", text,
       "): give a copy of a kernel's /sys/kernel/btf/vmlinux, or a vmlinux with a .BTF section"));
 }
 

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include <bit>
+#include <cstdio>
 #include <map>
 
 #include "daemon/attach_plan.h"
@@ -84,7 +85,12 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
     if (!options.symbols.empty() && options.btf.empty())
       throw CLI::ValidationError("--symbols", "goes with --btf only");
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+    if (error.get_exit_code() == 0) {
+      app.exit(error);
+      return kExitOk;
+    }
+    std::fprintf(stderr, "swaptraild: %s; see swaptraild --help\n", error.what());
+    return kExitUsage;
   }
   if (mode != "auto") options.mode = *parse_mode(mode);
   return options;

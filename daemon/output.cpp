@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "daemon/session.h"
@@ -92,10 +93,10 @@ void Output::on_loss(const Loss& loss) {
   print([&] { append_json(loss, buffer_); }, [&] { append_text(loss, start_ns_, buffer_); });
 }
 
-void Output::print_summary(const ReconstructorCounters& counters,
-                           const std::vector<ReconcileRow>& rows) {
-  print([&] { append_json(summary_, counters, rows, buffer_); },
-        [&] { append_text(summary_, counters, rows, buffer_); });
+void Output::print_summary(const ReconstructorCounters& counters, const StreamCounters& stream,
+                           std::vector<ReconcileRow> rows) {
+  const Report report{summary_, counters, stream, std::move(rows)};
+  print([&] { append_json(report, buffer_); }, [&] { append_text(report, buffer_); });
   flush();
 }
 

@@ -41,7 +41,8 @@ class Output : public LifecycleSink {
   void on_loss(const Loss& loss) override;
 
   // The last thing printed.
-  void print_summary(const ReconstructorCounters& counters, const std::vector<ReconcileRow>& rows);
+  void print_summary(const ReconstructorCounters& counters, const StreamCounters& stream,
+                     std::vector<ReconcileRow> rows);
   void flush();
 
   void set_start(uint64_t start_ns) { start_ns_ = start_ns; }

@@ -2,6 +2,8 @@
 
 #include <time.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace swaptrail {
@@ -31,6 +33,12 @@ Merger::Options merger_options(const Session& session) {
   result.max_cpus = session.cpus();
   return result;
 }
+
+struct CountingSink : EventSink {
+  void on_event(const swaptrail_event&, uint64_t) override { events++; }
+  void on_loss(const Loss&) override {}
+  uint64_t events = 0;
+};
 
 // a - b for every counter of the ABI, which is an array of u64 (asserted in event.h)
 swaptrail_totals subtract(const swaptrail_totals& a, const swaptrail_totals& b) {
@@ -88,30 +96,46 @@ absl::Status Pipeline::tell_last_losses() {
   return absl::OkStatus();
 }
 
+// What was seen until `end_ns`, when every hook was still attached: a page whose completion was missed
+// only because that hook went first would look like a loss.
+void Pipeline::drain(uint64_t end_ns) {
+  session_.sweep(merger_);
+  merger_.advance(end_ns, reconstructor_);
+  CountingSink rest;
+  merger_.flush(rest);
+  stream_.after_end = rest.events;
+}
+
 absl::Status Pipeline::finish() {
   auto vmstat = read_vmstat();
   if (!vmstat.ok()) return vmstat.status();
-  ReconcileInput input;
-  input.visible_kinds = visible_kinds(session_.plan());
   auto totals = session_.totals();
   if (!totals.ok()) return totals.status();
-  input.totals = subtract(*totals, totals_begin_);
+  stream_.skipped_runs = session_.recursion_misses();
 
+  const uint64_t end_ns = monotonic_ns();
   session_.detach();
-  session_.sweep(merger_);
-  merger_.flush(reconstructor_);
+  drain(end_ns);
   if (absl::Status status = tell_last_losses(); !status.ok()) return status;
-  reconstructor_.finish(monotonic_ns());
-
-  // emitted = consumed + dropped is about all records, the page counts about those between the readings
+  reconstructor_.finish(end_ns);
   auto all = session_.totals();
   if (!all.ok()) return all.status();
-  for (int kind = 0; kind < SWAPTRAIL_KIND_END; kind++)
-    input.totals.emitted[kind] = all->emitted[kind];
-  for (int cause = 0; cause < SWAPTRAIL_DROP_END; cause++)
-    input.totals.dropped[cause] = all->dropped[cause];
+
+  // page counts between the two readings of vmstat; but emitted = consumed + dropped holds for all
+  ReconcileInput input;
+  input.visible_kinds = visible_kinds(session_.plan());
   input.consumed = session_.counters().consumed;
-  output_.print_summary(reconstructor_.counters(),
+  input.totals = subtract(*totals, totals_begin_);
+  std::copy(std::begin(all->emitted), std::end(all->emitted), input.totals.emitted);
+  std::copy(std::begin(all->dropped), std::end(all->dropped), input.totals.dropped);
+
+  stream_.dropped_ring_full = all->dropped[SWAPTRAIL_DROP_RING_FULL];
+  stream_.dropped_no_ring = all->dropped[SWAPTRAIL_DROP_NO_RING];
+  stream_.context_full = all->context_full;
+  stream_.invalid = session_.counters().invalid;
+  stream_.late = merger_.counters().late;
+  stream_.overflow = merger_.counters().overflow;
+  output_.print_summary(reconstructor_.counters(), stream_,
                         reconcile(input, vmstat_begin_.values, vmstat->values));
   return absl::OkStatus();
 }

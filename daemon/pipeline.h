@@ -30,6 +30,7 @@ class Pipeline {
  private:
   Pipeline(Session session, const Options& options, Output& output);
   bool step();
+  void drain(uint64_t end_ns);
   absl::Status finish();
   absl::Status tell_last_losses();
 
@@ -39,6 +40,7 @@ class Pipeline {
   Reconstructor reconstructor_;
   VmstatReading vmstat_begin_;
   swaptrail_totals totals_begin_{};
+  StreamCounters stream_;
 };
 
 }  // namespace swaptrail

@@ -235,7 +235,7 @@ on_this_machine() {
   title 'And'
   say "the kernel counted $((after - before)) pages written to swap (pswpout in /proc/vmstat) meanwhile: see Trust above"
   say 'the program found every page as it had left it'
-  say 'swap file, cgroup and programs are gone again'
+  say 'swap area, cgroup and programs are gone again'
 }
 
 case ${1-} in

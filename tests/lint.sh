@@ -11,6 +11,7 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit
 
 build=${SWAPTRAIL_BUILD:-$PWD/build/dev}
 jobs=${SWAPTRAIL_JOBS:-2}
+export PYTHONDONTWRITEBYTECODE=1
 passed=0 failed=0 skipped=0
 
 # Files of ours whose path matches.

@@ -14,6 +14,7 @@ set -uo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit
 
 export SWAPTRAIL_BUILD=${SWAPTRAIL_BUILD:-$PWD/build/dev}
+export PYTHONDONTWRITEBYTECODE=1
 jobs=${SWAPTRAIL_JOBS:-2}
 readonly tally='^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$'
 work=$(mktemp -d)

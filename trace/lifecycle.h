@@ -115,6 +115,7 @@ struct Lifecycle {
   uint8_t visible_stages = 0;  // bit (1 << Stage): the stage has a hook on this kernel
   Outcome outcome = Outcome::kUnknown;
   AbortReason abort_reason = AbortReason::kNone;
+  AbortReason kept_because = AbortReason::kNone;  // why the last pass but one did not free it
   IncompleteReason incomplete = IncompleteReason::kNone;
   Waiting waiting_for = Waiting::kNothing;
   bool shmem = false;

@@ -120,6 +120,8 @@ void outcome_fields(const Lifecycle& lifecycle, std::string& out) {
   field("outcome", outcome_name(lifecycle.outcome), out);
   name_or_null("abort_reason", lifecycle.abort_reason != AbortReason::kNone,
                abort_reason_name(lifecycle.abort_reason), out);
+  name_or_null("kept_because", lifecycle.kept_because != AbortReason::kNone,
+               abort_reason_name(lifecycle.kept_because), out);
   name_or_null("waiting_for", lifecycle.waiting_for != Waiting::kNothing,
                waiting_name(lifecycle.waiting_for), out);
   field("backend", backend_name(lifecycle.backend), out);

@@ -33,6 +33,21 @@ constexpr CounterField kCounterFields[] = {
     {"batches_full", &ReconstructorCounters::batches_full},
 };
 
+struct StreamField {
+  const char* name;
+  uint64_t StreamCounters::*value;
+};
+constexpr StreamField kStreamFields[] = {
+    {"dropped_ring_full", &StreamCounters::dropped_ring_full},
+    {"dropped_no_ring", &StreamCounters::dropped_no_ring},
+    {"context_full", &StreamCounters::context_full},
+    {"skipped_runs", &StreamCounters::skipped_runs},
+    {"invalid_records", &StreamCounters::invalid},
+    {"late_events", &StreamCounters::late},
+    {"merger_overflow", &StreamCounters::overflow},
+    {"events_after_end", &StreamCounters::after_end},
+};
+
 // Calls `visit(name, tally)` for each value of an enum of which there was any.
 template <typename Enum, typename Visit>
 void for_each_tally(const Summary& summary, std::string_view (*name)(Enum), Visit visit) {
@@ -171,6 +186,12 @@ void heading(std::string_view title, std::string& out) {
   absl::StrAppendFormat(&out, "\n%-22s %12s %12s\n", title, "lifecycles", "pages");
 }
 
+bool any_returned(const Summary& summary) {
+  bool any = false;
+  for_each_tally<ReturnHow>(summary, return_name, [&](auto, const Tally&) { any = true; });
+  return any;
+}
+
 void tally_lines(const Summary& summary, std::string& out) {
   const auto add = [&](std::string_view name, const Tally& tally) {
     absl::StrAppendFormat(&out, "  %-20s %12d %12d\n", name, tally.lifecycles, tally.pages);
@@ -183,7 +204,7 @@ void tally_lines(const Summary& summary, std::string& out) {
   }
   heading("Freed by", out);
   for_each_origin(summary, add);
-  heading("Returned", out);
+  if (any_returned(summary)) heading("Returned", out);
   for_each_tally<ReturnHow>(summary, return_name, add);
   if (summary.regretted().lifecycles != 0) add("  regretted", summary.regretted());
   if (summary.complete().lifecycles != summary.total().lifecycles) {
@@ -229,6 +250,22 @@ void victim_lines(const Summary& summary, std::string& out) {
   if (other != 0) absl::StrAppendFormat(&out, "  %-20s %12s %12d\n", "(others)", "", other);
 }
 
+// The counters that are not 0, under a heading if there is one.
+void counter_lines(const Report& report, std::string& out) {
+  bool first = true;
+  const auto line = [&](const char* name, uint64_t value) {
+    if (value == 0) return;
+    if (first) out.append("\nBeside\n");
+    first = false;
+    absl::StrAppendFormat(&out, "  %-20s %12d\n", name, value);
+  };
+  for (const CounterField& counter : kCounterFields) {
+    if (counter.value == &ReconstructorCounters::events) continue;
+    line(counter.name, report.counters.*counter.value);
+  }
+  for (const StreamField& counter : kStreamFields) line(counter.name, report.stream.*counter.value);
+}
+
 void reconcile_lines(const std::vector<ReconcileRow>& rows, std::string& out) {
   if (rows.empty()) return;
   absl::StrAppendFormat(&out, "\n%-22s %12s %12s %12s\n", "Trust", "kernel", "ours", "difference");
@@ -240,8 +277,8 @@ void reconcile_lines(const std::vector<ReconcileRow>& rows, std::string& out) {
 
 }  // namespace
 
-void append_json(const Summary& summary, const ReconstructorCounters& counters,
-                 const std::vector<ReconcileRow>& rows, std::string& out) {
+void append_json(const Report& report, std::string& out) {
+  const Summary& summary = report.summary;
   out.push_back('{');
   field("type", std::string_view("summary"), out);
   tally_field("total", summary.total(), out);
@@ -258,29 +295,27 @@ void append_json(const Summary& summary, const ReconstructorCounters& counters,
   latencies(summary, out);
   victims(summary, out);
   for (const CounterField& counter : kCounterFields) {
-    field(counter.name, counters.*counter.value, out);
+    field(counter.name, report.counters.*counter.value, out);
   }
-  reconciliation(rows, out);
+  for (const StreamField& counter : kStreamFields) {
+    field(counter.name, report.stream.*counter.value, out);
+  }
+  reconciliation(report.rows, out);
   out.append("}\n");
 }
 
-void append_text(const Summary& summary, const ReconstructorCounters& counters,
-                 const std::vector<ReconcileRow>& rows, std::string& out) {
+void append_text(const Report& report, std::string& out) {
+  const Summary& summary = report.summary;
   absl::StrAppendFormat(&out, "%d lifecycles of %d pages, %.2f %% complete; %d violations\n",
                         summary.total().lifecycles, summary.total().pages,
                         100.0 * summary.complete_share(), summary.violations());
-  absl::StrAppendFormat(&out, "%d events; %d lost, in %d gaps\n", counters.events,
+  absl::StrAppendFormat(&out, "%d events; %d lost, in %d gaps\n", report.counters.events,
                         summary.lost_events(), summary.losses());
   tally_lines(summary, out);
   latency_lines(summary, out);
   victim_lines(summary, out);
-  absl::StrAppendFormat(&out, "\n%-22s\n", "Beside");
-  for (const CounterField& counter : kCounterFields) {
-    const uint64_t value = counters.*counter.value;
-    if (value == 0 || counter.value == &ReconstructorCounters::events) continue;
-    absl::StrAppendFormat(&out, "  %-20s %12d\n", counter.name, value);
-  }
-  reconcile_lines(rows, out);
+  counter_lines(report, out);
+  reconcile_lines(report.rows, out);
 }
 
 }  // namespace swaptrail

@@ -79,6 +79,9 @@ void append_outcome(const Lifecycle& lifecycle, std::string& out) {
   if (lifecycle.abort_reason != AbortReason::kNone) {
     append_all(out, " (", abort_reason_name(lifecycle.abort_reason), ")");
   }
+  if (lifecycle.kept_because != AbortReason::kNone) {
+    append_all(out, " (kept once: ", abort_reason_name(lifecycle.kept_because), ")");
+  }
   if (lifecycle.waiting_for != Waiting::kNothing) {
     append_all(out, " (waits for ", waiting_name(lifecycle.waiting_for), ")");
   }

@@ -24,7 +24,8 @@ constexpr Check kChecks[] = {
      [](const ReconcileInput& input) { return pages(input, SWAPTRAIL_WRITE_ISSUED); },
      "pages given to a swap device"},
     // mm/page_io.c: swap_zeromap_folio_set, Linux 6.12 and later.
-    {"swpout_zero", "", kind_bit(SWAPTRAIL_WRITE_END),
+    // Needs the begin of the write too: without it (tracepoint mode) a zero-filled page can't be told.
+    {"swpout_zero", "", kind_bit(SWAPTRAIL_WRITE_BEGIN) | kind_bit(SWAPTRAIL_WRITE_END),
      [](const ReconcileInput& input) {
        return uint64_t{input.totals.backend_pages[SWAPTRAIL_BACKEND_ZERO]};
      },

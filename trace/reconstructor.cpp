@@ -26,7 +26,7 @@ bool is_shmem(const Event& event) {
 
 }  // namespace
 
-const Reconstructor::Impl::Handler Reconstructor::Impl::kHandlers[SWAPTRAIL_KIND_END] = {
+const Reconstructor::Impl::Step Reconstructor::Impl::kSteps[SWAPTRAIL_KIND_END] = {
     &Impl::ignore,
     &Impl::on_reclaim_begin,
     &Impl::on_reclaim_end,
@@ -78,7 +78,7 @@ void Reconstructor::Impl::on_event(const Event& raw) {
   }
   settle_leaving(raw.time_ns);
   settle_frees(raw.time_ns);
-  (this->*kHandlers[raw.kind])(raw);
+  (this->*kSteps[raw.kind])(raw);
 }
 
 void Reconstructor::Impl::on_loss(const Loss& loss) {
@@ -175,8 +175,9 @@ void Reconstructor::Impl::settle(uint32_t index, const Batch& batch, uint64_t no
     return leave_batch(index);  // a fault may be going on: settle_leaving() ends it
   }
   const Verdict verdict = judge_batch_end(attempt, batch, sight_);
-  if (verdict.outcome == Outcome::kInFlight) return leave_batch(index);
-  close(index, verdict, now_ns);
+  if (verdict.outcome != Outcome::kInFlight) return close(index, verdict, now_ns);
+  attempt.life.kept_because = verdict.abort_reason;
+  leave_batch(index);
 }
 
 void Reconstructor::Impl::leave_batch(uint32_t index) {

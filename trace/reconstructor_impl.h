@@ -30,8 +30,8 @@ class Reconstructor::Impl {
   ReconstructorCounters counters;
 
  private:
-  using Handler = void (Impl::*)(const Event&);
-  static const Handler kHandlers[SWAPTRAIL_KIND_END];
+  using Step = void (Impl::*)(const Event&);
+  static const Step kSteps[SWAPTRAIL_KIND_END];
 
   // reclaim_events.cpp: what shrink_folio_list does to a folio.
   void on_slot_allocated(const Event& event);

@@ -25,7 +25,7 @@ constexpr StagePair kStagePairs[] = {
     {Latency::kIsolatedToSlot, Stage::kIsolated, Stage::kSlotAllocated},
     {Latency::kSlotToUnmapped, Stage::kSlotAllocated, Stage::kUnmapped},
     {Latency::kUnmappedToWrite, Stage::kUnmapped, Stage::kWriteBegin},
-    {Latency::kDeviceWrite, Stage::kWriteBegin, Stage::kWriteCompleted},
+    {Latency::kDeviceWrite, Stage::kWriteIssued, Stage::kWriteCompleted},
     {Latency::kCompletedToRemoved, Stage::kWriteCompleted, Stage::kRemoved},
     {Latency::kIsolatedToRemoved, Stage::kIsolated, Stage::kRemoved},
 };

@@ -30,7 +30,7 @@ enum class Latency : uint8_t {
   kIsolatedToSlot,
   kSlotToUnmapped,
   kUnmappedToWrite,
-  kDeviceWrite,  // write_begin -> write_completed, backend device only
+  kDeviceWrite,  // write_issued -> write_completed, backend device only
   kCompletedToRemoved,
   kIsolatedToRemoved,  // the whole swap-out
   kFault,              // do_swap_page

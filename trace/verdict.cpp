@@ -119,6 +119,13 @@ Verdict judge_freed_unwritten(const Attempt& attempt, const Sight& sight) {
   return {Outcome::kFreedClean, AbortReason::kNone, gaps(attempt, true, sight)};
 }
 
+// Somebody else holds the folio for a moment. No process can reach it without a fault, so nothing is
+// given up: it stays in the swap cache, and a later pass of reclaim goes on with it.
+Verdict held() {
+  return {Outcome::kInFlight, AbortReason::kExtraReference, IncompleteReason::kNone,
+          Waiting::kSecondPass};
+}
+
 Waiting waits_for(const Attempt& attempt) {
   const bool flying = attempt.writeback_left && attempt.life.at(Stage::kWriteCompleted) == 0;
   return flying ? Waiting::kWriteback : Waiting::kSecondPass;
@@ -138,7 +145,6 @@ constexpr SeenReason kSeenReasons[] = {
     {[](const Attempt& a) { return a.no_user; }, AbortReason::kSlotGone},
     {[](const Attempt& a) { return a.remove_failed && a.remove_dirty; }, AbortReason::kDirtied},
     {[](const Attempt& a) { return a.dirtied_after; }, AbortReason::kDirtied},
-    {[](const Attempt& a) { return a.remove_failed; }, AbortReason::kExtraReference},
 };
 
 AbortReason seen_reason(const Attempt& attempt) {
@@ -156,7 +162,7 @@ Verdict judge_unwritten(const Attempt& attempt, const Batch& batch, const Sight&
   }
   const bool sees_writes = sight.sees(SWAPTRAIL_WRITE_BEGIN) && sight.sees(SWAPTRAIL_REMOVED);
   if (attempt.life.entry != 0 && sees_writes) {
-    return aborted(attempt, AbortReason::kExtraReference, sight);
+    return attempt.unmapped ? held() : aborted(attempt, AbortReason::kExtraReference, sight);
   }
   Verdict verdict = aborted(attempt, AbortReason::kNone, sight);
   if (verdict.incomplete == IncompleteReason::kNone) {
@@ -203,6 +209,7 @@ Verdict judge_batch_end(const Attempt& attempt, const Batch& batch, const Sight&
   const AbortReason reason = seen_reason(attempt);
   if (reason != AbortReason::kNone) return aborted(attempt, reason, sight);
   if (attempt.unfollowed) return unknown(attempt, IncompleteReason::kTableFull, sight);
+  if (attempt.remove_failed) return held();
   // A write whose end was lost may be in flight: the next pass will tell.
   if (attempt.in_write()) return {.outcome = Outcome::kInFlight, .waiting = waits_for(attempt)};
   if (attempt.written) return {.outcome = Outcome::kInFlight, .waiting = waits_for(attempt)};
@@ -240,7 +247,7 @@ Verdict judge_end(const Attempt& attempt, const Sight& sight) {
   if (attempt.leaving_ns != 0) return judge_left(attempt, sight);
   if (sight.tail_gap(attempt)) return unknown(attempt, IncompleteReason::kDropped, sight);
   if (attempt.refaulted) return aborted(attempt, AbortReason::kReferenced, sight);
-  const bool waits = attempt.written && !attempt.remove_failed;
+  const bool waits = attempt.batch == kNoIndex && (attempt.written || attempt.unmapped);
   Verdict verdict{Outcome::kInFlight, AbortReason::kNone, gaps(attempt, false, sight),
                   waits ? waits_for(attempt) : Waiting::kNothing};
   if (!waits && verdict.incomplete == IncompleteReason::kNone) {

@@ -19,10 +19,10 @@ TYPES = r"trace/(lifecycle|decode)\.h"  # what was observed, without how it was 
 PLAN = r"daemon/(attach_plan|features|kernel_view|hook_catalogue)\.h"
 RULES = {
     "bpf": [r"[a-z_]+(\.bpf)?\.h", r"bpf/bpf_[a-z_]+\.h", r"linux/types\.h"],
-    "trace": [r"trace/\w+\.h", r"bpf/event\.h", r"absl/.*", STANDARD],
+    "trace": [r"trace/(\w+/)?\w+\.h", r"(zstd|xxhash)\.h", r"bpf/event\.h", r"absl/.*", STANDARD],
     "engine": [r"engine/\w+\.h", TYPES, r"bpf/event\.h", r"absl/.*", STANDARD],
     "daemon": [r".*"],
-    "cli": [r"cli/\w+\.h", r"proto/.*", r"swaptrail/v1/.*", r"trace/\w+\.h", r"engine/\w+\.h", PLAN,
+    "cli": [r"cli/\w+\.h", r"proto/.*", r"swaptrail/v1/.*", r"trace/(\w+/)?\w+\.h", r"engine/\w+\.h", PLAN,
             r"(?!(bpf|daemon|trace|engine)/).*"],
 }
 # Pure code: the same input gives the same output. No clock, no thread, no log, no file.

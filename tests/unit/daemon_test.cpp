@@ -1,6 +1,6 @@
 // The parts of the daemon that need no kernel: options, /proc, cgroups, output filters.
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,8 +38,8 @@ TEST(Options, DefaultsFollowEverything) {
 }
 
 TEST(Options, TakesFilters) {
-  const auto parsed = parse({"--pid=1", "--pid=2", "--outcome=aborted", "--cgroup=/a", "--mode=kprobe",
-                             "--print=jsonl"});
+  const auto parsed = parse(
+      {"--pid=1", "--pid=2", "--outcome=aborted", "--cgroup=/a", "--mode=kprobe", "--print=jsonl"});
   ASSERT_TRUE(std::holds_alternative<Options>(parsed));
   const Options& options = std::get<Options>(parsed);
   EXPECT_EQ(options.pids, (std::vector<uint32_t>{1, 2}));
@@ -49,9 +49,9 @@ TEST(Options, TakesFilters) {
 }
 
 TEST(Options, RefusesWhatMakesNoSense) {
-  for (const char* bad : {"--ring-size=3", "--ring-size=0", "--ring-size=2048", "--ring-size=x", "--mode=fast",
-                          "--outcome=happy", "--print=xml", "--btf=/nowhere", "--symbols=/dev/null", "--pid=x",
-                          "--max-folios=1", "surplus"}) {
+  for (const char* bad : {"--ring-size=3", "--ring-size=0", "--ring-size=2048", "--ring-size=x",
+                          "--mode=fast", "--outcome=happy", "--print=xml", "--btf=/nowhere",
+                          "--symbols=/dev/null", "--pid=x", "--max-folios=1", "surplus"}) {
     const auto parsed = parse({bad});
     ASSERT_TRUE(std::holds_alternative<ExitCode>(parsed)) << bad;
     EXPECT_EQ(std::get<ExitCode>(parsed), kExitUsage) << bad;
@@ -64,7 +64,8 @@ TEST(Options, BtfOfAnotherKernelIsOnlyForExplaining) {
 }
 
 TEST(Vmstat, TakesNumbersAndPassesOverTheRest) {
-  const std::string text = "pswpin 12\npswpout 18446744073709551615\n\nodd line here\nbad x\npswpout_not";
+  const std::string text =
+      "pswpin 12\npswpout 18446744073709551615\n\nodd line here\nbad x\npswpout_not";
   Vmstat values;
   parse_vmstat(text, values);
   EXPECT_EQ(values.size(), 2u);
@@ -98,7 +99,7 @@ class CgroupTree : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(root_); }
   uint64_t inode(const std::string& path) {
-    struct stat status{};
+    struct stat status {};
     EXPECT_EQ(stat((root_ + path).c_str(), &status), 0);
     return status.st_ino;
   }
@@ -155,7 +156,8 @@ class Printing : public testing::Test {
     Output output(options, names_, pipe_[1]);
     output.on_lifecycle(lifecycle);
     output.flush();
-    EXPECT_EQ(output.summary().total().lifecycles, 1u) << "the summary takes all, whatever the filter";
+    EXPECT_EQ(output.summary().total().lifecycles, 1u)
+        << "the summary takes all, whatever the filter";
     write(pipe_[1], "|", 1);
     char first = 0;
     std::string text;

@@ -353,8 +353,10 @@ TEST(TraceLimits, BatchesAreGivenUpOldestFirst) {
   EXPECT_EQ(out.counters.batches_full, 1u);
   ASSERT_EQ(out.kept.lifecycles.size(), 3u);
   EXPECT_EQ(out.kept.lifecycles[0].first.tid, 1u);
-  EXPECT_EQ(out.kept.lifecycles[0].outcome, Outcome::kAborted);
-  EXPECT_EQ(out.kept.lifecycles[1].outcome, Outcome::kInFlight);
+  // given up with its batch, it waits for a second pass like any page that somebody holds
+  EXPECT_EQ(out.kept.lifecycles[0].outcome, Outcome::kInFlight);
+  EXPECT_EQ(out.kept.lifecycles[0].waiting_for, Waiting::kSecondPass);
+  EXPECT_EQ(out.kept.lifecycles[1].waiting_for, Waiting::kNothing);
 }
 
 // --- violations ---

@@ -298,7 +298,30 @@ TEST(TraceOutcome, SomebodyElseHoldsItBeforeTheWrite) {
   scene.slot(page_at(1));
   scene.unmap(page_at(1));
   scene.end();
-  expect_aborted(scene.run(), AbortReason::kExtraReference);
+  const Outcomes out = scene.run();
+  const Lifecycle& life = only(out);
+  EXPECT_EQ(life.outcome, Outcome::kInFlight) << "its page table entry is a swap entry already";
+  EXPECT_EQ(life.waiting_for, Waiting::kSecondPass);
+  EXPECT_EQ(life.kept_because, AbortReason::kExtraReference);
+  EXPECT_TRUE(life.complete());
+}
+
+TEST(TraceOutcome, HeldOnceThenWrittenByTheNextPassWithItsOwner) {
+  Scene scene;
+  scene.begin();
+  scene.slot(page_at(1));
+  scene.unmap(page_at(1));
+  scene.end();
+  scene.begin();
+  scene.write_sync(page_at(1));
+  scene.removed(page_at(1));
+  scene.end();
+  const Outcomes out = scene.run();
+  const Lifecycle& life = only(out);
+  EXPECT_EQ(life.outcome, Outcome::kFreedDevice);
+  EXPECT_EQ(life.mapping_count, 1u);
+  EXPECT_EQ(life.passes, 2u);
+  EXPECT_EQ(life.kept_because, AbortReason::kExtraReference);
 }
 
 TEST(TraceOutcome, RemoveFailed) {
@@ -310,7 +333,13 @@ TEST(TraceOutcome, RemoveFailed) {
     scene.write_sync(page_at(1));
     scene.removed(page_at(1), 0, dirty ? kDirty : 0);
     scene.end();
-    expect_aborted(scene.run(), dirty ? AbortReason::kDirtied : AbortReason::kExtraReference);
+    const Outcomes out = scene.run();
+    if (dirty) {
+      expect_aborted(out, AbortReason::kDirtied);
+    } else {
+      EXPECT_EQ(only(out).outcome, Outcome::kInFlight);
+      EXPECT_EQ(only(out).kept_because, AbortReason::kExtraReference);
+    }
   }
 }
 
@@ -511,7 +540,7 @@ TEST(TraceOutcome, SplitWithSlotGoesOnAsPieces) {
   EXPECT_EQ(out.swapped, 4u);
 }
 
-TEST(TraceOutcome, SplitPiecesCloseWithTheirBatch) {
+TEST(TraceOutcome, SplitPiecesGoOnInTheNextPass) {
   Scene scene;
   Page page = page_at(0);
   page.nr_pages = 2;
@@ -524,7 +553,10 @@ TEST(TraceOutcome, SplitPiecesCloseWithTheirBatch) {
   scene.end();
   const Outcomes out = scene.run();
   ASSERT_EQ(out.kept.lifecycles.size(), 3u);
-  EXPECT_EQ(out.kept.lifecycles[2].abort_reason, AbortReason::kExtraReference);
+  for (int piece : {1, 2}) {
+    EXPECT_EQ(out.kept.lifecycles[piece].outcome, Outcome::kInFlight);
+    EXPECT_EQ(out.kept.lifecycles[piece].kept_because, AbortReason::kExtraReference);
+  }
 }
 
 TEST(TraceOutcome, LargeAllocationFailsThenTheHeadAloneGoes) {

@@ -54,21 +54,21 @@ Lifecycle some_lifecycle() {
 TEST(TracePrint, LifecycleJsonExactly) {
   std::string out;
   append_json(some_lifecycle(), SomeNames(), out);
-  EXPECT_EQ(out,
-            R"({"type":"lifecycle","id":1,"pid":100,"comm":"victim","address":"0x7f0000040000",)"
-            R"("pages":1,"pfn":4660,"swap_type":1,"swap_offset":1001,"generation":0,)"
-            R"("cgroup":"/a.slice","shmem":false,"ksm":false,)"
-            R"("mappings":[{"pid":100,"comm":"victim","address":"0x7f0000040000",)"
-            R"("first_page":0,"ptes":1}],"mapping_count":1,)"
-            R"("reclaimer":{"pid":7,"tid":7,"comm":"kswapd0","origin":"kswapd"},)"
-            R"("freed_by":{"pid":7,"tid":7,"comm":"kswapd0","origin":"kswapd"},)"
-            R"("outcome":"freed_device","abort_reason":null,"waiting_for":null,)"
-            R"("backend":"device","passes":1,"stages":{"isolated":10000001000,)"
-            R"("slot_allocated":10000002000,"unmapped":10000004000,"write_begin":10000005000,)"
-            R"("write_issued":10000006000,"write_end":10000008000,)"
-            R"("write_completed":10000007000,"removed":10000009000},"complete":true,)"
-            R"("incomplete":null,"overlapped_loss":false})"
-            "\n");
+  EXPECT_EQ(
+      out, R"({"type":"lifecycle","id":1,"pid":100,"comm":"victim","address":"0x7f0000040000",)"
+           R"("pages":1,"pfn":4660,"swap_type":1,"swap_offset":1001,"generation":0,)"
+           R"("cgroup":"/a.slice","shmem":false,"ksm":false,)"
+           R"("mappings":[{"pid":100,"comm":"victim","address":"0x7f0000040000",)"
+           R"("first_page":0,"ptes":1}],"mapping_count":1,)"
+           R"("reclaimer":{"pid":7,"tid":7,"comm":"kswapd0","origin":"kswapd"},)"
+           R"("freed_by":{"pid":7,"tid":7,"comm":"kswapd0","origin":"kswapd"},)"
+           R"("outcome":"freed_device","abort_reason":null,"kept_because":null,"waiting_for":null,)"
+           R"("backend":"device","passes":1,"stages":{"isolated":10000001000,)"
+           R"("slot_allocated":10000002000,"unmapped":10000004000,"write_begin":10000005000,)"
+           R"("write_issued":10000006000,"write_end":10000008000,)"
+           R"("write_completed":10000007000,"removed":10000009000},"complete":true,)"
+           R"("incomplete":null,"overlapped_loss":false})"
+           "\n");
 }
 
 TEST(TracePrint, LifecycleJsonWithoutOwnerSlotOrNames) {
@@ -151,7 +151,7 @@ TEST(TracePrint, SummaryInBothForms) {
   for (const Return& back : out.kept.returns) summary.on_return(back);
   const std::vector<ReconcileRow> rows = {{"pswpout", 2, 1, -1, "pages given to a swap device"}};
   std::string json, text;
-  append_json(summary, out.counters, rows, json);
+  append_json(Report{summary, out.counters, {}, rows}, json);
   expect_well_formed(json);
   for (const char* part :
        {"{\"type\":\"summary\",\"total\":{\"lifecycles\":2,\"pages\":2}",
@@ -163,7 +163,7 @@ TEST(TracePrint, SummaryInBothForms) {
         "-1"}) {
     EXPECT_NE(json.find(part), std::string::npos) << part << "\n" << json;
   }
-  append_text(summary, out.counters, rows, text);
+  append_text(Report{summary, out.counters, {.late = 7}, rows}, text);
   for (const char* part : {"2 lifecycles of 2 pages, 100.00 % complete", "freed_device", "no_slot",
                            "device_write", "victim", "regretted", "pswpout"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;

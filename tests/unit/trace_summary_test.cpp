@@ -83,7 +83,7 @@ TEST(TraceSummary, Totals) {
   EXPECT_EQ(summary.by_backend(SWAPTRAIL_BACKEND_DEVICE).pages, 4u);
   EXPECT_EQ(summary.overlapped().lifecycles, 1u);
   EXPECT_EQ(summary.latency(Latency::kIsolatedToSlot).max(), 10u);
-  EXPECT_EQ(summary.latency(Latency::kDeviceWrite).max(), 30u);
+  EXPECT_EQ(summary.latency(Latency::kDeviceWrite).max(), 20u);
   EXPECT_EQ(summary.latency(Latency::kIsolatedToRemoved).max(), 70u);
 }
 

@@ -26,12 +26,15 @@ readonly cgroup=/sys/fs/cgroup/swaptrail-test
 read -ra daemon_args <<<"${SWAPTRAILD_ARGS-}"
 daemon_pid='' beside_device='' failed=0
 
-# How much, and under which limit: sized for software emulation.
+# How much, and under which limit: sized for software emulation. What zswap holds is charged to the
+# cgroup too, and the pages shrink only by half.
 workload_args() { # SCENARIO
+    local limit=16
+    [[ ${#area_zswap[@]} == 0 ]] || limit=24
     case $1 in
         full) echo "full --mib 300 --limit 100 --rounds 3" ;;
-        swapoff) echo "anon --mib 32 --limit 16 --rounds 1 --again 3" ;;
-        anon | shmem | zero) echo "$1 --mib 32 --limit 16 --rounds 2" ;;
+        swapoff) echo "anon --mib 32 --limit $limit --rounds 1 --again 3" ;;
+        anon | shmem | zero) echo "$1 --mib 32 --limit $limit --rounds 2" ;;
         *) echo "$1 --mib 24" ;;
     esac
 }

@@ -135,7 +135,7 @@ initramfs() {
 }
 
 cpus=2 memory=1024 share='' append='' disk_swap=1024 virtio_disk=0 timeout=600
-accel=(-accel "tcg,thread=multi")
+accel=(-accel "tcg,thread=single")
 [[ $# -gt 0 && $1 != -* ]] || usage
 series=$1
 shift

@@ -35,7 +35,7 @@ cases_of() { # WHICH SERIES
             for kind in nvme virtio zram file zswap; do
                 printf "$kind-%s " "${ANON[@]}" shmem swapoff
             done
-            echo nvme-full zram-full zswap-full ;;
+            echo nvme-full zram-full ;;
         *) echo "$1" ;;
     esac
 }

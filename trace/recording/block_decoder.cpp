@@ -26,7 +26,8 @@ struct BlockDecoder::Coder {
   }
   bool differs(Field field, bool) const { return (mask >> static_cast<unsigned>(field) & 1) != 0; }
   uint64_t value(Field field, uint64_t) { return columns[static_cast<size_t>(field)].varint(); }
-  void time(uint64_t& time_ns, uint64_t previous_ns) {
+  template <typename Number>
+  void time(Number& time_ns, uint64_t previous_ns) {
     const uint64_t low = *columns[kTimeLow].at++;
     time_ns = previous_ns + (columns[kTimeHigh].varint() << 8 | low);
   }

@@ -9,7 +9,7 @@
 //   static constexpr bool kWrites;
 //   bool differs(Field, bool)           notes, or tells, whether the field is not as predicted
 //   uint64_t value(Field, uint64_t)     puts a varint into the field's column, or gets it
-//   void time(uint64_t& time_ns, uint64_t previous_ns)
+//   void time(time_ns&, uint64_t previous_ns)
 #ifndef SWAPTRAIL_TRACE_RECORDING_HISTORY_H_
 #define SWAPTRAIL_TRACE_RECORDING_HISTORY_H_
 

@@ -2,13 +2,16 @@
 #ifndef SWAPTRAIL_TRACE_RECORDING_HISTORY_PASS_H_
 #define SWAPTRAIL_TRACE_RECORDING_HISTORY_PASS_H_
 
+#include <type_traits>
+
 #include "trace/recording/history.h"
 
 namespace swaptrail {
 
 // Codes a number: as predicted, or else its zigzag difference from `base`. True if it differed.
 template <typename Coder, typename Number>
-inline bool code_near(Coder& coder, Field field, Number& value, Number predicted, Number base) {
+inline bool code_near(Coder& coder, Field field, Number& value,
+                      std::type_identity_t<Number> predicted, std::type_identity_t<Number> base) {
   using Unsigned = std::make_unsigned_t<Number>;
   const bool differs = coder.differs(field, Coder::kWrites && value != predicted);
   if (!differs) {
@@ -24,7 +27,8 @@ inline bool code_near(Coder& coder, Field field, Number& value, Number predicted
 
 // Likewise, but the bits in which it differs from the prediction.
 template <typename Coder, typename Number>
-inline void code_bits(Coder& coder, Field field, Number& value, Number predicted) {
+inline void code_bits(Coder& coder, Field field, Number& value,
+                      std::type_identity_t<Number> predicted) {
   const bool differs = coder.differs(field, Coder::kWrites && value != predicted);
   if (!differs) {
     value = predicted;
@@ -36,7 +40,8 @@ inline void code_bits(Coder& coder, Field field, Number& value, Number predicted
 
 // Likewise, but the number itself.
 template <typename Coder, typename Number>
-inline void code_plain(Coder& coder, Field field, Number& value, Number predicted) {
+inline void code_plain(Coder& coder, Field field, Number& value,
+                      std::type_identity_t<Number> predicted) {
   const bool differs = coder.differs(field, Coder::kWrites && value != predicted);
   if (!differs) {
     value = predicted;

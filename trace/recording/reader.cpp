@@ -2,23 +2,12 @@
 #include "trace/recording/reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "trace/decode.h"
 
 namespace swaptrail {
-namespace {
-
-absl::Status at_offset(uint64_t offset, uint64_t bytes, std::string_view what) {
-  Damage damage;
-  damage.offset = offset;
-  damage.bytes = bytes;
-  damage.what = std::string(what);
-  return damage.status();
-}
-
-}  // namespace
-
 absl::Status Damage::status() const {
   if (torn)
     return absl::DataLossError(absl::StrCat("the recording is torn at byte ", offset, ": ", bytes,
@@ -27,18 +16,23 @@ absl::Status Damage::status() const {
                                           " bytes): ", what));
 }
 
+absl::Status RecordingReader::damaged(uint64_t offset, uint64_t bytes, std::string what) {
+  last_damage_ = Damage();
+  last_damage_.offset = offset;
+  last_damage_.bytes = bytes;
+  last_damage_.what = std::move(what);
+  return last_damage_.status();
+}
+
 absl::StatusOr<RecordingReader::RawRecord> RecordingReader::read_record(const RecordPlace& place) {
-  const auto damaged = [&](std::string_view what) {
-    return at_offset(place.offset, place.bytes, what);
-  };
   if (absl::Status status = read(place.offset, place.bytes, record_); !status.ok()) return status;
   const auto fixed = parse_record_head(record_);
   if (!fixed.has_value() || fixed->kind != place.kind || fixed->total_bytes() != place.bytes)
-    return damaged("the head of a record");
+    return damaged(place.offset, place.bytes, "the head of a record");
   const std::string_view rest = std::string_view(record_).substr(kRecordHeadBytes);
   RawRecord record{*fixed, rest.substr(0, fixed->head_bytes), rest.substr(fixed->head_bytes)};
-  if (xxhash64(record.head) != fixed->head_hash) return damaged("the head of a record");
-  if (xxhash64(record.payload) != fixed->payload_hash) return damaged("the payload of a record");
+  if (xxhash64(record.head) != fixed->head_hash) return damaged(place.offset, place.bytes, "the head of a record");
+  if (xxhash64(record.payload) != fixed->payload_hash) return damaged(place.offset, place.bytes, "the payload of a record");
   return record;
 }
 
@@ -52,7 +46,7 @@ const Damage* RecordingReader::damage_before(uint64_t offset) {
   const std::vector<Damage>& damages = contents_.damages;
   while (next_damage_ < damages.size() && damages[next_damage_].offset < offset) {
     const Damage& damage = damages[next_damage_++];
-    if (damage.breaks_stream) return &damage;
+    if (damage.breaks_stream) return &(last_damage_ = damage);
   }
   return nullptr;
 }
@@ -64,7 +58,7 @@ absl::Status RecordingReader::check_order(const RecordPlace& place, const BlockH
   order_known_ = true;
   next_event_ = head.first_event + head.events;
   if (!known || head.first_event == expected) return absl::OkStatus();
-  return at_offset(place.offset, 0,
+  return damaged(place.offset, 0,
                    absl::StrCat("a block begins with event ", head.first_event,
                                 " of the recording, not ", expected));
 }
@@ -73,17 +67,17 @@ absl::Status RecordingReader::decode_block(const RecordPlace& place, RecordedBlo
   auto record = read_record(place);
   if (!record.ok()) return record.status();
   auto head = parse_block_head(record->head);
-  if (!head.ok()) return at_offset(place.offset, place.bytes, head.status().message().data());
+  if (!head.ok()) return damaged(place.offset, place.bytes, std::string(head.status().message()));
   block.head = *std::move(head);
   absl::Status status = decoder_.decode(block.head, record->payload, block.events, block.losses);
   if (!status.ok())
-    return at_offset(place.offset, place.bytes, std::string(status.message()));
+    return damaged(place.offset, place.bytes, std::string(status.message()));
   return check_order(place, block.head);
 }
 
 absl::StatusOr<bool> RecordingReader::next_block(RecordedBlock& block, uint64_t from_ns,
                                                  uint64_t to_ns) {
-  block.gaps.clear();
+  block.gap.reset();
   block.events.clear();
   block.losses.clear();
   block.head = BlockHead();
@@ -96,7 +90,9 @@ absl::StatusOr<bool> RecordingReader::next_block(RecordedBlock& block, uint64_t 
     ++next_place_;
     if (next_gap_ < gap_offsets_.size() && gap_offsets_[next_gap_] == place.offset) {
       const Gap& gap = contents_.gaps[next_gap_++];
-      if (gap.to_ns >= from_ns && gap.to_ns < to_ns) block.gaps.push_back(gap);
+      if (gap.to_ns < from_ns || gap.to_ns >= to_ns) continue;
+      block.gap = gap;
+      return true;
     }
     if (!place.is(RecordKind::kBlock)) continue;
     if (place.last_ns < from_ns || place.first_ns >= to_ns) {
@@ -109,7 +105,7 @@ absl::StatusOr<bool> RecordingReader::next_block(RecordedBlock& block, uint64_t 
   }
   if (const Damage* damage = damage_before(std::numeric_limits<uint64_t>::max()))
     return damage->status();
-  return !block.gaps.empty();
+  return false;
 }
 
 namespace {
@@ -121,9 +117,9 @@ class Teller {
 
   // False if an event is none that the live path would have let through.
   bool tell(const RecordedBlock& block) {
-    for (const Gap& gap : block.gaps) {
-      for (const Gap::Cpu& cpu : gap.cpus)
-        sink_.on_loss({gap.from_ns, gap.to_ns, cpu.events + cpu.lost, cpu.cpu});
+    if (block.gap.has_value()) {
+      for (const Gap::Cpu& cpu : block.gap->cpus)
+        sink_.on_loss({block.gap->from_ns, block.gap->to_ns, cpu.events + cpu.lost, cpu.cpu});
     }
     uint32_t index = 0;
     for (const RecordedLoss& loss : block.losses) {
@@ -161,7 +157,7 @@ absl::Status RecordingReader::for_each(EventSink& sink, uint64_t from_ns, uint64
     if (!more.ok()) return more.status();
     if (!*more) break;
     if (!teller.tell(block))
-      return at_offset(places_[next_place_ - 1].offset, places_[next_place_ - 1].bytes,
+      return damaged(places_[next_place_ - 1].offset, places_[next_place_ - 1].bytes,
                        "an event of an unknown kind");
   }
   return contents_.damages.empty() ? absl::OkStatus() : contents_.damages.front().status();

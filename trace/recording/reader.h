@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,9 +57,9 @@ struct RecordingContents {
   uint64_t unknown_bytes = 0;
 };
 
-// One block, or the gaps at the end of the stream without a block.
+// One block of the stream, or one gap in it and nothing else.
 struct RecordedBlock {
-  std::vector<Gap> gaps;  // before its first event
+  std::optional<Gap> gap;
   BlockHead head;
   std::vector<RecordedEvent> events;
   std::vector<RecordedLoss> losses;
@@ -75,11 +76,14 @@ class RecordingReader {
   const RecordingContents& contents() const { return contents_; }
   const RecordingHeader& header() const { return contents_.header; }
 
-  // The next block that has something in from_ns <= time < to_ns; false at the end. DataLoss at
+  // The next block or gap that has something in from_ns <= time < to_ns; false at the end. DataLoss at
   // damage, with its offset; the call after that goes on behind it. `block` is reused.
   absl::StatusOr<bool> next_block(RecordedBlock& block, uint64_t from_ns = 0,
                                   uint64_t to_ns = std::numeric_limits<uint64_t>::max());
   void rewind();
+  // Where the block or gap stands that next_block() gave last, and the damage it told last.
+  const RecordPlace& place_of_block() const { return places_[next_place_ - 1]; }
+  const Damage& last_damage() const { return last_damage_; }
 
   // The stream from the beginning, of from_ns <= time < to_ns (a loss has its time `to_ns`, and a
   // gap is told as one loss for each CPU). Errors: DataLoss at the first damage, after everything
@@ -115,6 +119,7 @@ class RecordingReader {
   absl::Status decode_block(const RecordPlace& place, RecordedBlock& block);
   absl::Status check_order(const RecordPlace& place, const BlockHead& head);
   const Damage* damage_before(uint64_t offset);
+  absl::Status damaged(uint64_t offset, uint64_t bytes, std::string what);
 
   const ByteSource& source_;
   RecordingContents contents_;
@@ -126,6 +131,7 @@ class RecordingReader {
   size_t next_place_ = 0;
   size_t next_gap_ = 0;
   size_t next_damage_ = 0;
+  Damage last_damage_;
   bool order_known_ = false;  // whether next_event_ is what the next block must begin with
   uint64_t next_event_ = 0;
 };

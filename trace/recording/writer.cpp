@@ -46,7 +46,7 @@ absl::Status RecordingWriter::add(const Loss& loss) {
 
 absl::Status RecordingWriter::skip(const swaptrail_event& event) {
   ++skipped_on(event.cpu).events;
-  gap_.to_ns = std::max(gap_.to_ns, event.time_ns);
+  gap_.to_ns = std::max<uint64_t>(gap_.to_ns, event.time_ns);
   ++counters_.skipped;
   return absl::OkStatus();
 }
