@@ -1,6 +1,7 @@
 #include "daemon/kernel_view.h"
 
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 #include <sys/utsname.h>
 
 #include <algorithm>

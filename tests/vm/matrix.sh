@@ -67,11 +67,13 @@ done
 read -ra series <<<"${kernels:-$(kernels_of "$cases")}"
 [[ -x $daemon ]] || { echo "matrix.sh: no $daemon: build it first" >&2; exit 75; }
 
-if [[ ! $out ]]; then
-    out=$(mktemp -d /var/tmp/matrix-XXXXXX)
-    trap 'rm -rf "$out"' EXIT
-fi
-mkdir -p "$out" "$root/build/vm"
+mkdir -p "$root/build/vm"
+# A copy, below a folder that guests see: so that a build meanwhile does not change what is tested.
+copy=$(mktemp "$root/build/vm/swaptraild-XXXXXX") scratch=''
+trap 'rm -rf "$copy" ${scratch:+"$scratch"}' EXIT
+cp -p "$daemon" "$copy"
+[[ $out ]] || { scratch=$(mktemp -d /var/tmp/matrix-XXXXXX); out=$scratch; }
+mkdir -p "$out"
 workload=$root/build/vm/workload
 if [[ ! $workload -nt $here/workload.cpp ]]; then
     "${CXX:-g++}" -std=c++20 -O2 -Wall -Wextra -static -o "$workload" "$here/workload.cpp"
@@ -85,7 +87,7 @@ run_kernel() { # SERIES: leaves a result for each case, or one for the kernel
     echo "=== $1: ${list[*]}"
     "$here/guest.sh" "$1" --share "$share" --memory 2048 --virtio-disk 1024 --append "$append" \
         --timeout $((120 + 150 * ${#list[@]})) -- \
-        env SWAPTRAILD_ARGS="$daemon_args" "$here/cases.sh" "$daemon" "$workload" /share "${list[@]}" \
+        env SWAPTRAILD_ARGS="$daemon_args" "$here/cases.sh" "$copy" "$workload" /share "${list[@]}" \
         2> >(tee "$share/guest.err" >&2) | sed -u "s/^/  $1: /" || code=${PIPESTATUS[0]}
     case $code in
         0 | 1) ;;
