@@ -38,6 +38,25 @@ __attribute__((format(printf, 2, 0))) int keep_words(libbpf_print_level level, c
   return length;
 }
 
+// bpf_link_info of a kprobe, include/uapi/linux/bpf.h of Linux 6.7; the headers here may be older.
+struct KprobeLinkInfo {
+  uint32_t type, id, prog_id, pad;
+  uint32_t event_type, event_pad;
+  uint64_t name;
+  uint32_t name_length, offset;
+  uint64_t address;
+  uint64_t missed;
+};
+
+uint64_t missed_by_kprobe(int link) {
+  constexpr uint32_t kPerfEventLink = 7, kKprobe = 3, kKretprobe = 4;
+  KprobeLinkInfo info{};
+  uint32_t size = sizeof(info);
+  if (bpf_obj_get_info_by_fd(link, reinterpret_cast<bpf_link_info*>(&info), &size) != 0) return 0;
+  const bool kprobe = info.event_type == kKprobe || info.event_type == kKretprobe;
+  return info.type == kPerfEventLink && kprobe && size >= sizeof(info) ? info.missed : 0;
+}
+
 absl::Status libbpf_status(int error, const std::string& what) {
   const std::string text = absl::StrCat(what, ": ", std::strerror(error));
   if (error == EPERM || error == EACCES) return absl::PermissionDeniedError(text);
@@ -163,7 +182,7 @@ bpf_map* BpfObject::map(const char* name) const {
   return nullptr;
 }
 
-uint64_t BpfObject::recursion_misses() const {
+uint64_t BpfObject::skipped_runs() const {
   uint64_t sum = 0;
   for (bpf_program* program : attached_) {
     bpf_prog_info info{};
@@ -171,6 +190,7 @@ uint64_t BpfObject::recursion_misses() const {
     if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
       sum += info.recursion_misses;
   }
+  for (const bpf_link* link : links_) sum += missed_by_kprobe(bpf_link__fd(link));
   return sum;
 }
 

@@ -58,9 +58,10 @@ class BpfObject {
   // nullptr if there is none of that name.
   bpf_map* map(const char* name) const;
 
-  // Runs that the kernel skipped, because the program was already running on that CPU
-  // (bpf_prog_info.recursion_misses, 5.12 and later), of all attached programs.
-  uint64_t recursion_misses() const;
+  // Runs that the kernel skipped, of all attached programs: because the program was already running
+  // on that CPU (bpf_prog_info.recursion_misses, 5.12 and later), or, for kprobes, because any
+  // kprobe was (bpf_link_info, 6.7 and later). Older kernels skip those without a word.
+  uint64_t skipped_runs() const;
 
  private:
   struct Closer {

@@ -24,6 +24,7 @@ ReconstructorOptions reconstructor_options(const Session& session, const Options
   result.visible_kinds = visible_kinds(session.plan());
   result.start_ns = session.start_ns();
   result.max_attempts = options.max_folios;
+  result.may_miss_silently = session.plan().mode.mode == Mode::kKprobe;
   return result;
 }
 
@@ -111,7 +112,7 @@ absl::Status Pipeline::finish() {
   if (!vmstat.ok()) return vmstat.status();
   auto totals = session_.totals();
   if (!totals.ok()) return totals.status();
-  stream_.skipped_runs = session_.recursion_misses();
+  stream_.skipped_runs = session_.skipped_runs();
 
   const uint64_t end_ns = monotonic_ns();
   session_.detach();

@@ -52,8 +52,8 @@ class Session {
   // Of each CPU, for what was dropped after the last event that found room.
   absl::StatusOr<std::vector<swaptrail_totals>> totals_by_cpu() const;
 
-  // Runs that the kernel skipped because the program was interrupted by itself. Before detach().
-  uint64_t recursion_misses() const { return object_.recursion_misses(); }
+  // Runs that the kernel skipped, as far as it tells. Before detach().
+  uint64_t skipped_runs() const { return object_.skipped_runs(); }
 
   // Detaches all programs; the rings keep what they hold until the next sweep.
   void detach() { object_.detach(); }

@@ -67,6 +67,7 @@ Reconstructor::Impl::Impl(const ReconstructorOptions& options, LifecycleSink& si
       batches_(std::max<size_t>(1, options.max_batches)),
       visible_stages_(visible_stages(options.visible_kinds)) {
   sight_.visible_kinds = options.visible_kinds;
+  sight_.may_miss = options.may_miss_silently;
   options_.page_struct_size = std::max(1u, options.page_struct_size);
 }
 
@@ -126,7 +127,9 @@ void Reconstructor::Impl::on_reclaim_begin(const Event& event) {
 
 void Reconstructor::Impl::on_reclaim_end(const Event& event) {
   const uint32_t batch = batches_.find(event.tid);
-  if (batch != kNoIndex) end_batch(batch, event.time_ns);
+  if (batch == kNoIndex) return;
+  batches_.at(batch).may_have_activated = event.u.end.nr_activate != 0;
+  end_batch(batch, event.time_ns);
 }
 
 uint32_t Reconstructor::Impl::open_batch(const Event& event) {

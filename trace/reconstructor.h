@@ -50,6 +50,9 @@ inline constexpr uint64_t kTracepointKinds =
 struct ReconstructorOptions {
   uint64_t visible_kinds = kAllKinds;  // the hooks that are attached, see kind_bit()
   uint64_t start_ns = 0;               // when the last of them was attached
+  // The kernel may skip a hook without a trace (kprobes inside kprobes): a page whose writeback has
+  // no end in sight is then not called complete.
+  bool may_miss_silently = false;
   size_t max_attempts = 1 << 20;       // folios on their way (about 450 bytes each)
   size_t max_slots = 1 << 22;          // swap slots followed (16 bytes each, in blocks of 512)
   size_t max_swapped = 1 << 22;        // freed folios whose return is awaited (24 bytes each)

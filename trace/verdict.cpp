@@ -164,6 +164,12 @@ Verdict judge_unwritten(const Attempt& attempt, const Batch& batch, const Sight&
   if (attempt.life.entry != 0 && sees_writes) {
     return attempt.unmapped ? held() : aborted(attempt, AbortReason::kExtraReference, sight);
   }
+  // shmem gets its slot inside its write (mm/shmem.c shmem_writepage, shmem_writeout). Where a
+  // refusal of a slot shows, or would have activated the folio, pageout() never came that far.
+  const bool no_refusal = sight.shmem_slots || !batch.may_have_activated;
+  if (attempt.life.shmem && sees_writes && no_refusal) {
+    return aborted(attempt, AbortReason::kExtraReference, sight);
+  }
   Verdict verdict = aborted(attempt, AbortReason::kNone, sight);
   if (verdict.incomplete == IncompleteReason::kNone) {
     verdict.incomplete = IncompleteReason::kNotHooked;
@@ -252,6 +258,9 @@ Verdict judge_end(const Attempt& attempt, const Sight& sight) {
                   waits ? waits_for(attempt) : Waiting::kNothing};
   if (!waits && verdict.incomplete == IncompleteReason::kNone) {
     verdict.incomplete = IncompleteReason::kEnded;
+  }
+  if (sight.may_miss && verdict.waiting == Waiting::kWriteback) {
+    verdict.incomplete = IncompleteReason::kDropped;
   }
   return verdict;
 }

@@ -24,6 +24,7 @@ struct Sight {
   uint64_t visible_kinds = 0;
   uint64_t loss_until_ns = 0;  // the end of the youngest loss
   bool shmem_slots = false;    // this kernel shows the slot allocation of shmem
+  bool may_miss = false;       // events can be missing without a loss
 
   bool sees(int kind) const { return visible_kinds & kind_bit(kind); }
   bool overlapped(const Attempt& attempt) const { return loss_until_ns > attempt.begin_ns; }

@@ -85,6 +85,7 @@ TEST(RecordingReplay, SameOptions) {
   ReconstructorOptions options;
   options.visible_kinds = kAllKinds & ~kind_bit(SWAPTRAIL_WRITE_ISSUED);
   options.start_ns = 1'000'300'000;
+  options.may_miss_silently = true;
   options.max_attempts = 6;
   options.max_swapped = 20;
   options.max_slots = 2048;

@@ -497,6 +497,44 @@ TEST(TraceOutcome, ShmemOldKernelInfersTheSlotFromTheWrite) {
   }
 }
 
+// pageout() keeps a folio that somebody else holds before shmem gets to ask for a slot. On an old
+// kernel a slot that was refused doesn't show either, but it activates the folio.
+TEST(TraceOutcome, ShmemHeldBeforeItsWrite) {
+  for (const uint32_t activated : {0u, 1u}) {
+    Scene scene;
+    Page page = page_at(1);
+    page.state = kShmem;
+    page.entry = 0;
+    scene.begin();
+    scene.unmap(page);
+    scene.end(activated);
+    const Outcomes out = scene.run();
+    ASSERT_EQ(out.kept.lifecycles.size(), 1u);
+    const Lifecycle& life = out.kept.lifecycles[0];
+    EXPECT_EQ(life.outcome, Outcome::kAborted);
+    EXPECT_EQ(life.complete(), activated == 0);
+    EXPECT_EQ(life.abort_reason,
+              activated == 0 ? AbortReason::kExtraReference : AbortReason::kNone);
+  }
+}
+
+TEST(TraceOutcome, WritebackWithoutAnEndIsNotCompleteWhereProbesCanBeSkipped) {
+  for (const bool may_miss : {false, true}) {
+    Scene scene;
+    scene.begin();
+    scene.slot(page_at(1));
+    scene.unmap(page_at(1));
+    scene.write_async(page_at(1));
+    scene.end();
+    ReconstructorOptions options;
+    options.may_miss_silently = may_miss;
+    const Outcomes out = scene.run(options);
+    ASSERT_EQ(out.kept.lifecycles.size(), 1u);
+    EXPECT_EQ(out.kept.lifecycles[0].outcome, Outcome::kInFlight);
+    EXPECT_EQ(out.kept.lifecycles[0].complete(), !may_miss);
+  }
+}
+
 TEST(TraceOutcome, LargeFolioWhole) {
   Scene scene;
   Page page = page_at(0);

@@ -83,8 +83,8 @@ class Scene {
     event.u.begin.cgroup = 55;
     std::strcpy(event.u.begin.comm, "kswapd0");
   }
-  void end() {
-    add(SWAPTRAIL_RECLAIM_END, {0, 0, 0, 0});
+  void end(uint32_t activated = 0) {
+    add(SWAPTRAIL_RECLAIM_END, {0, 0, 0, 0}).u.end.nr_activate = activated;
     batch_ns = 0;
   }
   void slot(const Page& page, int result = 0) {

@@ -162,7 +162,8 @@ shift
 for tool in qemu-system-x86_64 busybox cpio modprobe; do
     command -v "$tool" >/dev/null || skip "$tool is missing"
 done
-kernel=$(readlink -f "$("$here/kernels.sh" get "$series")")
+kernel=$("$here/kernels.sh" get "$series") # exits 75 by itself if there is none
+kernel=$(readlink -f "$kernel")
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/guest-XXXXXX")
 started=()

@@ -51,16 +51,15 @@ const Damage* RecordingReader::damage_before(uint64_t offset) {
   return nullptr;
 }
 
-// A block that is missing as a whole leaves no other trace.
-absl::Status RecordingReader::check_order(const RecordPlace& place, const BlockHead& head) {
-  const uint64_t expected = next_event_;
-  const bool known = order_known_;
-  order_known_ = true;
-  next_event_ = head.first_event + head.events;
-  if (!known || head.first_event == expected) return absl::OkStatus();
+// A block that is missing as a whole leaves no other trace. Told once, before the block behind it.
+absl::Status RecordingReader::check_order(const RecordPlace& place) {
+  const bool head_known = place.events != 0 || place.losses != 0;
+  const bool known = order_known_ && head_known;
+  order_known_ = false;
+  if (!known || place.first_event == next_event_) return absl::OkStatus();
   return damaged(place.offset, 0,
-                   absl::StrCat("a block begins with event ", head.first_event,
-                                " of the recording, not ", expected));
+                 absl::StrCat("the block here begins with event ", place.first_event,
+                              " of the recording, not ", next_event_));
 }
 
 absl::Status RecordingReader::decode_block(const RecordPlace& place, RecordedBlock& block) {
@@ -72,7 +71,11 @@ absl::Status RecordingReader::decode_block(const RecordPlace& place, RecordedBlo
   absl::Status status = decoder_.decode(block.head, record->payload, block.events, block.losses);
   if (!status.ok())
     return damaged(place.offset, place.bytes, std::string(status.message()));
-  return check_order(place, block.head);
+  if (block.head.first_event != place.first_event || block.head.events != place.events)
+    return damaged(place.offset, place.bytes, "a block that is not the one in the index");
+  order_known_ = true;
+  next_event_ = block.head.first_event + block.head.events;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> RecordingReader::next_block(RecordedBlock& block, uint64_t from_ns,
@@ -87,6 +90,9 @@ absl::StatusOr<bool> RecordingReader::next_block(RecordedBlock& block, uint64_t 
       order_known_ = false;
       return damage->status();
     }
+    if (place.is(RecordKind::kBlock)) {
+      if (absl::Status status = check_order(place); !status.ok()) return status;
+    }
     ++next_place_;
     if (next_gap_ < gap_offsets_.size() && gap_offsets_[next_gap_] == place.offset) {
       const Gap& gap = contents_.gaps[next_gap_++];
@@ -95,10 +101,7 @@ absl::StatusOr<bool> RecordingReader::next_block(RecordedBlock& block, uint64_t 
       return true;
     }
     if (!place.is(RecordKind::kBlock)) continue;
-    if (place.last_ns < from_ns || place.first_ns >= to_ns) {
-      order_known_ = false;
-      continue;
-    }
+    if (place.last_ns < from_ns || place.first_ns >= to_ns) continue;
     absl::Status status = decode_block(place, block);
     if (status.ok()) return true;
     return status;

@@ -117,7 +117,7 @@ class RecordingReader {
   void sum_up();
   void add_damage(Damage damage);
   absl::Status decode_block(const RecordPlace& place, RecordedBlock& block);
-  absl::Status check_order(const RecordPlace& place, const BlockHead& head);
+  absl::Status check_order(const RecordPlace& place);
   const Damage* damage_before(uint64_t offset);
   absl::Status damaged(uint64_t offset, uint64_t bytes, std::string what);
 

@@ -177,6 +177,11 @@ absl::StatusOr<Verdict> verify_recording(const ByteSource& source) {
     verdict.blocks += block.gap.has_value() ? 0 : 1;
     verdict.events += block.events.size();
     verdict.losses += block.losses.size();
+    const bool valid = std::all_of(block.events.begin(), block.events.end(),
+                                   [](const RecordedEvent& e) { return is_valid_event(e.event); });
+    if (valid) continue;
+    const RecordPlace& place = reader.place_of_block();
+    verdict.damages.push_back({place.offset, place.bytes, false, true, "an event of no known kind"});
   }
   std::stable_sort(verdict.damages.begin(), verdict.damages.end(),
                    [](const Damage& a, const Damage& b) { return a.offset < b.offset; });
