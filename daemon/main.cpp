@@ -11,6 +11,7 @@
 #include "daemon/attach_plan.h"
 #include "daemon/cgroups.h"
 #include "daemon/features.h"
+#include "daemon/flight_triggers.h"
 #include "daemon/kernel_view.h"
 #include "daemon/options.h"
 #include "daemon/output.h"
@@ -32,6 +33,8 @@ void catch_signals() {
   action.sa_handler = request_stop;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  action.sa_handler = [](int) { FlightTriggers::request(); };
+  sigaction(SIGUSR2, &action, nullptr);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);  // a closed pipe ends the printing only
 }
@@ -108,7 +111,7 @@ ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& ho
   Output output(options, names, STDOUT_FILENO);
   auto session = Session::start(std::move(plan), host, {.ring_bytes = options.ring_mib << 20});
   if (!session.ok()) return refuse_session(session.status(), options);
-  auto pipeline = Pipeline::create(*std::move(session), options, output);
+  auto pipeline = Pipeline::create(*std::move(session), options, names, output);
   if (!pipeline.ok())
     return refuse(kExitFailure, text_of(pipeline.status()), "nothing was recorded");
 

@@ -67,6 +67,24 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
                  "print only pages charged to this cgroup or below, e.g. /system.slice");
   app.add_option("--outcome", options.outcomes, "print only lifecycles with these outcomes")
       ->transform(CLI::CheckedTransformer(outcome_names()));
+  CLI::Option* record =
+      app.add_option("--record", options.record_dir, "write recordings into this directory");
+  CLI::Option* flight = app.add_option(
+      "--flight", options.flight_dir,
+      "keep the last events in memory; write them here at SIGUSR2 and at an OOM kill");
+  record->excludes(flight);
+  app.add_option("--flight-pressure", options.flight_pressure,
+                 "also at this threshold of /proc/pressure/memory, e.g. 'some 150000 1000000'")
+      ->needs(flight);
+  app.add_option("--record-part", options.part_mib, "MiB after which a new file begins [64]")
+      ->check(CLI::Range(1, 4096))
+      ->needs(record);
+  app.add_option("--record-age", options.part_age_s, "seconds after which a new file begins [3600]")
+      ->check(CLI::Range(1, 30 * 86400));
+  CLI::Option* total =
+      app.add_option("--record-total", options.total_mib,
+                     "MiB of all files, or of memory with --flight; the oldest go [1024, 64]")
+          ->check(CLI::Range(8, 1 << 20));
   app.add_flag("--allow-no-swap", options.allow_no_swap,
                "start although no swap area is on, and wait for one");
   app.add_option("--run-dir", options.run_dir, "where the lock is [/run/swaptrail]");
@@ -92,6 +110,7 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
     std::fprintf(stderr, "swaptraild: %s; see swaptraild --help\n", error.what());
     return kExitUsage;
   }
+  if (!options.flight_dir.empty() && total->count() == 0) options.total_mib = 64;
   if (mode != "auto") options.mode = *parse_mode(mode);
   return options;
 }

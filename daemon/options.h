@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "daemon/hook_catalogue.h"
-#include "trace/lifecycle.h"
+#include "trace/printer.h"
 
 namespace swaptrail {
 
@@ -24,9 +24,8 @@ enum ExitCode : int {
   kExitNoMemory = 7,  // a ring or a table can't be allocated
 };
 
-enum class PrintFormat : uint8_t { kText, kJsonl, kNone };
-
-struct Options {
+// The filter is on what is printed.
+struct Options : PrintFilter {
   std::optional<Mode> mode;  // none: the best that the kernel permits
   PrintFormat print = PrintFormat::kText;
   size_t ring_mib = 8;  // per CPU, a power of two
@@ -34,10 +33,13 @@ struct Options {
   bool allow_no_swap = false;
   std::string run_dir = "/run/swaptrail";
 
-  // filters on what is printed; empty = all
-  std::vector<uint32_t> pids;
-  std::string cgroup;
-  std::vector<Outcome> outcomes;
+  // recording: a directory, or none
+  std::string record_dir;
+  std::string flight_dir;     // keep in memory, write here when something happens
+  std::string flight_pressure;  // a threshold of /proc/pressure/memory
+  size_t part_mib = 64;
+  size_t part_age_s = 3600;
+  size_t total_mib = 1024;  // --flight: in memory, 64 unless given
 
   bool explain_attach = false;
   std::string btf;      // of another kernel

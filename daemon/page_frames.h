@@ -20,6 +20,9 @@ class PageFrames {
   // model): swaptrail then shows no page frame numbers, and nothing else is lost.
   static absl::StatusOr<PageFrames> calibrate();
 
+  // Address of the struct page of frame 0.
+  uint64_t base() const { return base_; }
+
   // nullopt for an address before the array or not at a struct page.
   std::optional<uint64_t> number_of(uint64_t page_struct) const;
 

@@ -3,8 +3,10 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <iterator>
 #include <utility>
+#include <vector>
 
 namespace swaptrail {
 namespace {
@@ -35,6 +37,17 @@ Merger::Options merger_options(const Session& session) {
   return result;
 }
 
+std::vector<RecordedHook> recorded_hooks(const AttachPlan& plan) {
+  std::vector<RecordedHook> hooks;
+  for (const HookPlan& hook : plan.hooks) {
+    const char* state = hook.state == HookState::kChosen    ? "chosen"
+                        : hook.state == HookState::kMissing ? "missing"
+                                                            : "absent";
+    hooks.push_back({hook.hook, state, hook.target.target, hook.reason, hook.costs, hook.kinds});
+  }
+  return hooks;
+}
+
 struct CountingSink : EventSink {
   void on_event(const swaptrail_event&, uint64_t) override { events++; }
   void on_loss(const Loss&) override {}
@@ -57,10 +70,11 @@ Pipeline::Pipeline(Session session, const Options& options, Output& output)
     : session_(std::move(session)),
       output_(output),
       merger_(merger_options(session_)),
-      reconstructor_(reconstructor_options(session_, options), output) {}
+      reconstructor_(reconstructor_options(session_, options), output),
+      sink_(&reconstructor_) {}
 
 absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(Session session, const Options& options,
-                                                           Output& output) {
+                                                           const HostNames& names, Output& output) {
   std::unique_ptr<Pipeline> pipeline(new Pipeline(std::move(session), options, output));
   output.set_start(pipeline->session_.start_ns());
   auto vmstat = read_vmstat();
@@ -69,13 +83,68 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(Session session, cons
   auto totals = pipeline->session_.totals();
   if (!totals.ok()) return totals.status();
   pipeline->totals_begin_ = *totals;
+  if (absl::Status status = pipeline->start_recording(options, names); !status.ok()) return status;
   return pipeline;
+}
+
+absl::Status Pipeline::start_recording(const Options& options, const HostNames& names) {
+  const bool flight = !options.flight_dir.empty();
+  if (!flight && options.record_dir.empty()) return absl::OkStatus();
+  RecorderOptions recording;
+  recording.dir = flight ? options.flight_dir : options.record_dir;
+  recording.flight = flight;
+  recording.part_bytes = uint64_t{options.part_mib} << 20;
+  recording.part_age_ns = options.part_age_s * 1'000'000'000;
+  recording.total_bytes = uint64_t{options.total_mib} << 20;
+
+  RecordingHeader header = host_header();
+  header.mode = std::string(mode_name(session_.plan().mode.mode));
+  header.mode_reason = session_.plan().mode.reason;
+  header.cpus = session_.cpus();
+  header.page_frames_base = names.page_frames_base();
+  header.reconstruction = reconstructor_options(session_, options);
+  header.hooks = recorded_hooks(session_.plan());
+  const auto swaps = read_file("/proc/swaps");
+  auto recorder = Recorder::create(
+      recording, std::move(header),
+      swaps.ok() ? host_areas(*swaps, monotonic_ns()) : std::vector<SwapArea>(), names, reconstructor_);
+  if (!recorder.ok()) return recorder.status();
+  recorder_ = *std::move(recorder);
+  flight_ = flight;
+  recorder_->add(reading(Reading::Moment::kBegin, &vmstat_begin_, totals_begin_));
+  sink_ = recorder_.get();
+  if (options.flight_pressure.empty()) return absl::OkStatus();
+  return triggers_.watch_pressure(options.flight_pressure);
+}
+
+Reading Pipeline::reading(Reading::Moment moment, const VmstatReading* vmstat,
+                          const swaptrail_totals& totals) const {
+  Reading result;
+  result.moment = moment;
+  result.at_ns = monotonic_ns();
+  result.consumed = session_.counters().consumed;
+  result.totals = totals;
+  if (vmstat == nullptr) return result;
+  for (const auto& [name, value] : vmstat->values) result.vmstat.emplace_back(name, value);
+  std::sort(result.vmstat.begin(), result.vmstat.end());
+  return result;
+}
+
+void Pipeline::look_for_triggers() {
+  const uint64_t now = monotonic_ns();
+  const std::string reason = triggers_.poll(now);
+  if (reason.empty()) return;
+  const absl::Status status = recorder_->trigger(reason, now);
+  std::fprintf(stderr, "swaptraild: flight recording (%s): %s\n", reason.c_str(),
+               status.ok() ? "written" : std::string(status.message()).c_str());
 }
 
 // One sweep; true if the rings fill so fast that the next one should come at once.
 bool Pipeline::step() {
   const uint64_t complete_until = session_.sweep(merger_);
-  merger_.advance(complete_until, reconstructor_);
+  merger_.advance(complete_until, *sink_);
+  if (recorder_) recorder_->tick(monotonic_ns());
+  if (flight_) look_for_triggers();
   output_.flush();
   return session_.fill() > kBusy;
 }
@@ -93,7 +162,7 @@ absl::Status Pipeline::tell_last_losses() {
   for (uint32_t cpu = 0; cpu < totals->size(); cpu++)
     merger_.flush_losses(cpu,
                          static_cast<uint32_t>((*totals)[cpu].dropped[SWAPTRAIL_DROP_RING_FULL]),
-                         monotonic_ns(), reconstructor_);
+                         monotonic_ns(), *sink_);
   return absl::OkStatus();
 }
 
@@ -101,7 +170,7 @@ absl::Status Pipeline::tell_last_losses() {
 // only because that hook went first would look like a loss.
 void Pipeline::drain(uint64_t end_ns) {
   session_.sweep(merger_);
-  merger_.advance(end_ns, reconstructor_);
+  merger_.advance(end_ns, *sink_);
   CountingSink rest;
   merger_.flush(rest);
   stream_.after_end = rest.events;
@@ -133,6 +202,11 @@ absl::Status Pipeline::finish() {
   stream_.dropped_ring_full = all->dropped[SWAPTRAIL_DROP_RING_FULL];
   stream_.dropped_no_ring = all->dropped[SWAPTRAIL_DROP_NO_RING];
   stream_.context_full = all->context_full;
+  if (recorder_) {
+    recorder_->add(reading(Reading::Moment::kEnd, &*vmstat, *totals));
+    recorder_->add(reading(Reading::Moment::kLast, nullptr, *all));
+    recorder_->finish(end_ns);
+  }
   stream_.invalid = session_.counters().invalid;
   stream_.late = merger_.counters().late;
   stream_.overflow = merger_.counters().overflow;

@@ -7,7 +7,9 @@
 #include "absl/status/status.h"
 #include "daemon/options.h"
 #include "daemon/output.h"
+#include "daemon/flight_triggers.h"
 #include "daemon/proc.h"
+#include "daemon/recorder.h"
 #include "daemon/session.h"
 #include "trace/merger.h"
 #include "trace/reconstructor.h"
@@ -16,10 +18,11 @@ namespace swaptrail {
 
 class Pipeline {
  public:
-  // Takes the first readings of the totals and of /proc/vmstat. `output` must outlive it.
-  // Errors: as Session::totals and read_vmstat.
+  // Takes the first readings of the totals and of /proc/vmstat, and opens the recording if one is
+  // asked for. `names` and `output` must outlive it. Errors: as Session::totals, read_vmstat,
+  // Recorder::create and FlightTriggers::watch_pressure.
   static absl::StatusOr<std::unique_ptr<Pipeline>> create(Session session, const Options& options,
-                                                          Output& output);
+                                                          const HostNames& names, Output& output);
 
   // Runs until `stop` is set, from a signal handler for instance; then detaches, takes out what is
   // left, closes what is in flight and prints the summary. Errors: Internal.
@@ -30,6 +33,10 @@ class Pipeline {
  private:
   Pipeline(Session session, const Options& options, Output& output);
   bool step();
+  absl::Status start_recording(const Options& options, const HostNames& names);
+  Reading reading(Reading::Moment moment, const VmstatReading* vmstat,
+                  const swaptrail_totals& totals) const;
+  void look_for_triggers();
   void drain(uint64_t end_ns);
   absl::Status finish();
   absl::Status tell_last_losses();
@@ -38,6 +45,10 @@ class Pipeline {
   Output& output_;
   Merger merger_;
   Reconstructor reconstructor_;
+  std::unique_ptr<Recorder> recorder_;  // may be null
+  FlightTriggers triggers_;
+  bool flight_ = false;
+  EventSink* sink_ = nullptr;  // the recorder, which hands on, or the reconstructor
   VmstatReading vmstat_begin_;
   swaptrail_totals totals_begin_{};
   StreamCounters stream_;

@@ -45,6 +45,10 @@ vm() {
     return
   fi
   tests/vm/matrix.sh --cases ci
+  echo 'locked down: no probe reads, and still full mode'
+  tests/vm/matrix.sh --kernels '6.12 7.3' --cases nvme-pageout --append lockdown=confidentiality
+  echo 'mode kprobe'
+  tests/vm/matrix.sh --kernels 6.12 --cases zram-anon --daemon-args --mode=kprobe
 }
 
 # Runs a part and keeps its last line back: only the sum of all is printed as such a line.
@@ -54,7 +58,7 @@ part() { # NAME
     d}"
   local code=${PIPESTATUS[0]} p=0 f=0 s=0
   if [ -s "$work/$1" ]; then
-    read -r p f s <<<"$(tail -n1 "$work/$1" | tr -cd '0-9 ' | tr -s ' ')"
+    read -r p f s <<<"$(awk '{ p += $1; f += $3; s += $5 } END { print p, f, s }' "$work/$1")"
     # a part that says nothing failed, and ends badly all the same (75: there was nothing to run)
     if [ "$f" = 0 ] && [ "$code" != 0 ] && [ "$code" != 75 ]; then
       echo "FAILED  $1 ended with code $code"

@@ -59,8 +59,8 @@ absl::Status BlockDecoder::open_column(size_t column, ByteCursor& in, size_t roo
 
 absl::Status BlockDecoder::open_columns(const BlockHead& head, std::string_view payload) {
   // So a small block never takes much memory, whatever it claims.
-  const uint64_t most = (uint64_t{head.events} + 1) * kMaxEventRawBytes +
-                        uint64_t{head.losses} * kMaxColumnBytes;
+  const uint64_t most =
+      (uint64_t{head.events} + 1) * kMaxEventRawBytes + uint64_t{head.losses} * kMaxColumnBytes;
   if (head.raw_bytes > std::min<uint64_t>(most, kMaxBlockRawBytes))
     return bad("a block beyond the limits");
   if (raw_.size() < head.raw_bytes) raw_.resize(head.raw_bytes);

@@ -137,8 +137,8 @@ absl::Status BlockEncoder::put_column(const uint8_t* begin, size_t bytes, std::s
   const auto* stored = reinterpret_cast<const char*>(begin);
   size_t stored_bytes = bytes;
   if (bytes > 0) {
-    const size_t made = ZSTD_compressCCtx(zstd_.get(), scratch_.data(), scratch_.size(), begin,
-                                          bytes, level_);
+    const size_t made =
+        ZSTD_compressCCtx(zstd_.get(), scratch_.data(), scratch_.size(), begin, bytes, level_);
     if (ZSTD_isError(made) != 0)
       return absl::InternalError(absl::StrCat("zstd: ", ZSTD_getErrorName(made)));
     if (made < bytes) {

@@ -56,8 +56,8 @@ class BlockEncoder {
   History history_;
   BlockHead head_;
   std::vector<uint16_t> range_index_;  // by CPU: place in head_.cpus plus 1
-  uint64_t base_ns_ = 0;          // time of the first thing in the block
-  uint64_t loss_base_event_ = 0;  // events before the last loss
+  uint64_t base_ns_ = 0;               // time of the first thing in the block
+  uint64_t loss_base_event_ = 0;       // events before the last loss
   std::array<std::vector<uint8_t>, kColumnCount> columns_;
   std::array<uint8_t*, kColumnCount> at_{};  // where each column goes on
   std::string scratch_;

@@ -87,8 +87,8 @@ std::string make_payload(const RecordingHeader& header) {
 absl::Status parse_payload(std::string_view payload, RecordingHeader& header) {
   Getter get{FieldReader(payload)};
   get(header.event_abi, header.event_bytes);
-  if (get.reader.ok() && (header.event_abi != SWAPTRAIL_ABI_VERSION ||
-                          header.event_bytes != sizeof(swaptrail_event)))
+  if (get.reader.ok() &&
+      (header.event_abi != SWAPTRAIL_ABI_VERSION || header.event_bytes != sizeof(swaptrail_event)))
     return absl::FailedPreconditionError(
         absl::StrCat("the recording has events of ABI version ", header.event_abi, ", ",
                      header.event_bytes, " bytes; this program knows version ",

@@ -27,19 +27,19 @@ struct RecordedHook {
 };
 
 struct RecordingHeader {
-  std::string program;      // "swaptraild 0.1.0"
-  std::string release;      // uname -r
-  std::string machine;      // uname -m
-  std::string boot_id;      // /proc/sys/kernel/random/boot_id
-  std::string mode;         // "full", "kprobe" or "tracepoint"
+  std::string program;  // "swaptraild 0.1.0"
+  std::string release;  // uname -r
+  std::string machine;  // uname -m
+  std::string boot_id;  // /proc/sys/kernel/random/boot_id
+  std::string mode;     // "full", "kprobe" or "tracepoint"
   std::string mode_reason;
   uint32_t event_abi = SWAPTRAIL_ABI_VERSION;
   uint32_t event_bytes = sizeof(swaptrail_event);
-  uint32_t cpus = 0;            // rings
-  uint32_t part = 0;            // of a recording that is spread over several files, from 0
-  uint64_t monotonic_ns = 0;    // the two clocks, read together: an event's time of day is
-  uint64_t realtime_ns = 0;     //   realtime_ns + time_ns - monotonic_ns
-  uint64_t page_frames_base = 0;  // address of the struct page of frame 0, 0 = not known
+  uint32_t cpus = 0;                    // rings
+  uint32_t part = 0;                    // of a recording that is spread over several files, from 0
+  uint64_t monotonic_ns = 0;            // the two clocks, read together: an event's time of day is
+  uint64_t realtime_ns = 0;             //   realtime_ns + time_ns - monotonic_ns
+  uint64_t page_frames_base = 0;        // address of the struct page of frame 0, 0 = not known
   ReconstructorOptions reconstruction;  // as live; has visible_kinds, start_ns and the page sizes
   std::vector<RecordedHook> hooks;
 };

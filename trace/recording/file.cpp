@@ -44,8 +44,8 @@ FileSink::~FileSink() { ::close(file_); }
 absl::Status FileSink::append(std::string_view bytes) {
   size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t written = ::pwrite(file_, bytes.data() + done, bytes.size() - done,
-                                     static_cast<off_t>(size_ + done));
+    const ssize_t written =
+        ::pwrite(file_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(size_ + done));
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) {
       const int error = written < 0 ? errno : ENOSPC;

@@ -39,15 +39,13 @@ absl::Status check_preamble(std::string_view bytes) {
   if (fields.number<uint64_t>() != xxhash64(bytes.substr(0, kPreambleBytes - kHashBytes)))
     return absl::DataLossError("the recording is damaged at byte 0: its preamble");
   if (major > kRecordingMajor || major == 0)
-    return absl::FailedPreconditionError(
-        absl::StrCat("the recording has format version ", major, ".", minor,
-                     ", this program reads up to ", kRecordingMajor,
-                     ".x: please use a newer swaptrail"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the recording has format version ", major, ".", minor, ", this program reads up to ",
+        kRecordingMajor, ".x: please use a newer swaptrail"));
   return absl::OkStatus();
 }
 
-void make_record(uint16_t kind, std::string_view head, std::string_view payload,
-                 std::string& out) {
+void make_record(uint16_t kind, std::string_view head, std::string_view payload, std::string& out) {
   out.clear();
   put_number(out, kRecordMagic);
   put_number(out, kind);
@@ -75,8 +73,7 @@ std::optional<RecordHead> parse_record_head(std::string_view bytes) {
   if (fields.number<uint64_t>() != xxhash64(bytes.substr(0, kRecordHeadBytes - kHashBytes)))
     return std::nullopt;
   if (reserved != 0 || head.kind == 0) return std::nullopt;
-  if (head.head_bytes > kMaxHeadBytes || head.payload_bytes > kMaxPayloadBytes)
-    return std::nullopt;
+  if (head.head_bytes > kMaxHeadBytes || head.payload_bytes > kMaxPayloadBytes) return std::nullopt;
   return head;
 }
 
@@ -111,8 +108,7 @@ absl::StatusOr<BlockHead> parse_block_head(std::string_view bytes) {
   fields.read(head.raw_bytes);
   const auto cpus = fields.number<uint32_t>();
   fields.number<uint32_t>();
-  if (!fields.ok() || cpus != fields.left() / kCpuRangeBytes ||
-      fields.left() % kCpuRangeBytes != 0)
+  if (!fields.ok() || cpus != fields.left() / kCpuRangeBytes || fields.left() % kCpuRangeBytes != 0)
     return absl::DataLossError("a block's head of the wrong size");
   if (head.events > kMaxBlockEvents || head.losses > kMaxBlockEvents || cpus > kMaxBlockCpus ||
       head.raw_bytes > kMaxBlockRawBytes)

@@ -33,9 +33,9 @@ inline constexpr uint32_t kMaxBlockCpus = 4096;
 inline constexpr uint32_t kMaxHeadBytes = kBlockHeadBytes + kMaxBlockCpus * kCpuRangeBytes;
 inline constexpr uint32_t kMaxPayloadBytes = 64 << 20;
 inline constexpr uint32_t kMaxNotePayloadBytes = 4 << 20;  // of a record that is no block or index
-inline constexpr uint32_t kMaxBlockRawBytes = 128 << 20;  // of all columns, uncompressed
-inline constexpr uint32_t kMaxRecords = 1 << 20;          // in an index, hence in a recording
-inline constexpr uint64_t kMaxKeptBytes = 256 << 20;      // of records other than blocks, in memory
+inline constexpr uint32_t kMaxBlockRawBytes = 128 << 20;   // of all columns, uncompressed
+inline constexpr uint32_t kMaxRecords = 1 << 20;           // in an index, hence in a recording
+inline constexpr uint64_t kMaxKeptBytes = 256 << 20;  // of records other than blocks, in memory
 inline constexpr uint32_t kMaxTextBytes = 64 << 10;
 inline constexpr uint32_t kMaxRecordedCpu = 65535;
 
@@ -60,9 +60,7 @@ struct RecordHead {
   uint64_t payload_hash = 0;
 
   bool is(RecordKind other) const { return kind == static_cast<uint16_t>(other); }
-  uint64_t total_bytes() const {
-    return kRecordHeadBytes + uint64_t{head_bytes} + payload_bytes;
-  }
+  uint64_t total_bytes() const { return kRecordHeadBytes + uint64_t{head_bytes} + payload_bytes; }
 };
 
 // What one CPU has in a block.
@@ -81,8 +79,8 @@ struct BlockHead {
   uint32_t losses = 0;    // loss notes, not lost events
   uint64_t first_ns = 0;  // the earliest and the latest of its events, and ends of its losses
   uint64_t last_ns = 0;
-  uint64_t lost = 0;      // events lost
-  uint64_t raw_bytes = 0; // of the columns before compression
+  uint64_t lost = 0;           // events lost
+  uint64_t raw_bytes = 0;      // of the columns before compression
   std::vector<CpuRange> cpus;  // by first appearance
 };
 

@@ -27,8 +27,7 @@ uint64_t History::folio_guess(uint8_t guess, const Trail& trail, const Kind& kin
   return before.folio == kind.folio ? before.next : 0;
 }
 
-uint64_t History::entry_guess(uint8_t guess, const Trail& trail, const Kind& kind,
-                              uint64_t folio) {
+uint64_t History::entry_guess(uint8_t guess, const Trail& trail, const Kind& kind, uint64_t folio) {
   if (guess == kTrail) return trail.entry;
   if (guess == kNext) return kind.entry + kind.nr_pages;
   const Folio& known = folio_slot(folio);

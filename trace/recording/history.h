@@ -27,8 +27,22 @@ namespace swaptrail {
 
 // Bits of an event's mask, and its columns.
 enum class Field : uint8_t {
-  kCpu, kKind, kFolio, kEntry, kTask, kBatch, kState, kResult,  // low byte of the mask
-  kPages, kSequence, kLost, kWord0, kWord1, kWord2, kWord3, kWord4,
+  kCpu,
+  kKind,
+  kFolio,
+  kEntry,
+  kTask,
+  kBatch,
+  kState,
+  kResult,  // low byte of the mask
+  kPages,
+  kSequence,
+  kLost,
+  kWord0,
+  kWord1,
+  kWord2,
+  kWord3,
+  kWord4,
   kCount
 };
 inline constexpr size_t kFieldCount = static_cast<size_t>(Field::kCount);
@@ -52,9 +66,9 @@ class History {
   void pass(Coder& coder, swaptrail_event& event, uint64_t& sequence);
 
  private:
-  static constexpr size_t kCpus = 256;   // contexts; a CPU uses that of its number modulo this
-  static constexpr size_t kKinds = 32;   // likewise
-  static constexpr size_t kTasks = 4;    // per CPU, the most recent first
+  static constexpr size_t kCpus = 256;  // contexts; a CPU uses that of its number modulo this
+  static constexpr size_t kKinds = 32;  // likewise
+  static constexpr size_t kTasks = 4;   // per CPU, the most recent first
   static constexpr size_t kFolios = 8192;
   static constexpr size_t kNames = 512;
 

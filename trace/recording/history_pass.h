@@ -41,7 +41,7 @@ inline void code_bits(Coder& coder, Field field, Number& value,
 // Likewise, but the number itself.
 template <typename Coder, typename Number>
 inline void code_plain(Coder& coder, Field field, Number& value,
-                      std::type_identity_t<Number> predicted) {
+                       std::type_identity_t<Number> predicted) {
   const bool differs = coder.differs(field, Coder::kWrites && value != predicted);
   if (!differs) {
     value = predicted;
@@ -197,8 +197,7 @@ inline void History::pass_mapping(Coder& coder, Kind& kind, uint32_t tid, uint8_
                                   uint64_t* words) {
   code_bits(coder, Field::kWord2, words[2], kind.words[2]);
   const auto owner = static_cast<uint32_t>(words[2]);
-  const uint64_t key =
-      uint64_t{event_kind} << 32 | (event_kind == SWAPTRAIL_SWAP_IN ? tid : owner);
+  const uint64_t key = uint64_t{event_kind} << 32 | (event_kind == SWAPTRAIL_SWAP_IN ? tid : owner);
   Name& name = name_slot(key);
   const bool known = name.key == key;
   const uint64_t base = known ? name.address : std::rotr(kind.words[0], kAddressTurn);

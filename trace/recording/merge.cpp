@@ -25,8 +25,7 @@ class Part {
     losses_.clear();
     ++index_;
     for (;;) {
-      for (; next_loss_ < block_.losses.size() &&
-             block_.losses[next_loss_].before_event <= index_;
+      for (; next_loss_ < block_.losses.size() && block_.losses[next_loss_].before_event <= index_;
            ++next_loss_)
         losses_.push_back(block_.losses[next_loss_].loss);
       if (index_ < block_.events.size()) return true;
@@ -37,8 +36,7 @@ class Part {
       next_loss_ = 0;
       if (!block_.gap.has_value()) continue;
       for (const Gap::Cpu& cpu : block_.gap->cpus)
-        losses_.push_back(
-            {block_.gap->from_ns, block_.gap->to_ns, cpu.events + cpu.lost, cpu.cpu});
+        losses_.push_back({block_.gap->from_ns, block_.gap->to_ns, cpu.events + cpu.lost, cpu.cpu});
     }
   }
 

@@ -12,8 +12,8 @@ absl::Status Damage::status() const {
   if (torn)
     return absl::DataLossError(absl::StrCat("the recording is torn at byte ", offset, ": ", bytes,
                                             " bytes are no whole record"));
-  return absl::DataLossError(absl::StrCat("the recording is damaged at byte ", offset, " (", bytes,
-                                          " bytes): ", what));
+  return absl::DataLossError(
+      absl::StrCat("the recording is damaged at byte ", offset, " (", bytes, " bytes): ", what));
 }
 
 absl::Status RecordingReader::damaged(uint64_t offset, uint64_t bytes, std::string what) {
@@ -31,8 +31,10 @@ absl::StatusOr<RecordingReader::RawRecord> RecordingReader::read_record(const Re
     return damaged(place.offset, place.bytes, "the head of a record");
   const std::string_view rest = std::string_view(record_).substr(kRecordHeadBytes);
   RawRecord record{*fixed, rest.substr(0, fixed->head_bytes), rest.substr(fixed->head_bytes)};
-  if (xxhash64(record.head) != fixed->head_hash) return damaged(place.offset, place.bytes, "the head of a record");
-  if (xxhash64(record.payload) != fixed->payload_hash) return damaged(place.offset, place.bytes, "the payload of a record");
+  if (xxhash64(record.head) != fixed->head_hash)
+    return damaged(place.offset, place.bytes, "the head of a record");
+  if (xxhash64(record.payload) != fixed->payload_hash)
+    return damaged(place.offset, place.bytes, "the payload of a record");
   return record;
 }
 
@@ -69,8 +71,7 @@ absl::Status RecordingReader::decode_block(const RecordPlace& place, RecordedBlo
   if (!head.ok()) return damaged(place.offset, place.bytes, std::string(head.status().message()));
   block.head = *std::move(head);
   absl::Status status = decoder_.decode(block.head, record->payload, block.events, block.losses);
-  if (!status.ok())
-    return damaged(place.offset, place.bytes, std::string(status.message()));
+  if (!status.ok()) return damaged(place.offset, place.bytes, std::string(status.message()));
   if (block.head.first_event != place.first_event || block.head.events != place.events)
     return damaged(place.offset, place.bytes, "a block that is not the one in the index");
   order_known_ = true;
@@ -96,12 +97,12 @@ absl::StatusOr<bool> RecordingReader::next_block(RecordedBlock& block, uint64_t 
     ++next_place_;
     if (next_gap_ < gap_offsets_.size() && gap_offsets_[next_gap_] == place.offset) {
       const Gap& gap = contents_.gaps[next_gap_++];
-      if (gap.to_ns < from_ns || gap.to_ns >= to_ns) continue;
+      if (!is_between(gap.to_ns, from_ns, to_ns)) continue;
       block.gap = gap;
       return true;
     }
     if (!place.is(RecordKind::kBlock)) continue;
-    if (place.last_ns < from_ns || place.first_ns >= to_ns) continue;
+    if (place.last_ns < from_ns || (place.first_ns >= to_ns && to_ns != kNoEnd)) continue;
     absl::Status status = decode_block(place, block);
     if (status.ok()) return true;
     return status;
@@ -134,7 +135,7 @@ class Teller {
   }
 
  private:
-  bool wanted(uint64_t time_ns) const { return time_ns >= from_ns_ && time_ns < to_ns_; }
+  bool wanted(uint64_t time_ns) const { return is_between(time_ns, from_ns_, to_ns_); }
   bool tell_events(const RecordedBlock& block, uint32_t begin, uint32_t end) {
     for (uint32_t i = begin; i < end; ++i) {
       const RecordedEvent& item = block.events[i];
@@ -161,7 +162,7 @@ absl::Status RecordingReader::for_each(EventSink& sink, uint64_t from_ns, uint64
     if (!*more) break;
     if (!teller.tell(block))
       return damaged(places_[next_place_ - 1].offset, places_[next_place_ - 1].bytes,
-                       "an event of an unknown kind");
+                     "an event of an unknown kind");
   }
   return contents_.damages.empty() ? absl::OkStatus() : contents_.damages.front().status();
 }

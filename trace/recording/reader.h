@@ -23,6 +23,13 @@
 
 namespace swaptrail {
 
+inline constexpr uint64_t kNoEnd = std::numeric_limits<uint64_t>::max();
+
+// from_ns <= time < to_ns, where kNoEnd as to_ns is behind every time.
+constexpr bool is_between(uint64_t time_ns, uint64_t from_ns, uint64_t to_ns) {
+  return time_ns >= from_ns && (time_ns < to_ns || to_ns == kNoEnd);
+}
+
 // Bytes that cannot be read.
 struct Damage {
   uint64_t offset = 0;
@@ -43,8 +50,8 @@ struct RecordingContents {
   std::vector<Reading> readings;
   std::vector<Gap> gaps;
   std::vector<Damage> damages;  // found so far, by place; verify() finds all
-  bool finished = false;  // it has its end: writing did not stop in the middle
-  bool indexed = false;   // the index was there and good; else it was rebuilt
+  bool finished = false;        // it has its end: writing did not stop in the middle
+  bool indexed = false;         // the index was there and good; else it was rebuilt
   uint64_t end_ns = 0;    // end of the observation; if not finished, the time of the last event
   uint64_t first_ns = 0;  // of the first and the last event
   uint64_t last_ns = 0;
@@ -79,7 +86,7 @@ class RecordingReader {
   // The next block or gap that has something in from_ns <= time < to_ns; false at the end. DataLoss at
   // damage, with its offset; the call after that goes on behind it. `block` is reused.
   absl::StatusOr<bool> next_block(RecordedBlock& block, uint64_t from_ns = 0,
-                                  uint64_t to_ns = std::numeric_limits<uint64_t>::max());
+                                  uint64_t to_ns = kNoEnd);
   void rewind();
   // Where the block or gap stands that next_block() gave last, and the damage it told last.
   const RecordPlace& place_of_block() const { return places_[next_place_ - 1]; }
@@ -89,7 +96,7 @@ class RecordingReader {
   // gap is told as one loss for each CPU). Errors: DataLoss at the first damage, after everything
   // before it was told; or at the end, if there is damage elsewhere.
   absl::Status for_each(EventSink& sink, uint64_t from_ns = 0,
-                        uint64_t to_ns = std::numeric_limits<uint64_t>::max());
+                        uint64_t to_ns = kNoEnd);
 
   // All records in order, and the bytes of one: for copying. The views live until the next call.
   const std::vector<RecordPlace>& places() const { return places_; }

@@ -54,9 +54,9 @@ absl::Status RecordingReader::read(uint64_t offset, uint64_t count, std::string&
 }
 
 void RecordingReader::add_damage(Damage damage) {
-  const auto place = std::upper_bound(
-      contents_.damages.begin(), contents_.damages.end(), damage.offset,
-      [](uint64_t offset, const Damage& other) { return offset < other.offset; });
+  const auto place =
+      std::upper_bound(contents_.damages.begin(), contents_.damages.end(), damage.offset,
+                       [](uint64_t offset, const Damage& other) { return offset < other.offset; });
   contents_.damages.insert(place, std::move(damage));
 }
 

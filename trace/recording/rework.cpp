@@ -54,8 +54,7 @@ absl::Status Repair::copy_notes_until(uint64_t offset) {
     if (is_of_stream(place) || is_about_the_file(place)) continue;
     auto record = reader_.read_record(place);
     if (!record.ok()) continue;  // in the verdict already
-    absl::Status status =
-        log_.append_copy(record->fixed.kind, record->head, record->payload);
+    absl::Status status = log_.append_copy(record->fixed.kind, record->head, record->payload);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
@@ -181,7 +180,8 @@ absl::StatusOr<Verdict> verify_recording(const ByteSource& source) {
                                    [](const RecordedEvent& e) { return is_valid_event(e.event); });
     if (valid) continue;
     const RecordPlace& place = reader.place_of_block();
-    verdict.damages.push_back({place.offset, place.bytes, false, true, "an event of no known kind"});
+    verdict.damages.push_back(
+        {place.offset, place.bytes, false, true, "an event of no known kind"});
   }
   std::stable_sort(verdict.damages.begin(), verdict.damages.end(),
                    [](const Damage& a, const Damage& b) { return a.offset < b.offset; });

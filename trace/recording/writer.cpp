@@ -22,8 +22,8 @@ absl::StatusOr<std::unique_ptr<RecordingWriter>> RecordingWriter::create(
 absl::StatusOr<std::unique_ptr<RecordingWriter>> RecordingWriter::create(
     ByteSink& sink, const RecordingHeader& header, const Options& options) {
   if (options.block_events == 0 || options.block_events > kMaxBlockEvents)
-    return absl::InvalidArgumentError(
-        absl::StrCat("a block holds 1 to ", kMaxBlockEvents, " events, not ", options.block_events));
+    return absl::InvalidArgumentError(absl::StrCat("a block holds 1 to ", kMaxBlockEvents,
+                                                   " events, not ", options.block_events));
   if (options.level < kLowestLevel || options.level > kHighestLevel)
     return absl::InvalidArgumentError(absl::StrCat("no such level of zstd: ", options.level));
   std::unique_ptr<RecordingWriter> writer(new RecordingWriter(sink, options));

@@ -32,8 +32,8 @@ class RecordingWriter {
     int level = 1;                  // of zstd: -50 ... 19; 1 is fast
   };
   struct Counters {
-    uint64_t events = 0;      // in blocks that the sink took
-    uint64_t lost = 0;        // told by the losses in them
+    uint64_t events = 0;  // in blocks that the sink took
+    uint64_t lost = 0;    // told by the losses in them
     uint64_t blocks = 0;
     uint64_t bytes = 0;       // all that the sink took
     uint64_t raw_bytes = 0;   // of the blocks' columns before compression

@@ -1,0 +1,260 @@
+#include "daemon/recorder.h"
+
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "daemon/proc.h"
+#include "daemon/session.h"
+
+namespace swaptrail {
+namespace {
+
+constexpr uint64_t kFlushEvery_ns = 1'000'000'000;
+constexpr size_t kMaxCgroups = 65536;  // names kept; the events have the ids in any case
+constexpr const char* kEnding = ".swaptrail";
+
+// 20261121T203000Z
+std::string time_of_day(uint64_t realtime_ns) {
+  const time_t seconds = static_cast<time_t>(realtime_ns / 1'000'000'000);
+  tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &parts);
+  return text;
+}
+
+uint64_t realtime_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+std::string first_line(const std::string& path) {
+  const auto text = read_file(path);
+  return text.ok() ? text->substr(0, text->find('\n')) : "";
+}
+
+// The cgroup that an event names, or 0.
+uint64_t cgroup_of(const swaptrail_event& event) {
+  switch (event.kind) {
+    case SWAPTRAIL_RECLAIM_BEGIN: return event.u.begin.cgroup;
+    case SWAPTRAIL_UNMAPPED_ONE: return event.u.map.value;
+    case SWAPTRAIL_RECLAIM_END:
+    case SWAPTRAIL_SWAP_IN: return 0;
+    default: return event.u.page.cgroup;
+  }
+}
+
+}  // namespace
+
+RecordingHeader host_header() {
+  RecordingHeader header;
+  utsname host{};
+  uname(&host);
+  header.program = "swaptraild " SWAPTRAIL_VERSION;
+  header.release = host.release;
+  header.machine = host.machine;
+  header.boot_id = first_line("/proc/sys/kernel/random/boot_id");
+  header.monotonic_ns = monotonic_ns();
+  header.realtime_ns = realtime_ns();
+  return header;
+}
+
+// "Filename Type Size Used Priority", size in KiB. The kernel lists them by type (mm/swapfile.c
+// swap_start), so the place is the type unless an area before it was swapped off.
+std::vector<SwapArea> host_areas(std::string_view proc_swaps, uint64_t now_ns) {
+  std::vector<SwapArea> areas;
+  const absl::string_view text(proc_swaps.data(), proc_swaps.size());
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    const std::vector<absl::string_view> fields =
+        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
+    uint64_t kib = 0;
+    SwapArea area;
+    if (fields.size() != 5 || !absl::SimpleAtoi(fields[2], &kib)) continue;  // the heading
+    if (!absl::SimpleAtoi(fields[4], &area.priority)) continue;
+    area.at_ns = now_ns;
+    area.bytes = kib * 1024;
+    area.type = static_cast<uint32_t>(areas.size());
+    area.path = std::string(fields[0]);
+    areas.push_back(std::move(area));
+  }
+  return areas;
+}
+
+Recorder::Recorder(const RecorderOptions& options, RecordingHeader header,
+                   std::vector<SwapArea> areas, const Names& names, EventSink& next)
+    : options_(options),
+      header_(std::move(header)),
+      areas_(std::move(areas)),
+      names_(names),
+      next_(next) {}
+
+absl::StatusOr<std::unique_ptr<Recorder>> Recorder::create(const RecorderOptions& options,
+                                                           RecordingHeader header,
+                                                           std::vector<SwapArea> areas,
+                                                           const Names& names, EventSink& next) {
+  mkdir(options.dir.c_str(), 0700);
+  std::unique_ptr<Recorder> recorder(
+      new Recorder(options, std::move(header), std::move(areas), names, next));
+  auto part = recorder->open_part(monotonic_ns());
+  if (!part.ok()) return part.status();
+  recorder->part_ = *std::move(part);
+  return recorder;
+}
+
+// A part knows everything that the ones before it knew.
+absl::StatusOr<Recorder::Part> Recorder::open_part(uint64_t now_ns) {
+  Part part;
+  part.begun_ns = now_ns;
+  if (options_.flight) {
+    part.sink = std::make_unique<StringSink>();
+  } else {
+    const std::string name = absl::StrFormat("%s-%04d%s", time_of_day(header_.realtime_ns),
+                                             status_.parts, kEnding);
+    part.path = options_.dir + "/" + name;
+    auto file = FileSink::create(part.path);
+    if (!file.ok()) return file.status();
+    part.sink = *std::move(file);
+  }
+  header_.part = static_cast<uint32_t>(status_.parts);
+  auto writer = RecordingWriter::create(*part.sink, header_);
+  if (!writer.ok()) {
+    if (!part.path.empty()) std::filesystem::remove(part.path);
+    return writer.status();
+  }
+  part.writer = *std::move(writer);
+  for (const SwapArea& area : areas_) note(part.writer->add(area));
+  for (const auto& [id, cgroup] : cgroups_) note(part.writer->add(cgroup));
+  for (const Reading& reading : begin_) note(part.writer->add(reading));
+  status_.parts++;
+  return part;
+}
+
+// A refusal of the sink pauses the writer by itself; here it is only told, once.
+void Recorder::note(const absl::Status& status) {
+  if (status.ok()) return;
+  status_.pauses++;
+  status_.paused = true;
+  status_.why = std::string(status.message());
+  std::fprintf(stderr, "swaptraild: recording stopped: %s; the observation goes on\n",
+               status_.why.c_str());
+}
+
+void Recorder::on_event(const swaptrail_event& event, uint64_t sequence) {
+  const uint64_t cgroup = cgroup_of(event);
+  if (cgroup != 0 && cgroup != last_cgroup_) learn_cgroup(cgroup, event.time_ns);
+  if (absl::Status status = part_.writer->add(event, sequence); !status.ok()) note(status);
+  next_.on_event(event, sequence);
+}
+
+void Recorder::on_loss(const Loss& loss) {
+  note(part_.writer->add(loss));
+  next_.on_loss(loss);
+}
+
+void Recorder::learn_cgroup(uint64_t id, uint64_t now_ns) {
+  last_cgroup_ = id;
+  if (cgroups_.contains(id) || cgroups_.size() >= kMaxCgroups) return;
+  const auto path = names_.cgroup_path(id);
+  if (!path) return;
+  const CgroupName& name =
+      cgroups_.emplace(id, CgroupName{now_ns, id, std::string(*path)}).first->second;
+  note(part_.writer->add(name));
+}
+
+void Recorder::add(const Reading& reading) {
+  if (reading.moment == Reading::Moment::kBegin) begin_.push_back(reading);
+  note(part_.writer->add(reading));
+}
+
+void Recorder::tick(uint64_t now_ns) {
+  if (now_ns - flushed_ns_ < kFlushEvery_ns) return;
+  flushed_ns_ = now_ns;
+  if (part_.writer->paused()) {
+    if (!part_.writer->resume(now_ns).ok()) return;
+    status_.paused = false;
+    std::fprintf(stderr, "swaptraild: recording goes on\n");
+  }
+  note(part_.writer->flush());
+  const bool old = now_ns - part_.begun_ns >= options_.part_age_ns;
+  const uint64_t limit =
+      options_.flight ? std::max<uint64_t>(1 << 20, options_.total_bytes / 8) : options_.part_bytes;
+  if (old || part_.writer->counters().bytes >= limit) change_part(now_ns);
+  keep_below_total();
+}
+
+// If the next part can't be opened (disk full) the old one just goes on.
+void Recorder::change_part(uint64_t now_ns) {
+  auto next = open_part(now_ns);
+  if (!next.ok()) return;
+  close_part(now_ns);
+  part_ = *std::move(next);
+}
+
+void Recorder::close_part(uint64_t end_ns) {
+  note(part_.writer->finish(end_ns));
+  status_.events_skipped += part_.writer->counters().skipped;
+  if (options_.flight) kept_.push_back(std::move(static_cast<StringSink&>(*part_.sink).text));
+}
+
+uint64_t Recorder::flight_bytes() const {
+  uint64_t sum = part_.writer->counters().bytes;
+  for (const std::string& part : kept_) sum += part.size();
+  return sum;
+}
+
+void Recorder::keep_below_total() {
+  namespace fs = std::filesystem;
+  while (options_.flight && !kept_.empty() && flight_bytes() > options_.total_bytes) {
+    kept_.pop_front();
+    status_.parts_dropped++;
+  }
+  if (options_.flight) return;
+  std::vector<std::pair<std::string, uint64_t>> files;
+  uint64_t sum = 0;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(options_.dir, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!absl::EndsWith(name, kEnding) || absl::StartsWith(name, "flight-")) continue;
+    const uint64_t size = entry.file_size(error);
+    files.emplace_back(entry.path().string(), error ? 0 : size);
+    sum += files.back().second;
+  }
+  std::sort(files.begin(), files.end());  // the names begin with the time
+  for (const auto& [path, size] : files) {
+    if (sum <= options_.total_bytes || path == part_.path) break;
+    if (!fs::remove(path, error)) continue;
+    sum -= size;
+    status_.parts_dropped++;
+  }
+}
+
+absl::Status Recorder::trigger(const std::string& reason, uint64_t now_ns) {
+  change_part(now_ns);
+  const std::string base =
+      absl::StrCat(options_.dir, "/flight-", time_of_day(realtime_ns()), "-", reason, "-");
+  int number = 0;
+  for (const std::string& bytes : kept_) {
+    auto file = FileSink::create(absl::StrCat(base, absl::Dec(number++, absl::kZeroPad4), kEnding));
+    if (!file.ok()) return file.status();
+    if (absl::Status status = (*file)->append(bytes); !status.ok()) return status;
+  }
+  kept_.clear();
+  status_.triggers++;
+  return absl::OkStatus();
+}
+
+void Recorder::finish(uint64_t end_ns) { close_part(end_ns); }
+
+}  // namespace swaptrail

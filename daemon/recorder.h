@@ -1,0 +1,109 @@
+// Writes the ordered stream into recordings on its way to the reconstructor.
+//
+// Two ways to keep it: a series of files with limits on size, age and sum (--record), or the last
+// minutes in memory, written to files when something happens (--flight). Each file, or part, is a
+// recording of its own with its own header, names and areas; `swaptrail merge` joins them.
+//
+// Pipeline thread only. A block is compressed and written where it fills, once in some 16,384
+// events; a disk that is full pauses the recording, never the observation, and the gap is told in
+// the recording once there is room again.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "trace/merger.h"
+#include "trace/print.h"
+#include "trace/recording/contents.h"
+#include "trace/recording/file.h"
+#include "trace/recording/writer.h"
+
+namespace swaptrail {
+
+struct RecorderOptions {
+  std::string dir;                     // must exist or be creatable; files are 0600
+  bool flight = false;                 // keep in memory until trigger()
+  uint64_t part_bytes = 64ULL << 20;   // a new part after this many bytes ...
+  uint64_t part_age_ns = 3600ULL * 1'000'000'000;  // ... or this long
+  uint64_t total_bytes = 1ULL << 30;   // of all parts in `dir`, or in memory: the oldest go
+};
+
+class Recorder : public EventSink {
+ public:
+  struct Status {
+    uint64_t parts = 0;          // begun
+    uint64_t parts_dropped = 0;  // the oldest ones, to stay below total_bytes
+    uint64_t triggers = 0;
+    uint64_t pauses = 0;
+    uint64_t events_skipped = 0;
+    bool paused = false;
+    std::string why;  // of the last pause
+  };
+
+  // Opens the first part. `names` and `next` must outlive it. `header` is completed for each part.
+  // Errors: of the directory and of FileSink::create.
+  static absl::StatusOr<std::unique_ptr<Recorder>> create(const RecorderOptions& options,
+                                                          RecordingHeader header,
+                                                          std::vector<SwapArea> areas,
+                                                          const Names& names, EventSink& next);
+
+  void on_event(const swaptrail_event& event, uint64_t sequence) override;
+  void on_loss(const Loss& loss) override;
+
+  // A reading for the trust number; the first one is repeated in every part.
+  void add(const Reading& reading);
+
+  // Now and then: closes the open block each second, so that a crash loses no more; begins a new
+  // part where one is due; tries again after a pause.
+  void tick(uint64_t now_ns);
+
+  // Flight: writes what is in memory to files "flight-..." in `dir` and goes on. Errors: of the files.
+  absl::Status trigger(const std::string& reason, uint64_t now_ns);
+
+  void finish(uint64_t end_ns);
+  const Status& status() const { return status_; }
+
+ private:
+  struct Part {
+    std::unique_ptr<ByteSink> sink;
+    std::unique_ptr<RecordingWriter> writer;
+    uint64_t begun_ns = 0;
+    std::string path;  // empty in flight mode
+  };
+
+  Recorder(const RecorderOptions& options, RecordingHeader header, std::vector<SwapArea> areas,
+           const Names& names, EventSink& next);
+  absl::StatusOr<Part> open_part(uint64_t now_ns);
+  void change_part(uint64_t now_ns);
+  void close_part(uint64_t end_ns);
+  void keep_below_total();
+  void learn_cgroup(uint64_t id, uint64_t now_ns);
+  void note(const absl::Status& status);
+  uint64_t flight_bytes() const;
+
+  RecorderOptions options_;
+  RecordingHeader header_;
+  std::vector<SwapArea> areas_;
+  const Names& names_;
+  EventSink& next_;
+  Part part_;
+  std::deque<std::string> kept_;  // flight: closed parts, oldest first
+  absl::flat_hash_map<uint64_t, CgroupName> cgroups_;
+  uint64_t last_cgroup_ = 0;
+  std::vector<Reading> begin_;
+  uint64_t flushed_ns_ = 0;
+  Status status_;
+};
+
+// The header of a recording made on this host, but for what the session knows; swap areas as
+// /proc/swaps lists them.
+RecordingHeader host_header();
+std::vector<SwapArea> host_areas(std::string_view proc_swaps, uint64_t now_ns);
+
+}  // namespace swaptrail
