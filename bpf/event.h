@@ -94,7 +94,7 @@ struct swaptrail_event {
 	__u64 folio;    /* address of its first struct page: identity, never shown to users */
 	__u64 entry;    /* swp_entry_t: type << 58 | offset; of the first page; 0 = none
 			 * (offset 0 holds the area's header, so 0 is never a real entry) */
-	__u64 batch_ns; /* time_ns at which the task's reclaim batch began, 0 outside a batch */
+	__u64 batch_ns; /* when the task's reclaim batch began (a little before its RECLAIM_BEGIN), 0 outside one */
 	__u32 tid;      /* the running thread: the reclaimer, or the faulting thread */
 	__u32 tgid;
 	__u32 lost; /* records of this CPU that found no room before this one, modulo 2^32 */
