@@ -48,7 +48,8 @@ bool FlightTriggers::oom_happened(uint64_t now_ns) {
 std::string FlightTriggers::poll(uint64_t now_ns) {
   if (requested.exchange(false, std::memory_order_relaxed)) return "signal";
   pollfd watched{pressure_, POLLPRI, 0};
-  if (pressure_ >= 0 && ::poll(&watched, 1, 0) > 0 && (watched.revents & POLLPRI)) return "pressure";
+  if (pressure_ >= 0 && ::poll(&watched, 1, 0) > 0 && (watched.revents & POLLPRI))
+    return "pressure";
   return oom_happened(now_ns) ? "oom" : "";
 }
 

@@ -35,7 +35,7 @@ struct Options : PrintFilter {
 
   // recording: a directory, or none
   std::string record_dir;
-  std::string flight_dir;     // keep in memory, write here when something happens
+  std::string flight_dir;       // keep in memory, write here when something happens
   std::string flight_pressure;  // a threshold of /proc/pressure/memory
   size_t part_mib = 64;
   size_t part_age_s = 3600;

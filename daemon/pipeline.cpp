@@ -105,9 +105,10 @@ absl::Status Pipeline::start_recording(const Options& options, const HostNames& 
   header.reconstruction = reconstructor_options(session_, options);
   header.hooks = recorded_hooks(session_.plan());
   const auto swaps = read_file("/proc/swaps");
-  auto recorder = Recorder::create(
-      recording, std::move(header),
-      swaps.ok() ? host_areas(*swaps, monotonic_ns()) : std::vector<SwapArea>(), names, reconstructor_);
+  auto recorder =
+      Recorder::create(recording, std::move(header),
+                       swaps.ok() ? host_areas(*swaps, monotonic_ns()) : std::vector<SwapArea>(),
+                       names, reconstructor_);
   if (!recorder.ok()) return recorder.status();
   recorder_ = *std::move(recorder);
   flight_ = flight;

@@ -5,9 +5,9 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "daemon/flight_triggers.h"
 #include "daemon/options.h"
 #include "daemon/output.h"
-#include "daemon/flight_triggers.h"
 #include "daemon/proc.h"
 #include "daemon/recorder.h"
 #include "daemon/session.h"

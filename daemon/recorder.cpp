@@ -48,11 +48,15 @@ std::string first_line(const std::string& path) {
 // The cgroup that an event names, or 0.
 uint64_t cgroup_of(const swaptrail_event& event) {
   switch (event.kind) {
-    case SWAPTRAIL_RECLAIM_BEGIN: return event.u.begin.cgroup;
-    case SWAPTRAIL_UNMAPPED_ONE: return event.u.map.value;
+    case SWAPTRAIL_RECLAIM_BEGIN:
+      return event.u.begin.cgroup;
+    case SWAPTRAIL_UNMAPPED_ONE:
+      return event.u.map.value;
     case SWAPTRAIL_RECLAIM_END:
-    case SWAPTRAIL_SWAP_IN: return 0;
-    default: return event.u.page.cgroup;
+    case SWAPTRAIL_SWAP_IN:
+      return 0;
+    default:
+      return event.u.page.cgroup;
   }
 }
 
@@ -120,8 +124,8 @@ absl::StatusOr<Recorder::Part> Recorder::open_part(uint64_t now_ns) {
   if (options_.flight) {
     part.sink = std::make_unique<StringSink>();
   } else {
-    const std::string name = absl::StrFormat("%s-%04d%s", time_of_day(header_.realtime_ns),
-                                             status_.parts, kEnding);
+    const std::string name =
+        absl::StrFormat("%s-%04d%s", time_of_day(header_.realtime_ns), status_.parts, kEnding);
     part.path = options_.dir + "/" + name;
     auto file = FileSink::create(part.path);
     if (!file.ok()) return file.status();

@@ -27,11 +27,11 @@
 namespace swaptrail {
 
 struct RecorderOptions {
-  std::string dir;                     // must exist or be creatable; files are 0600
-  bool flight = false;                 // keep in memory until trigger()
-  uint64_t part_bytes = 64ULL << 20;   // a new part after this many bytes ...
+  std::string dir;                                 // must exist or be creatable; files are 0600
+  bool flight = false;                             // keep in memory until trigger()
+  uint64_t part_bytes = 64ULL << 20;               // a new part after this many bytes ...
   uint64_t part_age_ns = 3600ULL * 1'000'000'000;  // ... or this long
-  uint64_t total_bytes = 1ULL << 30;   // of all parts in `dir`, or in memory: the oldest go
+  uint64_t total_bytes = 1ULL << 30;  // of all parts in `dir`, or in memory: the oldest go
 };
 
 class Recorder : public EventSink {

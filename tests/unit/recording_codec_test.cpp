@@ -88,6 +88,35 @@ TEST(RecordingCodec, ManyCpus) {
   for (const RecordPlace& place : places_of(bytes)) EXPECT_LE(place.events, kMaxBlockCpus);
 }
 
+// No block needs another: a reader may begin anywhere.
+TEST(RecordingCodec, BlocksStandAlone) {
+  const auto stream =
+      make_stream({.cpus = 2, .events_per_cpu = 3000, .synchronous = false, .lose_every = 300});
+  const std::string bytes = record(stream, 500);
+  const ViewSource source(bytes);
+  auto reader = RecordingReader::open(source).value();
+  auto backwards = reader->places();
+  std::reverse(backwards.begin(), backwards.end());
+  for (const RecordPlace& place : backwards) {
+    if (!place.is(RecordKind::kBlock)) continue;
+    reader->rewind();
+    RecordedBlock block;
+    do {
+      ASSERT_TRUE(reader->next_block(block, place.last_ns, kNoEnd).value());
+    } while (block.head.first_event != place.first_event);
+    std::vector<swaptrail_event> events;
+    uint64_t first = 0;
+    for (const StreamItem& item : stream) {
+      if (item.is_loss) continue;
+      if (first++ >= place.first_event && events.size() < place.events)
+        events.push_back(item.event);
+    }
+    ASSERT_EQ(block.events.size(), events.size());
+    for (size_t i = 0; i < events.size(); ++i)
+      ASSERT_EQ(std::memcmp(&block.events[i].event, &events[i], sizeof(events[i])), 0);
+  }
+}
+
 TEST(RecordingCodec, OutOfOrderTimes) {
   auto stream = make_stream({.cpus = 2, .events_per_cpu = 300});
   std::swap(stream[10], stream[200]);

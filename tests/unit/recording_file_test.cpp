@@ -24,6 +24,7 @@ TEST(RecordingFile, ContentsComeBack) {
   EXPECT_EQ(make_payload(contents.header), make_payload(test_header()));
   EXPECT_EQ(contents.header.hooks.at(1).costs, "splits are not seen");
   EXPECT_EQ(contents.header.reconstruction.max_attempts, 77u);
+  EXPECT_EQ(contents.header.mode_reason, "tracing works");
   EXPECT_EQ(contents.areas.at(0).path, "/dev/zram0");
   EXPECT_EQ(contents.areas.at(0).priority, -2);
   EXPECT_EQ(contents.areas.at(0).synchronous, Known::kYes);
@@ -141,6 +142,7 @@ TEST(RecordingFile, GoesOnBehindDamage) {
                            : '.';
       }
       EXPECT_EQ(seen, "0x23.") << into << indexed;
+      for (const Damage& damage : reader->contents().damages) EXPECT_FALSE(damage.torn);
     }
   }
 }
@@ -156,6 +158,51 @@ TEST(RecordingFile, MissingBlockIsNoticed) {
   const Replay back = replay(bytes);
   EXPECT_EQ(back.status.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(back.items.size(), 16u);
+}
+
+// An index that is whole and does not tell all is not believed.
+TEST(RecordingFile, IndexMustAccountForEveryByte) {
+  const std::string whole = record(small_stream(), 16);
+  const auto places = places_of(whole);
+  const RecordPlace& index = places[places.size() - 2];
+  std::string unknown, end_head, end;
+  make_record(99, {}, "payload", unknown);
+  put_end_head({5, index.offset + unknown.size(), 80}, end_head);
+  make_record(static_cast<uint16_t>(RecordKind::kEnd), end_head, {}, end);
+  const Replay back = replay(whole.substr(0, index.offset) + unknown +
+                             whole.substr(index.offset, index.bytes) + end);
+  EXPECT_TRUE(back.status.ok()) << back.status;
+  EXPECT_FALSE(back.contents.indexed);
+  EXPECT_EQ(back.contents.unknown_records, 1u);
+}
+
+// However long the damage is, the record behind it is found.
+TEST(RecordingFile, SearchFindsTheNextRecord) {
+  const auto stream = make_stream({.cpus = 1, .events_per_cpu = 64});
+  const std::string whole = record(stream, 16);
+  const uint64_t at = places_of(whole)[1].offset;
+  for (uint64_t length = (64 << 10) - 60; length < (64 << 10) + 20; ++length) {
+    std::string bytes = whole;
+    bytes.insert(at, std::string(length, 'S'));
+    const ViewSource source(bytes);
+    const auto verdict = verify_recording(source);
+    ASSERT_EQ(verdict->damages.size(), 1u) << length;
+    EXPECT_EQ(verdict->damages[0].offset, at);
+    EXPECT_EQ(verdict->damages[0].bytes, length);
+    EXPECT_EQ(verdict->events, stream.size());
+  }
+}
+
+// The live path lets no such event through: the reconstructor must not see one.
+TEST(RecordingFile, EventsOfNoKnownKindAreRefused) {
+  auto stream = make_stream({.cpus = 1, .events_per_cpu = 64});
+  stream[40].event.kind = SWAPTRAIL_KIND_END;
+  const std::string bytes = record(stream, 16);
+  const Replay back = replay(bytes);
+  EXPECT_EQ(back.status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(back.items.size(), 40u);
+  const ViewSource source(bytes);
+  EXPECT_EQ(verify_recording(source)->damages.size(), 1u);
 }
 
 TEST(RecordingFile, UnknownKindsAreSkipped) {
@@ -237,6 +284,12 @@ TEST(RecordingFile, Limits) {
   std::string fixed;
   make_record(static_cast<uint16_t>(RecordKind::kBlock), std::string(kMaxHeadBytes + 1, 'x'), "",
               fixed);
+  EXPECT_FALSE(parse_record_head(fixed).has_value());
+  make_record(99, {}, {}, fixed);
+  const uint32_t too_long = kMaxPayloadBytes + 1;
+  std::memcpy(fixed.data() + 12, &too_long, sizeof(too_long));
+  const uint64_t hash = xxhash64(std::string_view(fixed).substr(0, 32));
+  std::memcpy(fixed.data() + 32, &hash, sizeof(hash));
   EXPECT_FALSE(parse_record_head(fixed).has_value());
   Reading reading;
   EXPECT_EQ(parse_payload(std::string(64, '\xff'), reading).code(), absl::StatusCode::kDataLoss);

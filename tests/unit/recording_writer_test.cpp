@@ -122,6 +122,24 @@ TEST(RecordingWriter, NoteFindsTheDiskFull) {
   EXPECT_EQ(back.items.size(), 11u);
 }
 
+// The disk is full again in the middle of what waited: nothing is written twice or forgotten.
+TEST(RecordingWriter, DiskFullAgain) {
+  SmallDisk disk;
+  auto writer = RecordingWriter::create(disk, test_header()).value();
+  writer->pause("told to", 1);
+  for (uint64_t i = 0; i < 5; ++i)
+    ASSERT_TRUE(writer->add(CgroupName{1, i, std::string(200, 'x')}).ok());
+  disk.room = 850;
+  EXPECT_FALSE(writer->resume(2).ok());
+  EXPECT_TRUE(writer->paused());
+  disk.room = SIZE_MAX;
+  ASSERT_TRUE(writer->finish(3).ok());
+  const Replay back = replay(disk.text);
+  ASSERT_EQ(back.contents.cgroups.size(), 5u);
+  for (uint64_t i = 0; i < 5; ++i) EXPECT_EQ(back.contents.cgroups[i].id, i);
+  EXPECT_EQ(back.contents.gaps.size(), 2u);
+}
+
 TEST(RecordingWriter, NotesThatWaitAreBounded) {
   SmallDisk disk;
   auto writer = RecordingWriter::create(disk, test_header()).value();

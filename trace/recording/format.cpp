@@ -14,7 +14,9 @@ constexpr size_t kHashBytes = 8;
 
 }  // namespace
 
-uint64_t xxhash64(std::string_view bytes) { return XXH64(bytes.data(), bytes.size(), 0); }
+uint64_t xxhash64(std::string_view bytes) {
+  return XXH64(bytes.empty() ? "" : bytes.data(), bytes.size(), 0);
+}
 
 std::string make_preamble() {
   std::string out(kRecordingMagic, sizeof(kRecordingMagic));

@@ -103,7 +103,6 @@ absl::Status Merge::tell_missing(Part& part, Cpu& cpu) {
   const swaptrail_event& event = part.event().event;
   const Loss loss{std::min<uint64_t>(cpu.last_ns, event.time_ns), event.time_ns,
                   *first - cpu.next_sequence, event.cpu};
-  cpu.next_sequence = *first;
   return writer_.add(loss);
 }
 

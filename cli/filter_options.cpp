@@ -1,0 +1,35 @@
+#include "cli/filter_options.h"
+
+#include <map>
+
+#include "cli/time_range.h"
+#include "trace/decode.h"
+
+namespace swaptrail {
+namespace {
+
+std::map<std::string, Outcome> outcome_names() {
+  std::map<std::string, Outcome> names;
+  for (int index = 0; index < static_cast<int>(Outcome::kCount); ++index) {
+    const auto outcome = static_cast<Outcome>(index);
+    names.emplace(outcome_name(outcome), outcome);
+  }
+  return names;
+}
+
+}  // namespace
+
+void add_filter_options(CLI::App& command, PrintFilter& filter) {
+  command.add_option("--pid", filter.pids, "only pages of these processes");
+  command.add_option("--cgroup", filter.cgroup,
+                     "only pages charged to this cgroup or below, e.g. /system.slice");
+  command.add_option("--outcome", filter.outcomes, "only lifecycles with these outcomes")
+      ->transform(CLI::CheckedTransformer(outcome_names()));
+}
+
+void add_range_options(CLI::App& command, std::string& from, std::string& to) {
+  command.add_option("--from", from, std::string("begin here: ") + kMomentSyntax);
+  command.add_option("--to", to, "end before this; likewise");
+}
+
+}  // namespace swaptrail

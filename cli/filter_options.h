@@ -1,0 +1,17 @@
+// --pid, --cgroup, --outcome, --from and --to, which several commands have.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "trace/printer.h"
+
+namespace swaptrail {
+
+// As those of swaptraild. `filter` must live as long as `command`.
+void add_filter_options(CLI::App& command, PrintFilter& filter);
+
+// For parse_range() of cli/time_range.h. Both must live as long as `command`.
+void add_range_options(CLI::App& command, std::string& from, std::string& to);
+
+}  // namespace swaptrail

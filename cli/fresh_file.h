@@ -1,0 +1,48 @@
+// Output that is there as a whole or not at all.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "trace/recording/bytes.h"
+#include "trace/recording/file.h"
+
+namespace swaptrail {
+
+// A file that is written under another name beside `path` and gets its own by commit(). Without
+// commit() nothing stays behind, not even after SIGINT or SIGTERM. One at a time; one thread.
+class FreshFile : public ByteSink {
+ public:
+  // Errors: AlreadyExists (there is something at `path`, and not `force`), InvalidArgument (it is no
+  // regular file, whatever `force`), and those of FileSink::create.
+  static absl::StatusOr<std::unique_ptr<FreshFile>> create(const std::string& path, bool force);
+  ~FreshFile() override;
+  FreshFile(const FreshFile&) = delete;
+  FreshFile& operator=(const FreshFile&) = delete;
+
+  absl::Status append(std::string_view bytes) override { return file_->append(bytes); }
+
+  // On the disk, then in its place. Errors: AlreadyExists (somebody was faster), ResourceExhausted,
+  // Internal.
+  absl::Status commit();
+  uint64_t size() const { return file_->size(); }
+
+ private:
+  FreshFile(std::string path, std::string temporary, bool force);
+
+  const std::string path_;
+  const std::string temporary_;
+  const bool force_;
+  std::unique_ptr<FileSink> file_;
+};
+
+// Standard output. Errors: Internal, with errno's text.
+class StandardOutput : public ByteSink {
+ public:
+  absl::Status append(std::string_view bytes) override;
+};
+
+}  // namespace swaptrail

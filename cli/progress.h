@@ -1,0 +1,45 @@
+// How far a long piece of work is, for somebody who waits at a terminal.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace swaptrail {
+
+// A bar on stderr, from half a second on, ten times a second at most, gone at the end. One thread.
+class Progress {
+ public:
+  enum class Style {
+    kSilent,
+    kPlain,  // for NO_COLOR and dumb terminals: carriage returns, no other control codes
+    kBar,
+  };
+  // Silent unless stderr is a terminal, or if stdout is one too and `prints` says that the command
+  // writes there meanwhile.
+  static Style style_here(bool prints);
+
+  Progress(std::string label, Style style);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void expect(uint64_t bytes) { expected_ += bytes; }
+  void add(uint64_t bytes);
+
+  // The line for `done` of `expected`, without control codes: "verify [####......]  42 %".
+  static std::string line(const std::string& label, uint64_t done, uint64_t expected);
+
+ private:
+  void draw();
+  void erase();
+
+  const std::string label_;
+  const Style style_;
+  uint64_t expected_ = 0;
+  uint64_t done_ = 0;
+  size_t drawn_ = 0;  // length of the line on the screen
+  std::chrono::steady_clock::time_point next_draw_;
+};
+
+}  // namespace swaptrail

@@ -1,0 +1,78 @@
+#include "cli/replay.h"
+
+#include <map>
+#include <memory>
+
+#include "cli/complaint.h"
+#include "cli/filter_options.h"
+#include "cli/fresh_file.h"
+#include "cli/playback.h"
+#include "trace/closing.h"
+
+namespace swaptrail {
+namespace {
+
+class StandardPrinter : public Printer {
+ public:
+  using Printer::Printer;
+
+ protected:
+  bool write(std::string_view text) override { return output_.append(text).ok(); }
+
+ private:
+  StandardOutput output_;
+};
+
+// As live; of a part of the time there is no trust number, for the readings are of the whole.
+void print_summary(const Observation& observation, const TimeRange& range, const Played& played,
+                   Printer& printer) {
+  std::vector<Reading> readings;
+  if (range.whole() && played.damage.ok()) readings = observation.readings();
+  StreamCounters stream = stream_counters_of(readings);
+  stream.late = std::max(stream.late, played.late);
+  printer.print_summary(
+      played.counters, stream,
+      reconcile_readings(readings, observation.header().reconstruction.visible_kinds));
+}
+
+}  // namespace
+
+int replay(const ReplayOptions& options) {
+  Progress progress("replay", Progress::style_here(options.print != PrintFormat::kNone));
+  auto observation = Observation::open(options.files, progress);
+  if (!observation.ok()) return complain_of_input(observation.status());
+  const auto range = parse_range(options.from, options.to, observation->header());
+  if (!range.ok())
+    return complain(kUnusable, std::string(range.status().message()), "see swaptrail replay --help");
+
+  RecordedNames names(*observation);
+  StandardPrinter printer(options.print, options.filter, names);
+  printer.set_start(observation->header().reconstruction.start_ns);
+  const Played played = play(*observation, *range, names, printer);
+  print_summary(*observation, *range, played, printer);
+  if (!played.damage.ok()) return complain_of_input(played.damage);
+  if (printer.failed()) return complain(kNotWritten, "can't write", "the rest is not printed");
+  return printer.summary().violations() > 0 ? kFound : kDone;
+}
+
+void add_replay(CLI::App& app, int& code) {
+  auto options = std::make_shared<ReplayOptions>();
+  CLI::App* command =
+      app.add_subcommand("replay", "print what swaptraild printed while this was recorded");
+  command->footer(std::string(kExitCodes) +
+                  "\nExamples:\n"
+                  "  swaptrail replay run.swaptrail\n"
+                  "  swaptrail replay /var/lib/swaptrail/*.swaptrail --print=jsonl --pid=4711\n"
+                  "  swaptrail replay run.swaptrail --from=1.5s --to=1.7s");
+  command->add_option("FILE", options->files, "a recording, or all parts of one")->required();
+  const std::map<std::string, PrintFormat> formats{{"text", PrintFormat::kText},
+                                                   {"jsonl", PrintFormat::kJsonl},
+                                                   {"none", PrintFormat::kNone}};
+  command->add_option("--print", options->print, "text, jsonl or none")
+      ->transform(CLI::CheckedTransformer(formats));
+  add_filter_options(*command, options->filter);
+  add_range_options(*command, options->from, options->to);
+  command->callback([options, &code] { code = replay(*options); });
+}
+
+}  // namespace swaptrail

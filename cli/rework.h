@@ -1,0 +1,27 @@
+// `swaptrail verify`, `repair`, `cut` and `merge`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+namespace swaptrail {
+
+struct ReworkOptions {
+  std::vector<std::string> files;  // repair and cut: one
+  std::string output;
+  bool force = false;    // replace what is at `output`
+  std::string from, to;  // cut; see cli/time_range.h
+};
+
+// Each returns the exit code and prints a line about each recording to standard output. Damage is
+// kFound, but for repair, which is there for it.
+int verify(const std::vector<std::string>& files);
+int repair(const ReworkOptions& options);
+int cut(const ReworkOptions& options);
+int merge(const ReworkOptions& options);
+
+// Adds the four subcommands. `code` gets the exit code and must outlive `app`.
+void add_rework(CLI::App& app, int& code);
+
+}  // namespace swaptrail

@@ -1,0 +1,155 @@
+// The daemon's recorder: what it writes, when it changes files, what a flight recorder keeps.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "daemon/recorder.h"
+#include "daemon/session.h"
+#include "trace/recording/file.h"
+#include "trace/recording/reader.h"
+
+namespace swaptrail {
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000'000;
+
+struct Collector : EventSink {
+  void on_event(const swaptrail_event& event, uint64_t) override { times.push_back(event.time_ns); }
+  void on_loss(const Loss&) override { losses++; }
+  std::vector<uint64_t> times;
+  int losses = 0;
+};
+
+struct OneCgroup : Names {
+  std::optional<std::string_view> cgroup_path(uint64_t id) const override {
+    if (id == 7) return "/shop";
+    return std::nullopt;
+  }
+};
+
+class RecorderTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/swaptrail-recorder-XXXXXX";
+    options_.dir = dir_ = mkdtemp(name);
+    header_ = host_header();
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+
+  std::unique_ptr<Recorder> recorder() {
+    auto made = Recorder::create(options_, header_, {}, names_, next_);
+    EXPECT_TRUE(made.ok()) << made.status();
+    return *std::move(made);
+  }
+  static swaptrail_event event(uint64_t time_ns, uint64_t cgroup = 0) {
+    swaptrail_event one{};
+    one.time_ns = time_ns;
+    one.kind = SWAPTRAIL_SLOT_ALLOCATED;
+    one.nr_pages = 1;
+    one.u.page.cgroup = cgroup;
+    return one;
+  }
+  std::vector<std::string> files() const {
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(options_.dir))
+      found.push_back(entry.path().string());
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+  // What a file holds; its events go to `sink`.
+  static RecordingContents contents(const std::string& path, EventSink& sink) {
+    auto source = FileSource::open(path);
+    EXPECT_TRUE(source.ok()) << source.status();
+    auto reader = RecordingReader::open(**source);
+    EXPECT_TRUE(reader.ok()) << reader.status();
+    EXPECT_TRUE((*reader)->for_each(sink).ok());
+    return (*reader)->contents();
+  }
+
+  std::string dir_;
+  RecorderOptions options_;
+  RecordingHeader header_;
+  OneCgroup names_;
+  Collector next_;
+};
+
+TEST_F(RecorderTest, HandsOnAndWritesTheSame) {
+  auto recorder = this->recorder();
+  for (uint64_t i = 1; i <= 1000; i++) recorder->on_event(event(i), i);
+  recorder->on_loss({.from_ns = 1000, .to_ns = 1001, .count = 3, .cpu = 0});
+  recorder->finish(2000);
+  EXPECT_EQ(next_.times.size(), 1000u);
+  EXPECT_EQ(next_.losses, 1);
+  ASSERT_EQ(files().size(), 1u);
+  Collector replayed;
+  const RecordingContents found = contents(files()[0], replayed);
+  EXPECT_EQ(replayed.times, next_.times);
+  EXPECT_EQ(replayed.losses, 1);
+  EXPECT_TRUE(found.finished);
+  EXPECT_EQ(found.header.boot_id, header_.boot_id);
+}
+
+TEST_F(RecorderTest, APartThatIsOldEnoughIsFollowedByOneThatKnowsTheSameNames) {
+  options_.part_age_ns = 10 * kSecond;
+  auto recorder = this->recorder();
+  const uint64_t start = monotonic_ns();
+  recorder->on_event(event(start, 7), 0);
+  recorder->tick(start + 2 * kSecond);
+  EXPECT_EQ(files().size(), 1u);
+  recorder->tick(start + 12 * kSecond);
+  recorder->on_event(event(start + 13 * kSecond, 7), 1);
+  recorder->finish(start + 14 * kSecond);
+  ASSERT_EQ(files().size(), 2u);
+  for (size_t i : {0, 1}) {
+    Collector replayed;
+    const RecordingContents found = contents(files()[i], replayed);
+    EXPECT_EQ(replayed.times.size(), 1u) << files()[i];
+    EXPECT_EQ(found.header.part, i);
+    ASSERT_EQ(found.cgroups.size(), 1u) << files()[i];
+    EXPECT_EQ(found.cgroups[0].path, "/shop");
+  }
+}
+
+TEST_F(RecorderTest, FlightWritesWhenTriggeredAndNotBefore) {
+  options_.flight = true;
+  auto recorder = this->recorder();
+  for (uint64_t i = 1; i <= 100; i++) recorder->on_event(event(i), i);
+  recorder->tick(monotonic_ns() + 2 * kSecond);
+  EXPECT_TRUE(files().empty());
+  ASSERT_TRUE(recorder->trigger("test", monotonic_ns()).ok());
+  ASSERT_EQ(files().size(), 1u);
+  Collector replayed;
+  contents(files()[0], replayed);
+  EXPECT_EQ(replayed.times.size(), 100u);
+  recorder->on_event(event(101), 101);
+  ASSERT_TRUE(recorder->trigger("again", monotonic_ns()).ok());
+  ASSERT_EQ(files().size(), 2u);
+  EXPECT_EQ(recorder->status().triggers, 2u);
+}
+
+TEST_F(RecorderTest, ADirectoryThatCannotBeMadeIsAnError) {
+  options_.dir = "/proc/nowhere/recordings";
+  EXPECT_FALSE(Recorder::create(options_, header_, {}, names_, next_).ok());
+}
+
+TEST(HostAreas, AreTakenFromProcSwapsInTheirOrder) {
+  const std::vector<SwapArea> areas = host_areas(
+      "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+      "/dev/zram0                              partition\t307196\t\t0\t\t100\n"
+      "/var/swap                               file\t\t1024\t\t4\t\t-2\n"
+      "odd\n",
+      5);
+  ASSERT_EQ(areas.size(), 2u);
+  EXPECT_EQ(areas[0].path, "/dev/zram0");
+  EXPECT_EQ(areas[0].type, 0u);
+  EXPECT_EQ(areas[0].priority, 100);
+  EXPECT_EQ(areas[1].bytes, 1024u * 1024);
+  EXPECT_EQ(areas[1].type, 1u);
+  EXPECT_EQ(areas[1].priority, -2);
+}
+
+}  // namespace
+}  // namespace swaptrail
