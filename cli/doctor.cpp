@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <optional>
 
+#include "cli/complaint.h"
 #include "daemon/attach_plan.h"
 #include "daemon/features.h"
 #include "daemon/kernel_view.h"
@@ -11,13 +13,11 @@
 namespace swaptrail {
 namespace {
 
-constexpr int kWhole = 0, kPartly = 1, kBadFile = 2, kNoMode = 4;
-
 int verdict(const AttachPlan& plan, const HostFeatures* host) {
   const bool missing = std::any_of(plan.hooks.begin(), plan.hooks.end(), [](const HookPlan& hook) {
     return hook.state == HookState::kMissing;
   });
-  return missing || (host != nullptr && !host->swap.ok) ? kPartly : kWhole;
+  return missing || (host != nullptr && !host->swap.ok) ? kFound : kDone;
 }
 
 }  // namespace
@@ -27,7 +27,7 @@ int doctor(const DoctorOptions& options) {
       KernelView::open({.btf_path = options.btf, .symbols_path = options.symbols, .release = ""});
   if (!kernel.ok()) {
     std::fprintf(stderr, "swaptrail: %s\n", std::string(kernel.status().message()).c_str());
-    return absl::IsNotFound(kernel.status()) && options.btf.empty() ? kNoMode : kBadFile;
+    return absl::IsNotFound(kernel.status()) && options.btf.empty() ? kNoMode : kUnusable;
   }
   std::optional<HostFeatures> host;
   ModeChoice mode{Mode::kFull, "as if everything was permitted"};
@@ -46,6 +46,28 @@ int doctor(const DoctorOptions& options) {
   std::fputs((options.json ? explain_jsonl(plan, facts) : explain_text(plan, facts)).c_str(),
              stdout);
   return usable ? verdict(plan, facts) : kNoMode;
+}
+
+void add_doctor(CLI::App& app, int& code) {
+  auto options = std::make_shared<DoctorOptions>();
+  auto format = std::make_shared<std::string>("table");
+  CLI::App* command =
+      app.add_subcommand("doctor", "what this kernel lets swaptraild see, and why not the rest");
+  command->footer(
+      "Exit codes: 0 every hook is served; 1 some are not, or no swap is on; 2 bad flag or file; 4 "
+      "no mode.");
+  command->add_option("-o,--output", *format, "table or jsonl")
+      ->check(CLI::IsMember({"table", "jsonl"}));
+  CLI::Option* btf =
+      command->add_option("--btf", options->btf, "ask about another kernel, by its BTF")
+          ->check(CLI::ExistingFile);
+  command->add_option("--symbols", options->symbols, "that kernel's symbol names")
+      ->check(CLI::ExistingFile)
+      ->needs(btf);
+  command->callback([options, format, &code] {
+    options->json = *format == "jsonl";
+    code = doctor(*options);
+  });
 }
 
 }  // namespace swaptrail

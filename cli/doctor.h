@@ -1,6 +1,7 @@
 // `swaptrail doctor`: can this host be watched, and what will be missing?
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 
 namespace swaptrail {
@@ -14,5 +15,8 @@ struct DoctorOptions {
 // Prints the host's facts and the attach plan. Returns the exit code: 0 every hook is served,
 // 1 some are not (named in the output), 2 a file can't be used, 4 no mode at all.
 int doctor(const DoctorOptions& options);
+
+// Adds the subcommand. `code` gets the exit code and must outlive `app`.
+void add_doctor(CLI::App& app, int& code);
 
 }  // namespace swaptrail

@@ -95,8 +95,8 @@ FreshFile::~FreshFile() {
 
 absl::Status FreshFile::commit() {
   if (absl::Status status = file_->sync(); !status.ok()) return status;
-  const int result = force_ ? rename(temporary_.c_str(), path_.c_str())
-                            : rename_to_nothing(temporary_, path_);
+  const int result =
+      force_ ? rename(temporary_.c_str(), path_.c_str()) : rename_to_nothing(temporary_, path_);
   if (result != 0 && errno == EEXIST) return exists_already(path_);
   if (result != 0)
     return absl::InternalError(absl::StrCat("can't rename to ", path_, ": ", strerror(errno)));

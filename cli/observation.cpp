@@ -81,8 +81,7 @@ absl::Status Observation::order_parts() {
     const RecordingHeader& next = parts_[index].reader->header();
     const std::string both =
         absl::StrCat(parts_[index - 1].file->path(), " and ", parts_[index].file->path());
-    if (one.boot_id != next.boot_id ||
-        one.reconstruction.start_ns != next.reconstruction.start_ns)
+    if (one.boot_id != next.boot_id || one.reconstruction.start_ns != next.reconstruction.start_ns)
       return absl::InvalidArgumentError(both + " are of different observations");
     if (one.part == next.part)
       return absl::InvalidArgumentError(

@@ -47,7 +47,8 @@ void Progress::add(uint64_t bytes) {
 
 std::string Progress::line(const std::string& label, uint64_t done, uint64_t expected) {
   const double share =
-      expected == 0 ? 1.0 : std::min(1.0, static_cast<double>(done) / static_cast<double>(expected));
+      expected == 0 ? 1.0
+                    : std::min(1.0, static_cast<double>(done) / static_cast<double>(expected));
   const auto full = static_cast<size_t>(share * kWidth);
   return absl::StrFormat("%s [%s%s] %3d %%", label, std::string(full, '#'),
                          std::string(kWidth - full, '.'), static_cast<int>(share * 100));

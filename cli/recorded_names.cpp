@@ -14,9 +14,8 @@ RecordedNames::RecordedNames(const Observation& observation) {
       if (area.bytes != 0 || !area.path.empty()) areas_[area.type] = area;
   }
   for (auto& [id, names] : cgroups_)
-    std::stable_sort(names.begin(), names.end(), [](const CgroupName& a, const CgroupName& b) {
-      return a.at_ns < b.at_ns;
-    });
+    std::stable_sort(names.begin(), names.end(),
+                     [](const CgroupName& a, const CgroupName& b) { return a.at_ns < b.at_ns; });
 }
 
 // As PageFrames::number_of of the daemon.

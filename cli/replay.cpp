@@ -35,6 +35,12 @@ void print_summary(const Observation& observation, const TimeRange& range, const
       reconcile_readings(readings, observation.header().reconstruction.visible_kinds));
 }
 
+// Without damage, writing may have stopped between two records.
+void tell_if_unfinished(const Observation& observation) {
+  if (observation.contents(observation.parts() - 1).finished) return;
+  complain(kDone, "the recording was not finished", "its last event is taken for its end");
+}
+
 }  // namespace
 
 int replay(const ReplayOptions& options) {
@@ -43,7 +49,8 @@ int replay(const ReplayOptions& options) {
   if (!observation.ok()) return complain_of_input(observation.status());
   const auto range = parse_range(options.from, options.to, observation->header());
   if (!range.ok())
-    return complain(kUnusable, std::string(range.status().message()), "see swaptrail replay --help");
+    return complain(kUnusable, std::string(range.status().message()),
+                    "see swaptrail replay --help");
 
   RecordedNames names(*observation);
   StandardPrinter printer(options.print, options.filter, names);
@@ -51,6 +58,7 @@ int replay(const ReplayOptions& options) {
   const Played played = play(*observation, *range, names, printer);
   print_summary(*observation, *range, played, printer);
   if (!played.damage.ok()) return complain_of_input(played.damage);
+  tell_if_unfinished(*observation);
   if (printer.failed()) return complain(kNotWritten, "can't write", "the rest is not printed");
   return printer.summary().violations() > 0 ? kFound : kDone;
 }
@@ -65,9 +73,8 @@ void add_replay(CLI::App& app, int& code) {
                   "  swaptrail replay /var/lib/swaptrail/*.swaptrail --print=jsonl --pid=4711\n"
                   "  swaptrail replay run.swaptrail --from=1.5s --to=1.7s");
   command->add_option("FILE", options->files, "a recording, or all parts of one")->required();
-  const std::map<std::string, PrintFormat> formats{{"text", PrintFormat::kText},
-                                                   {"jsonl", PrintFormat::kJsonl},
-                                                   {"none", PrintFormat::kNone}};
+  const std::map<std::string, PrintFormat> formats{
+      {"text", PrintFormat::kText}, {"jsonl", PrintFormat::kJsonl}, {"none", PrintFormat::kNone}};
   command->add_option("--print", options->print, "text, jsonl or none")
       ->transform(CLI::CheckedTransformer(formats));
   add_filter_options(*command, options->filter);

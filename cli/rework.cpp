@@ -25,8 +25,7 @@ void tell_verdict(const std::string& path, const Verdict& verdict) {
                       : !verdict.finished      ? "not finished, nothing damaged"
                                                : "ok";
   say(absl::StrCat(path, ": ", state, ": ", amounts(verdict)));
-  for (const Damage& damage : verdict.damages)
-    say(absl::StrCat("  ", damage.status().message()));
+  for (const Damage& damage : verdict.damages) say(absl::StrCat("  ", damage.status().message()));
 }
 
 // Opens, lets `work` read the sources and write, and puts the output in its place.
@@ -147,8 +146,9 @@ void add_rework(CLI::App& app, int& code) {
   command->callback([options, &code] { code = repair(*options); });
 
   command = app.add_subcommand("cut", "copy a part of the time");
-  command->footer(std::string(kExitCodes) +
-                  "\nExample:\n  swaptrail cut run.swaptrail --from=1.5s --to=1.7s -o part.swaptrail");
+  command->footer(
+      std::string(kExitCodes) +
+      "\nExample:\n  swaptrail cut run.swaptrail --from=1.5s --to=1.7s -o part.swaptrail");
   command->add_option("FILE", options->files, "a recording")->required()->expected(1);
   add_output_options(*command, *options);
   command->add_option("--from", options->from, std::string("begin here: ") + kMomentSyntax);

@@ -20,8 +20,8 @@ absl::StatusOr<uint64_t> parse_moment(const std::string& text, const RecordingHe
   absl::Time time;
   std::string why;
   if (!absl::ParseTime(absl::RFC3339_full, text, &time, &why))
-    return absl::InvalidArgumentError(absl::StrCat("'", text, "' is not a time: give ",
-                                                   kMomentSyntax));
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", text, "' is not a time: give ", kMomentSyntax));
   const absl::Duration up = time - absl::FromUnixNanos(static_cast<int64_t>(header.realtime_ns)) +
                             absl::Nanoseconds(static_cast<int64_t>(header.monotonic_ns));
   return static_cast<uint64_t>(std::max<int64_t>(0, absl::ToInt64Nanoseconds(up)));
@@ -45,8 +45,8 @@ absl::StatusOr<TimeRange> parse_range(const std::string& from, const std::string
 }
 
 std::string time_of_day(uint64_t time_ns, const RecordingHeader& header) {
-  const absl::Time time = absl::FromUnixNanos(static_cast<int64_t>(
-      header.realtime_ns + time_ns - header.monotonic_ns));  // modulo 2^64
+  const absl::Time time = absl::FromUnixNanos(
+      static_cast<int64_t>(header.realtime_ns + time_ns - header.monotonic_ns));  // modulo 2^64
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
 }
 

@@ -79,7 +79,8 @@ StreamCounters stream_counters_of(const std::vector<Reading>& readings) {
 }
 
 void put_stream_counters(const StreamCounters& counters, Reading& last) {
-  for (const NamedCounter& known : kNamed) last.vmstat.emplace_back(known.name, counters.*known.value);
+  for (const NamedCounter& known : kNamed)
+    last.vmstat.emplace_back(known.name, counters.*known.value);
 }
 
 }  // namespace swaptrail

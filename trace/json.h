@@ -1,4 +1,4 @@
-// The members of a JSON object, one after the other. Internal to trace/: the printers.
+// The members of a JSON object, one after the other. For the printers, here and in cli/.
 #ifndef SWAPTRAIL_TRACE_JSON_H_
 #define SWAPTRAIL_TRACE_JSON_H_
 

@@ -24,9 +24,8 @@ bool PrintFilter::wants(const Lifecycle& lifecycle, const Names& names) const {
   if (!pids.empty()) {
     const size_t known = std::min<size_t>(lifecycle.mapping_count, lifecycle.mappings.size());
     const auto begin = lifecycle.mappings.begin();
-    const bool mapped = std::any_of(begin, begin + known, [&](const Mapping& mapping) {
-      return contains(pids, mapping.tgid);
-    });
+    const bool mapped = std::any_of(
+        begin, begin + known, [&](const Mapping& mapping) { return contains(pids, mapping.tgid); });
     if (!mapped) return false;
   }
   if (!outcomes.empty() && !contains(outcomes, lifecycle.outcome)) return false;

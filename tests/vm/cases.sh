@@ -13,7 +13,8 @@
 #   vmstat.end           ... and when swaptraild had ended
 #   kernel               uname -r
 #
-# Arguments for swaptraild can be given in SWAPTRAILD_ARGS. Exit code 1: a case failed here.
+# Arguments for swaptraild can be given in SWAPTRAILD_ARGS. With SWAPTRAIL_CASES_RECORD it records
+# too; with SWAPTRAIL_CASES_SMALL the workloads are small. Exit code 1: a case failed here.
 set -uo pipefail
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=tests/vm/areas.sh
@@ -31,6 +32,13 @@ daemon_pid='' beside_device='' failed=0
 workload_args() { # SCENARIO
     local limit=16
     [[ ${#area_zswap[@]} == 0 ]] || limit=24
+    if [[ ${SWAPTRAIL_CASES_SMALL-} ]]; then
+        case $1 in
+            anon | shmem | zero) echo "$1 --mib 18 --limit $limit --rounds 1" ;;
+            *) echo "$1 --mib 4" ;;
+        esac
+        return
+    fi
     case $1 in
         full) echo "full --mib 300 --limit 100 --rounds 3" ;;
         swapoff) echo "anon --mib 32 --limit $limit --rounds 1 --again 3" ;;
@@ -70,7 +78,9 @@ daemon_ready() { grep -q ready "$1/daemon.err" || ! kill -0 "$daemon_pid" 2>/dev
 daemon_gone() { ! kill -0 "$daemon_pid" 2>/dev/null; }
 
 daemon_start() { # DIR
-    "$daemon" --print=jsonl "${daemon_args[@]}" >/tmp/daemon.jsonl 2>"$1/daemon.err" &
+    local record=()
+    [[ ! ${SWAPTRAIL_CASES_RECORD-} ]] || record=(--record "$1/recording")
+    "$daemon" --print=jsonl "${record[@]}" "${daemon_args[@]}" >/tmp/daemon.jsonl 2>"$1/daemon.err" &
     daemon_pid=$!
     wait_until 60 daemon_ready "$1" && ! daemon_gone && return
     give_up "$1" fail "swaptraild does not start: $(tail -n1 "$1/daemon.err")"

@@ -94,7 +94,8 @@ run_kernel() { # SERIES: leaves a result for each case, or one for the kernel
     echo "=== $1: ${list[*]}"
     "$here/guest.sh" "$1" --share "$share" --memory 2048 --virtio-disk 1024 --append "$append" \
         --timeout $((120 + 150 * ${#list[@]})) -- \
-        env SWAPTRAILD_ARGS="$daemon_args" "$here/cases.sh" "$copy" "$workload" /share "${list[@]}" \
+        env SWAPTRAILD_ARGS="$daemon_args" SWAPTRAIL_CASES_RECORD="${SWAPTRAIL_CASES_RECORD-}" \
+        SWAPTRAIL_CASES_SMALL="${SWAPTRAIL_CASES_SMALL-}" "$here/cases.sh" "$copy" "$workload" /share "${list[@]}" \
         2> >(tee "$share/guest.err" >&2) | sed -u "s/^/  $1: /" || code=${PIPESTATUS[0]}
     case $code in
         0 | 1) ;;

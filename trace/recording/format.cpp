@@ -1,6 +1,5 @@
 #include "trace/recording/format.h"
 
-#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "absl/strings/str_cat.h"

@@ -1,7 +1,7 @@
 // Writes a recording: the ordered stream exactly as the reconstructor gets it, in blocks.
 //
-// One thread; that of the pipeline will do. add() costs 50 to 150 ns an event and allocates
-// nothing after the first blocks; the add() that fills a block compresses it (a fraction of a
+// One thread; that of the pipeline will do. add() costs about 50 ns an event and allocates
+// nothing for an event; the add() that fills a block compresses it (a fraction of a
 // millisecond for 16384 events) and hands it to the sink as a whole.
 //
 // When the sink refuses (disk full), the writer pauses: nothing is thrown but events, and these are

@@ -1,0 +1,34 @@
+#include "cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+
+#include "cli/complaint.h"
+#include "cli/describe.h"
+#include "cli/doctor.h"
+#include "cli/export.h"
+#include "cli/replay.h"
+#include "cli/rework.h"
+
+namespace swaptrail {
+
+int run_command_line(int argc, const char* const* argv) {
+  CLI::App app{"Asks what swaptraild sees, and reads what it has recorded."};
+  app.set_version_flag("--version", "swaptrail " SWAPTRAIL_VERSION);
+  app.footer("See swaptrail COMMAND --help for options, exit codes and examples.");
+  app.require_subcommand(1);
+  int code = kDone;
+  add_doctor(app, code);
+  add_replay(app, code);
+  add_describe(app, code);
+  add_rework(app, code);
+  add_export(app, code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    return complain(kUnusable, error.what(), "see swaptrail --help");
+  }
+  return code;
+}
+
+}  // namespace swaptrail

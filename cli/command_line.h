@@ -1,0 +1,9 @@
+// The commands of swaptrail, put together.
+#pragma once
+
+namespace swaptrail {
+
+// Parses and runs. Returns the exit code; errors have been told on stderr.
+int run_command_line(int argc, const char* const* argv);
+
+}  // namespace swaptrail
