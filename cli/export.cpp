@@ -110,7 +110,8 @@ void add_export(CLI::App& app, int& code) {
                                                     {"perfetto", ExportFormat::kPerfetto}};
   command->add_option("--format", options->format, "jsonl, csv or perfetto")
       ->required()
-      ->transform(CLI::CheckedTransformer(formats));
+      ->transform(CLI::CheckedTransformer(formats).description(""))
+      ->type_name("FORMAT");
   command->add_option("-o,--output", options->output, "a file [standard output]");
   command->add_flag("--force", options->force, "replace what is there");
   add_range_options(*command, options->from, options->to);

@@ -23,8 +23,11 @@ void add_filter_options(CLI::App& command, PrintFilter& filter) {
   command.add_option("--pid", filter.pids, "only pages of these processes");
   command.add_option("--cgroup", filter.cgroup,
                      "only pages charged to this cgroup or below, e.g. /system.slice");
-  command.add_option("--outcome", filter.outcomes, "only lifecycles with these outcomes")
-      ->transform(CLI::CheckedTransformer(outcome_names()));
+  std::string outcomes = "only lifecycles with these outcomes:";
+  for (const auto& [name, outcome] : outcome_names()) outcomes += " " + name;
+  command.add_option("--outcome", filter.outcomes, outcomes)
+      ->transform(CLI::CheckedTransformer(outcome_names()).description(""))
+      ->type_name("OUTCOME");
 }
 
 void add_range_options(CLI::App& command, std::string& from, std::string& to) {

@@ -76,7 +76,8 @@ void add_replay(CLI::App& app, int& code) {
   const std::map<std::string, PrintFormat> formats{
       {"text", PrintFormat::kText}, {"jsonl", PrintFormat::kJsonl}, {"none", PrintFormat::kNone}};
   command->add_option("--print", options->print, "text, jsonl or none")
-      ->transform(CLI::CheckedTransformer(formats));
+      ->transform(CLI::CheckedTransformer(formats).description(""))
+      ->type_name("FORMAT");
   add_filter_options(*command, options->filter);
   add_range_options(*command, options->from, options->to);
   command->callback([options, &code] { code = replay(*options); });

@@ -95,8 +95,7 @@ class RecordingReader {
   // The stream from the beginning, of from_ns <= time < to_ns (a loss has its time `to_ns`, and a
   // gap is told as one loss for each CPU). Errors: DataLoss at the first damage, after everything
   // before it was told; or at the end, if there is damage elsewhere.
-  absl::Status for_each(EventSink& sink, uint64_t from_ns = 0,
-                        uint64_t to_ns = kNoEnd);
+  absl::Status for_each(EventSink& sink, uint64_t from_ns = 0, uint64_t to_ns = kNoEnd);
 
   // All records in order, and the bytes of one: for copying. The views live until the next call.
   const std::vector<RecordPlace>& places() const { return places_; }
