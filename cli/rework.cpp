@@ -15,12 +15,12 @@ namespace {
 
 void say(const std::string& line) { std::printf("%s\n", printable(line).c_str()); }
 
-std::string amounts(const Verdict& verdict) {
+std::string amounts(const Inspection& verdict) {
   return absl::StrCat(verdict.events, " events in ", verdict.blocks, " blocks, ", verdict.losses,
                       " losses, ", verdict.gaps, " gaps");
 }
 
-void tell_verdict(const std::string& path, const Verdict& verdict) {
+void tell_verdict(const std::string& path, const Inspection& verdict) {
   const char* state = !verdict.damages.empty() ? "damaged"
                       : !verdict.finished      ? "not finished, nothing damaged"
                                                : "ok";

@@ -39,7 +39,7 @@ __attribute__((format(printf, 2, 0))) int keep_words(libbpf_print_level level, c
 }
 
 // bpf_link_info of a kprobe, include/uapi/linux/bpf.h of Linux 6.7; the headers here may be older.
-struct KprobeLinkInfo {
+struct KprobeLink {
   uint32_t type, id, prog_id, pad;
   uint32_t event_type, event_pad;
   uint64_t name;
@@ -50,7 +50,7 @@ struct KprobeLinkInfo {
 
 uint64_t missed_by_kprobe(int link) {
   constexpr uint32_t kPerfEventLink = 7, kKprobe = 3, kKretprobe = 4;
-  KprobeLinkInfo info{};
+  KprobeLink info{};
   uint32_t size = sizeof(info);
   if (bpf_obj_get_info_by_fd(link, reinterpret_cast<bpf_link_info*>(&info), &size) != 0) return 0;
   const bool kprobe = info.event_type == kKprobe || info.event_type == kKretprobe;

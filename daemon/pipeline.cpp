@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <iterator>
 #include <utility>
 #include <vector>
+
+#include "trace/closing.h"
 
 namespace swaptrail {
 namespace {
@@ -54,16 +55,6 @@ struct CountingSink : EventSink {
   uint64_t events = 0;
 };
 
-// a - b for every counter of the ABI, which is an array of u64 (asserted in event.h)
-swaptrail_totals subtract(const swaptrail_totals& a, const swaptrail_totals& b) {
-  swaptrail_totals result;
-  const auto* left = reinterpret_cast<const uint64_t*>(&a);
-  const auto* right = reinterpret_cast<const uint64_t*>(&b);
-  auto* out = reinterpret_cast<uint64_t*>(&result);
-  for (size_t i = 0; i < sizeof(result) / sizeof(uint64_t); i++) out[i] = left[i] - right[i];
-  return result;
-}
-
 }  // namespace
 
 Pipeline::Pipeline(Session session, const Options& options, Output& output)
@@ -77,12 +68,9 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(Session session, cons
                                                            const HostNames& names, Output& output) {
   std::unique_ptr<Pipeline> pipeline(new Pipeline(std::move(session), options, output));
   output.set_start(pipeline->session_.start_ns());
-  auto vmstat = read_vmstat();
-  if (!vmstat.ok()) return vmstat.status();
-  pipeline->vmstat_begin_ = *std::move(vmstat);
-  auto totals = pipeline->session_.totals();
-  if (!totals.ok()) return totals.status();
-  pipeline->totals_begin_ = *totals;
+  auto begin = pipeline->read(Reading::Moment::kBegin);
+  if (!begin.ok()) return begin.status();
+  pipeline->readings_.push_back(*std::move(begin));
   if (absl::Status status = pipeline->start_recording(options, names); !status.ok()) return status;
   return pipeline;
 }
@@ -112,22 +100,27 @@ absl::Status Pipeline::start_recording(const Options& options, const HostNames& 
   if (!recorder.ok()) return recorder.status();
   recorder_ = *std::move(recorder);
   flight_ = flight;
-  recorder_->add(reading(Reading::Moment::kBegin, &vmstat_begin_, totals_begin_));
+  recorder_->add(readings_.front());
   sink_ = recorder_.get();
   if (options.flight_pressure.empty()) return absl::OkStatus();
   return triggers_.watch_pressure(options.flight_pressure);
 }
 
-Reading Pipeline::reading(Reading::Moment moment, const VmstatReading* vmstat,
-                          const swaptrail_totals& totals) const {
+// The counters of the kernel and ours, as near to one moment as can be.
+absl::StatusOr<Reading> Pipeline::read(Reading::Moment moment) const {
   Reading result;
   result.moment = moment;
+  if (moment != Reading::Moment::kLast) {
+    auto vmstat = read_vmstat();
+    if (!vmstat.ok()) return vmstat.status();
+    for (const auto& [name, value] : vmstat->values) result.vmstat.emplace_back(name, value);
+    std::sort(result.vmstat.begin(), result.vmstat.end());
+  }
+  auto totals = session_.totals();
+  if (!totals.ok()) return totals.status();
+  result.totals = *totals;
   result.at_ns = monotonic_ns();
   result.consumed = session_.counters().consumed;
-  result.totals = totals;
-  if (vmstat == nullptr) return result;
-  for (const auto& [name, value] : vmstat->values) result.vmstat.emplace_back(name, value);
-  std::sort(result.vmstat.begin(), result.vmstat.end());
   return result;
 }
 
@@ -178,10 +171,8 @@ void Pipeline::drain(uint64_t end_ns) {
 }
 
 absl::Status Pipeline::finish() {
-  auto vmstat = read_vmstat();
-  if (!vmstat.ok()) return vmstat.status();
-  auto totals = session_.totals();
-  if (!totals.ok()) return totals.status();
+  auto end = read(Reading::Moment::kEnd);
+  if (!end.ok()) return end.status();
   stream_.skipped_runs = session_.skipped_runs();
 
   const uint64_t end_ns = monotonic_ns();
@@ -189,30 +180,21 @@ absl::Status Pipeline::finish() {
   drain(end_ns);
   if (absl::Status status = tell_last_losses(); !status.ok()) return status;
   reconstructor_.finish(end_ns);
-  auto all = session_.totals();
-  if (!all.ok()) return all.status();
 
-  // page counts between the two readings of vmstat; but emitted = consumed + dropped holds for all
-  ReconcileInput input;
-  input.visible_kinds = visible_kinds(session_.plan());
-  input.consumed = session_.counters().consumed;
-  input.totals = subtract(*totals, totals_begin_);
-  std::copy(std::begin(all->emitted), std::end(all->emitted), input.totals.emitted);
-  std::copy(std::begin(all->dropped), std::end(all->dropped), input.totals.dropped);
-
-  stream_.dropped_ring_full = all->dropped[SWAPTRAIL_DROP_RING_FULL];
-  stream_.dropped_no_ring = all->dropped[SWAPTRAIL_DROP_NO_RING];
-  stream_.context_full = all->context_full;
-  if (recorder_) {
-    recorder_->add(reading(Reading::Moment::kEnd, &*vmstat, *totals));
-    recorder_->add(reading(Reading::Moment::kLast, nullptr, *all));
-    recorder_->finish(end_ns);
-  }
+  auto last = read(Reading::Moment::kLast);
+  if (!last.ok()) return last.status();
   stream_.invalid = session_.counters().invalid;
   stream_.late = merger_.counters().late;
   stream_.overflow = merger_.counters().overflow;
-  output_.print_summary(reconstructor_.counters(), stream_,
-                        reconcile(input, vmstat_begin_.values, vmstat->values));
+  put_stream_counters(stream_, *last);
+  for (Reading* reading : {&*end, &*last}) {
+    if (recorder_) recorder_->add(*reading);
+    readings_.push_back(std::move(*reading));
+  }
+  if (recorder_) recorder_->finish(end_ns);
+  // the report is made of the readings alone, so that a replay makes the same
+  output_.print_summary(reconstructor_.counters(), stream_counters_of(readings_),
+                        reconcile_readings(readings_, visible_kinds(session_.plan())));
   return absl::OkStatus();
 }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "daemon/flight_triggers.h"
@@ -34,8 +35,7 @@ class Pipeline {
   Pipeline(Session session, const Options& options, Output& output);
   bool step();
   absl::Status start_recording(const Options& options, const HostNames& names);
-  Reading reading(Reading::Moment moment, const VmstatReading* vmstat,
-                  const swaptrail_totals& totals) const;
+  absl::StatusOr<Reading> read(Reading::Moment moment) const;
   void look_for_triggers();
   void drain(uint64_t end_ns);
   absl::Status finish();
@@ -48,9 +48,8 @@ class Pipeline {
   std::unique_ptr<Recorder> recorder_;  // may be null
   FlightTriggers triggers_;
   bool flight_ = false;
-  EventSink* sink_ = nullptr;  // the recorder, which hands on, or the reconstructor
-  VmstatReading vmstat_begin_;
-  swaptrail_totals totals_begin_{};
+  EventSink* sink_ = nullptr;      // the recorder, which hands on, or the reconstructor
+  std::vector<Reading> readings_;  // begin, end, last: what the report is made of
   StreamCounters stream_;
 };
 

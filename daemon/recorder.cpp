@@ -168,10 +168,12 @@ void Recorder::on_loss(const Loss& loss) {
 }
 
 void Recorder::learn_cgroup(uint64_t id, uint64_t now_ns) {
-  last_cgroup_ = id;
-  if (cgroups_.contains(id) || cgroups_.size() >= kMaxCgroups) return;
+  if (cgroups_.contains(id) || cgroups_.size() >= kMaxCgroups) {
+    last_cgroup_ = id;
+    return;
+  }
   const auto path = names_.cgroup_path(id);
-  if (!path) return;
+  if (!path) return;  // asked for again with the next event, as the live output does
   const CgroupName& name =
       cgroups_.emplace(id, CgroupName{now_ns, id, std::string(*path)}).first->second;
   note(part_.writer->add(name));

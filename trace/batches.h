@@ -18,7 +18,7 @@ struct Batch {
   bool begin_seen = false;
   bool may_writepage = true;
   bool may_have_activated = true;  // some folio was put back as active, as far as we know
-  bool unfollowed = false;  // the BPF table of tasks had no room for it
+  bool unfollowed = false;         // the BPF table of tasks had no room for it
 };
 
 class BatchTable {

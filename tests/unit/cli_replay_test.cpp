@@ -204,11 +204,13 @@ TEST_F(Replay, ARecordingWithoutAnEndIsSaidToBeSo) {
 
 TEST_F(Replay, RangeIsThatOfACutRecording) {
   const Scene scene = small_scene();
-  const std::string file = put("a", record_scene(scene));
+  RecordingHeader header = scene_header();
+  header.reconstruction.start_ns = 1;  // so long ago that only the cut can be the reason
+  const std::string file = put("a", record_scene(scene, header));
   const auto offset = [&](size_t index) {
-    return std::to_string(scene.events[index].time_ns - kSceneStart) + "ns";
+    return std::to_string(scene.events[index].time_ns - 1) + "ns";
   };
-  const std::string from = "--from=" + offset(15), to = "--to=" + offset(50);
+  const std::string from = "--from=" + offset(12), to = "--to=" + offset(50);
   ASSERT_EQ(run_cli({"cut", file, from, to, "-o", path("b")}).code, 0);
   const Ran part = run_cli({"replay", file, from, to, "--print=jsonl"});
   EXPECT_EQ(part.out, run_cli({"replay", path("b"), "--print=jsonl"}).out);

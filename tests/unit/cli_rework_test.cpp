@@ -90,6 +90,7 @@ TEST_F(Rework, NothingIsOverwrittenWithoutForce) {
     const Ran ran = run_cli({command, file, "-o", kept});
     EXPECT_EQ(ran.code, 2) << command;
     EXPECT_THAT(ran.err, HasSubstr("--force"));
+    EXPECT_EQ(ran.out, "") << "refused before the work, not after it";
     EXPECT_EQ(get("kept"), "precious");
   }
   EXPECT_EQ(run_cli({"export", file, "--format=csv", "-o", kept}).code, 2);

@@ -29,7 +29,7 @@ class Repair {
  public:
   Repair(RecordingReader& reader, ByteSink& sink) : reader_(reader), log_(sink) {}
 
-  absl::Status run(Verdict& verdict);
+  absl::Status run(Inspection& verdict);
 
  private:
   absl::Status copy_notes_until(uint64_t offset);
@@ -98,7 +98,7 @@ absl::Status Repair::copy_block(const RecordedBlock& block, const RecordPlace& p
   return log_.append_block(head, record->payload);
 }
 
-absl::Status Repair::run(Verdict& verdict) {
+absl::Status Repair::run(Inspection& verdict) {
   if (absl::Status status = log_.begin(reader_.header()); !status.ok()) return status;
   RecordedBlock block;
   for (;;) {
@@ -153,12 +153,12 @@ absl::Status copy_names(const RecordingContents& contents, RecordingWriter& writ
 
 }  // namespace
 
-absl::StatusOr<Verdict> verify_recording(const ByteSource& source) {
+absl::StatusOr<Inspection> verify_recording(const ByteSource& source) {
   auto opened = RecordingReader::open(source);
   if (!opened.ok()) return opened.status();
   RecordingReader& reader = **opened;
   const RecordingContents& contents = reader.contents();
-  Verdict verdict;
+  Inspection verdict;
   verdict.finished = contents.finished;
   verdict.indexed = contents.indexed;
   for (const Damage& damage : contents.damages)
@@ -188,7 +188,7 @@ absl::StatusOr<Verdict> verify_recording(const ByteSource& source) {
   return verdict;
 }
 
-absl::StatusOr<Verdict> repair_recording(const ByteSource& source, ByteSink& sink) {
+absl::StatusOr<Inspection> repair_recording(const ByteSource& source, ByteSink& sink) {
   auto verdict = verify_recording(source);
   if (!verdict.ok()) return verdict.status();
   auto reader = RecordingReader::open(source);

@@ -15,7 +15,7 @@
 
 namespace swaptrail {
 
-struct Verdict {
+struct Inspection {
   uint64_t blocks = 0;  // read, hashed and decoded
   uint64_t events = 0;
   uint64_t losses = 0;  // notes
@@ -28,13 +28,13 @@ struct Verdict {
 };
 
 // Reads everything. Errors: those of RecordingReader::open and of the source; damage is no error.
-absl::StatusOr<Verdict> verify_recording(const ByteSource& source);
+absl::StatusOr<Inspection> verify_recording(const ByteSource& source);
 
 // Copies every good record to a new recording with an index and an end. Where blocks are missing a
 // Gap says so; its counts are right in sum, and for each CPU as far as the sequences tell. What is
 // torn off at the end is only in the verdict, which is about the source. Errors: as verify, and of
 // the sink.
-absl::StatusOr<Verdict> repair_recording(const ByteSource& source, ByteSink& sink);
+absl::StatusOr<Inspection> repair_recording(const ByteSource& source, ByteSink& sink);
 
 // Copies from_ns <= time < to_ns, with all names and areas, without readings (they are about the
 // whole). The header's start_ns becomes from_ns if that is later: what began before is then known
