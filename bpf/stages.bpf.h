@@ -303,8 +303,7 @@ static __always_inline void on_rss_changed(const void *mm, int member)
 
 	if (member != MM_SWAPENTS && member != MM_SHMEMPAGES)
 		return;
-	if (!(current_flags() & PF_MEMALLOC))
-		return; /* a fault or an exit: not reclaim */
+	/* PF_MEMALLOC would spare faults and exits the look-up, but 5.10's reclaim_pages() doesn't set it */
 	batch = current_batch();
 	if (batch && batch->mm == (__u64)mm)
 		batch->ptes++;

@@ -71,7 +71,7 @@ def includes(text):
 
 
 def broken_includes(folder, text, relative=""):
-    rules = RULES[folder] + [SYSTEM[relative]] * (relative in SYSTEM)
+    rules = RULES[folder] + ([SYSTEM[relative]] if relative in SYSTEM else [])
     allowed = re.compile("|".join(f"({rule})" for rule in rules))
     for number, bracket, name in includes(text):
         if not allowed.fullmatch(name) or (folder in PURE and bracket == '"' and "/" not in name):

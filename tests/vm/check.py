@@ -246,7 +246,8 @@ def kernel_rows(case):
     if case.delta("swpout_zero") is not None:
         rows["swpout_zero"] = case.delta("swpout_zero")
     if case.kind == "zswap":
-        rows.update({name: case.delta(name) for name in ("zswpout", "zswpin")})
+        deltas = {name: case.delta(name) for name in ("zswpout", "zswpin")}  # not counted in 5.10
+        rows.update({name: delta for name, delta in deltas.items() if delta is not None})
     return rows
 
 
