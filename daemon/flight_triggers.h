@@ -17,7 +17,8 @@ class FlightTriggers {
   ~FlightTriggers();
 
   // A threshold as /proc/pressure/memory takes it (kernel/sched/psi.c psi_trigger_create), such as
-  // "some 150000 1000000": stalled 150 ms within a second. Errors: InvalidArgument, PermissionDenied,
+  // "some 150000 2000000": stalled 150 ms within two seconds (without CAP_SYS_RESOURCE the window is a
+  // multiple of that). Errors: InvalidArgument, PermissionDenied,
   // NotFound (no PSI in this kernel).
   absl::Status watch_pressure(const std::string& threshold);
 

@@ -74,7 +74,7 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
       "keep the last events in memory; write them here at SIGUSR2 and at an OOM kill");
   record->excludes(flight);
   app.add_option("--flight-pressure", options.flight_pressure,
-                 "also at this threshold of /proc/pressure/memory, e.g. 'some 150000 1000000'")
+                 "also at this threshold of /proc/pressure/memory, e.g. 'some 150000 2000000'")
       ->needs(flight);
   app.add_option("--record-part", options.part_mib, "MiB after which a new file begins [64]")
       ->check(CLI::Range(1, 4096))
