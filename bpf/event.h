@@ -113,8 +113,7 @@ struct swaptrail_event {
 			__u8 may_unmap;
 			__u8 may_swap;
 			char comm[SWAPTRAIL_COMM_LEN]; /* of the reclaimer */
-			__u8 ignore_references;        /* 1: yes; 0: no */
-			__u8 pad[7];
+			__u64 pad;
 		} begin;
 		struct { /* RECLAIM_END: struct reclaim_stat, in base pages; ~0 = the kernel has no such field */
 			__u32 nr_scanned;

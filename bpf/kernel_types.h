@@ -200,8 +200,6 @@ struct swap_info_struct___zeromap { /* 6.12 to 7.1 */
 	unsigned long *zeromap;
 };
 
-struct request_queue;
-
 struct bio_vec {
 	struct page *bv_page;
 	unsigned int bv_len;

@@ -76,6 +76,9 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
   app.add_option("--flight-pressure", options.flight_pressure,
                  "also at this threshold of /proc/pressure/memory, e.g. 'some 150000 2000000'")
       ->needs(flight);
+  app.add_option("--flight-minutes", options.flight_minutes, "forget what is older than this")
+      ->check(CLI::Range(1, 7 * 24 * 60))
+      ->needs(flight);
   app.add_option("--record-part", options.part_mib, "MiB after which a new file begins [64]")
       ->check(CLI::Range(1, 4096))
       ->needs(record);

@@ -37,6 +37,7 @@ struct Options : PrintFilter {
   std::string record_dir;
   std::string flight_dir;       // keep in memory, write here when something happens
   std::string flight_pressure;  // a threshold of /proc/pressure/memory
+  uint64_t flight_minutes = 0;  // 0: as many as there is room for
   size_t part_mib = 64;
   size_t part_age_s = 3600;
   size_t total_mib = 1024;  // --flight: in memory, 64 unless given

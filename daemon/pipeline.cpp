@@ -84,6 +84,9 @@ absl::Status Pipeline::start_recording(const Options& options, const HostNames& 
   recording.part_bytes = uint64_t{options.part_mib} << 20;
   recording.part_age_ns = options.part_age_s * 1'000'000'000;
   recording.total_bytes = uint64_t{options.total_mib} << 20;
+  recording.keep_ns = options.flight_minutes * 60'000'000'000;
+  if (flight && options.flight_minutes != 0)  // so that what is too old goes in small steps
+    recording.part_age_ns = std::min(recording.part_age_ns, recording.keep_ns / 8);
 
   RecordingHeader header = host_header();
   header.mode = std::string(mode_name(session_.plan().mode.mode));
@@ -93,10 +96,11 @@ absl::Status Pipeline::start_recording(const Options& options, const HostNames& 
   header.reconstruction = reconstructor_options(session_, options);
   header.hooks = recorded_hooks(session_.plan());
   const auto swaps = read_file("/proc/swaps");
+  std::vector<SwapArea> areas;
+  if (swaps.ok()) areas = host_areas(*swaps, monotonic_ns());
+  for (SwapArea& area : areas) describe_device(area);
   auto recorder =
-      Recorder::create(recording, std::move(header),
-                       swaps.ok() ? host_areas(*swaps, monotonic_ns()) : std::vector<SwapArea>(),
-                       names, reconstructor_);
+      Recorder::create(recording, std::move(header), std::move(areas), names, reconstructor_);
   if (!recorder.ok()) return recorder.status();
   recorder_ = *std::move(recorder);
   flight_ = flight;

@@ -1,6 +1,7 @@
 #include "daemon/recorder.h"
 
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -94,6 +95,26 @@ std::vector<SwapArea> host_areas(std::string_view proc_swaps, uint64_t now_ns) {
     areas.push_back(std::move(area));
   }
   return areas;
+}
+
+void describe_device(SwapArea& area) {
+  struct stat status {};
+  const auto known = [](bool yes) { return yes ? Known::kYes : Known::kNo; };
+  const std::string zswap = first_line("/sys/module/zswap/parameters/enabled");
+  if (!zswap.empty()) area.zswap = known(zswap == "Y");
+  if (stat(area.path.c_str(), &status) != 0) return;
+  const bool device = S_ISBLK(status.st_mode);
+  const dev_t id = device ? status.st_rdev : status.st_dev;
+  const std::string sysfs = absl::StrFormat("/sys/dev/block/%d:%d", major(id), minor(id));
+  std::error_code error;
+  const std::string name = std::filesystem::canonical(sysfs, error).filename().string();
+  if (error) return;
+  // a partition has its queue above it
+  std::string rotational = first_line(sysfs + "/queue/rotational");
+  if (rotational.empty()) rotational = first_line(sysfs + "/../queue/rotational");
+  if (!rotational.empty()) area.rotational = known(rotational == "1");
+  const auto driver = [&](absl::string_view prefix) { return absl::StartsWith(name, prefix); };
+  area.synchronous = known(driver("zram") || driver("ram") || driver("pmem") || driver("btt"));
 }
 
 Recorder::Recorder(const RecorderOptions& options, RecordingHeader header,
@@ -197,7 +218,10 @@ void Recorder::tick(uint64_t now_ns) {
   const uint64_t limit =
       options_.flight ? std::max<uint64_t>(1 << 20, options_.total_bytes / 8) : options_.part_bytes;
   if (old || part_.writer->counters().bytes >= limit) change_part(now_ns);
-  keep_below_total();
+  if (options_.flight)
+    forget_old(now_ns);
+  else
+    remove_oldest_files();
 }
 
 // If the next part can't be opened (disk full) the old one just goes on.
@@ -211,22 +235,29 @@ void Recorder::change_part(uint64_t now_ns) {
 void Recorder::close_part(uint64_t end_ns) {
   note(part_.writer->finish(end_ns));
   status_.events_skipped += part_.writer->counters().skipped;
-  if (options_.flight) kept_.push_back(std::move(static_cast<StringSink&>(*part_.sink).text));
+  if (options_.flight)
+    kept_.push_back({std::move(static_cast<StringSink&>(*part_.sink).text), end_ns});
 }
 
 uint64_t Recorder::flight_bytes() const {
   uint64_t sum = part_.writer->counters().bytes;
-  for (const std::string& part : kept_) sum += part.size();
+  for (const Kept& part : kept_) sum += part.bytes.size();
   return sum;
 }
 
-void Recorder::keep_below_total() {
-  namespace fs = std::filesystem;
-  while (options_.flight && !kept_.empty() && flight_bytes() > options_.total_bytes) {
+// Flight: what is too old, or too much.
+void Recorder::forget_old(uint64_t now_ns) {
+  const auto too_old = [&](const Kept& part) {
+    return options_.keep_ns != 0 && now_ns - part.end_ns > options_.keep_ns;
+  };
+  while (!kept_.empty() && (too_old(kept_.front()) || flight_bytes() > options_.total_bytes)) {
     kept_.pop_front();
     status_.parts_dropped++;
   }
-  if (options_.flight) return;
+}
+
+void Recorder::remove_oldest_files() {
+  namespace fs = std::filesystem;
   std::vector<std::pair<std::string, uint64_t>> files;
   uint64_t sum = 0;
   std::error_code error;
@@ -251,10 +282,10 @@ absl::Status Recorder::trigger(const std::string& reason, uint64_t now_ns) {
   const std::string base =
       absl::StrCat(options_.dir, "/flight-", time_of_day(realtime_ns()), "-", reason, "-");
   int number = 0;
-  for (const std::string& bytes : kept_) {
+  for (const Kept& part : kept_) {
     auto file = FileSink::create(absl::StrCat(base, absl::Dec(number++, absl::kZeroPad4), kEnding));
     if (!file.ok()) return file.status();
-    if (absl::Status status = (*file)->append(bytes); !status.ok()) return status;
+    if (absl::Status status = (*file)->append(part.bytes); !status.ok()) return status;
   }
   kept_.clear();
   status_.triggers++;

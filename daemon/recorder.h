@@ -31,6 +31,7 @@ struct RecorderOptions {
   bool flight = false;                             // keep in memory until trigger()
   uint64_t part_bytes = 64ULL << 20;               // a new part after this many bytes ...
   uint64_t part_age_ns = 3600ULL * 1'000'000'000;  // ... or this long
+  uint64_t keep_ns = 0;               // flight: what is older goes, 0 = as long as there is room
   uint64_t total_bytes = 1ULL << 30;  // of all parts in `dir`, or in memory: the oldest go
 };
 
@@ -82,7 +83,8 @@ class Recorder : public EventSink {
   absl::StatusOr<Part> open_part(uint64_t now_ns);
   void change_part(uint64_t now_ns);
   void close_part(uint64_t end_ns);
-  void keep_below_total();
+  void forget_old(uint64_t now_ns);
+  void remove_oldest_files();
   void learn_cgroup(uint64_t id, uint64_t now_ns);
   void note(const absl::Status& status);
   uint64_t flight_bytes() const;
@@ -93,7 +95,11 @@ class Recorder : public EventSink {
   const Names& names_;
   EventSink& next_;
   Part part_;
-  std::deque<std::string> kept_;  // flight: closed parts, oldest first
+  struct Kept {
+    std::string bytes;
+    uint64_t end_ns;
+  };
+  std::deque<Kept> kept_;  // flight: closed parts, oldest first
   absl::flat_hash_map<uint64_t, CgroupName> cgroups_;
   uint64_t last_cgroup_ = 0;
   std::vector<Reading> begin_;
@@ -105,5 +111,8 @@ class Recorder : public EventSink {
 // /proc/swaps lists them.
 RecordingHeader host_header();
 std::vector<SwapArea> host_areas(std::string_view proc_swaps, uint64_t now_ns);
+// Adds what sysfs tells of the device: rotational, synchronous (SWP_SYNCHRONOUS_IO: by the drivers
+// that have it), and whether zswap stands before it. What can't be found stays unknown.
+void describe_device(SwapArea& area);
 
 }  // namespace swaptrail

@@ -130,6 +130,25 @@ TEST_F(RecorderTest, FlightWritesWhenTriggeredAndNotBefore) {
   EXPECT_EQ(recorder->status().triggers, 2u);
 }
 
+TEST_F(RecorderTest, FlightForgetsWhatIsTooOld) {
+  options_.flight = true;
+  options_.keep_ns = 60 * kSecond;
+  options_.part_age_ns = 10 * kSecond;
+  auto recorder = this->recorder();
+  const uint64_t start = monotonic_ns();
+  for (uint64_t second = 0; second < 200; second += 5) {
+    recorder->on_event(event(start + second * kSecond), second / 5);
+    recorder->tick(start + second * kSecond + 1);
+  }
+  ASSERT_TRUE(recorder->trigger("test", start + 200 * kSecond).ok());
+  Collector replayed;
+  for (const std::string& file : files()) contents(file, replayed);
+  ASSERT_FALSE(replayed.times.empty());
+  EXPECT_GE(replayed.times.front(), start + 120 * kSecond);
+  EXPECT_LE(replayed.times.front(), start + 140 * kSecond);
+  EXPECT_EQ(replayed.times.back(), start + 195 * kSecond);
+}
+
 TEST_F(RecorderTest, ADirectoryThatCannotBeMadeIsAnError) {
   options_.dir = "/proc/nowhere/recordings";
   EXPECT_FALSE(Recorder::create(options_, header_, {}, names_, next_).ok());

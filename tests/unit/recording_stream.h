@@ -110,7 +110,7 @@ class CpuStream {
   void batch() {
     batch_ns_ = now_ + 700;
     swaptrail_event& begin = add(SWAPTRAIL_RECLAIM_BEGIN, {}, 0);
-    begin.u.begin = {55, 0xcc0, 8, 1, 1, 1, "kswapd0", 0, {}};
+    begin.u.begin = {55, 0xcc0, 8, 1, 1, 1, "kswapd0", 0};
     const size_t second_pass = std::min<size_t>(written_.size(), 16);
     for (size_t i = 0; i < second_pass; ++i) {
       remove(written_.front());
