@@ -169,11 +169,8 @@ absl::StatusOr<Recorder::Part> Recorder::open_part(uint64_t now_ns) {
 // A refusal of the sink pauses the writer by itself; here it is only told, once.
 void Recorder::note(const absl::Status& status) {
   if (status.ok()) return;
-  status_.pauses++;
-  status_.paused = true;
-  status_.why = std::string(status.message());
   std::fprintf(stderr, "swaptraild: recording stopped: %s; the observation goes on\n",
-               status_.why.c_str());
+               std::string(status.message()).c_str());
 }
 
 void Recorder::on_event(const swaptrail_event& event, uint64_t sequence) {
@@ -210,7 +207,6 @@ void Recorder::tick(uint64_t now_ns) {
   flushed_ns_ = now_ns;
   if (part_.writer->paused()) {
     if (!part_.writer->resume(now_ns).ok()) return;
-    status_.paused = false;
     std::fprintf(stderr, "swaptraild: recording goes on\n");
   }
   note(part_.writer->flush());
@@ -234,7 +230,6 @@ void Recorder::change_part(uint64_t now_ns) {
 
 void Recorder::close_part(uint64_t end_ns) {
   note(part_.writer->finish(end_ns));
-  status_.events_skipped += part_.writer->counters().skipped;
   if (options_.flight)
     kept_.push_back({std::move(static_cast<StringSink&>(*part_.sink).text), end_ns});
 }

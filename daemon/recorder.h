@@ -41,10 +41,6 @@ class Recorder : public EventSink {
     uint64_t parts = 0;          // begun
     uint64_t parts_dropped = 0;  // the oldest ones, to stay below total_bytes
     uint64_t triggers = 0;
-    uint64_t pauses = 0;
-    uint64_t events_skipped = 0;
-    bool paused = false;
-    std::string why;  // of the last pause
   };
 
   // Opens the first part. `names` and `next` must outlive it. `header` is completed for each part.
