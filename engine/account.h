@@ -1,0 +1,51 @@
+// The model's own account of one swap-out attempt, to be held against the lifecycle of trace/.
+#ifndef SWAPTRAIL_ENGINE_ACCOUNT_H_
+#define SWAPTRAIL_ENGINE_ACCOUNT_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "bpf/event.h"
+#include "engine/rules.h"
+#include "engine/shrink.h"
+#include "trace/lifecycle.h"
+
+namespace swaptrail::engine {
+
+// From the first step that a hook sees until the folio is freed or given up. Times in ns, 0 = not.
+struct Account {
+  uint64_t folio = 0;
+  uint64_t entry = 0;
+  uint64_t begin_ns = 0;        // its first event; 0 = there is none
+  uint64_t first_batch_ns = 0;  // of the batch that it began in
+  uint64_t last_batch_ns = 0;
+  uint64_t left_ns = 0;  // out of the swap cache, and not by reclaim
+  std::array<uint64_t, kStageCount> stage_ns{};
+  uint32_t mappings = 0;
+  uint32_t passes = 0;
+  uint32_t nr_pages = 1;
+  uint8_t backend = SWAPTRAIL_BACKEND_NONE;
+  PassEnd end;  // of the last pass
+  bool shmem = false;
+  bool unmapped = false;   // completely, in one of its passes
+  bool refaulted = false;  // somebody got it back before it was freed
+  bool split = false;
+  bool closed = false;  // the model is done with it
+  bool unsure = false;  // a loss may hide a part, or a finding was told already
+
+  bool began() const { return begin_ns != 0; }
+  bool written() const { return stage_ns[static_cast<size_t>(Stage::kWriteBegin)] != 0; }
+  // A step that a hook saw; a new write makes void what an older one left.
+  void note(swaptrail_kind kind, const swaptrail_event& event);
+};
+
+// Whether a pass that ended so leaves the folio on its way: a later pass goes on with it.
+bool goes_on(const Account& account);
+
+// What differs between the two; Rule::kCount if nothing does. `text` says what the two have.
+Rule compare(const Account& account, const Lifecycle& lifecycle, std::string& text);
+
+}  // namespace swaptrail::engine
+
+#endif  // SWAPTRAIL_ENGINE_ACCOUNT_H_

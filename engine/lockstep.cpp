@@ -1,0 +1,271 @@
+// The stream, batches of reclaim, and the passes of folios in them.
+#include "engine/lockstep.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/lockstep_impl.h"
+#include "engine/observed_pass.h"
+
+namespace swaptrail::engine {
+
+const Lockstep::Impl::Step Lockstep::Impl::kSteps[SWAPTRAIL_KIND_END] = {
+    &Impl::ignore,           &Impl::on_reclaim_begin, &Impl::on_reclaim_end,
+    &Impl::on_pass_event,  // SLOT_ALLOCATED
+    &Impl::on_pass_event,  // UNMAPPED_ONE
+    &Impl::on_pass_event,  // UNMAPPED
+    &Impl::on_pass_event,  // WRITE_BEGIN
+    &Impl::on_pass_event,  // ZSWAP_STORED
+    &Impl::on_pass_event,  // WRITE_ISSUED
+    &Impl::on_pass_event,  // WRITE_END
+    &Impl::on_completed,
+    &Impl::on_pass_event,  // REMOVED
+    &Impl::on_cache_deleted, &Impl::on_slot_freed,    &Impl::on_swap_in,
+    &Impl::on_swap_read,     &Impl::on_zswap_loaded,  &Impl::on_split,
+    &Impl::ignore,  // PAGE_FREED: not in this mode
+};
+
+Lockstep::Lockstep(const LockstepOptions& options, FindingSink& sink)
+    : impl_(std::make_unique<Impl>(options, sink)) {}
+Lockstep::~Lockstep() = default;
+void Lockstep::on_area(const Area& area) { impl_->on_area(area); }
+void Lockstep::on_event(const swaptrail_event& event, uint64_t sequence) {
+  impl_->on_event(event, sequence);
+}
+void Lockstep::on_loss(const Loss& loss) { impl_->on_loss(loss); }
+void Lockstep::on_lifecycle(const Lifecycle& lifecycle) { impl_->on_lifecycle(lifecycle); }
+void Lockstep::finish(uint64_t now_ns) { impl_->finish(now_ns); }
+const LockstepCounters& Lockstep::counters() const { return impl_->counters; }
+
+Lockstep::Impl::Impl(const LockstepOptions& options, FindingSink& sink)
+    : options_(options), sink_(sink) {}
+
+void Lockstep::Impl::on_area(const Area& area) {
+  areas_told_ = true;
+  if (area.type < area_pages_.size()) area_pages_[area.type] = area.pages;
+}
+
+void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
+  ++counters.events;
+  if (!is_valid_event(event)) {
+    find(FindingKind::kViolation, Rule::kBadEvent, event, "");
+    return;
+  }
+  const Rule broken = stream_.check(event, sequence);
+  if (broken != Rule::kCount) {
+    const bool gap = broken == Rule::kSequenceGap;
+    find(gap ? FindingKind::kLoss : FindingKind::kViolation, broken, event, "");
+    if (gap) loss_until_ns_ = std::max(loss_until_ns_, now_ns_);
+    if (broken == Rule::kSequenceRepeated) return;
+  }
+  now_ns_ = std::max<uint64_t>(now_ns_, event.time_ns);
+  (this->*kSteps[event.kind])(event);
+  if (event.tid != 0) last_of_thread_[event.tid] = event.time_ns;
+}
+
+void Lockstep::Impl::on_loss(const Loss& loss) {
+  loss_until_ns_ = std::max(loss_until_ns_, loss.to_ns);
+  stream_.on_loss(loss);
+}
+
+void Lockstep::Impl::finish(uint64_t now_ns) {
+  now_ns_ = std::max(now_ns_, now_ns);
+  for (auto& [tid, batch] : batches_) close_pass(*batch);
+  if (stream_.missing() != 0) {
+    Event end{};
+    end.time_ns = now_ns_;
+    find(FindingKind::kLoss, Rule::kSequenceGap, end, "");
+  }
+  tell_strays();
+}
+
+// ---- batches -----------------------------------------------------------------------------------
+
+void Lockstep::Impl::on_reclaim_begin(const Event& event) {
+  const auto open = batches_.find(event.tid);
+  if (open != batches_.end()) {
+    if (!hidden(open->second->begin_ns)) {
+      find(FindingKind::kLoss, Rule::kBatchNotEnded, event, "its thread begins another");
+    }
+    end_batch(*open->second);
+  }
+  std::unique_ptr<Batch>& batch = batches_[event.tid];
+  batch = std::make_unique<Batch>();
+  batch->begin_ns = event.batch_ns;
+  batch->tid = event.tid;
+  batch->begun = true;
+  batch->control = {event.origin, event.u.begin.gfp, event.u.begin.may_writepage != 0,
+                    event.u.begin.may_unmap != 0, event.u.begin.may_swap != 0};
+}
+
+void Lockstep::Impl::on_reclaim_end(const Event& event) {
+  const auto open = batches_.find(event.tid);
+  if (open == batches_.end()) {
+    const bool seen = event.batch_ns != 0 && !hidden(event.batch_ns);
+    if (seen) find(FindingKind::kLoss, Rule::kBatchNotBegun, event, "it ends");
+    return;
+  }
+  Batch& batch = *open->second;
+  if (event.batch_ns != batch.begin_ns && !hidden(batch.begin_ns)) {
+    find(FindingKind::kViolation, Rule::kBatchOtherThread, event, "it ends another batch");
+  } else if (event.origin != batch.control.origin && batch.begun) {
+    find(FindingKind::kViolation, Rule::kBatchOtherThread, event, "it has another origin");
+  }
+  close_pass(batch);
+  if (event.result < 0 || static_cast<uint64_t>(event.result) < batch.freed_pages) {
+    find(FindingKind::kViolation, Rule::kBatchReclaimedLess, event,
+         "freed " + std::to_string(batch.freed_pages) + " pages, told " +
+             std::to_string(event.result));
+  }
+  end_batch(batch);
+}
+
+void Lockstep::Impl::end_batch(Batch& batch) {
+  close_pass(batch);
+  batches_.erase(batch.tid);
+}
+
+Batch& Lockstep::Impl::batch_of(const Event& event) {
+  std::unique_ptr<Batch>& batch = batches_[event.tid];
+  if (batch == nullptr) {
+    if (!hidden(event.batch_ns)) find(FindingKind::kLoss, Rule::kBatchNotBegun, event, "");
+    batch = std::make_unique<Batch>();
+    batch->begin_ns = event.batch_ns;
+    batch->tid = event.tid;
+    batch->control.origin = event.origin;
+    return *batch;
+  }
+  const bool other = batch->begin_ns != event.batch_ns || batch->control.origin != event.origin;
+  if (other && !hidden(batch->begin_ns)) {
+    const bool newer = event.batch_ns > batch->begin_ns;
+    find(newer ? FindingKind::kLoss : FindingKind::kViolation, Rule::kBatchOtherThread, event, "");
+  }
+  return *batch;
+}
+
+// ---- passes ------------------------------------------------------------------------------------
+
+// From inside zswap_store, zswap may write back an older page, through a folio of its own
+// (mm/zswap.c: zswap_writeback_entry).
+bool Lockstep::Impl::is_foreign_write(const Batch& batch, const Event& event) const {
+  return event.kind == SWAPTRAIL_WRITE_ISSUED && batch.folio != event.folio && batch.folio != 0 &&
+         batch.last_kind == SWAPTRAIL_WRITE_BEGIN;
+}
+
+void Lockstep::Impl::on_pass_event(const Event& event) {
+  if (event.batch_ns == 0) return outside(event);
+  Batch& batch = batch_of(event);
+  if (is_foreign_write(batch, event)) return foreign_write(event);
+  if (batch.folio != event.folio) {
+    close_pass(batch);
+    batch.folio = event.folio;
+    batch.followed = sampled(event.folio);
+  }
+  batch.last_kind = event.kind;
+  if (!batch.followed) return;
+  const auto record = folios_.find(event.folio);
+  if (record != folios_.end()) record->second.in_pass = true;
+  batch.events.push_back(event);
+}
+
+// Not in a batch: zswap's own writeback from a work queue, or a driver's shrinker that writes shmem.
+void Lockstep::Impl::outside(const Event& event) {
+  const auto open = batches_.find(event.tid);
+  if (open != batches_.end() && open->second->begun && !hidden(open->second->begin_ns)) {
+    find(FindingKind::kViolation, Rule::kBatchOtherThread, event,
+         "its thread is in reclaim, and it names no batch");
+    return;
+  }
+  if (event.kind == SWAPTRAIL_WRITE_ISSUED) return foreign_write(event);
+  const auto known = folios_.find(event.folio);
+  if (known == folios_.end()) return;
+  orphan(known->second);
+  folios_.erase(known);
+}
+
+void Lockstep::Impl::foreign_write(const Event& event) {
+  if (!sampled(event.folio)) return;
+  FolioRecord* record = record_of(event);
+  if (record == nullptr) record = adopt(event, nullptr);
+  if (record == nullptr) return;
+  remember(*record, event);
+  if (record->model.writeback) {
+    find(FindingKind::kViolation, Rule::kWriteTwice, event, describe(*record), record);
+  }
+  record->model.writeback = true;
+}
+
+void Lockstep::Impl::close_pass(Batch& batch) {
+  if (batch.folio == 0) return;
+  batch.folio = 0;
+  batch.last_kind = 0;
+  if (batch.events.empty()) return;
+  const std::vector<Event> events = std::exchange(batch.events, {});
+  FolioRecord* record = enter(events.front(), batch);
+  if (record == nullptr) {
+    ++counters.folios_full;
+  } else {
+    ++counters.passes;
+    run_pass(batch, *record, events);
+  }
+  const std::vector<Lifecycle> lifecycles = std::exchange(batch.lifecycles, {});
+  for (const Lifecycle& lifecycle : lifecycles) match(lifecycle);
+}
+
+void Lockstep::Impl::run_pass(Batch& batch, FolioRecord& record, const std::vector<Event>& events) {
+  ObservedPass pass(*this, batch, record, events);
+  const PassEnd end = pass.run();
+  counters.steps += end.steps;
+  for (const Event& event : events) remember(record, event);
+  record.in_pass = false;
+  record.last_batch_ns = batch.begin_ns;
+  const bool freed = end.exit == Exit::kFreed;
+  if (freed) batch.freed_pages += record.model.nr_pages;
+  settle(record, batch, end);
+  for (const Event& event : events) {
+    if (event.kind == SWAPTRAIL_SLOT_FREED) free_slots(event);
+  }
+}
+
+// ---- what may fall into a pass of its folio ------------------------------------------------------
+
+// From any context, an interrupt too.
+void Lockstep::Impl::on_completed(const Event& event) {
+  if (!sampled(event.folio)) return;
+  FolioRecord* record = record_of(event);
+  if (record != nullptr && !record->in_pass) return apply(*record, event);
+  for (auto& [tid, batch] : batches_) {
+    if (batch->folio != event.folio || !batch->followed) continue;
+    batch->events.push_back(event);
+    return;
+  }
+  if (record == nullptr && !hidden(event.time_ns - 1) && is_slot(event.entry)) {
+    const auto slot = slots_.find(event.entry);
+    const bool known = slot != slots_.end() && !hidden(slot->second.last_ns);
+    if (known) {
+      find(FindingKind::kViolation, Rule::kCompletedWithoutWrite, event, "the folio is not known");
+    }
+  }
+}
+
+void Lockstep::Impl::on_cache_deleted(const Event& event) {
+  if (!sampled(event.folio)) return uncache_slots(event.entry, event.nr_pages);
+  for (auto& [tid, batch] : batches_) {
+    if (batch->folio != event.folio || !batch->followed) continue;
+    batch->events.push_back(event);
+    return;
+  }
+  FolioRecord* record = record_of(event);
+  if (record == nullptr) record = adopt(event, nullptr);
+  if (record != nullptr) return apply(*record, event);
+  uncache_slots(event.entry, event.nr_pages);
+}
+
+void Lockstep::Impl::on_split(const Event& event) {
+  for (auto& [tid, batch] : batches_) {
+    if (batch->folio == event.folio) close_pass(*batch);
+  }
+  apply_split(event);
+}
+
+}  // namespace swaptrail::engine

@@ -1,0 +1,298 @@
+// Folios in the swap cache: how they come to be known, and what befalls them outside their passes.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "engine/lockstep_impl.h"
+
+namespace swaptrail::engine {
+namespace {
+
+uint32_t pages_of(const Event& event) { return std::max<uint16_t>(1, event.nr_pages); }
+
+bool was_removed(const Event& event) {
+  return event.kind == SWAPTRAIL_REMOVED && event.result == 1;
+}
+
+// The state before the event, from the state that the event tells.
+void set_entry_state(Folio& folio, const Event& event) {
+  folio = Folio{};
+  folio.address = event.folio;
+  folio.nr_pages = pages_of(event);
+  folio.anon = event.state & SWAPTRAIL_STATE_ANON;
+  folio.ksm = event.state & SWAPTRAIL_STATE_KSM;
+  folio.swapbacked = event.state & SWAPTRAIL_STATE_SWAPBACKED;
+  folio.dirty = event.state & SWAPTRAIL_STATE_DIRTY;
+  folio.writeback = event.state & SWAPTRAIL_STATE_WRITEBACK;
+  const bool allocated = event.kind == SWAPTRAIL_SLOT_ALLOCATED;
+  folio.swapcache = !allocated && ((event.state & SWAPTRAIL_STATE_SWAPCACHE) || was_removed(event));
+  folio.entry = folio.swapcache ? event.entry : 0;
+  // pageout has just cleared it (shmem gets its slot in there).
+  if (event.kind == SWAPTRAIL_WRITE_BEGIN || (allocated && !folio.anon)) folio.dirty = true;
+}
+
+}  // namespace
+
+void Lockstep::Impl::remember(FolioRecord& record, const Event& event) {
+  record.last_ns = event.time_ns;
+  record.history[record.history_next++ % record.history.size()] = {event.time_ns, event.kind};
+}
+
+// The record of the folio that the event names, if it is the same folio with the same entry still.
+FolioRecord* Lockstep::Impl::record_of(const Event& event) {
+  const auto found = folios_.find(event.folio);
+  if (found == folios_.end()) return nullptr;
+  FolioRecord& record = found->second;
+  if (record.in_pass || record.model.entry == event.entry) return &record;
+  // Another folio at the same place: the old one was moved (mm/migrate.c: folio_migrate_mapping).
+  orphan(record);
+  folios_.erase(found);
+  return nullptr;
+}
+
+// It is in the swap cache still, but not at this address any more.
+void Lockstep::Impl::orphan(FolioRecord& record) {
+  if (!record.model.swapcache) return;
+  for (uint32_t page = 0; page < record.model.nr_pages; ++page) {
+    const auto slot = slots_.find(record.model.entry + page);
+    if (slot != slots_.end() && slot->second.cached == record.model.address) {
+      slot->second.cached = kElsewhere;
+    }
+  }
+  record.account.unsure = true;
+}
+
+// A folio enters a pass: what it is, and whether this goes on with an older account.
+FolioRecord* Lockstep::Impl::enter(const Event& first, const Batch& batch) {
+  const auto found = folios_.find(first.folio);
+  FolioRecord* record = found == folios_.end() ? nullptr : &found->second;
+  const bool slotless = first.entry == 0 || first.kind == SWAPTRAIL_SLOT_ALLOCATED;
+  if (record != nullptr) {
+    const bool gone = slotless ? record->model.swapcache : record->model.entry != first.entry;
+    const bool same_batch = record->last_batch_ns == batch.begin_ns;
+    if (gone && same_batch && !hidden(record->last_ns)) {
+      const Rule rule = slotless ? Rule::kSlotTwice : Rule::kEntryChanged;
+      find(FindingKind::kViolation, rule, first, describe(*record), record);
+    }
+    if (gone) {
+      orphan(*record);
+      folios_.erase(found);
+      record = nullptr;
+    }
+  }
+  if (record == nullptr) record = adopt(first, &batch);
+  if (record == nullptr) return nullptr;
+  if (!record->kind_known && (first.state & SWAPTRAIL_STATE_ANON)) {
+    record->model.anon = record->kind_known = true;
+    record->model.ksm = first.state & SWAPTRAIL_STATE_KSM;
+  }
+  begin_account(*record, first);
+  return record;
+}
+
+FolioRecord* Lockstep::Impl::adopt(const Event& event, const Batch* batch) {
+  if (folios_.size() >= options_.max_folios) return nullptr;
+  Folio state;
+  set_entry_state(state, event);
+  if (state.swapcache) {
+    if (FolioRecord* moved = claim_from(event, batch)) return moved;
+  }
+  FolioRecord& record = folios_[event.folio];
+  record = FolioRecord{};
+  record.model = state;
+  record.in_pass = batch != nullptr;
+  record.last_ns = event.time_ns;
+  return &record;
+}
+
+// A folio in the swap cache that we do not know under this address: was it moved, or is it unknown?
+FolioRecord* Lockstep::Impl::claim_from(const Event& event, const Batch* batch) {
+  const auto found = slots_.find(event.entry);
+  if (found == slots_.end()) {
+    take(Taken::kAdopted);
+    return nullptr;
+  }
+  SlotRecord& slot = found->second;
+  const bool sure = !hidden(slot.last_ns) && options_.sample == 1;
+  const auto owner = folios_.find(slot.cached);
+  if (owner != folios_.end() && owner->first != event.folio) {
+    FolioRecord& held = owner->second;
+    const bool isolated =
+        held.in_pass || (batch != nullptr && held.last_batch_ns == batch->begin_ns);
+    if (isolated && sure) {
+      find(FindingKind::kViolation, Rule::kEntryChanged, event, describe(held), &held);
+    }
+    auto node = folios_.extract(owner);
+    node.mapped().model.address = event.folio;
+    node.key() = event.folio;
+    const auto placed = folios_.insert(std::move(node));
+    for (uint32_t page = 0; page < pages_of(event); ++page) {
+      if (SlotRecord* one = slot_of(event.entry + page)) one->cached = event.folio;
+    }
+    return &placed.position->second;
+  }
+  const bool free = slot.freed && sure;
+  const bool away = slot.used && slot.from_begin && slot.cached == 0 && sure;
+  if (free || away) {
+    find(FindingKind::kViolation, Rule::kUnknownFolio, event,
+         free ? "its slot is free" : "its slot holds a page that was freed and not read since");
+  }
+  take(Taken::kAdopted);
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    if (SlotRecord* one = slot_of(event.entry + page)) one->cached = event.folio;
+  }
+  return nullptr;
+}
+
+// ---- accounts ----------------------------------------------------------------------------------
+
+void Lockstep::Impl::begin_account(FolioRecord& record, const Event& first) {
+  Account& account = record.account;
+  const bool new_pass = account.last_batch_ns != first.batch_ns;
+  const bool unmaps = first.kind == SWAPTRAIL_UNMAPPED_ONE || first.kind == SWAPTRAIL_UNMAPPED;
+  // It was unmapped, and is mapped again: the old attempt came to nothing.
+  if (account.began() && new_pass && (account.refaulted || (unmaps && account.unmapped))) {
+    account.refaulted = true;
+    close_account(record);
+  }
+  if (!account.began()) {
+    account = Account{};
+    account.folio = record.model.address;
+    account.entry = record.model.entry;
+    account.nr_pages = record.model.nr_pages;
+    account.begin_ns = first.time_ns;
+    account.first_batch_ns = first.batch_ns;
+    account.shmem = !record.model.anon;
+    account.unsure = hidden(first.batch_ns);
+  }
+  if (account.last_batch_ns != first.batch_ns) ++account.passes;
+  account.last_batch_ns = first.batch_ns;
+}
+
+// The model is done with it; trace/ will be too, at the latest when its batch ends.
+void Lockstep::Impl::close_account(FolioRecord& record) {
+  Account& account = record.account;
+  if (account.began()) {
+    account.closed = true;
+    account.unsure |= loss_until_ns_ > account.begin_ns;
+    closed_[account.folio].push_back(account);
+  }
+  account = Account{};
+}
+
+void Lockstep::Impl::settle(FolioRecord& record, Batch&, const PassEnd& end) {
+  Account& account = record.account;
+  account.end = end;
+  if (record.model.entry != 0) account.entry = record.model.entry;
+  if (end.exit == Exit::kFreed) {
+    close_account(record);
+    folios_.erase(record.model.address);
+    return;
+  }
+  if (account.left_ns != 0 || end.why == Why::kNoUser) {
+    const uint64_t address = record.model.address;
+    close_account(record);
+    folios_.erase(address);
+    return;
+  }
+  if (!goes_on(account) || account.refaulted) close_account(record);
+  if (!record.model.swapcache) folios_.erase(record.model.address);
+}
+
+// ---- what befalls a folio -----------------------------------------------------------------------
+
+void Lockstep::Impl::apply(FolioRecord& record, const Event& event) {
+  switch (event.kind) {
+    case SWAPTRAIL_WRITE_COMPLETED:
+      return apply_completed(record, event);
+    case SWAPTRAIL_CACHE_DELETED:
+      return apply_left(record, event);
+    case SWAPTRAIL_SWAP_IN:
+      take(Taken::kSwapIn);
+      record.account.refaulted = true;
+      return;
+    default:
+      return;
+  }
+}
+
+void Lockstep::Impl::apply_completed(FolioRecord& record, const Event& event) {
+  take(Taken::kCompletion);
+  Folio& folio = record.model;
+  if (!folio.writeback && !hidden(record.last_ns)) {
+    find(FindingKind::kViolation, Rule::kCompletedWithoutWrite, event, describe(record), &record);
+  } else if (event.entry != folio.entry && !hidden(record.last_ns)) {
+    find(FindingKind::kViolation, Rule::kEntryChanged, event, describe(record), &record);
+  } else if (event.nr_pages != folio.nr_pages && !hidden(record.last_ns)) {
+    find(FindingKind::kViolation, Rule::kPagesChanged, event, describe(record), &record);
+  } else if (!(event.state & SWAPTRAIL_STATE_WRITEBACK) ||
+             !(event.state & SWAPTRAIL_STATE_SWAPCACHE)) {
+    find(FindingKind::kViolation, Rule::kStateWrong, event, describe(record), &record);
+  }
+  remember(record, event);
+  folio.writeback = false;
+  folio.reclaim = false;
+  const bool failed = event.state & SWAPTRAIL_STATE_DIRTY;
+  if (failed) take(Taken::kWriteFailed);
+  folio.dirty = failed;
+  store_slots(record, !failed);
+  if (!record.account.began()) return;
+  record.account.note(SWAPTRAIL_WRITE_COMPLETED, event);
+  if (!failed) return;
+  record.account.end = {Exit::kKept, Why::kWriteError, 0};
+  if (!record.in_pass) close_account(record);
+}
+
+void Lockstep::Impl::apply_left(FolioRecord& record, const Event& event) {
+  take(Taken::kLeftCache);
+  Folio& folio = record.model;
+  const bool sure = !hidden(record.last_ns);
+  if (folio.writeback && sure) {
+    find(FindingKind::kLoss, Rule::kCompletionLost, event, describe(record), &record);
+  } else if (event.entry != folio.entry && sure) {
+    find(FindingKind::kViolation, Rule::kEntryChanged, event, describe(record), &record);
+  } else if (event.nr_pages != folio.nr_pages && sure) {
+    find(FindingKind::kViolation, Rule::kPagesChanged, event, describe(record), &record);
+  } else if (!(event.state & SWAPTRAIL_STATE_SWAPCACHE) ||
+             (event.state & SWAPTRAIL_STATE_WRITEBACK)) {
+    find(FindingKind::kViolation, Rule::kStateWrong, event, describe(record), &record);
+  }
+  uncache_slots(event.entry, pages_of(event));
+  record.account.left_ns = event.time_ns;
+  for (uint32_t page = 0; page < pages_of(event) && record.account.began(); ++page) {
+    leaving_[event.entry + page] = record.account.folio;
+  }
+  folio.swapcache = false;
+  folio.entry = 0;
+  if (record.in_pass) return;
+  close_account(record);
+  folios_.erase(event.folio);
+}
+
+// Its pieces are folios of their own, where the whole was.
+void Lockstep::Impl::apply_split(const Event& event) {
+  const auto found = folios_.find(event.folio);
+  if (found == folios_.end()) return;
+  take(Taken::kSplit);
+  const FolioRecord whole = found->second;
+  const uint32_t pages = pages_of(event);
+  if (whole.model.entry != event.entry || pages >= whole.model.nr_pages) return;
+  found->second.account.split = true;
+  close_account(found->second);
+  folios_.erase(found);
+  for (uint32_t page = 0; page < whole.model.nr_pages; page += pages) {
+    const uint64_t address = whole.model.address + uint64_t{page} * options_.page_struct_size;
+    FolioRecord& piece = folios_[address];
+    piece = whole;
+    piece.model.address = address;
+    piece.model.entry = whole.model.entry + page;
+    piece.model.nr_pages = pages;
+    piece.account.folio = address;
+    piece.account.entry = piece.model.entry;
+    piece.account.nr_pages = pages;
+    for (uint32_t one = 0; one < pages; ++one) {
+      if (SlotRecord* slot = slot_of(piece.model.entry + one)) slot->cached = address;
+    }
+  }
+}
+
+}  // namespace swaptrail::engine

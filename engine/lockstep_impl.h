@@ -1,0 +1,180 @@
+// The state of the lockstep validator. Internal to engine/.
+#ifndef SWAPTRAIL_ENGINE_LOCKSTEP_IMPL_H_
+#define SWAPTRAIL_ENGINE_LOCKSTEP_IMPL_H_
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
+#include "engine/account.h"
+#include "engine/lockstep.h"
+#include "engine/shrink.h"
+#include "engine/stream_check.h"
+#include "trace/decode.h"
+
+namespace swaptrail::engine {
+
+using Event = swaptrail_event;
+
+inline constexpr uint64_t kElsewhere = 1;  // a folio in the cache whose address is not known
+
+// One swap slot, and the page that it was last given to.
+struct SlotRecord {
+  uint64_t cached = 0;   // the folio in the swap cache, kElsewhere, 0 = none
+  uint64_t last_ns = 0;  // its last event: what a later loss may hide
+  uint64_t address = 0;  // where the page was unmapped from, 0 = not known, or from several places
+  uint32_t owner = 0;    // ... and of whom
+  bool used = false;
+  bool from_begin = false;  // we saw it allocated
+  bool stored = false;      // it holds the page's content
+  bool freed = false;       // we saw it freed, and not allocated since
+};
+
+// A folio in the swap cache, or in reclaim on its way there.
+struct FolioRecord {
+  Folio model;
+  Account account;
+  uint64_t last_ns = 0;
+  uint64_t last_batch_ns = 0;  // the batch that touched it last
+  bool in_pass = false;        // its pass is open
+  bool from_begin = false;     // we know how it got its slot
+  bool kind_known = true;      // false: read in, and not mapped yet: anon comes with the mapping
+  struct Seen {
+    uint64_t time_ns = 0;
+    uint8_t kind = 0;
+  };
+  std::array<Seen, 8> history{};  // a ring
+  uint8_t history_next = 0;
+};
+
+// The batch of reclaim that a thread runs, and the folio that it works on.
+struct Batch {
+  uint64_t begin_ns = 0;  // batch_ns of its events
+  uint32_t tid = 0;
+  ScanControl control;
+  uint64_t freed_pages = 0;
+  bool begun = false;                 // RECLAIM_BEGIN was seen
+  uint64_t folio = 0;                 // of the open pass, 0 = none
+  bool followed = false;              // ... and we sample it
+  uint8_t last_kind = 0;              // its last event
+  std::vector<Event> events;          // of the open pass, in order
+  std::vector<Lifecycle> lifecycles;  // of folios whose pass is open
+};
+
+class Lockstep::Impl {
+ public:
+  Impl(const LockstepOptions& options, FindingSink& sink);
+
+  void on_area(const Area& area);
+  void on_event(const Event& event, uint64_t sequence);
+  void on_loss(const Loss& loss);
+  void on_lifecycle(const Lifecycle& lifecycle);
+  void finish(uint64_t now_ns);
+
+  LockstepCounters counters;
+
+ private:
+  friend class ObservedPass;
+  using Step = void (Impl::*)(const Event&);
+  static const Step kSteps[SWAPTRAIL_KIND_END];
+
+  // ---- lockstep.cpp: the stream, batches and passes
+  void ignore(const Event&) {}
+  void on_reclaim_begin(const Event& event);
+  void on_reclaim_end(const Event& event);
+  void on_pass_event(const Event& event);
+  void on_completed(const Event& event);
+  void on_cache_deleted(const Event& event);
+  void on_split(const Event& event);
+  Batch& batch_of(const Event& event);
+  bool is_foreign_write(const Batch& batch, const Event& event) const;
+  void close_pass(Batch& batch);
+  void run_pass(Batch& batch, FolioRecord& record, const std::vector<Event>& events);
+  void end_batch(Batch& batch);
+  void outside(const Event& event);
+  void foreign_write(const Event& event);
+
+  // ---- lockstep_folios.cpp: folios and what happens to them outside their passes
+  FolioRecord* enter(const Event& first, const Batch& batch);
+  FolioRecord* adopt(const Event& event, const Batch* batch);
+  FolioRecord* claim_from(const Event& event, const Batch* batch);
+  FolioRecord* record_of(const Event& event);
+  void orphan(FolioRecord& record);
+  void apply(FolioRecord& record, const Event& event);
+  void apply_completed(FolioRecord& record, const Event& event);
+  void apply_left(FolioRecord& record, const Event& event);
+  void apply_split(const Event& event);
+  void begin_account(FolioRecord& record, const Event& first);
+  void close_account(FolioRecord& record);
+  void settle(FolioRecord& record, Batch& batch, const PassEnd& end);
+  void remember(FolioRecord& record, const Event& event);
+
+  // ---- lockstep_slots.cpp
+  void on_slot_freed(const Event& event);
+  void free_slots(const Event& event);
+  void on_swap_in(const Event& event);
+  void on_swap_read(const Event& event);
+  void on_zswap_loaded(const Event& event);
+  SlotRecord* slot_of(uint64_t entry);  // made if it is not there; null: no room
+  void claim_slots(FolioRecord& record, const Event& event);
+  void store_slots(const FolioRecord& record, bool stored);
+  void uncache_slots(uint64_t entry, uint32_t nr_pages);
+  void map_slots(const FolioRecord& record, const Event& event);
+  void check_fault(const SlotRecord& slot, const Event& event);
+  void check_removed(const FolioRecord& record, const Event& event);
+  void read_slot(SlotRecord& slot, uint64_t entry, const Event& event);
+
+  // ---- lockstep_findings.cpp
+  void find(FindingKind kind, Rule rule, const Event& event, std::string text,
+            FolioRecord* record = nullptr);
+  // Something that happened since may be hidden: by a loss, or because nobody looked yet.
+  bool hidden(uint64_t since_ns) const {
+    return loss_until_ns_ > since_ns || since_ns <= options_.start_ns;
+  }
+  std::string describe(const FolioRecord& record) const;
+  void match(const Lifecycle& lifecycle);
+  bool match_closed(const Lifecycle& lifecycle);
+  void judge(Account& account, const Lifecycle& lifecycle);
+  void tell_strays();
+  void take(Taken taken, uint64_t count = 1) {
+    counters.taken[static_cast<size_t>(taken)] += count;
+  }
+  bool sampled(uint64_t folio) const {
+    return options_.sample <= 1 || (folio / options_.page_struct_size) % options_.sample == 0;
+  }
+  bool is_slot(uint64_t entry) const {
+    return entry != 0 && entry_type(entry) < options_.max_swapfiles;
+  }
+
+  const LockstepOptions options_;
+  FindingSink& sink_;
+  StreamCheck stream_;
+  uint64_t loss_until_ns_ = 0;
+  uint64_t now_ns_ = 0;
+  absl::flat_hash_map<uint32_t, std::unique_ptr<Batch>> batches_;  // by thread
+  absl::node_hash_map<uint64_t, FolioRecord> folios_;              // by address
+  absl::flat_hash_map<uint64_t, SlotRecord> slots_;                // by entry
+  // Accounts that the model has closed, and trace/ not yet; by folio, in order.
+  absl::flat_hash_map<uint64_t, std::deque<Account>> closed_;
+  // Folios that left the cache: a fault that began before may still tell that it was that.
+  absl::flat_hash_map<uint64_t, uint64_t> leaving_;         // entry of a page -> folio
+  absl::flat_hash_map<uint32_t, uint64_t> last_of_thread_;  // when a thread's last event was
+  // Pages that came back to another process or address: a fork or mremap moves many, one is odd.
+  struct Stray {
+    uint64_t count = 0;
+    Finding first;
+  };
+  absl::flat_hash_map<std::pair<uint64_t, uint64_t>, Stray> strays_;
+  std::array<uint64_t, 32> area_pages_{};  // by type, 0 = not told
+  bool areas_told_ = false;
+};
+
+}  // namespace swaptrail::engine
+
+#endif  // SWAPTRAIL_ENGINE_LOCKSTEP_IMPL_H_

@@ -1,0 +1,266 @@
+// Swap slots: who has them, what is in them, who reads them.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "engine/lockstep_impl.h"
+
+namespace swaptrail::engine {
+namespace {
+
+// vm_fault_t, include/linux/mm_types.h: OOM, SIGBUS, HWPOISON, SIGSEGV, RETRY.
+constexpr uint32_t kFaultNotDone = 0x1 | 0x2 | 0x10 | 0x40 | 0x400;
+
+uint32_t pages_of(const Event& event) { return std::max<uint16_t>(1, event.nr_pages); }
+
+uint64_t fault_begin_ns(const Event& event) {
+  return event.time_ns - std::min<uint64_t>(event.time_ns, event.u.map.value);
+}
+
+}  // namespace
+
+SlotRecord* Lockstep::Impl::slot_of(uint64_t entry) {
+  const auto found = slots_.find(entry);
+  if (found != slots_.end()) return &found->second;
+  if (slots_.size() >= options_.max_slots) {
+    ++counters.slots_full;
+    return nullptr;
+  }
+  return &slots_[entry];
+}
+
+// A folio got slots: were they free, and are they slots of an area?
+void Lockstep::Impl::claim_slots(FolioRecord& record, const Event& event) {
+  record.account.entry = event.entry;
+  record.from_begin = true;
+  const uint64_t offset = entry_offset(event.entry);
+  const uint32_t nr_pages = record.model.nr_pages;
+  const uint32_t type = entry_type(event.entry);
+  const uint64_t area = type < area_pages_.size() ? area_pages_[type] : 0;
+  if (areas_told_ && area == 0) {
+    find(FindingKind::kViolation, Rule::kEntryUnknownArea, event, "", &record);
+  } else if (offset == 0 || (areas_told_ && offset + nr_pages > area)) {
+    find(FindingKind::kViolation, Rule::kSlotOutOfRange, event, absl::StrCat("the area has ", area),
+         &record);
+  } else if (nr_pages > 1 && offset % nr_pages != 0) {
+    find(FindingKind::kViolation, Rule::kSlotMisaligned, event, "", &record);
+  }
+  bool told = false;
+  for (uint32_t page = 0; page < nr_pages; ++page) {
+    SlotRecord* slot = slot_of(event.entry + page);
+    if (slot == nullptr) continue;
+    if (slot->used && !told && !hidden(slot->last_ns)) {
+      told = true;
+      find(FindingKind::kViolation, Rule::kSlotInUse, event,
+           slot->cached != 0 ? "a folio in the swap cache has it" : "it holds a page", &record);
+    }
+    *slot = SlotRecord{};
+    slot->cached = record.model.address;
+    slot->last_ns = event.time_ns;
+    slot->used = slot->from_begin = true;
+    leaving_.erase(event.entry + page);
+  }
+}
+
+void Lockstep::Impl::store_slots(const FolioRecord& record, bool stored) {
+  for (uint32_t page = 0; page < record.model.nr_pages && record.model.entry != 0; ++page) {
+    const auto slot = slots_.find(record.model.entry + page);
+    if (slot != slots_.end()) slot->second.stored = stored;
+  }
+}
+
+void Lockstep::Impl::uncache_slots(uint64_t entry, uint32_t nr_pages) {
+  for (uint32_t page = 0; page < std::max(1u, nr_pages) && entry != 0; ++page) {
+    const auto slot = slots_.find(entry + page);
+    if (slot != slots_.end()) slot->second.cached = 0;
+  }
+}
+
+// From where each page was unmapped: there it should come back to.
+void Lockstep::Impl::map_slots(const FolioRecord& record, const Event& event) {
+  if (record.model.ksm || !record.model.anon) return;
+  const uint32_t ptes = event.u.map.ptes == 0xffff ? record.model.nr_pages : event.u.map.ptes;
+  for (uint32_t i = 0; i < ptes; ++i) {
+    const uint32_t page = event.u.map.first_page + i;
+    const auto found = slots_.find(record.model.entry + page);
+    if (page >= record.model.nr_pages || found == slots_.end()) continue;
+    SlotRecord& slot = found->second;
+    const bool again = record.account.mappings > 1;
+    slot.owner = again ? 0 : event.u.map.owner;
+    slot.address = again ? 0 : event.u.map.address + uint64_t{i} * 4096;
+  }
+}
+
+void Lockstep::Impl::check_removed(const FolioRecord& record, const Event& event) {
+  if (hidden(record.last_ns) || !record.from_begin) return;
+  for (uint32_t page = 0; page < record.model.nr_pages; ++page) {
+    const auto slot = slots_.find(record.model.entry + page);
+    if (slot == slots_.end() || !slot->second.from_begin || slot->second.stored) continue;
+    find(FindingKind::kViolation, Rule::kRemovedUnwritten, event, describe(record));
+    return;
+  }
+}
+
+// ---- the end of a slot's use ---------------------------------------------------------------------
+
+void Lockstep::Impl::on_slot_freed(const Event& event) {
+  // Inside __remove_mapping it is told before REMOVED is: the pass says when the folio has left.
+  const auto open = batches_.find(event.tid);
+  if (open != batches_.end() && open->second->folio != 0 && open->second->followed) {
+    const auto slot = slots_.find(event.entry);
+    const bool own = slot != slots_.end() && slot->second.cached == open->second->folio;
+    if (own) {
+      open->second->events.push_back(event);
+      return;
+    }
+  }
+  free_slots(event);
+}
+
+void Lockstep::Impl::free_slots(const Event& event) {
+  take(Taken::kSlotFreed);
+  bool told = false;
+  const bool partial = options_.sample > 1;
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    const auto found = slots_.find(event.entry + page);
+    if (found == slots_.end() && partial) continue;
+    SlotRecord* slot = slot_of(event.entry + page);
+    if (slot == nullptr) continue;
+    const bool sure = !told && !hidden(slot->last_ns);
+    if (slot->cached != 0 && slot->from_begin && sure) {
+      told = true;
+      find(FindingKind::kViolation, Rule::kSlotFreedWhileCached, event, "");
+    } else if (slot->freed && sure) {
+      told = true;
+      find(FindingKind::kViolation, Rule::kSlotFreedTwice, event, "");
+    }
+    const uint64_t address = slot->address;
+    const uint32_t owner = slot->owner;
+    *slot = SlotRecord{};
+    slot->address = address;  // the fault that frees it tells only when it returns
+    slot->owner = owner;
+    slot->last_ns = event.time_ns;
+    slot->freed = true;
+  }
+}
+
+// ---- swap-in ------------------------------------------------------------------------------------
+
+void Lockstep::Impl::on_swap_in(const Event& event) {
+  if (!is_slot(event.entry)) return;
+  if (static_cast<uint32_t>(event.result) & kFaultNotDone) return;
+  const auto leaving = leaving_.find(event.entry);
+  if (leaving != leaving_.end()) {
+    const auto closed = closed_.find(leaving->second);
+    if (closed != closed_.end()) {
+      for (Account& account : closed->second) {
+        const bool ours = account.left_ns != 0 && account.left_ns >= fault_begin_ns(event);
+        if (ours && event.entry - account.entry < account.nr_pages) account.refaulted = true;
+      }
+    }
+    leaving_.erase(leaving);
+  }
+  const auto found = slots_.find(event.entry);
+  if (found == slots_.end()) return;
+  check_fault(found->second, event);
+  const auto folio = folios_.find(found->second.cached);
+  if (folio == folios_.end()) return;
+  FolioRecord& record = folio->second;
+  const uint64_t allocated_ns = record.account.stage_ns[static_cast<size_t>(Stage::kSlotAllocated)];
+  if (allocated_ns > fault_begin_ns(event)) return;  // the slot had another page then
+  if (record.in_pass) {
+    for (auto& [tid, batch] : batches_) {
+      if (batch->folio == record.model.address) batch->events.push_back(event);
+    }
+    return;
+  }
+  apply(record, event);
+  if (record.account.began()) close_account(record);
+  record.account = Account{};
+}
+
+void Lockstep::Impl::check_fault(const SlotRecord& slot, const Event& event) {
+  const auto last = last_of_thread_.find(event.tid);
+  const bool read_later = last != last_of_thread_.end() && last->second > slot.last_ns;
+  if (slot.freed && read_later && !hidden(slot.last_ns)) {
+    find(FindingKind::kViolation, Rule::kFaultOnFreeSlot, event, "");
+    return;
+  }
+  if (slot.address == 0 || slot.owner == 0 || hidden(slot.last_ns)) return;
+  const uint32_t owner = event.u.map.owner;
+  const bool stranger = owner != slot.owner && owner != 0;
+  const uint64_t moved = event.u.map.address - slot.address;
+  if (!stranger && moved == 0) return;
+  const std::pair<uint64_t, uint64_t> key{uint64_t{slot.owner} << 32 | owner, moved};
+  if (strays_.size() >= 4096 && !strays_.contains(key)) return;
+  Stray& stray = strays_[key];
+  if (stray.count++ != 0) return;
+  stray.first.kind = FindingKind::kLoss;
+  stray.first.rule = stranger ? Rule::kStrangerFaults : Rule::kMappingMisplaced;
+  stray.first.entry = event.entry;
+  stray.first.time_ns = event.time_ns;
+  stray.first.text = absl::StrCat("unmapped from process ", slot.owner, ", came back to ", owner,
+                                  moved == 0 ? "" : ", at another address",
+                                  "; no other page did: not by fork or mremap");
+}
+
+void Lockstep::Impl::on_swap_read(const Event& event) {
+  if (!is_slot(event.entry)) return;
+  const bool cached = event.state & SWAPTRAIL_STATE_SWAPCACHE;
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    const auto found = slots_.find(event.entry + page);
+    if (found == slots_.end()) continue;
+    read_slot(found->second, event.entry + page, event);
+    found->second.cached = cached ? event.folio : 0;
+    found->second.last_ns = event.time_ns;
+    if (!sampled(event.folio)) slots_.erase(found);
+  }
+  if (!sampled(event.folio)) return;
+  const auto old = folios_.find(event.folio);
+  if (old != folios_.end() && !old->second.in_pass) {
+    orphan(old->second);
+    folios_.erase(old);
+  }
+  if (!cached || folios_.size() >= options_.max_folios) return;
+  FolioRecord& record = folios_[event.folio];
+  record = FolioRecord{};
+  record.model.address = event.folio;
+  record.model.entry = event.entry;
+  record.model.nr_pages = pages_of(event);
+  record.model.swapcache = true;
+  record.model.anon = event.state & SWAPTRAIL_STATE_ANON;
+  record.model.swapbacked = event.state & SWAPTRAIL_STATE_SWAPBACKED;
+  record.model.dirty = event.state & SWAPTRAIL_STATE_DIRTY;
+  record.from_begin = true;
+  record.kind_known = record.model.anon;
+  remember(record, event);
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    if (SlotRecord* slot = slot_of(event.entry + page)) slot->cached = event.folio;
+  }
+}
+
+void Lockstep::Impl::read_slot(SlotRecord& slot, uint64_t entry, const Event& event) {
+  if (hidden(slot.last_ns)) return;
+  const bool unwritten = slot.freed || (slot.from_begin && !slot.stored && slot.cached == 0);
+  if (unwritten) {
+    find(FindingKind::kViolation, Rule::kReadUnwritten, event,
+         slot.freed ? "it is free" : "nothing was written to it");
+    return;
+  }
+  if (slot.cached == 0 || slot.cached == event.folio || slot.cached == kElsewhere) return;
+  const auto holder = folios_.find(slot.cached);
+  // Its removal is told when __remove_mapping returns: a fault may be quicker.
+  if (holder == folios_.end() || holder->second.in_pass) return;
+  if (entry - holder->second.model.entry >= holder->second.model.nr_pages) return;
+  find(FindingKind::kViolation, Rule::kReadWhileCached, event, describe(holder->second),
+       &holder->second);
+}
+
+// Until Linux 6.12 or so a page that zswap gives back is dirty: zswap keeps no copy.
+void Lockstep::Impl::on_zswap_loaded(const Event& event) {
+  const auto found = folios_.find(event.folio);
+  if (found == folios_.end() || found->second.model.entry != event.entry) return;
+  take(Taken::kDirtied, (event.state & SWAPTRAIL_STATE_DIRTY) ? 1 : 0);
+  found->second.model.dirty = event.state & SWAPTRAIL_STATE_DIRTY;
+}
+
+}  // namespace swaptrail::engine
