@@ -17,6 +17,7 @@ void caches(Features& set) {  // Linux 4.19 to 6.9
   set.zero_map = false;
   set.fake_zswap_writeback = true;
   set.large_zswap = false;
+  set.tries_rw_page = true;
   set.any_order = false;
   set.pinned_check_after_unmap = false;
   set.pageout_ignores_references = false;
@@ -32,6 +33,7 @@ void cluster_lists(Features& set) {  // 6.12
   set.allocator = Allocator::kClusterLists;
   set.zero_map = true;
   set.fake_zswap_writeback = false;
+  set.tries_rw_page = false;
   set.any_order = true;
   set.pageout_ignores_references = true;
   set.multi_gen_lru = true;

@@ -166,6 +166,8 @@ void Lockstep::Impl::on_pass_event(const Event& event) {
   const auto record = folios_.find(event.folio);
   if (record != folios_.end()) record->second.in_pass = true;
   batch.events.push_back(event);
+  // Freed, its memory may be another folio at once.
+  if (event.kind == SWAPTRAIL_REMOVED) close_pass(batch);
 }
 
 // Not in a batch: zswap's own writeback from a work queue, or a driver's shrinker that writes shmem.

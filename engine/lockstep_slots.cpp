@@ -180,7 +180,9 @@ void Lockstep::Impl::on_swap_in(const Event& event) {
 
 void Lockstep::Impl::check_fault(const SlotRecord& slot, const Event& event) {
   const auto last = last_of_thread_.find(event.tid);
-  const bool read_later = last != last_of_thread_.end() && last->second > slot.last_ns;
+  // Between the two the thread did something else: so it read its page table after that.
+  const bool read_later = last != last_of_thread_.end() && last->second > slot.last_ns &&
+                          last->second < fault_begin_ns(event);
   if (slot.freed && read_later && !hidden(slot.last_ns)) {
     find(FindingKind::kViolation, Rule::kFaultOnFreeSlot, event, "");
     return;

@@ -241,6 +241,17 @@ bool ObservedPass::zswap_only(Folio&) {
 
 DeviceAnswer ObservedPass::device_write(Folio& folio) {
   folio.writeback = true;
+  const Event* next = peek(false);
+  const bool refused =
+      next != nullptr && next->kind == SWAPTRAIL_WRITE_COMPLETED && folio.nr_pages > 1 &&
+      lockstep_.options_.features.tries_rw_page &&
+      std::count_if(events_.begin() + static_cast<ptrdiff_t>(next_), events_.end(),
+                    [](const Event& event) { return event.kind == SWAPTRAIL_WRITE_COMPLETED; }) > 1;
+  if (refused) {
+    lockstep_.apply(record_, *next);
+    ++next_;
+    folio.writeback = true;
+  }
   peek();  // applies a completion that comes before the end
   return folio.writeback ? DeviceAnswer::kQueued : DeviceAnswer::kDone;
 }
