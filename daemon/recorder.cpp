@@ -84,10 +84,11 @@ std::vector<SwapArea> host_areas(std::string_view proc_swaps, uint64_t now_ns) {
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     const std::vector<absl::string_view> fields =
         absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
-    uint64_t kib = 0;
+    uint64_t kib = 0, used_kib = 0;
     SwapArea area;
     if (fields.size() != 5 || !absl::SimpleAtoi(fields[2], &kib)) continue;  // the heading
     if (!absl::SimpleAtoi(fields[4], &area.priority)) continue;
+    if (absl::SimpleAtoi(fields[3], &used_kib)) area.used_bytes = used_kib * 1024;
     area.at_ns = now_ns;
     area.bytes = kib * 1024;
     area.type = static_cast<uint32_t>(areas.size());

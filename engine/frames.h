@@ -16,7 +16,7 @@ inline constexpr uint32_t kNoFrame = ~uint32_t{0};
 // hold is known by 8 bytes; 0 makes zeros, as the kernel fills a new page.
 using Block = std::array<uint64_t, 8>;
 inline void fill(Block& block, uint64_t token) {
-  for (size_t i = 0; i < block.size(); ++i) {
+  for (uint32_t i = 0; i < block.size(); ++i) {
     const uint64_t mixed = (token + i) * 0x9e3779b97f4a7c15;
     block[i] = token == 0 ? 0 : mixed ^ (mixed >> 29);
   }

@@ -28,7 +28,9 @@ const Lockstep::Impl::Step Lockstep::Impl::kSteps[SWAPTRAIL_KIND_END] = {
 Lockstep::Lockstep(const LockstepOptions& options, FindingSink& sink)
     : impl_(std::make_unique<Impl>(options, sink)) {}
 Lockstep::~Lockstep() = default;
-void Lockstep::on_area(const Area& area) { impl_->on_area(area); }
+void Lockstep::on_area(const Area& area, uint64_t empty_at_ns) {
+  impl_->on_area(area, empty_at_ns);
+}
 void Lockstep::on_event(const swaptrail_event& event, uint64_t sequence) {
   impl_->on_event(event, sequence);
 }
@@ -40,9 +42,10 @@ const LockstepCounters& Lockstep::counters() const { return impl_->counters; }
 Lockstep::Impl::Impl(const LockstepOptions& options, FindingSink& sink)
     : options_(options), sink_(sink) {}
 
-void Lockstep::Impl::on_area(const Area& area) {
-  areas_told_ = true;
-  if (area.type < area_pages_.size()) area_pages_[area.type] = area.pages;
+void Lockstep::Impl::on_area(const Area& area, uint64_t empty_at_ns) {
+  if (area.type >= area_pages_.size()) return;
+  area_pages_[area.type] = area.pages;
+  area_empty_ns_[area.type] = empty_at_ns;
 }
 
 void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {

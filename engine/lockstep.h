@@ -108,7 +108,9 @@ class Lockstep {
   Lockstep& operator=(const Lockstep&) = delete;
 
   // A swap area as it was when the observation began, or was added later. Call before its events.
-  void on_area(const Area& area);
+  // `empty_at_ns`: when it was seen to have no slot in use, 0 = not: then a slot that is used after it
+  // and was not seen to be allocated is a finding.
+  void on_area(const Area& area, uint64_t empty_at_ns = 0);
 
   // The ordered stream; a loss just before the event that revealed it.
   void on_event(const swaptrail_event& event, uint64_t sequence);

@@ -108,6 +108,11 @@ FolioRecord* Lockstep::Impl::adopt(const Event& event, const Batch* batch) {
 FolioRecord* Lockstep::Impl::claim_from(const Event& event, const Batch* batch) {
   const auto found = slots_.find(event.entry);
   if (found == slots_.end()) {
+    // shmem gets its slot inside its write, on some kernels without a hook.
+    const bool shmem = event.kind == SWAPTRAIL_WRITE_BEGIN && !(event.state & SWAPTRAIL_STATE_ANON);
+    if (!shmem && was_free(event.entry)) {
+      find(FindingKind::kLoss, Rule::kUnknownFolio, event, "its slot was never seen to be allocated");
+    }
     take(Taken::kAdopted);
     return nullptr;
   }

@@ -71,7 +71,7 @@ class Lockstep::Impl {
  public:
   Impl(const LockstepOptions& options, FindingSink& sink);
 
-  void on_area(const Area& area);
+  void on_area(const Area& area, uint64_t empty_at_ns);
   void on_event(const Event& event, uint64_t sequence);
   void on_loss(const Loss& loss);
   void on_lifecycle(const Lifecycle& lifecycle);
@@ -121,6 +121,7 @@ class Lockstep::Impl {
   void on_swap_in(const Event& event);
   void on_swap_read(const Event& event);
   void on_zswap_loaded(const Event& event);
+  bool was_free(uint64_t entry) const;
   SlotRecord* slot_of(uint64_t entry);  // made if it is not there; null: no room
   void claim_slots(FolioRecord& record, const Event& event);
   void store_slots(const FolioRecord& record, bool stored);
@@ -171,8 +172,8 @@ class Lockstep::Impl {
     Finding first;
   };
   absl::flat_hash_map<std::pair<uint64_t, uint64_t>, Stray> strays_;
-  std::array<uint64_t, 32> area_pages_{};  // by type, 0 = not told
-  bool areas_told_ = false;
+  std::array<uint64_t, 32> area_pages_{};  // by type, 0 = not told (swapon came later)
+  std::array<uint64_t, 32> area_empty_ns_{};  // 0 = it may have had slots in use
 };
 
 }  // namespace swaptrail::engine

@@ -28,6 +28,14 @@ SlotRecord* Lockstep::Impl::slot_of(uint64_t entry) {
   return &slots_[entry];
 }
 
+// The area had no slot in use, and this one was not seen since.
+bool Lockstep::Impl::was_free(uint64_t entry) const {
+  const uint32_t type = entry_type(entry);
+  const uint64_t empty_ns = type < area_empty_ns_.size() ? area_empty_ns_[type] : 0;
+  return empty_ns != 0 && !hidden(empty_ns) && options_.sample == 1 && counters.slots_full == 0 &&
+         !slots_.contains(entry);
+}
+
 // A folio got slots: were they free, and are they slots of an area?
 void Lockstep::Impl::claim_slots(FolioRecord& record, const Event& event) {
   record.account.entry = event.entry;
@@ -36,9 +44,9 @@ void Lockstep::Impl::claim_slots(FolioRecord& record, const Event& event) {
   const uint32_t nr_pages = record.model.nr_pages;
   const uint32_t type = entry_type(event.entry);
   const uint64_t area = type < area_pages_.size() ? area_pages_[type] : 0;
-  if (areas_told_ && area == 0) {
+  if (type >= options_.max_swapfiles) {
     find(FindingKind::kViolation, Rule::kEntryUnknownArea, event, "", &record);
-  } else if (offset == 0 || (areas_told_ && offset + nr_pages > area)) {
+  } else if (offset == 0 || (area != 0 && offset + nr_pages > area)) {
     find(FindingKind::kViolation, Rule::kSlotOutOfRange, event, absl::StrCat("the area has ", area),
          &record);
   } else if (nr_pages > 1 && offset % nr_pages != 0) {
@@ -209,6 +217,9 @@ void Lockstep::Impl::on_swap_read(const Event& event) {
   if (!is_slot(event.entry)) return;
   const bool cached = event.state & SWAPTRAIL_STATE_SWAPCACHE;
   for (uint32_t page = 0; page < pages_of(event); ++page) {
+    if (was_free(event.entry + page)) {
+      find(FindingKind::kLoss, Rule::kReadUnwritten, event, "it was never seen to be allocated");
+    }
     const auto found = slots_.find(event.entry + page);
     if (found == slots_.end()) continue;
     read_slot(found->second, event.entry + page, event);

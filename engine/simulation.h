@@ -28,13 +28,14 @@ struct SimulatedArea {
 struct SimulationOptions {
   Features features;
   std::vector<SimulatedArea> areas;
-  Workload workload;  // processes, what they touch, fork, exit, MADV_PAGEOUT, ... (engine/workload.h)
+  Workload
+      workload;  // processes, what they touch, fork, exit, MADV_PAGEOUT, ... (engine/workload.h)
   uint64_t seed = 1;
-  uint32_t cpus = 2;             // 1 .. kMaxCpus
-  uint64_t limit_pages = 0;      // what may stay in memory (a cgroup's memory.max), base pages
-  uint32_t page_cluster = 0;     // readahead: up to 2^n pages (vm.page-cluster), at most 5
-  double disturbance = 0;        // how often something gets in the way of a step for a moment, 0..1:
-                                 // a lock is held, a page table is busy, somebody looks at the page
+  uint32_t cpus = 2;          // 1 .. kMaxCpus
+  uint64_t limit_pages = 0;   // what may stay in memory (a cgroup's memory.max), base pages
+  uint32_t page_cluster = 0;  // readahead: up to 2^n pages (vm.page-cluster), at most 5
+  double disturbance = 0;     // how often something gets in the way of a step for a moment, 0..1:
+                              // a lock is held, a page table is busy, somebody looks at the page
   uint64_t max_events = 10'000'000;  // it stops there, and says so
 };
 
@@ -43,9 +44,10 @@ inline constexpr uint64_t kMaxLimitPages = uint64_t{1} << 26;
 
 struct SimulationResult {
   std::vector<TrueSwapOut> swap_outs;  // in order of end (engine/swap_out_log.h)
-  uint64_t swapped_out_pages = 0;      // written, stored or zero-filled (pswpout + zswpout + swpout_zero)
-  uint64_t swapped_in_pages = 0;       // read back (not from the swap cache), readahead too
-  uint64_t swap_faults = 0;            // SWAP_IN events
+  uint64_t swapped_out_pages =
+      0;  // written, stored or zero-filled (pswpout + zswpout + swpout_zero)
+  uint64_t swapped_in_pages = 0;  // read back (not from the swap cache), readahead too
+  uint64_t swap_faults = 0;       // SWAP_IN events
   uint64_t accesses = 0;
   uint64_t events = 0;
   uint64_t steps = 0;             // accesses, faults, steps of shrink_folio, ends of writes, events

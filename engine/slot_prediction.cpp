@@ -20,12 +20,20 @@ static_assert(std::size(kViolationNames) == static_cast<size_t>(SlotViolation::k
 }  // namespace
 
 absl::Status SlotPrediction::add_area(const Area& area, bool fresh) {
+  // Of an area that was being swapped off, the last free slots may not have been seen.
+  if (slots_.area(area.type) != nullptr && slots_.retiring(area.type)) {
+    slots_.swapoff(area.type).IgnoreError();
+  }
   const absl::Status added = slots_.swapon(area);
   if (added.ok()) known_[area.type] = {fresh, SlotMap(area.pages)};
   return added;
 }
 
-absl::Status SlotPrediction::remove_area(uint32_t type) { return slots_.swapoff(type); }
+absl::Status SlotPrediction::remove_area(uint32_t type) {
+  const absl::Status removed = slots_.swapoff(type);
+  if (removed.ok()) known_[type] = {false, SlotMap()};
+  return removed;
+}
 
 SlotViolation SlotPrediction::violation_of(uint64_t entry, uint32_t nr_pages) const {
   const Area* area = slots_.area(entry_type(entry));

@@ -164,7 +164,9 @@ const AreaState* SlotCore::state_of(uint64_t entry) const {
 void SlotCore::taken(AreaState& area, uint64_t first, uint32_t count) {
   area.mark(first, count);
   in_use_ += count;
-  if (area.now.in_use == area.usable) order_.leave(area.area.type);
+  if (area.now.in_use != area.usable) return;
+  order_.leave(area.area.type);
+  area.reclaim_due = rules_.lists && area.clustered && area.journal == nullptr;
 }
 
 absl::Status SlotAllocator::free(uint32_t cpu, uint64_t entry, uint32_t nr_pages) {

@@ -50,12 +50,13 @@ class SlotAllocator : private SlotCore {
   absl::Status put(uint32_t cpu, uint64_t entry, uint32_t nr_pages);
 
   SlotUsage usage() const;
-  bool in_use(uint64_t entry) const { return handed_out(entry); }  // handed out and not free again
+  bool in_use(uint64_t entry) const { return handed_out(entry); }  // and neither put nor freed
   const Area* area(uint32_t type) const;
   const AreaOrder& order() const { return order_; }
 
-  // Asked for slots that only the swap cache needs, when more than half of all is used and no
-  // cluster is free (vm_swap_full): true = the caller has dropped it, and it becomes free.
+  // Asked for slots that only the swap cache may need, when more than half of all is used and no
+  // cluster is free, or the area is full (vm_swap_full): true = the caller has dropped it, and it
+  // becomes free. Generations with lists only; never asked by predict() and step().
   void set_reclaim(std::function<bool(uint64_t entry)> reclaim) { reclaim_ = std::move(reclaim); }
 
   // ---- beside an observed kernel (engine/slots_trial.cpp)

@@ -38,6 +38,7 @@ uint64_t SlotCore::place(uint32_t cpu, uint32_t order) {
 
 // get_swap_pages, swap_alloc_slow: each area that is asked goes behind its equals. How many found.
 uint32_t SlotCore::from_areas(uint32_t cpu, uint32_t order, uint32_t wanted, uint64_t* out) {
+  if (reclaim_ && left() < int64_t{1} << order && half_full()) reclaim_when_full();
   const int64_t room = left() >> order;
   if (room <= 0) return 0;
   wanted = static_cast<uint32_t>(std::min<int64_t>(wanted, room));
@@ -98,6 +99,8 @@ void SlotCore::drop_from_caches(uint64_t entry) {
   for (CpuState& cpu : cpus_) {
     uint64_t* begin = cpu.cache.data() + cpu.at;
     cpu.cached = std::remove(begin, begin + cpu.cached, entry) - begin;
+    uint64_t* back = cpu.back.data();
+    cpu.back_count = std::remove(back, back + cpu.back_count, entry) - back;
   }
 }
 
@@ -108,7 +111,9 @@ void SlotCore::flush_returned(CpuState& cpu) {
   std::stable_sort(entries.begin(), end,
                    [](uint64_t a, uint64_t b) { return entry_type(a) < entry_type(b); });
   for (auto entry = entries.begin(); entry != end; ++entry) {
-    released(*areas_[entry_type(*entry)], entry_offset(*entry), 1);
+    AreaState& area = *areas_[entry_type(*entry)];
+    area.held.clear(entry_offset(*entry), 1);
+    released(area, entry_offset(*entry), 1);
   }
 }
 
@@ -121,6 +126,7 @@ absl::Status SlotAllocator::put(uint32_t cpu, uint64_t entry, uint32_t nr_pages)
   CpuState& own = cpus_[cpu];
   if (own.back_count == own.back.size()) flush_returned(own);
   own.back[own.back_count++] = entry;
+  areas_[entry_type(entry)]->held.set(entry_offset(entry), 1);
   return absl::OkStatus();
 }
 

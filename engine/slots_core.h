@@ -115,6 +115,7 @@ class SlotCore {
   void relocate(AreaState& area, uint32_t cluster);
   void set_cursor(AreaState& area, uint32_t cpu, uint32_t order, uint64_t next);
   void reclaim_full(AreaState& area);
+  void reclaim_when_full();
   // slots_trial.cpp
   Trial begin(uint32_t cpu);
   void end_trial();

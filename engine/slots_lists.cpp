@@ -25,7 +25,7 @@ uint64_t SlotCore::from_lists(AreaState& area, uint32_t cpu, uint32_t order) {
   };
   if (rules_.nonfull_first && (slot = partly_used()) != 0) return slot;
   if ((slot = from_list(area, cpu, kFree, order, 1)) != 0) return slot;
-  if (reclaim_ && half_full()) reclaim_full(area);
+  if (reclaim_ && area.journal == nullptr && half_full()) reclaim_full(area);
   if (!rules_.nonfull_first && (slot = partly_used()) != 0) return slot;
   if (!whole) {
     const uint32_t tries = rules_.nonfull_first ? 1 : area.clusters.size(list(kFrag));
@@ -157,6 +157,15 @@ void SlotCore::reclaim_full(AreaState& area) {
   for (uint64_t slot = uint64_t{cluster} * area.cluster_slots; slot < end; ++slot) {
     const uint64_t entry = make_entry(area.area.type, slot);
     if (handed_out(entry) && reclaim_(entry)) released(area, slot, 1);
+  }
+}
+
+// swap_reclaim_work, which an area schedules when it becomes full: all its full clusters.
+void SlotCore::reclaim_when_full() {
+  for (const auto& area : areas_) {
+    if (area == nullptr || !area->reclaim_due || area->journal != nullptr) continue;
+    area->reclaim_due = false;
+    for (uint32_t left = area->clusters.size(kFull); left > 0; --left) reclaim_full(*area);
   }
 }
 

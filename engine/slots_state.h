@@ -126,10 +126,11 @@ struct AreaState {
   Area area;  // bad_pages: sorted
   uint32_t cluster_slots;
   bool clustered;
-  bool retired = false;  // swapoff empties it
-  uint64_t usable = 0;   // slots that are neither the header nor bad
+  bool reclaim_due = false;  // it became full
+  bool retired = false;      // swapoff empties it
+  uint64_t usable = 0;       // slots that are neither the header nor bad
   SlotMap taken;
-  SlotMap held;  // ... by a CPU's cache, not handed out yet
+  SlotMap held;  // ... by a CPU's cache: not handed out yet, or given back
   ClusterLists clusters;
   AreaCounts now;
   std::vector<CpuPlace> cpus;

@@ -75,6 +75,10 @@ void SlotCore::forget_cache(uint32_t cpu) {
     AreaState& area = *areas_[entry_type(entry)];
     const uint64_t slot = entry_offset(entry);
     area.held.clear(slot, 1);
+    if (area.retired) {
+      released(area, slot, 1);
+      continue;
+    }
     area.unmark(slot, 1);
     --in_use_;
     order_.enter(area.area.type);

@@ -108,12 +108,17 @@ void SwapOutLog::advance(Record& record, swaptrail_kind kind, const Folio& folio
       break;
     case SWAPTRAIL_WRITE_BEGIN:
       set(truth, Stage::kWriteBegin, now_ns);
+      truth.backend = SWAPTRAIL_BACKEND_UNKNOWN;
       for (Stage later : {Stage::kWriteIssued, Stage::kWriteEnd, Stage::kWriteCompleted}) {
         set(truth, later, 0);
       }
       break;
     case SWAPTRAIL_WRITE_ISSUED:
       set(truth, Stage::kWriteIssued, now_ns);
+      truth.backend = SWAPTRAIL_BACKEND_DEVICE;
+      break;
+    case SWAPTRAIL_ZSWAP_STORED:
+      truth.backend = SWAPTRAIL_BACKEND_ZSWAP;
       break;
     case SWAPTRAIL_WRITE_END:
       set(truth, Stage::kWriteEnd, now_ns);

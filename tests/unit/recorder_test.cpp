@@ -165,6 +165,8 @@ TEST(HostAreas, AreTakenFromProcSwapsInTheirOrder) {
   EXPECT_EQ(areas[0].path, "/dev/zram0");
   EXPECT_EQ(areas[0].type, 0u);
   EXPECT_EQ(areas[0].priority, 100);
+  EXPECT_EQ(areas[0].used_bytes, 0u);
+  EXPECT_EQ(areas[1].used_bytes, 4096u);
   EXPECT_EQ(areas[1].bytes, 1024u * 1024);
   EXPECT_EQ(areas[1].type, 1u);
   EXPECT_EQ(areas[1].priority, -2);

@@ -244,7 +244,7 @@ TEST(RecordingFile, NewerMajorIsRefused) {
   EXPECT_TRUE(replay(with_preamble(kRecordingMajor, bytes)).status.ok());
   const Replay newer = replay(with_preamble(kRecordingMajor + 1, bytes));
   EXPECT_EQ(newer.status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_NE(text_of(newer.status).find("2.0"), std::string::npos) << newer.status;
+  EXPECT_NE(text_of(newer.status).find("2."), std::string::npos) << newer.status;
   EXPECT_NE(text_of(newer.status).find("newer swaptrail"), std::string::npos);
 }
 

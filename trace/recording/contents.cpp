@@ -104,7 +104,8 @@ absl::Status parse_payload(std::string_view payload, RecordingHeader& header) {
 std::string make_payload(const SwapArea& area) {
   Putter put;
   put(area.at_ns, area.bytes, area.type, area.priority, static_cast<uint8_t>(area.rotational),
-      static_cast<uint8_t>(area.synchronous), static_cast<uint8_t>(area.zswap), area.path);
+      static_cast<uint8_t>(area.synchronous), static_cast<uint8_t>(area.zswap), area.path,
+      area.used_bytes);
   return std::move(put.out);
 }
 
@@ -115,6 +116,7 @@ absl::Status parse_payload(std::string_view payload, SwapArea& area) {
   area.synchronous = known(get.reader.number<uint8_t>());
   area.zswap = known(get.reader.number<uint8_t>());
   get(area.path);
+  if (get.reader.left() != 0) get(area.used_bytes);
   return outcome(get.reader, "a swap area");
 }
 

@@ -1,0 +1,388 @@
+// Lockstep on small streams: what the kernel can do is let pass, what it can't is found. That every kind
+// of damage to real recordings is found is tests/mutation's affair.
+#include "engine/lockstep.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "trace/decode.h"
+#include "trace/reconstructor.h"
+
+namespace swaptrail::engine {
+namespace {
+
+constexpr uint16_t kAnon = SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_SWAPBACKED;
+constexpr uint16_t kCached = kAnon | SWAPTRAIL_STATE_SWAPCACHE;
+constexpr uint16_t kDirty = SWAPTRAIL_STATE_DIRTY;
+constexpr uint16_t kWriteback = SWAPTRAIL_STATE_WRITEBACK;
+
+struct Page {
+  uint64_t folio = 0xffffea0000010000;
+  uint64_t entry = make_entry(0, 512);
+  uint16_t nr_pages = 1;
+};
+
+// A stream as the hooks of Linux 6.12 make it; the helpers add what the kernel does.
+class Story {
+ public:
+  std::vector<swaptrail_event> events;
+  std::vector<uint64_t> sequences;
+  uint64_t now = 1'000'000'000;
+  uint32_t tid = 7;
+  uint16_t cpu = 0;
+  uint64_t batch_ns = 0;
+
+  swaptrail_event& add(uint8_t kind, const Page& page, uint16_t state, int32_t result = 0) {
+    swaptrail_event event{};
+    event.time_ns = now += 1000;
+    event.folio = page.folio;
+    event.entry = page.entry;
+    event.nr_pages = page.nr_pages;
+    event.state = state;
+    event.kind = kind;
+    event.result = result;
+    event.cpu = cpu;
+    event.tid = event.tgid = tid;
+    event.batch_ns = batch_ns;
+    event.origin = batch_ns != 0 ? uint8_t{SWAPTRAIL_ORIGIN_DIRECT} : uint8_t{0};
+    sequences.push_back(next_[cpu]++);
+    events.push_back(event);
+    return events.back();
+  }
+  void begin() {
+    batch_ns = now + 500;
+    swaptrail_event& event = add(SWAPTRAIL_RECLAIM_BEGIN, {0, 0, 0}, 0);
+    event.u.begin.gfp = 0xc0;
+    event.u.begin.may_writepage = event.u.begin.may_unmap = event.u.begin.may_swap = 1;
+  }
+  void end(int32_t reclaimed) {
+    add(SWAPTRAIL_RECLAIM_END, {0, 0, 0}, 0, reclaimed);
+    batch_ns = 0;
+  }
+  void slot(const Page& page) { add(SWAPTRAIL_SLOT_ALLOCATED, page, kCached | kDirty); }
+  void unmap(const Page& page, uint16_t more = kDirty) {
+    swaptrail_event& one = add(SWAPTRAIL_UNMAPPED_ONE, page, kCached | more, 1);
+    one.u.map.owner = 100;
+    one.u.map.address = 0x7f0000000000 + entry_offset(page.entry) * 4096;
+    one.u.map.ptes = page.nr_pages;
+    add(SWAPTRAIL_UNMAPPED, page, kCached | more);
+  }
+  void write(const Page& page, bool done) {
+    add(SWAPTRAIL_WRITE_BEGIN, page, kCached);
+    add(SWAPTRAIL_WRITE_ISSUED, page, kCached);
+    if (done) completed(page);
+    add(SWAPTRAIL_WRITE_END, page, done ? kCached : kCached | kWriteback).u.page.backend =
+        SWAPTRAIL_BACKEND_DEVICE;
+  }
+  void completed(const Page& page, uint16_t more = 0) {
+    const uint64_t saved = std::exchange(batch_ns, 0);
+    add(SWAPTRAIL_WRITE_COMPLETED, page, kCached | kWriteback | more);
+    batch_ns = saved;
+  }
+  void removed(const Page& page) { add(SWAPTRAIL_REMOVED, page, kAnon, 1); }
+  void out(const Page& page) {
+    slot(page);
+    unmap(page);
+    write(page, true);
+    removed(page);
+  }
+  void freed(const Page& page) { add(SWAPTRAIL_SLOT_FREED, {0, page.entry, page.nr_pages}, 0); }
+  swaptrail_event& fault(const Page& page, uint64_t took_ns, uint32_t owner = 100) {
+    swaptrail_event& event = add(SWAPTRAIL_SWAP_IN, {0, page.entry, 1}, 0);
+    event.u.map.owner = owner;
+    event.u.map.address = 0x7f0000000000 + entry_offset(page.entry) * 4096;
+    event.u.map.value = took_ns;
+    return event;
+  }
+
+ private:
+  std::array<uint64_t, 4> next_{};
+};
+
+class Kept : public FindingSink, public LifecycleSink {
+ public:
+  void on_finding(const Finding& finding) override { findings.push_back(finding); }
+  void on_lifecycle(const Lifecycle& lifecycle) override { lifecycles.push_back(lifecycle); }
+  void on_return(const Return&) override {}
+  void on_violation(const Violation&) override {}
+  void on_loss(const Loss&) override {}
+
+  std::vector<Finding> findings;
+  std::vector<Lifecycle> lifecycles;
+};
+
+struct Validated {
+  std::vector<Finding> findings;
+  LockstepCounters counters;
+
+  std::string rules() const {
+    std::string names;
+    for (const Finding& one : findings) {
+      names += (names.empty() ? "" : " ") + std::string(rule_text(one.rule).name);
+    }
+    return names;
+  }
+};
+
+Validated validate(const Story& story, std::string_view kernel = "6.12",
+             const std::function<void(Lockstep&, Reconstructor&, size_t)>& before = {}) {
+  Kept kept;
+  LockstepOptions options;
+  options.features = *features_named(kernel);
+  options.visible_kinds = kAllKinds;
+  Lockstep lockstep(options, kept);
+  ReconstructorOptions reconstruction;
+  Reconstructor reconstructor(reconstruction, kept);
+  Area area;
+  area.pages = 100'000;
+  lockstep.on_area(area, 1000);  // empty when we began to look
+  const auto pass_on = [&] {
+    for (const Lifecycle& one : std::exchange(kept.lifecycles, {})) lockstep.on_lifecycle(one);
+  };
+  for (size_t i = 0; i < story.events.size(); ++i) {
+    if (before) before(lockstep, reconstructor, i);
+    reconstructor.on_event(story.events[i], story.sequences[i]);
+    lockstep.on_event(story.events[i], story.sequences[i]);
+    pass_on();
+  }
+  reconstructor.finish(story.now + 1);
+  pass_on();
+  lockstep.finish(story.now + 1);
+  return {kept.findings, lockstep.counters()};
+}
+
+TEST(Lockstep, AgreesWithAWholeWay) {
+  Story story;
+  const Page page;
+  story.begin();
+  story.out(page);
+  story.end(1);
+  story.add(SWAPTRAIL_SWAP_READ, page, kAnon);
+  story.freed(page);
+  story.fault(page, 5000);
+  const Validated run = validate(story);
+  EXPECT_EQ(run.rules(), "");
+  EXPECT_EQ(run.counters.lifecycles, 1u);
+  EXPECT_EQ(run.counters.agreed, 1u);
+  EXPECT_EQ(run.counters.predictions, 6u);
+}
+
+TEST(Lockstep, FollowsAnAsynchronousWriteIntoTheNextPass) {
+  Story story;
+  const Page page;
+  story.begin();
+  story.slot(page);
+  story.unmap(page);
+  story.write(page, false);
+  story.end(0);
+  story.completed(page);
+  story.begin();
+  story.removed(page);
+  story.end(1);
+  const Validated run = validate(story);
+  EXPECT_EQ(run.rules(), "");
+  EXPECT_EQ(run.counters.agreed, 1u);
+}
+
+// Linux up to 6.2: zram is asked for the whole of a large folio and refuses, after writeback had
+// begun; then it is written by a bio (block/bdev.c: bdev_write_page, mm/page_io.c: __swap_writepage).
+TEST(Lockstep, KnowsTheSecondWritebackOfARefusedLargeFolio) {
+  Story story;
+  const Page page{.nr_pages = 512};
+  story.begin();
+  story.slot(page);
+  story.unmap(page);
+  story.add(SWAPTRAIL_WRITE_BEGIN, page, kCached);
+  story.add(SWAPTRAIL_WRITE_ISSUED, page, kCached);
+  story.completed(page);
+  story.completed(page);
+  story.add(SWAPTRAIL_WRITE_END, page, kCached).u.page.backend = SWAPTRAIL_BACKEND_DEVICE;
+  story.removed(page);
+  story.end(512);
+  EXPECT_EQ(validate(story, "6.1").rules(), "");
+  EXPECT_EQ(validate(story, "6.12").rules(), "completed_without_write");
+}
+
+// The memory of a page that was just freed can be another's folio before its reclaimer goes on.
+TEST(Lockstep, LetsFreedMemoryBeUsedAtOnce) {
+  Story story;
+  const Page other{.entry = make_entry(0, 900)};
+  story.begin();
+  story.out(other);
+  story.end(1);
+  story.begin();
+  const Page page;
+  story.out(page);
+  story.cpu = 1;
+  story.tid = 8;
+  const uint64_t batch_ns = std::exchange(story.batch_ns, 0);
+  story.add(SWAPTRAIL_SWAP_READ, other, kCached & ~SWAPTRAIL_STATE_ANON);
+  story.add(SWAPTRAIL_CACHE_DELETED, other, kCached);
+  story.freed(other);
+  story.cpu = 0;
+  story.tid = 7;
+  story.batch_ns = batch_ns;
+  story.end(1);
+  EXPECT_EQ(validate(story).rules(), "");
+}
+
+TEST(Lockstep, FaultsOnFreeSlots) {
+  const Page page;
+  const auto story_of = [&](bool other_work_before) {
+    Story story;
+    story.begin();
+    story.out(page);
+    story.end(1);
+    story.freed(page);
+    story.tid = 9;
+    if (other_work_before) story.fault({.entry = make_entry(0, 700)}, 1);
+    const uint64_t begin = story.now;
+    if (!other_work_before) story.fault({.entry = make_entry(0, 700)}, 1);
+    story.fault(page, other_work_before ? 500 : story.now + 1000 - begin + 500);
+    return story;
+  };
+  EXPECT_EQ(validate(story_of(true)).rules(), "fault_on_free_slot");
+  // It read its page table before the slot was freed, and reclaimed meanwhile.
+  EXPECT_EQ(validate(story_of(false)).rules(), "");
+}
+
+TEST(Lockstep, FindsASlotThatIsGivenOutTwice) {
+  Story story;
+  const Page page;
+  story.begin();
+  story.out(page);
+  story.out({.folio = page.folio + 64});
+  story.end(2);
+  EXPECT_EQ(validate(story).rules(), "slot_in_use");
+}
+
+TEST(Lockstep, FindsSlotsThatNoAreaHas) {
+  const auto rule_of = [](uint64_t entry, uint16_t nr_pages) {
+    Story story;
+    story.begin();
+    story.out({.entry = entry, .nr_pages = nr_pages});
+    story.end(nr_pages);
+    return validate(story).rules();
+  };
+  EXPECT_EQ(rule_of(make_entry(0, 99'999), 1), "");
+  EXPECT_EQ(rule_of(make_entry(0, 100'000), 1), "slot_out_of_range");
+  EXPECT_EQ(rule_of(make_entry(23, 5), 1), "entry_of_unknown_area");
+  EXPECT_EQ(rule_of(make_entry(0, 768), 512), "slot_misaligned");
+}
+
+TEST(Lockstep, FindsWhatIsMissingAndSaysThatItIsLoss) {
+  Story whole;
+  whole.begin();
+  whole.out({});
+  whole.end(1);
+  // 1 slot, 2 one, 3 unmapped, 4 begin, 5 issued, 6 completed, 7 end, 8 removed
+  for (const size_t missing : {1, 2, 3, 4, 5, 6, 7}) {
+    Story story = whole;
+    story.events.erase(story.events.begin() + static_cast<ptrdiff_t>(missing));
+    story.sequences.pop_back();
+    const Validated run = validate(story);
+    ASSERT_FALSE(run.findings.empty()) << missing;
+    EXPECT_EQ(run.findings.front().folio, Page().folio) << missing;
+    const std::string rule = missing == 1   ? "unknown_folio"
+                             : missing == 6 ? "completion_lost"
+                                            : "stage_missing";
+    EXPECT_NE(run.rules().find(rule), std::string::npos) << missing << ": " << run.rules();
+  }
+}
+
+TEST(Lockstep, BelievesALossThatWasTold) {
+  Story story;
+  story.begin();
+  story.out({});
+  story.end(1);
+  story.events.erase(story.events.begin() + 3);
+  story.sequences.erase(story.sequences.begin() + 3);
+  const auto before = [](Lockstep& lockstep, Reconstructor& reconstructor, size_t index) {
+    if (index != 3) return;
+    const Loss loss{1'000'000'000, 1'000'005'000, 1, 0};
+    reconstructor.on_loss(loss);
+    lockstep.on_loss(loss);
+  };
+  const Validated run = validate(story, "6.12", before);
+  EXPECT_EQ(run.rules(), "");
+  EXPECT_EQ(run.counters.not_compared, 1u);
+}
+
+TEST(Lockstep, FindsABatchThatFreedMoreThanItSays) {
+  Story story;
+  story.begin();
+  story.out({});
+  story.end(0);
+  EXPECT_EQ(validate(story).rules(), "batch_reclaimed_less");
+}
+
+TEST(Lockstep, FindsAnOddOwnerButNoFork) {
+  const auto story_of = [](size_t strangers) {
+    Story story;
+    for (uint64_t i = 0; i < 3; ++i) {
+      const Page page{.folio = Page().folio + i * 64, .entry = make_entry(0, 512 + i)};
+      story.begin();
+      story.out(page);
+      story.end(1);
+      story.fault(page, 10, i < strangers ? 101 : 100);
+    }
+    return story;
+  };
+  EXPECT_EQ(validate(story_of(0)).rules(), "");
+  EXPECT_EQ(validate(story_of(1)).rules(), "stranger_faults");
+  EXPECT_EQ(validate(story_of(3)).rules(), "") << "a fork: many pages come back to the child";
+}
+
+TEST(Lockstep, ChecksSequences) {
+  Story story;
+  for (uint64_t i = 0; i < 200; ++i) story.fault({.entry = make_entry(0, 1000 + i)}, 1);
+  EXPECT_EQ(validate(story).rules(), "");
+  Story late = story;  // an interrupt with many events between reservation and clock
+  std::rotate(late.sequences.begin() + 10, late.sequences.begin() + 11,
+              late.sequences.begin() + 150);
+  EXPECT_EQ(validate(late).rules(), "");
+  Story twice = story;
+  twice.sequences[20] = 19;
+  EXPECT_EQ(validate(twice).rules(), "sequence_repeated sequence_gap");
+  Story gap = story;
+  gap.events.erase(gap.events.begin() + 50);
+  gap.sequences.erase(gap.sequences.begin() + 50);
+  EXPECT_EQ(validate(gap).rules(), "sequence_gap");
+}
+
+TEST(Lockstep, SamplesWholeFolios) {
+  Story story;
+  for (uint64_t i = 0; i < 64; ++i) {
+    const Page page{.folio = Page().folio + i * 64, .entry = make_entry(0, 512 + i)};
+    story.begin();
+    story.out(page);
+    story.end(1);
+  }
+  Kept kept;
+  LockstepOptions options;
+  options.features = *features_named("6.12");
+  options.visible_kinds = kAllKinds;
+  options.sample = 4;
+  Lockstep lockstep(options, kept);
+  for (size_t i = 0; i < story.events.size(); ++i) {
+    lockstep.on_event(story.events[i], story.sequences[i]);
+  }
+  lockstep.finish(story.now);
+  EXPECT_EQ(lockstep.counters().passes, 16u);
+  EXPECT_TRUE(kept.findings.empty());
+}
+
+TEST(Rules, AreAllDescribed) {
+  for (size_t i = 0; i < static_cast<size_t>(Rule::kCount); ++i) {
+    const RuleText& text = rule_text(static_cast<Rule>(i));
+    EXPECT_FALSE(text.name.empty()) << i;
+    EXPECT_FALSE(text.kernel.empty()) << text.name;
+    EXPECT_FALSE(text.text.empty()) << text.name;
+  }
+}
+
+}  // namespace
+}  // namespace swaptrail::engine
