@@ -8,6 +8,8 @@
 #include "cli/export.h"
 #include "cli/replay.h"
 #include "cli/rework.h"
+#include "cli/simulate.h"
+#include "cli/validate.h"
 
 namespace swaptrail {
 
@@ -22,6 +24,8 @@ int run_command_line(int argc, const char* const* argv) {
   add_describe(app, code);
   add_rework(app, code);
   add_export(app, code);
+  add_validate(app, code);
+  add_simulate(app, code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

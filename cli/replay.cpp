@@ -5,23 +5,12 @@
 
 #include "cli/complaint.h"
 #include "cli/filter_options.h"
-#include "cli/fresh_file.h"
 #include "cli/playback.h"
+#include "cli/standard_printer.h"
 #include "trace/closing.h"
 
 namespace swaptrail {
 namespace {
-
-class StandardPrinter : public Printer {
- public:
-  using Printer::Printer;
-
- protected:
-  bool write(std::string_view text) override { return output_.append(text).ok(); }
-
- private:
-  StandardOutput output_;
-};
 
 // As live; of a part of the time there is no trust number, for the readings are of the whole.
 void print_summary(const Observation& observation, const TimeRange& range, const Played& played,

@@ -88,6 +88,9 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
       app.add_option("--record-total", options.total_mib,
                      "MiB of all files, or of memory with --flight; the oldest go [1024, 64]")
           ->check(CLI::Range(8, 1 << 20));
+  app.add_flag("--validate{16}", options.validate,
+               "hold one folio in N against a model of the kernel, 16 without N; tell what differs")
+      ->check(CLI::Range(1, 1 << 20));
   app.add_flag("--allow-no-swap", options.allow_no_swap,
                "start although no swap area is on, and wait for one");
   app.add_option("--run-dir", options.run_dir, "where the lock is [/run/swaptrail]");

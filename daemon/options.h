@@ -42,6 +42,8 @@ struct Options : PrintFilter {
   size_t part_age_s = 3600;
   size_t total_mib = 1024;  // --flight: in memory, 64 unless given
 
+  uint32_t validate = 0;  // one folio in so many is held against the model; 0: none
+
   bool explain_attach = false;
   std::string btf;      // of another kernel
   std::string symbols;  // of another kernel

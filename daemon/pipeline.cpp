@@ -49,6 +49,37 @@ std::vector<RecordedHook> recorded_hooks(const AttachPlan& plan) {
   return hooks;
 }
 
+// What is known of this observation, but for its page frames.
+RecordingHeader observed_header(const Session& session, const Options& options) {
+  RecordingHeader header = host_header();
+  header.mode = std::string(mode_name(session.plan().mode.mode));
+  header.mode_reason = session.plan().mode.reason;
+  header.cpus = session.cpus();
+  header.reconstruction = reconstructor_options(session, options);
+  header.hooks = recorded_hooks(session.plan());
+  return header;
+}
+
+std::vector<SwapArea> areas_now() {
+  const auto swaps = read_file("/proc/swaps");
+  if (!swaps.ok()) return {};
+  std::vector<SwapArea> areas = host_areas(*swaps, monotonic_ns());
+  for (SwapArea& area : areas) describe_device(area);
+  return areas;
+}
+
+// Null if it is not asked for, or can't be: then that is said.
+std::unique_ptr<Validation> make_validation(const Session& session, const Options& options,
+                                            LifecycleSink& next) {
+  if (options.validate == 0) return nullptr;
+  auto made = Validation::create(observed_header(session, options),
+                                 {options.validate, areas_now, monotonic_ns}, next);
+  if (made.ok()) return *std::move(made);
+  std::fprintf(stderr, "swaptraild: --validate is off: %s; the observation goes on without it\n",
+               std::string(made.status().message()).c_str());
+  return nullptr;
+}
+
 struct CountingSink : EventSink {
   void on_event(const swaptrail_event&, uint64_t) override { events++; }
   void on_loss(const Loss&) override {}
@@ -61,8 +92,14 @@ Pipeline::Pipeline(Session session, const Options& options, Output& output)
     : session_(std::move(session)),
       output_(output),
       merger_(merger_options(session_)),
-      reconstructor_(reconstructor_options(session_, options), output),
-      sink_(&reconstructor_) {}
+      validation_(make_validation(session_, options, output)),
+      reconstructor_(reconstructor_options(session_, options),
+                     validation_ ? validation_->lifecycles() : output),
+      sink_(&reconstructor_) {
+  if (!validation_) return;
+  validation_->hand_on_to(reconstructor_);
+  sink_ = validation_.get();
+}
 
 absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(Session session, const Options& options,
                                                            const HostNames& names, Output& output) {
@@ -88,19 +125,9 @@ absl::Status Pipeline::start_recording(const Options& options, const HostNames& 
   if (flight && options.flight_minutes != 0)  // so that what is too old goes in small steps
     recording.part_age_ns = std::min(recording.part_age_ns, recording.keep_ns / 8);
 
-  RecordingHeader header = host_header();
-  header.mode = std::string(mode_name(session_.plan().mode.mode));
-  header.mode_reason = session_.plan().mode.reason;
-  header.cpus = session_.cpus();
+  RecordingHeader header = observed_header(session_, options);
   header.page_frames_base = names.page_frames_base();
-  header.reconstruction = reconstructor_options(session_, options);
-  header.hooks = recorded_hooks(session_.plan());
-  const auto swaps = read_file("/proc/swaps");
-  std::vector<SwapArea> areas;
-  if (swaps.ok()) areas = host_areas(*swaps, monotonic_ns());
-  for (SwapArea& area : areas) describe_device(area);
-  auto recorder =
-      Recorder::create(recording, std::move(header), std::move(areas), names, reconstructor_);
+  auto recorder = Recorder::create(recording, std::move(header), areas_now(), names, *sink_);
   if (!recorder.ok()) return recorder.status();
   recorder_ = *std::move(recorder);
   flight_ = flight;
@@ -183,7 +210,10 @@ absl::Status Pipeline::finish() {
   session_.detach();
   drain(end_ns);
   if (absl::Status status = tell_last_losses(); !status.ok()) return status;
-  reconstructor_.finish(end_ns);
+  if (validation_)
+    validation_->finish(end_ns);  // of both
+  else
+    reconstructor_.finish(end_ns);
 
   auto last = read(Reading::Moment::kLast);
   if (!last.ok()) return last.status();
@@ -196,9 +226,11 @@ absl::Status Pipeline::finish() {
     readings_.push_back(std::move(*reading));
   }
   if (recorder_) recorder_->finish(end_ns);
-  // the report is made of the readings alone, so that a replay makes the same
-  output_.print_summary(reconstructor_.counters(), stream_counters_of(readings_),
-                        reconcile_readings(readings_, visible_kinds(session_.plan())));
+  // the report is made of the readings alone, so that a replay makes the same; the validation adds to it
+  std::vector<ReconcileRow> rows = reconcile_readings(readings_, visible_kinds(session_.plan()));
+  if (validation_)
+    for (const ReconcileRow& row : validation_->trust_rows()) rows.push_back(row);
+  output_.print_summary(reconstructor_.counters(), stream_counters_of(readings_), std::move(rows));
   return absl::OkStatus();
 }
 

@@ -12,6 +12,7 @@
 #include "daemon/proc.h"
 #include "daemon/recorder.h"
 #include "daemon/session.h"
+#include "daemon/validation.h"
 #include "trace/merger.h"
 #include "trace/reconstructor.h"
 
@@ -44,11 +45,12 @@ class Pipeline {
   Session session_;
   Output& output_;
   Merger merger_;
+  std::unique_ptr<Validation> validation_;  // may be null
   Reconstructor reconstructor_;
   std::unique_ptr<Recorder> recorder_;  // may be null
   FlightTriggers triggers_;
   bool flight_ = false;
-  EventSink* sink_ = nullptr;      // the recorder, which hands on, or the reconstructor
+  EventSink* sink_ = nullptr;      // the recorder, the validation, the reconstructor: each hands on
   std::vector<Reading> readings_;  // begin, end, last: what the report is made of
   StreamCounters stream_;
 };

@@ -1,5 +1,7 @@
 #include "engine/account.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "trace/decode.h"
 
@@ -111,6 +113,25 @@ Rule compare_stages(const Account& account, const Lifecycle& life, std::string& 
   return Rule::kLifecycleStages;
 }
 
+Rule compare_mappings(const Account& account, const Lifecycle& life, std::string& text) {
+  if (account.mappings != life.mapping_count) {
+    text = absl::StrCat("mappings: model ", account.mappings, ", lifecycle ", life.mapping_count);
+    return Rule::kLifecycleMappings;
+  }
+  for (size_t i = 0; i < std::min<size_t>(account.mappings, kMaxMappings) && !account.piece; ++i) {
+    const Mapping& ours = account.mapped[i];
+    const Mapping& told = life.mappings[i];
+    if (ours.address == told.address && ours.tgid == told.tgid && ours.ptes == told.ptes &&
+        ours.first_page == told.first_page) {
+      continue;
+    }
+    text = absl::StrCat("mapping ", i, ": model process ", ours.tgid, ", lifecycle ", told.tgid,
+                        ours.address == told.address ? "" : ", at another address");
+    return Rule::kLifecycleMappings;
+  }
+  return Rule::kCount;
+}
+
 }  // namespace
 
 void Account::note(swaptrail_kind kind, const swaptrail_event& event) {
@@ -120,6 +141,12 @@ void Account::note(swaptrail_kind kind, const swaptrail_event& event) {
       if (event.result == 0) set(Stage::kSlotAllocated);
       break;
     case SWAPTRAIL_UNMAPPED_ONE:
+      if (mappings < kMaxMappings) {
+        mapped[mappings].address = event.u.map.address;
+        mapped[mappings].tgid = event.u.map.owner;
+        mapped[mappings].first_page = event.u.map.first_page;
+        mapped[mappings].ptes = event.u.map.ptes;
+      }
       ++mappings;
       break;
     case SWAPTRAIL_UNMAPPED:
@@ -170,9 +197,7 @@ Rule compare(const Account& account, const Lifecycle& life, std::string& text) {
                         entry_offset(life.entry), " of ", life.nr_pages);
     return Rule::kLifecycleSlot;
   }
-  if (account.mappings == life.mapping_count) return Rule::kCount;
-  text = absl::StrCat("mappings: model ", account.mappings, ", lifecycle ", life.mapping_count);
-  return Rule::kLifecycleMappings;
+  return compare_mappings(account, life, text);
 }
 
 }  // namespace swaptrail::engine

@@ -22,7 +22,8 @@ struct Account {
   uint64_t last_batch_ns = 0;
   uint64_t left_ns = 0;  // out of the swap cache, and not by reclaim
   std::array<uint64_t, kStageCount> stage_ns{};
-  uint32_t mappings = 0;
+  std::array<Mapping, kMaxMappings> mapped{};  // the first
+  uint32_t mappings = 0;                       // all
   uint32_t passes = 0;
   uint32_t nr_pages = 1;
   uint8_t backend = SWAPTRAIL_BACKEND_NONE;
@@ -31,6 +32,7 @@ struct Account {
   bool unmapped = false;   // completely, in one of its passes
   bool refaulted = false;  // somebody got it back before it was freed
   bool split = false;
+  bool piece = false;   // of a folio that was split: its mappings are those of the whole
   bool closed = false;  // the model is done with it
   bool unsure = false;  // a loss may hide a part, or a finding was told already
 

@@ -32,7 +32,7 @@ class Store {
   // True if `content` is what was last written there.
   bool is_what_went_out(uint64_t offset, const Block& content) const;
 
-  // The swap count of the slot (si->swap_map): page table entries and shmem objects that refer to it.
+  // The swap count of the slot (si->swap_map): who refers to it, page tables and shmem objects.
   uint16_t& count(uint64_t offset) { return slots_[offset].count; }
   bool cached(uint64_t offset) const { return slots_[offset].cached; }
   void set_cached(uint64_t offset, bool cached) { slots_[offset].cached = cached; }

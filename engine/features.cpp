@@ -22,6 +22,8 @@ void caches(Features& set) {  // Linux 4.19 to 6.9
   set.pinned_check_after_unmap = false;
   set.pageout_ignores_references = false;
   set.multi_gen_lru = false;
+  set.promotes_referenced = false;
+  set.bounded_eviction = false;
 }
 
 void folios(Features& set) {  // 6.1
@@ -44,9 +46,13 @@ void alloc_swap(Features& set) {  // 6.16
   set.dirties_in_add_to_swap = false;
   set.shmem_slot_hidden = false;
   set.large_zswap = true;
+  set.promotes_referenced = true;
 }
 
-void swap_table(Features& set) { set.allocator = Allocator::kSwapTable; }  // 6.18
+void swap_table(Features& set) {  // 6.18
+  set.allocator = Allocator::kSwapTable;
+  set.bounded_eviction = true;
+}
 
 void cached_allocation(Features& set) {  // 7.0
   set.slot_freed_inside_removal = true;

@@ -37,12 +37,14 @@ struct Features {
   bool second_chance = true;               // one young page table entry keeps, two activate
   bool pageout_ignores_references = true;  // MADV_PAGEOUT does not look at page table entries
   bool multi_gen_lru = true;
+  bool promotes_referenced = true;         // the youngest generation is for the second reference
+  bool bounded_eviction = true;            // evict_folios is told how many folios to look at
   bool slot_freed_inside_removal = false;  // no put_swap_folio: freed when it leaves the cache
   // A device that writes single pages itself is asked first (block/bdev.c: bdev_write_page): zram refuses
   // a large folio, whose writeback then begins a second time.
   bool tries_rw_page = false;
-  bool queued_writes = false;              // WRITE_ISSUED only queues: one bio for up to 32 folios
-  bool swapin_bypasses_cache = true;       // synchronous devices, if the slot has one user
+  bool queued_writes = false;         // WRITE_ISSUED only queues: one bio for up to 32 folios
+  bool swapin_bypasses_cache = true;  // synchronous devices, if the slot has one user
 };
 
 // A hook and the kernel function that serves it, as in a recording's header.

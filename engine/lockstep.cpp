@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/event_check.h"
 #include "engine/lockstep_impl.h"
 #include "engine/observed_pass.h"
 
@@ -58,11 +59,21 @@ void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
   if (broken != Rule::kCount) {
     const bool gap = broken == Rule::kSequenceGap;
     find(gap ? FindingKind::kLoss : FindingKind::kViolation, broken, event, "");
-    if (gap) loss_until_ns_ = std::max(loss_until_ns_, now_ns_);
+    if (gap) {
+      loss_until_ns_ = std::max<uint64_t>(loss_until_ns_, event.time_ns);
+      held_.clear();
+    }
     if (broken == Rule::kSequenceRepeated) return;
   }
+  const std::string_view odd = oddity(event, options_.cpus, options_.page_struct_size);
+  if (!odd.empty()) {
+    find(FindingKind::kViolation, Rule::kBadEvent, event, std::string(odd));
+    return;
+  }
+  if (stream_.waiting() == 0) tell_held();
   now_ns_ = std::max<uint64_t>(now_ns_, event.time_ns);
   (this->*kSteps[event.kind])(event);
+  if (last_of_thread_.size() >= kMaxThreads) last_of_thread_.clear();
   if (event.tid != 0) last_of_thread_[event.tid] = event.time_ns;
 }
 
@@ -73,25 +84,29 @@ void Lockstep::Impl::on_loss(const Loss& loss) {
 
 void Lockstep::Impl::finish(uint64_t now_ns) {
   now_ns_ = std::max(now_ns_, now_ns);
+  // What a pass lacks may come after the end.
+  const uint64_t told_until_ns = std::exchange(loss_until_ns_, now_ns_ + 1);
   for (auto& [tid, batch] : batches_) close_pass(*batch);
-  if (stream_.missing() != 0) {
+  loss_until_ns_ = told_until_ns;
+  if (stream_.missing()) {
+    held_.clear();
     Event end{};
     end.time_ns = now_ns_;
     find(FindingKind::kLoss, Rule::kSequenceGap, end, "");
   }
   tell_strays();
+  tell_untold();
 }
 
 // ---- batches -----------------------------------------------------------------------------------
 
 void Lockstep::Impl::on_reclaim_begin(const Event& event) {
   const auto open = batches_.find(event.tid);
-  if (open != batches_.end()) {
-    if (!hidden(open->second->begin_ns)) {
-      find(FindingKind::kLoss, Rule::kBatchNotEnded, event, "its thread begins another");
-    }
-    end_batch(*open->second);
+  if (open != batches_.end() && open->second->begin_ns == event.batch_ns && open->second->begun) {
+    find(FindingKind::kViolation, Rule::kBatchTwice, event, "it begins");
+    return;
   }
+  leave_reclaim(event);
   std::unique_ptr<Batch>& batch = batches_[event.tid];
   batch = std::make_unique<Batch>();
   batch->begin_ns = event.batch_ns;
@@ -104,8 +119,12 @@ void Lockstep::Impl::on_reclaim_begin(const Event& event) {
 void Lockstep::Impl::on_reclaim_end(const Event& event) {
   const auto open = batches_.find(event.tid);
   if (open == batches_.end()) {
-    const bool seen = event.batch_ns != 0 && !hidden(event.batch_ns);
-    if (seen) find(FindingKind::kLoss, Rule::kBatchNotBegun, event, "it ends");
+    const auto ended = ended_.find(event.tid);
+    if (ended != ended_.end() && ended->second == event.batch_ns) {
+      find(FindingKind::kViolation, Rule::kBatchTwice, event, "it ends");
+    } else if (!hidden(event.batch_ns)) {
+      find(FindingKind::kLoss, Rule::kBatchNotBegun, event, "it ends");
+    }
     return;
   }
   Batch& batch = *open->second;
@@ -115,6 +134,12 @@ void Lockstep::Impl::on_reclaim_end(const Event& event) {
     find(FindingKind::kViolation, Rule::kBatchOtherThread, event, "it has another origin");
   }
   close_pass(batch);
+  const uint32_t scanned = event.u.end.nr_scanned;
+  if (scanned != ~0u && event.result > 0 && static_cast<uint32_t>(event.result) > scanned) {
+    find(FindingKind::kViolation, Rule::kBatchUnscanned, event, "");
+  }
+  const bool sure = !hidden(batch.begin_ns);
+  if (!sure) return end_batch(batch);
   if (event.result < 0 || static_cast<uint64_t>(event.result) < batch.freed_pages) {
     find(FindingKind::kViolation, Rule::kBatchReclaimedLess, event,
          "freed " + std::to_string(batch.freed_pages) + " pages, told " +
@@ -125,7 +150,26 @@ void Lockstep::Impl::on_reclaim_end(const Event& event) {
 
 void Lockstep::Impl::end_batch(Batch& batch) {
   close_pass(batch);
+  if (ended_.size() >= kMaxThreads) ended_.clear();
+  ended_[batch.tid] = batch.begin_ns;
   batches_.erase(batch.tid);
+}
+
+// The thread does something that it can't do in reclaim: the end of its batch is missing.
+void Lockstep::Impl::leave_reclaim(const Event& event) {
+  const auto open = batches_.find(event.tid);
+  if (open == batches_.end()) return;
+  Batch& batch = *open->second;
+  if (batch.begun && !hidden(batch.begin_ns)) {
+    find(FindingKind::kLoss, Rule::kBatchNotEnded, event, "");
+  }
+  end_batch(batch);
+}
+
+// Of the kinds that name the batch of their thread if it has one.
+void Lockstep::Impl::check_batch(const Event& event) {
+  if (event.batch_ns == 0) return leave_reclaim(event);
+  batch_of(event);
 }
 
 Batch& Lockstep::Impl::batch_of(const Event& event) {
@@ -140,10 +184,16 @@ Batch& Lockstep::Impl::batch_of(const Event& event) {
   }
   const bool other = batch->begin_ns != event.batch_ns || batch->control.origin != event.origin;
   if (other && !hidden(batch->begin_ns)) {
-    const bool newer = event.batch_ns > batch->begin_ns;
+    const bool newer = event.batch_ns > batch->begin_ns && !is_of_other_thread(event);
     find(newer ? FindingKind::kLoss : FindingKind::kViolation, Rule::kBatchOtherThread, event, "");
   }
   return *batch;
+}
+
+bool Lockstep::Impl::is_of_other_thread(const Event& event) const {
+  return std::any_of(batches_.begin(), batches_.end(), [&](const auto& one) {
+    return one.first != event.tid && one.second->begin_ns == event.batch_ns;
+  });
 }
 
 // ---- passes ------------------------------------------------------------------------------------
@@ -162,10 +212,13 @@ void Lockstep::Impl::on_pass_event(const Event& event) {
   if (batch.folio != event.folio) {
     close_pass(batch);
     batch.folio = event.folio;
+    batch.entry = 0;
     batch.followed = sampled(event.folio);
   }
   batch.last_kind = event.kind;
   if (!batch.followed) return;
+  if (event.entry != 0) batch.entry = event.entry;
+  batch.nr_pages = event.nr_pages;
   const auto record = folios_.find(event.folio);
   if (record != folios_.end()) record->second.in_pass = true;
   batch.events.push_back(event);
@@ -182,10 +235,16 @@ void Lockstep::Impl::outside(const Event& event) {
     return;
   }
   if (event.kind == SWAPTRAIL_WRITE_ISSUED) return foreign_write(event);
+  if (!sampled(event.folio)) return;
   const auto known = folios_.find(event.folio);
-  if (known == folios_.end()) return;
-  orphan(known->second);
-  folios_.erase(known);
+  const bool gets_slot =
+      event.kind == SWAPTRAIL_SLOT_ALLOCATED ||
+      (event.kind == SWAPTRAIL_WRITE_BEGIN && !(event.state & SWAPTRAIL_STATE_ANON));
+  if (known == folios_.end()) {
+    if (!gets_slot && event.entry != 0) claim_from(event, nullptr);
+    return;
+  }
+  forget(known->second);
 }
 
 void Lockstep::Impl::foreign_write(const Event& event) {
@@ -226,10 +285,41 @@ void Lockstep::Impl::run_pass(Batch& batch, FolioRecord& record, const std::vect
   record.last_batch_ns = batch.begin_ns;
   const bool freed = end.exit == Exit::kFreed;
   if (freed) batch.freed_pages += record.model.nr_pages;
-  settle(record, batch, end);
+  judge_strangers(batch, record, events);
+  settle(record, end);
   for (const Event& event : events) {
     if (event.kind == SWAPTRAIL_SLOT_FREED) free_slots(event);
   }
+}
+
+// Others that freed or read its slot meanwhile. Just before REMOVED they may: it is told when
+// __remove_mapping returns. Earlier the folio is in the swap cache.
+void Lockstep::Impl::judge_strangers(const Batch& batch, FolioRecord& record,
+                                     const std::vector<Event>& events) {
+  const Event* stranger = nullptr;
+  bool left = false;
+  for (const Event& event : events) {
+    if (event.kind == SWAPTRAIL_CACHE_DELETED) left = true;
+    const bool strange = event.kind == SWAPTRAIL_SLOT_FREED || event.kind == SWAPTRAIL_SWAP_READ;
+    if (strange && !left && stranger == nullptr) stranger = &event;
+    const bool goes_on = !strange && event.kind != SWAPTRAIL_REMOVED &&
+                         event.kind != SWAPTRAIL_SWAP_IN && event.kind != SWAPTRAIL_CACHE_DELETED;
+    if (stranger == nullptr || !goes_on || hidden(batch.begin_ns)) continue;
+    const bool read = stranger->kind == SWAPTRAIL_SWAP_READ;
+    find(FindingKind::kViolation, read ? Rule::kReadWhileCached : Rule::kSlotFreedWhileCached,
+         *stranger, describe(record), &record);
+    return;
+  }
+}
+
+// The open pass whose folio has this slot, or null.
+Batch* Lockstep::Impl::pass_of(uint64_t entry, uint32_t nr_pages) {
+  for (auto& [tid, batch] : batches_) {
+    if (batch->folio == 0 || !batch->followed || batch->entry == 0) continue;
+    if (entry < batch->entry + batch->nr_pages && batch->entry < entry + nr_pages)
+      return batch.get();
+  }
+  return nullptr;
 }
 
 // ---- what may fall into a pass of its folio ------------------------------------------------------
@@ -254,7 +344,8 @@ void Lockstep::Impl::on_completed(const Event& event) {
 }
 
 void Lockstep::Impl::on_cache_deleted(const Event& event) {
-  if (!sampled(event.folio)) return uncache_slots(event.entry, event.nr_pages);
+  check_batch(event);
+  if (!sampled(event.folio)) return uncache_slots(event.entry, event.nr_pages, event.folio);
   for (auto& [tid, batch] : batches_) {
     if (batch->folio != event.folio || !batch->followed) continue;
     batch->events.push_back(event);
@@ -263,7 +354,7 @@ void Lockstep::Impl::on_cache_deleted(const Event& event) {
   FolioRecord* record = record_of(event);
   if (record == nullptr) record = adopt(event, nullptr);
   if (record != nullptr) return apply(*record, event);
-  uncache_slots(event.entry, event.nr_pages);
+  uncache_slots(event.entry, event.nr_pages, event.folio);
 }
 
 void Lockstep::Impl::on_split(const Event& event) {

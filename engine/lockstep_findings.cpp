@@ -1,5 +1,6 @@
 // Findings, and the model's accounts against the lifecycles of trace/.
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/lockstep_impl.h"
@@ -23,9 +24,7 @@ std::string_view taken_name(Taken taken) {
 void Lockstep::Impl::find(FindingKind kind, Rule rule, const Event& event, std::string text,
                           FolioRecord* record) {
   if (options_.may_miss_silently && kind == FindingKind::kLoss) return;
-  ++counters.broken[static_cast<size_t>(rule)];
   if (record != nullptr) record->account.unsure = true;
-  if (counters.findings++ >= options_.max_findings) return;
   Finding finding;
   finding.kind = kind;
   finding.rule = rule;
@@ -36,7 +35,25 @@ void Lockstep::Impl::find(FindingKind kind, Rule rule, const Event& event, std::
                               ", thread ", event.tid);
   if (!text.empty()) absl::StrAppend(&finding.text, ": ", text);
   if (record != nullptr) absl::StrAppend(&finding.text, "; before: ", describe(*record));
-  sink_.on_finding(finding);
+  tell(std::move(finding));
+}
+
+// While an event is missing that may still come, a finding waits: if it never comes, that is why.
+void Lockstep::Impl::tell(Finding finding) {
+  const bool of_stream = finding.rule == Rule::kSequenceGap ||
+                         finding.rule == Rule::kSequenceRepeated ||
+                         finding.rule == Rule::kTimeBackwards || finding.rule == Rule::kBadEvent;
+  if (stream_.waiting() != 0 && !of_stream) {
+    if (held_.size() < options_.max_findings) held_.push_back(std::move(finding));
+    return;
+  }
+  ++counters.broken[static_cast<size_t>(finding.rule)];
+  if (counters.findings++ < options_.max_findings) sink_.on_finding(finding);
+}
+
+void Lockstep::Impl::tell_held() {
+  if (held_.empty()) return;
+  for (Finding& finding : std::exchange(held_, {})) tell(std::move(finding));
 }
 
 // The model's state, and the last events.
@@ -126,8 +143,6 @@ void Lockstep::Impl::judge(Account& account, const Lifecycle& lifecycle) {
     ++counters.agreed;
     return;
   }
-  ++counters.broken[static_cast<size_t>(rule)];
-  if (counters.findings++ >= options_.max_findings) return;
   Finding finding;
   finding.kind = FindingKind::kDisagreement;
   finding.rule = rule;
@@ -136,14 +151,29 @@ void Lockstep::Impl::judge(Account& account, const Lifecycle& lifecycle) {
   finding.entry = lifecycle.entry;
   finding.time_ns = lifecycle.closed_ns;
   finding.text = text;
-  sink_.on_finding(finding);
+  tell(std::move(finding));
+}
+
+// What trace/ never told of.
+void Lockstep::Impl::tell_untold() {
+  for (const auto& [folio, accounts] : closed_) {
+    for (const Account& account : accounts) {
+      if (account.unsure || hidden(account.begin_ns)) continue;
+      Event at{};
+      at.time_ns = account.begin_ns;
+      at.folio = folio;
+      at.entry = account.entry;
+      find(FindingKind::kDisagreement, Rule::kLifecycleUnknown, at,
+           absl::StrCat("the trace has no such lifecycle; its last pass: ",
+                        std::string(exit_name(account.end.exit))));
+    }
+  }
 }
 
 void Lockstep::Impl::tell_strays() {
   for (const auto& [key, stray] : strays_) {
     if (stray.count != 1) continue;
-    ++counters.broken[static_cast<size_t>(stray.first.rule)];
-    if (counters.findings++ < options_.max_findings) sink_.on_finding(stray.first);
+    tell(stray.first);
   }
 }
 

@@ -30,6 +30,26 @@ void set_entry_state(Folio& folio, const Event& event) {
   if (event.kind == SWAPTRAIL_WRITE_BEGIN || (allocated && !folio.anon)) folio.dirty = true;
 }
 
+// In the swap cache, with `more` and without any other flag that the model can know.
+bool told_state(const FolioRecord& record, const Event& event, uint16_t more) {
+  constexpr uint16_t kKnown = SWAPTRAIL_STATE_SWAPCACHE | SWAPTRAIL_STATE_WRITEBACK |
+                              SWAPTRAIL_STATE_SWAPBACKED | SWAPTRAIL_STATE_ANON |
+                              SWAPTRAIL_STATE_KSM;
+  uint16_t expected = SWAPTRAIL_STATE_SWAPCACHE | more;
+  const bool completed = event.kind == SWAPTRAIL_WRITE_COMPLETED;  // D there: it failed
+  if (record.model.dirty && !completed) expected |= SWAPTRAIL_STATE_DIRTY;
+  if (record.model.swapbacked) expected |= SWAPTRAIL_STATE_SWAPBACKED;
+  if (record.model.anon) expected |= SWAPTRAIL_STATE_ANON;
+  if (record.model.ksm) expected |= SWAPTRAIL_STATE_KSM;
+  uint16_t observed = event.state & kKnown;
+  // Somebody may have written to it; but what is dirty stays so until it is written.
+  const bool dirty = record.model.dirty && (event.state & SWAPTRAIL_STATE_DIRTY);
+  if (dirty && !completed) observed |= SWAPTRAIL_STATE_DIRTY;
+  // Read in and mapped since: by then it has become anonymous.
+  if (!record.kind_known) observed &= ~(SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_KSM);
+  return observed == expected;
+}
+
 }  // namespace
 
 void Lockstep::Impl::remember(FolioRecord& record, const Event& event) {
@@ -49,8 +69,10 @@ FolioRecord* Lockstep::Impl::record_of(const Event& event) {
   return nullptr;
 }
 
-// It is in the swap cache still, but not at this address any more.
+// It is in the swap cache still, but not at this address any more. Of its attempt nothing is sure.
 void Lockstep::Impl::orphan(FolioRecord& record) {
+  record.account.unsure = true;
+  if (record.account.began()) close_account(record);
   if (!record.model.swapcache) return;
   for (uint32_t page = 0; page < record.model.nr_pages; ++page) {
     const auto slot = slots_.find(record.model.entry + page);
@@ -58,7 +80,16 @@ void Lockstep::Impl::orphan(FolioRecord& record) {
       slot->second.cached = kElsewhere;
     }
   }
+}
+
+// Written or moved in a way that the model does not follow: its slots are any.
+void Lockstep::Impl::forget(FolioRecord& record) {
   record.account.unsure = true;
+  if (record.account.began()) close_account(record);
+  for (uint32_t page = 0; page < record.model.nr_pages && record.model.entry != 0; ++page) {
+    slots_.erase(record.model.entry + page);
+  }
+  folios_.erase(record.model.address);
 }
 
 // A folio enters a pass: what it is, and whether this goes on with an older account.
@@ -79,8 +110,18 @@ FolioRecord* Lockstep::Impl::enter(const Event& first, const Batch& batch) {
       record = nullptr;
     }
   }
-  if (record == nullptr) record = adopt(first, &batch);
-  if (record == nullptr) return nullptr;
+  if (record == nullptr) {
+    record = adopt(first, &batch);
+    if (record == nullptr) return nullptr;
+    // A folio under writeback is left alone, and waits for another pass.
+    const bool begins = first.kind != SWAPTRAIL_WRITE_END && first.kind != SWAPTRAIL_REMOVED;
+    if (record->model.writeback && begins) {
+      if (!hidden(batch.begin_ns)) {
+        find(FindingKind::kViolation, Rule::kStateWrong, first, "under writeback", record);
+      }
+      record->model.writeback = false;
+    }
+  }
   if (!record->kind_known && (first.state & SWAPTRAIL_STATE_ANON)) {
     record->model.anon = record->kind_known = true;
     record->model.ksm = first.state & SWAPTRAIL_STATE_KSM;
@@ -111,7 +152,8 @@ FolioRecord* Lockstep::Impl::claim_from(const Event& event, const Batch* batch) 
     // shmem gets its slot inside its write, on some kernels without a hook.
     const bool shmem = event.kind == SWAPTRAIL_WRITE_BEGIN && !(event.state & SWAPTRAIL_STATE_ANON);
     if (!shmem && was_free(event.entry)) {
-      find(FindingKind::kLoss, Rule::kUnknownFolio, event, "its slot was never seen to be allocated");
+      find(FindingKind::kLoss, Rule::kUnknownFolio, event,
+           "its slot was never seen to be allocated");
     }
     take(Taken::kAdopted);
     return nullptr;
@@ -135,10 +177,14 @@ FolioRecord* Lockstep::Impl::claim_from(const Event& event, const Batch* batch) 
     }
     return &placed.position->second;
   }
-  const bool free = slot.freed && sure;
+  const bool shmem_slot = event.kind == SWAPTRAIL_WRITE_BEGIN &&
+                          options_.features.shmem_slot_hidden &&
+                          !(event.state & SWAPTRAIL_STATE_ANON);
+  const bool free = slot.freed && sure && !shmem_slot;
   const bool away = slot.used && slot.from_begin && slot.cached == 0 && sure;
   if (free || away) {
-    find(FindingKind::kViolation, Rule::kUnknownFolio, event,
+    const Rule rule = was_removed(event) ? Rule::kRemovedTwice : Rule::kUnknownFolio;
+    find(FindingKind::kViolation, rule, event,
          free ? "its slot is free" : "its slot holds a page that was freed and not read since");
   }
   take(Taken::kAdopted);
@@ -167,7 +213,7 @@ void Lockstep::Impl::begin_account(FolioRecord& record, const Event& first) {
     account.begin_ns = first.time_ns;
     account.first_batch_ns = first.batch_ns;
     account.shmem = !record.model.anon;
-    account.unsure = hidden(first.batch_ns);
+    account.unsure = hidden(first.batch_ns) || record.lost_track;
   }
   if (account.last_batch_ns != first.batch_ns) ++account.passes;
   account.last_batch_ns = first.batch_ns;
@@ -184,7 +230,7 @@ void Lockstep::Impl::close_account(FolioRecord& record) {
   account = Account{};
 }
 
-void Lockstep::Impl::settle(FolioRecord& record, Batch&, const PassEnd& end) {
+void Lockstep::Impl::settle(FolioRecord& record, const PassEnd& end) {
   Account& account = record.account;
   account.end = end;
   if (record.model.entry != 0) account.entry = record.model.entry;
@@ -223,14 +269,14 @@ void Lockstep::Impl::apply(FolioRecord& record, const Event& event) {
 void Lockstep::Impl::apply_completed(FolioRecord& record, const Event& event) {
   take(Taken::kCompletion);
   Folio& folio = record.model;
-  if (!folio.writeback && !hidden(record.last_ns)) {
+  const bool sure = !hidden(record.last_ns) && !record.lost_track;
+  if (!folio.writeback && sure) {
     find(FindingKind::kViolation, Rule::kCompletedWithoutWrite, event, describe(record), &record);
-  } else if (event.entry != folio.entry && !hidden(record.last_ns)) {
+  } else if (event.entry != folio.entry && sure) {
     find(FindingKind::kViolation, Rule::kEntryChanged, event, describe(record), &record);
-  } else if (event.nr_pages != folio.nr_pages && !hidden(record.last_ns)) {
+  } else if (event.nr_pages != folio.nr_pages && sure) {
     find(FindingKind::kViolation, Rule::kPagesChanged, event, describe(record), &record);
-  } else if (!(event.state & SWAPTRAIL_STATE_WRITEBACK) ||
-             !(event.state & SWAPTRAIL_STATE_SWAPCACHE)) {
+  } else if (sure && !told_state(record, event, SWAPTRAIL_STATE_WRITEBACK)) {
     find(FindingKind::kViolation, Rule::kStateWrong, event, describe(record), &record);
   }
   remember(record, event);
@@ -250,18 +296,17 @@ void Lockstep::Impl::apply_completed(FolioRecord& record, const Event& event) {
 void Lockstep::Impl::apply_left(FolioRecord& record, const Event& event) {
   take(Taken::kLeftCache);
   Folio& folio = record.model;
-  const bool sure = !hidden(record.last_ns);
+  const bool sure = !hidden(record.last_ns) && !record.lost_track;
   if (folio.writeback && sure) {
     find(FindingKind::kLoss, Rule::kCompletionLost, event, describe(record), &record);
   } else if (event.entry != folio.entry && sure) {
     find(FindingKind::kViolation, Rule::kEntryChanged, event, describe(record), &record);
   } else if (event.nr_pages != folio.nr_pages && sure) {
     find(FindingKind::kViolation, Rule::kPagesChanged, event, describe(record), &record);
-  } else if (!(event.state & SWAPTRAIL_STATE_SWAPCACHE) ||
-             (event.state & SWAPTRAIL_STATE_WRITEBACK)) {
+  } else if (sure && !told_state(record, event, 0)) {
     find(FindingKind::kViolation, Rule::kStateWrong, event, describe(record), &record);
   }
-  uncache_slots(event.entry, pages_of(event));
+  uncache_slots(event.entry, pages_of(event), event.folio);
   record.account.left_ns = event.time_ns;
   for (uint32_t page = 0; page < pages_of(event) && record.account.began(); ++page) {
     leaving_[event.entry + page] = record.account.folio;
@@ -294,6 +339,7 @@ void Lockstep::Impl::apply_split(const Event& event) {
     piece.account.folio = address;
     piece.account.entry = piece.model.entry;
     piece.account.nr_pages = pages;
+    piece.account.piece = true;
     for (uint32_t one = 0; one < pages; ++one) {
       if (SlotRecord* slot = slot_of(piece.model.entry + one)) slot->cached = address;
     }

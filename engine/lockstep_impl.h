@@ -22,18 +22,21 @@ namespace swaptrail::engine {
 
 using Event = swaptrail_event;
 
-inline constexpr uint64_t kElsewhere = 1;  // a folio in the cache whose address is not known
+inline constexpr size_t kMaxThreads = 1 << 16;  // remembered at once; more and all are forgotten
+inline constexpr uint64_t kElsewhere = 1;       // a folio in the cache whose address is not known
 
 // One swap slot, and the page that it was last given to.
 struct SlotRecord {
-  uint64_t cached = 0;   // the folio in the swap cache, kElsewhere, 0 = none
-  uint64_t last_ns = 0;  // its last event: what a later loss may hide
+  uint64_t cached = 0;       // the folio in the swap cache, kElsewhere, 0 = none
+  uint64_t last_ns = 0;      // its last event: what a later loss may hide
+  uint64_t unmapped_ns = 0;  // the event that told of the two below
   uint64_t address = 0;  // where the page was unmapped from, 0 = not known, or from several places
   uint32_t owner = 0;    // ... and of whom
   bool used = false;
   bool from_begin = false;  // we saw it allocated
   bool stored = false;      // it holds the page's content
   bool freed = false;       // we saw it freed, and not allocated since
+  bool shmem = false;       // no page table refers to it
 };
 
 // A folio in the swap cache, or in reclaim on its way there.
@@ -43,6 +46,7 @@ struct FolioRecord {
   uint64_t last_ns = 0;
   uint64_t last_batch_ns = 0;  // the batch that touched it last
   bool in_pass = false;        // its pass is open
+  bool lost_track = false;     // a pass did not go as it must: what follows is compared with nothing
   bool from_begin = false;     // we know how it got its slot
   bool kind_known = true;      // false: read in, and not mapped yet: anon comes with the mapping
   struct Seen {
@@ -59,8 +63,10 @@ struct Batch {
   uint32_t tid = 0;
   ScanControl control;
   uint64_t freed_pages = 0;
-  bool begun = false;                 // RECLAIM_BEGIN was seen
-  uint64_t folio = 0;                 // of the open pass, 0 = none
+  bool begun = false;  // RECLAIM_BEGIN was seen
+  uint64_t folio = 0;  // of the open pass, 0 = none
+  uint64_t entry = 0;  // ... its slot, as far as it was told
+  uint32_t nr_pages = 1;
   bool followed = false;              // ... and we sample it
   uint8_t last_kind = 0;              // its last event
   std::vector<Event> events;          // of the open pass, in order
@@ -97,6 +103,11 @@ class Lockstep::Impl {
   void close_pass(Batch& batch);
   void run_pass(Batch& batch, FolioRecord& record, const std::vector<Event>& events);
   void end_batch(Batch& batch);
+  void leave_reclaim(const Event& event);
+  void check_batch(const Event& event);
+  bool is_of_other_thread(const Event& event) const;
+  void judge_strangers(const Batch& batch, FolioRecord& record, const std::vector<Event>& events);
+  Batch* pass_of(uint64_t entry, uint32_t nr_pages);
   void outside(const Event& event);
   void foreign_write(const Event& event);
 
@@ -106,13 +117,14 @@ class Lockstep::Impl {
   FolioRecord* claim_from(const Event& event, const Batch* batch);
   FolioRecord* record_of(const Event& event);
   void orphan(FolioRecord& record);
+  void forget(FolioRecord& record);
   void apply(FolioRecord& record, const Event& event);
   void apply_completed(FolioRecord& record, const Event& event);
   void apply_left(FolioRecord& record, const Event& event);
   void apply_split(const Event& event);
   void begin_account(FolioRecord& record, const Event& first);
   void close_account(FolioRecord& record);
-  void settle(FolioRecord& record, Batch& batch, const PassEnd& end);
+  void settle(FolioRecord& record, const PassEnd& end);
   void remember(FolioRecord& record, const Event& event);
 
   // ---- lockstep_slots.cpp
@@ -125,7 +137,7 @@ class Lockstep::Impl {
   SlotRecord* slot_of(uint64_t entry);  // made if it is not there; null: no room
   void claim_slots(FolioRecord& record, const Event& event);
   void store_slots(const FolioRecord& record, bool stored);
-  void uncache_slots(uint64_t entry, uint32_t nr_pages);
+  void uncache_slots(uint64_t entry, uint32_t nr_pages, uint64_t folio);
   void map_slots(const FolioRecord& record, const Event& event);
   void check_fault(const SlotRecord& slot, const Event& event);
   void check_removed(const FolioRecord& record, const Event& event);
@@ -142,7 +154,10 @@ class Lockstep::Impl {
   void match(const Lifecycle& lifecycle);
   bool match_closed(const Lifecycle& lifecycle);
   void judge(Account& account, const Lifecycle& lifecycle);
+  void tell(Finding finding);
+  void tell_held();
   void tell_strays();
+  void tell_untold();
   void take(Taken taken, uint64_t count = 1) {
     counters.taken[static_cast<size_t>(taken)] += count;
   }
@@ -156,6 +171,7 @@ class Lockstep::Impl {
   const LockstepOptions options_;
   FindingSink& sink_;
   StreamCheck stream_;
+  std::vector<Finding> held_;  // at most max_findings
   uint64_t loss_until_ns_ = 0;
   uint64_t now_ns_ = 0;
   absl::flat_hash_map<uint32_t, std::unique_ptr<Batch>> batches_;  // by thread
@@ -165,14 +181,16 @@ class Lockstep::Impl {
   absl::flat_hash_map<uint64_t, std::deque<Account>> closed_;
   // Folios that left the cache: a fault that began before may still tell that it was that.
   absl::flat_hash_map<uint64_t, uint64_t> leaving_;         // entry of a page -> folio
+  absl::flat_hash_map<uint32_t, uint64_t> ended_;           // by thread: its last batch
   absl::flat_hash_map<uint32_t, uint64_t> last_of_thread_;  // when a thread's last event was
   // Pages that came back to another process or address: a fork or mremap moves many, one is odd.
   struct Stray {
-    uint64_t count = 0;
+    uint64_t count = 0;        // of different unmappings
+    uint64_t unmapped_ns = 0;  // the first
     Finding first;
   };
   absl::flat_hash_map<std::pair<uint64_t, uint64_t>, Stray> strays_;
-  std::array<uint64_t, 32> area_pages_{};  // by type, 0 = not told (swapon came later)
+  std::array<uint64_t, 32> area_pages_{};     // by type, 0 = not told (swapon came later)
   std::array<uint64_t, 32> area_empty_ns_{};  // 0 = it may have had slots in use
 };
 

@@ -65,6 +65,7 @@ void Lockstep::Impl::claim_slots(FolioRecord& record, const Event& event) {
     slot->cached = record.model.address;
     slot->last_ns = event.time_ns;
     slot->used = slot->from_begin = true;
+    slot->shmem = !record.model.anon;
     leaving_.erase(event.entry + page);
   }
 }
@@ -76,10 +77,13 @@ void Lockstep::Impl::store_slots(const FolioRecord& record, bool stored) {
   }
 }
 
-void Lockstep::Impl::uncache_slots(uint64_t entry, uint32_t nr_pages) {
+// Another folio may have been filled from the slot by now.
+void Lockstep::Impl::uncache_slots(uint64_t entry, uint32_t nr_pages, uint64_t folio) {
   for (uint32_t page = 0; page < std::max(1u, nr_pages) && entry != 0; ++page) {
-    const auto slot = slots_.find(entry + page);
-    if (slot != slots_.end()) slot->second.cached = 0;
+    const auto found = slots_.find(entry + page);
+    if (found == slots_.end()) continue;
+    SlotRecord& slot = found->second;
+    if (slot.cached == folio || slot.cached == kElsewhere) slot.cached = 0;
   }
 }
 
@@ -94,12 +98,13 @@ void Lockstep::Impl::map_slots(const FolioRecord& record, const Event& event) {
     SlotRecord& slot = found->second;
     const bool again = record.account.mappings > 1;
     slot.owner = again ? 0 : event.u.map.owner;
+    slot.unmapped_ns = event.time_ns;
     slot.address = again ? 0 : event.u.map.address + uint64_t{i} * 4096;
   }
 }
 
 void Lockstep::Impl::check_removed(const FolioRecord& record, const Event& event) {
-  if (hidden(record.last_ns) || !record.from_begin) return;
+  if (hidden(record.last_ns) || record.lost_track || !record.from_begin) return;
   for (uint32_t page = 0; page < record.model.nr_pages; ++page) {
     const auto slot = slots_.find(record.model.entry + page);
     if (slot == slots_.end() || !slot->second.from_begin || slot->second.stored) continue;
@@ -111,15 +116,11 @@ void Lockstep::Impl::check_removed(const FolioRecord& record, const Event& event
 // ---- the end of a slot's use ---------------------------------------------------------------------
 
 void Lockstep::Impl::on_slot_freed(const Event& event) {
+  check_batch(event);
   // Inside __remove_mapping it is told before REMOVED is: the pass says when the folio has left.
-  const auto open = batches_.find(event.tid);
-  if (open != batches_.end() && open->second->folio != 0 && open->second->followed) {
-    const auto slot = slots_.find(event.entry);
-    const bool own = slot != slots_.end() && slot->second.cached == open->second->folio;
-    if (own) {
-      open->second->events.push_back(event);
-      return;
-    }
+  if (Batch* pass = pass_of(event.entry, pages_of(event))) {
+    pass->events.push_back(event);
+    return;
   }
   free_slots(event);
 }
@@ -134,7 +135,7 @@ void Lockstep::Impl::free_slots(const Event& event) {
     SlotRecord* slot = slot_of(event.entry + page);
     if (slot == nullptr) continue;
     const bool sure = !told && !hidden(slot->last_ns);
-    if (slot->cached != 0 && slot->from_begin && sure) {
+    if (slot->cached != 0 && sure) {
       told = true;
       find(FindingKind::kViolation, Rule::kSlotFreedWhileCached, event, "");
     } else if (slot->freed && sure) {
@@ -143,9 +144,13 @@ void Lockstep::Impl::free_slots(const Event& event) {
     }
     const uint64_t address = slot->address;
     const uint32_t owner = slot->owner;
+    const uint64_t unmapped_ns = slot->unmapped_ns;
+    const bool shmem = slot->shmem;
     *slot = SlotRecord{};
     slot->address = address;  // the fault that frees it tells only when it returns
     slot->owner = owner;
+    slot->unmapped_ns = unmapped_ns;
+    slot->shmem = shmem;
     slot->last_ns = event.time_ns;
     slot->freed = true;
   }
@@ -154,6 +159,7 @@ void Lockstep::Impl::free_slots(const Event& event) {
 // ---- swap-in ------------------------------------------------------------------------------------
 
 void Lockstep::Impl::on_swap_in(const Event& event) {
+  leave_reclaim(event);
   if (!is_slot(event.entry)) return;
   if (static_cast<uint32_t>(event.result) & kFaultNotDone) return;
   const auto leaving = leaving_.find(event.entry);
@@ -195,7 +201,12 @@ void Lockstep::Impl::check_fault(const SlotRecord& slot, const Event& event) {
     find(FindingKind::kViolation, Rule::kFaultOnFreeSlot, event, "");
     return;
   }
-  if (slot.address == 0 || slot.owner == 0 || hidden(slot.last_ns)) return;
+  if (hidden(slot.last_ns)) return;
+  if (slot.shmem) {  // it comes back by shmem_swapin_folio
+    find(FindingKind::kViolation, Rule::kStrangerFaults, event, "it is a page of shared memory");
+    return;
+  }
+  if (slot.address == 0 || slot.owner == 0) return;
   const uint32_t owner = event.u.map.owner;
   const bool stranger = owner != slot.owner && owner != 0;
   const uint64_t moved = event.u.map.address - slot.address;
@@ -203,6 +214,8 @@ void Lockstep::Impl::check_fault(const SlotRecord& slot, const Event& event) {
   const std::pair<uint64_t, uint64_t> key{uint64_t{slot.owner} << 32 | owner, moved};
   if (strays_.size() >= 4096 && !strays_.contains(key)) return;
   Stray& stray = strays_[key];
+  if (stray.unmapped_ns == slot.unmapped_ns) return;  // another page of the same folio
+  stray.unmapped_ns = slot.unmapped_ns;
   if (stray.count++ != 0) return;
   stray.first.kind = FindingKind::kLoss;
   stray.first.rule = stranger ? Rule::kStrangerFaults : Rule::kMappingMisplaced;
@@ -214,7 +227,12 @@ void Lockstep::Impl::check_fault(const SlotRecord& slot, const Event& event) {
 }
 
 void Lockstep::Impl::on_swap_read(const Event& event) {
+  leave_reclaim(event);
   if (!is_slot(event.entry)) return;
+  if (Batch* pass = pass_of(event.entry, pages_of(event))) pass->events.push_back(event);
+  if (event.state & (SWAPTRAIL_STATE_DIRTY | SWAPTRAIL_STATE_WRITEBACK)) {
+    find(FindingKind::kViolation, Rule::kStateWrong, event, "a folio that is yet to be filled");
+  }
   const bool cached = event.state & SWAPTRAIL_STATE_SWAPCACHE;
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     if (was_free(event.entry + page)) {
@@ -229,7 +247,8 @@ void Lockstep::Impl::on_swap_read(const Event& event) {
   }
   if (!sampled(event.folio)) return;
   const auto old = folios_.find(event.folio);
-  if (old != folios_.end() && !old->second.in_pass) {
+  if (old != folios_.end()) {
+    if (old->second.in_pass) return;  // it is at work on another page: its pass will say so
     orphan(old->second);
     folios_.erase(old);
   }
@@ -252,14 +271,22 @@ void Lockstep::Impl::on_swap_read(const Event& event) {
 }
 
 void Lockstep::Impl::read_slot(SlotRecord& slot, uint64_t entry, const Event& event) {
-  if (hidden(slot.last_ns)) return;
+  if (hidden(slot.last_ns)) {
+    slot.from_begin = false;  // what was written to it may be hidden too
+    return;
+  }
   const bool unwritten = slot.freed || (slot.from_begin && !slot.stored && slot.cached == 0);
   if (unwritten) {
     find(FindingKind::kViolation, Rule::kReadUnwritten, event,
          slot.freed ? "it is free" : "nothing was written to it");
     return;
   }
-  if (slot.cached == 0 || slot.cached == event.folio || slot.cached == kElsewhere) return;
+  if (slot.cached == 0 || pass_of(entry, 1) != nullptr) return;
+  if (slot.cached == event.folio || slot.cached == kElsewhere) {
+    find(FindingKind::kViolation, Rule::kReadWhileCached, event,
+         slot.cached == kElsewhere ? "it was not seen to leave" : "by itself");
+    return;
+  }
   const auto holder = folios_.find(slot.cached);
   // Its removal is told when __remove_mapping returns: a fault may be quicker.
   if (holder == folios_.end() || holder->second.in_pass) return;

@@ -48,12 +48,16 @@ class Machine final : private World {
   void run_other();
   void complete_due();
   void complete(const Flight& flight);
-  void tick(uint32_t most_ns) { now_ += 1 + (random_ & (most_ns - 1)); }
+  void tick(uint32_t most_ns) {  // a power of two
+    jitter_ = jitter_ * 6364136223846793005 + 1442695040888963407;
+    now_ += 1 + (jitter_ >> 40 & (most_ns - 1));
+  }
   uint64_t draw() { return splitmix64(random_); }
   bool chance(double share);
   bool disturbed() { return options_.disturbance > 0 && chance(options_.disturbance); }
   swaptrail_event& begin_event(swaptrail_kind kind);
   swaptrail_event& begin_folio_event(swaptrail_kind kind, const Folio& folio, bool in_batch);
+  void name_batch(swaptrail_event& event);
   void send(swaptrail_event& event);
 
   // ---- machine_world.cpp: World
@@ -75,9 +79,12 @@ class Machine final : private World {
   bool freeze(Folio& folio) override;
   void tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override;
   void leave_cache(Folio& folio, bool reclaimed) override;
+  void note(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend);
   uint32_t unmap_from(Folio& folio, const MappingNode& node);
   void tell_unmapped_one(const Folio& folio, const MappingNode& node, uint32_t first,
                          uint32_t ptes);
+  void submit(Flight flight);
+  void submit_queued(uint32_t cpu);
   void split_off(uint32_t head, uint32_t index);
   uint32_t take_young(uint32_t head);
 
@@ -86,65 +93,85 @@ class Machine final : private World {
   void begin_pageout(Process& process, uint64_t first, uint64_t count);
   void reclaim_piece(Process& process);
   bool next_batch(Process& process);
-  void fill_batch(Process& process);
+  void fill_pageout(Process& process);
   void lower_priority(Process& process);
+  void out_of_memory();
   void begin_batch(Process& process);
   void shrink_one(Process& process);
+  void account(Reclaim& reclaim, const Folio& folio, const PassEnd& end);
   void end_batch(Process& process);
   void put_back(Process& process);
-  void put_back_one(Process& process, const Reclaim::Done& done);
-  void account(Reclaim& reclaim, const Folio& folio, uint32_t nr_pages, const PassEnd& end);
-  void out_of_memory(Process& process);
-  void submit_queued(uint32_t cpu);
-  void balance_lists();
+  bool may_have_missed_rotation(const Folio& folio) const;
+  void end_scan(Process& process);
+
+  // ---- machine_scan.cpp
+  void begin_scan(Reclaim& reclaim);
+  void end_round(Reclaim& reclaim);
+  void fill_batch(Reclaim& reclaim);
+  void scan_generations(Reclaim& reclaim);
+  void scan_bounded(Reclaim& reclaim);
+  void balance_lists(uint64_t most);
   void walk_page_tables();
+  bool may_clear_young(const Pte& pte) const;
+  bool walk_page_table(Process& process, uint64_t first);
+  uint32_t look_around(uint32_t head);
+  void look_around(Process& process, uint64_t page);
 
   // ---- machine_fault.cpp
   bool access(Process& process, const Access& access);  // false: blocked or reclaiming
   bool access_shared(Process& process, const Access& access);
+  bool bring_in_shared(Process& process, uint32_t index);
   bool first_touch(Process& process, uint64_t page, bool write);
-  bool swap_fault(Process& process, uint64_t page, bool write);
   bool write_fault(Process& process, uint64_t page);
+  bool swap_fault(Process& process, uint64_t page, bool write);
   void copy_on_write(Process& process, uint64_t page);
-  uint32_t read_for(Process& process, uint64_t page, uint64_t entry, uint32_t& result);
-  void read_ahead(Process& process, uint64_t page, uint32_t window);
+  uint32_t read_for(Process& process, uint64_t page, uint64_t entry, int32_t& result);
   void map_swapped(Process& process, uint64_t page, uint32_t frame, uint64_t entry, bool write);
+  uint64_t readahead_room() const;
+  uint32_t readahead_window(ReadaheadWindow& before, uint64_t page) const;
+  void hit_readahead(Process& process, uint64_t page, uint32_t frame);
+  void read_ahead(Process& process, uint64_t page);
   void store(Process& process, uint64_t page, uint32_t frame);
   void check(uint32_t frame, uint64_t token);
   void map(Process& process, uint64_t page, uint32_t frame, bool writable);
   bool block_on(Process& process, uint32_t head);  // always false
   void unblock(Process& process);
-  uint32_t new_frame(uint32_t order, bool anon);
-  uint32_t new_large(Process& process, uint64_t page, uint64_t& first);
-  void maybe_free(uint32_t head);
+  bool wait_for_writeback();
+  uint32_t new_frame(uint32_t order);
+  uint32_t order_for(const Process& process, uint64_t page) const;
+  void free_folio(uint32_t head);
+  bool maybe_free(uint32_t head);
   bool is_exclusive(const Folio& folio, uint32_t frame);
 
   // ---- machine_swap.cpp
   AreaRun& area_of(uint64_t entry) { return *areas_[entry_type(entry)]; }
   uint16_t& count_of(uint64_t entry) { return area_of(entry).store.count(entry_offset(entry)); }
+  bool swap_full() const;
   bool any_count(const Folio& folio);
   void put_count(uint64_t entry);
   void release_slots(uint64_t entry, uint32_t nr_pages);
   void free_slots(uint64_t entry, uint32_t nr_pages);
   void flush_returned(uint32_t cpu);
-  bool try_free_swap(uint32_t head);  // folio_free_swap
+  bool try_free_swap(uint32_t head);
   void drop_from_cache(uint32_t head);
-  bool swap_full() const;  // vm_swap_full
   bool reclaim_slot(uint64_t entry);
-  Home read_slot(uint32_t frame, uint64_t entry, bool cached);
+  void read_slot(uint32_t frame, uint64_t entry);
   uint32_t read_into_cache(uint64_t entry, bool readahead);
 
   // ---- machine_process.cpp
-  bool act(Process& process, const Action& action);  // false: not finished
+  bool act(Process& process, const Action& action);
   void fork(Process& process, uint64_t accesses);
-  bool unmap_range(Process& process, uint64_t first, uint64_t count);
+  void unmap_range(Process& process, uint64_t first, uint64_t count);
+  void exit(Process& process);
   void zap(Process& process, uint64_t page);
-  void unmap_page(Process& process, uint64_t page, Pte pte);
-  bool exit(Process& process);
-  bool swapoff_piece(Process& process, uint32_t area);
+  void unmap_page(Process& process, uint64_t page);
+  void forget_mapping(Process& process, uint32_t head);
   bool start_swapoff(uint32_t type);
-  bool unuse(Process& process, uint64_t entry);
-  bool unuse_page(Process& process, uint64_t entry, uint32_t frame);
+  bool swapoff_piece(Process& process, uint32_t type);
+  bool unuse(Process& process, Process& owner, uint64_t page);
+  uint32_t bring_back(Process& process, uint64_t entry);
+  bool unuse_shared(Process& process, uint32_t type);
+  bool drop_unused(Process& process, uint32_t type);
 
   const SimulationOptions& options_;
   EventOutput& output_;
@@ -152,12 +179,19 @@ class Machine final : private World {
   SimulationResult result_;
   absl::Status status_;
   uint64_t random_;
+  uint64_t jitter_ = 1;
   uint64_t now_ = 1'000'000'000;
   uint64_t resident_ = 0;  // base pages charged
   uint64_t tokens_ = 0;
   uint32_t alive_ = 0;
-  Process* current_ = nullptr;
+  uint64_t activated_before_ = 0;    // lruvec->refaults: at the end of the last reclaim
+  uint64_t cost_noted_ = 0;          // pages written that lru_note_cost knows of
+  uint32_t stalls_ = 0;              // reclaims in a row that freed nothing
+  bool slot_is_taken_back_ = false;  // by the allocator, see reclaim_slot()
+  uint32_t cpu_ = 0;
+  Process* current_ = nullptr;  // on that CPU; null: it is idle
   swaptrail_event event_{};
+  std::vector<MappingNode> scratch_nodes_;
   std::vector<CpuRun> cpus_;
   std::vector<std::unique_ptr<Process>> processes_;
   std::vector<std::unique_ptr<AreaRun>> areas_;  // by type

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/lockstep_impl.h"
@@ -17,8 +18,7 @@ class ObservedPass : public World {
  public:
   // All must outlive it. `events`: those of the folio in this pass, and what befell it meanwhile.
   using Impl = Lockstep::Impl;
-  ObservedPass(Impl& lockstep, Batch& batch, FolioRecord& record,
-               const std::vector<Event>& events);
+  ObservedPass(Impl& lockstep, Batch& batch, FolioRecord& record, const std::vector<Event>& events);
 
   PassEnd run();
 
@@ -52,6 +52,7 @@ class ObservedPass : public World {
   const Event* ending();
   bool is_own(const Event& event) const;
   bool comes_later(uint8_t kind) const;
+  bool was_removed() const;
   void take_one(const Event& event, const Folio& folio);
   void check(const Event& event, const Folio& folio, int32_t result, uint8_t backend);
   bool check_state(const Event& event, const Folio& folio);
@@ -69,6 +70,8 @@ class ObservedPass : public World {
   uint32_t users_ = 0;       // swap entries that this pass put into page tables
   bool fresh_slot_ = false;  // allocated in this pass
   bool failed_ = false;
+  uint32_t seen_ = 0;                                  // bits 1 << kind: own events that were taken
+  std::vector<std::pair<uint32_t, uint64_t>> mapped_;  // process and address of its mappings
 };
 
 }  // namespace swaptrail::engine

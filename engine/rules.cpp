@@ -22,6 +22,8 @@ constexpr std::array<RuleText, static_cast<size_t>(Rule::kCount)> kRules = {{
     {"batch_not_ended", kShrink, "its thread's batch of reclaim was not seen to end"},
     {"batch_reclaimed_less", kShrink, "more pages were seen to be freed than the batch reclaimed"},
     {"batch_of_other_thread", kShrink, "it names another batch than the one that its thread runs"},
+    {"batch_unscanned", kShrink, "it reclaimed more pages than it looked at"},
+    {"batch_twice", kShrink, "a batch began or ended again"},
     {"slot_in_use", kAllocate, "a slot that was not free was allocated"},
     {"slot_out_of_range", kAllocate, "there is no such slot in the area"},
     {"slot_misaligned", kAllocate, "the slots of a large folio are not aligned to its size"},

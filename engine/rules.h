@@ -20,6 +20,8 @@ enum class Rule : uint8_t {
   kBatchNotEnded,       // its thread began another, or works outside
   kBatchReclaimedLess,  // fewer pages reclaimed than folios were seen to go
   kBatchOtherThread,    // an event names a batch of another thread
+  kBatchUnscanned,      // more pages reclaimed than looked at
+  kBatchTwice,          // it begins or ends again
   // slots
   kSlotInUse,  // allocated although it was not free
   kSlotOutOfRange,

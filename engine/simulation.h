@@ -1,4 +1,5 @@
-// A free run: a simulated machine under a workload, and the event stream its kernel's hooks would make.
+// A free run: a simulated machine under a workload, and the event stream that its kernel's hooks
+// would make.
 //
 // Deterministic: the same options give the same stream, byte for byte.
 #ifndef SWAPTRAIL_ENGINE_SIMULATION_H_
@@ -65,7 +66,7 @@ class EventOutput {
 };
 
 // Errors: InvalidArgument for options that make no machine (no memory, no area, a workload that
-// can't run); ResourceExhausted if memory and swap are both full and nothing can be reclaimed (OOM).
+// can't run); ResourceExhausted if memory and swap are both full and nothing can be reclaimed.
 absl::StatusOr<SimulationResult> simulate(const SimulationOptions& options, EventOutput& output);
 
 }  // namespace swaptrail::engine

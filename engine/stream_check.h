@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "bpf/event.h"
 #include "engine/rules.h"
 #include "trace/lifecycle.h"
@@ -18,22 +19,35 @@ class StreamCheck {
   // The rule that the event breaks, or Rule::kCount. kSequenceGap is told once the missing ones are late.
   Rule check(const swaptrail_event& event, uint64_t sequence);
   void on_loss(const Loss& loss);
-  // At the end: events that never came.
-  uint64_t missing() const;
+  // Events that are missing now, and may still come.
+  size_t waiting() const { return waiting_; }
+  // At the end: whether one never came. What an interrupt has put off may come after the end; but then
+  // its CPU told of nothing since but completions.
+  bool missing() const;
 
  private:
   struct Cpu {
     uint64_t next = 0;  // the sequence that is due
     uint64_t told = 0;  // lost events that a loss told of, not yet skipped
     uint64_t last_ns = 0;
+    uint32_t lost = 0;  // swaptrail_event.lost: grows with what losses tell
     bool seen = false;
-    std::vector<uint64_t> skipped;  // not come yet; at most kWait
+    uint64_t first = 0;                    // the first sequence that was seen
+    absl::flat_hash_set<uint64_t> before;  // older ones that came after it; at most kWait
+    std::vector<uint64_t> skipped;         // not come yet; at most kWait
     uint64_t since_skip = 0;
+    int64_t owed = 0;  // lost records that no loss has told of
+    uint64_t since_owed = 0;
+    bool resumed = false;  // an event that is no interrupt's came after the skip
   };
   static constexpr size_t kWait = 4096;
 
   Cpu& at(uint32_t cpu);
+  static void count_lost(Cpu& cpu, const swaptrail_event& event);
+  void skip(Cpu& cpu, uint64_t sequence);
+  Rule place_of(Cpu& cpu, uint64_t sequence);
   std::vector<Cpu> cpus_;
+  size_t waiting_ = 0;  // sum of all `skipped`
 };
 
 }  // namespace swaptrail::engine

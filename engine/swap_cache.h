@@ -1,8 +1,8 @@
 // Which slot's page is in memory, and when the others left it.
 //
-// Up to 6.17 an area is cut into address spaces of 64 MiB, each with a tree; from 6.18 every cluster
-// of 512 slots has a table (mm/swap_state.c, mm/swap_table.h). Here both are arrays, made as they are
-// first used; only their size differs.
+// Up to 6.17 an area is cut into address spaces of 64 MiB, each with a tree; from 6.18 every
+// cluster of 512 slots has a table (mm/swap_state.c, mm/swap_table.h). Here both are arrays, made as
+// they are first used; only their size differs.
 #ifndef SWAPTRAIL_ENGINE_SWAP_CACHE_H_
 #define SWAPTRAIL_ENGINE_SWAP_CACHE_H_
 

@@ -1,9 +1,9 @@
 // What really happened to each folio on its way out, from inside the machine: the oracle for those
 // who only see the events.
 //
-// A record is one attempt, as trace/ has them: it begins with the first thing done to the folio that a
-// hook can see, and ends when the folio is freed, or at the end of the batch that gave it up. It lives
-// on while it is written, or unmapped and only held by somebody else for a moment.
+// A record is one attempt, as trace/ has them: it begins with the first thing done to the folio that
+// a hook can see, and ends when the folio is freed, or at the end of the batch that gave it up. It
+// lives on while it is written, or unmapped and only held by somebody else for a moment.
 #ifndef SWAPTRAIL_ENGINE_SWAP_OUT_LOG_H_
 #define SWAPTRAIL_ENGINE_SWAP_OUT_LOG_H_
 

@@ -1,6 +1,7 @@
 // What the processes of a simulated machine do: access patterns, and what happens beside them.
 //
-// The generator is defined here exactly, so that a program in a real guest can make the same accesses:
+// The generator is defined here exactly, so that a program in a real guest can make the same
+// accesses:
 //
 //   state: one 64 bit number, at first the seed. A draw:
 //     state += 0x9e3779b97f4a7c15; z = state;

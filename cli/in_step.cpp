@@ -1,0 +1,115 @@
+#include "cli/in_step.h"
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "daemon/hook_catalogue.h"
+
+namespace swaptrail {
+namespace {
+
+// A newer swaptrail may have hooked what this one has no model of.
+bool is_known(const RecordedHook& hook) {
+  const auto candidates = candidates_of(Mode::kFull);
+  return std::any_of(candidates.begin(), candidates.end(), [&](const Candidate& candidate) {
+    return candidate.hook == hook.hook && candidate.target == hook.target;
+  });
+}
+
+absl::StatusOr<std::vector<engine::HookTarget>> chosen_targets(const RecordingHeader& header) {
+  std::vector<engine::HookTarget> targets;
+  for (const RecordedHook& hook : header.hooks) {
+    if (hook.state != "chosen") continue;
+    if (!is_known(hook))
+      return absl::InvalidArgumentError(absl::StrCat("the model does not know ", hook.target,
+                                                     "(), which serves the hook ", hook.hook));
+    targets.push_back({hook.hook, hook.target});
+  }
+  return targets;
+}
+
+}  // namespace
+
+absl::StatusOr<engine::LockstepOptions> lockstep_options(const RecordingHeader& header) {
+  if (header.mode == "tracepoint")
+    return absl::InvalidArgumentError(
+        "mode tracepoint shows no reclaim batch, slot, unmapping or removal: no step of a swap-out "
+        "can be checked");
+  const auto targets = chosen_targets(header);
+  if (!targets.ok()) return targets.status();
+  const auto features = engine::features_of(*targets);
+  if (!features.ok()) return features.status();
+  const ReconstructorOptions& reconstruction = header.reconstruction;
+  engine::LockstepOptions options;
+  options.features = *features;
+  options.visible_kinds = reconstruction.visible_kinds;
+  options.start_ns = reconstruction.start_ns;
+  options.may_miss_silently = reconstruction.may_miss_silently;
+  options.cpus = header.cpus;
+  options.page_struct_size = reconstruction.page_struct_size;
+  options.max_swapfiles = reconstruction.max_swapfiles;
+  return options;
+}
+
+engine::Area as_area(const SwapArea& area) {
+  engine::Area result;
+  result.type = area.type;
+  if (area.bytes != 0) result.pages = engine::pages_of_size(area.bytes);
+  result.priority = area.priority;
+  result.rotational = area.rotational == Known::kYes;
+  result.block_device = area.path.starts_with("/dev/");
+  return result;
+}
+
+Violation as_violation(const engine::Finding& finding) {
+  return {engine::rule_text(finding.rule).name,
+          finding.lifecycle_id,
+          finding.folio,
+          finding.entry,
+          finding.time_ns,
+          finding.text};
+}
+
+void InStep::Closed::on_lifecycle(const Lifecycle& lifecycle) {
+  next_.on_lifecycle(lifecycle);
+  if (waiting_)
+    kept_.push_back(lifecycle);
+  else
+    lockstep_.on_lifecycle(lifecycle);
+}
+
+void InStep::Closed::compare() {
+  waiting_ = false;
+  for (const Lifecycle& lifecycle : kept_) lockstep_.on_lifecycle(lifecycle);
+  kept_.clear();
+}
+
+InStep::InStep(const engine::LockstepOptions& options, engine::FindingSink& findings,
+               LifecycleSink& next)
+    : lockstep_(options, findings), closed_(next, lockstep_) {}
+
+void InStep::on_area(const SwapArea& area) {
+  lockstep_.on_area(as_area(area), area.used_bytes == 0 ? area.at_ns : 0);
+}
+
+void InStep::on_event(const swaptrail_event& event, uint64_t sequence) {
+  closed_.wait();
+  reconstructor_->on_event(event, sequence);
+  lockstep_.on_event(event, sequence);
+  closed_.compare();
+}
+
+void InStep::on_loss(const Loss& loss) {
+  closed_.wait();
+  reconstructor_->on_loss(loss);
+  lockstep_.on_loss(loss);
+  closed_.compare();
+}
+
+void InStep::finish(uint64_t now_ns) {
+  reconstructor_->finish(now_ns);
+  lockstep_.finish(now_ns);
+}
+
+}  // namespace swaptrail

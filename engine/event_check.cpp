@@ -1,0 +1,71 @@
+#include "engine/event_check.h"
+
+namespace swaptrail::engine {
+namespace {
+
+enum class InBatch : uint8_t { kMust, kMay, kNever };
+
+struct KindRule {
+  bool folio;        // it is about a folio
+  InBatch in_batch;  // bpf/stages.bpf.h names the batch of the thread, or never does
+  uint16_t states;   // bits that it may have
+  int32_t results;   // 0 .. this; -1: any
+};
+
+constexpr uint16_t kFolio = SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_KSM |
+                            SWAPTRAIL_STATE_SWAPBACKED | SWAPTRAIL_STATE_SWAPCACHE |
+                            SWAPTRAIL_STATE_DIRTY | SWAPTRAIL_STATE_WRITEBACK;
+
+constexpr KindRule kRules[SWAPTRAIL_KIND_END] = {
+    {},
+    {false, InBatch::kMust, 0, 0},                               // RECLAIM_BEGIN
+    {false, InBatch::kMust, 0, -1},                              // RECLAIM_END
+    {true, InBatch::kMay, kFolio, -1},                           // SLOT_ALLOCATED
+    {true, InBatch::kMust, kFolio, 1},                           // UNMAPPED_ONE
+    {true, InBatch::kMust, kFolio | SWAPTRAIL_STATE_MAPPED, 0},  // UNMAPPED
+    {true, InBatch::kMay, kFolio, 0},                            // WRITE_BEGIN
+    {true, InBatch::kMay, kFolio, 0},                            // ZSWAP_STORED
+    {true, InBatch::kMay, kFolio, 0},                            // WRITE_ISSUED
+    {true, InBatch::kMay, kFolio, -1},                           // WRITE_END
+    {true, InBatch::kNever, kFolio, 0},                          // WRITE_COMPLETED
+    {true, InBatch::kMust, kFolio, 1},                           // REMOVED
+    {true, InBatch::kMay, kFolio, 0},                            // CACHE_DELETED
+    {false, InBatch::kMay, SWAPTRAIL_STATE_SWAPOFF, 0},          // SLOT_FREED
+    {false, InBatch::kNever, 0, -1},                             // SWAP_IN
+    {true, InBatch::kNever, kFolio, 0},                          // SWAP_READ
+    {true, InBatch::kNever, kFolio, 0},                          // ZSWAP_LOADED
+    {true, InBatch::kMay, kFolio, -1},                           // SPLIT
+    {true, InBatch::kMay, kFolio, -1},                           // PAGE_FREED
+};
+
+constexpr int kUserBits = 56;  // the user's half of the address space ends there, or below
+
+bool has_address(const swaptrail_event& event) {
+  return event.kind == SWAPTRAIL_UNMAPPED_ONE || event.kind == SWAPTRAIL_SWAP_IN;
+}
+
+}  // namespace
+
+std::string_view oddity(const swaptrail_event& event, uint32_t cpus, uint32_t page_struct_size) {
+  const KindRule& rule = kRules[event.kind];
+  if (event.cpu >= cpus) return "there is no such CPU";
+  if (event.state & ~rule.states) return "it can't tell such a state";
+  if (rule.folio != (event.folio != 0)) return rule.folio ? "no folio" : "it has a folio";
+  if (rule.folio && event.folio % page_struct_size != 0) return "no address of a struct page";
+  if (rule.folio && event.nr_pages == 0) return "a folio without pages";
+  if ((event.batch_ns != 0) != (event.origin != SWAPTRAIL_ORIGIN_NONE))
+    return "a batch without origin";
+  if (event.batch_ns == 0 && rule.in_batch == InBatch::kMust) return "it names no batch";
+  if (event.batch_ns != 0 && rule.in_batch == InBatch::kNever) return "it names a batch";
+  if (event.batch_ns > event.time_ns) return "its batch begins after it";
+  if (rule.results >= 0 && (event.result < 0 || event.result > rule.results))
+    return "such a result";
+  const bool unmaps = event.kind == SWAPTRAIL_UNMAPPED_ONE;
+  if (unmaps && (event.u.map.address % 4096 != 0 || event.u.map.address == 0)) {
+    return "no address of a page";
+  }
+  if (has_address(event) && event.u.map.address >> kUserBits != 0) return "no address of a process";
+  return {};
+}
+
+}  // namespace swaptrail::engine

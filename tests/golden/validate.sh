@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# validate.sh SWAPTRAIL RECORDING...: what a real kernel did must be what the engine's model allows.
+#
+# Not one finding, every complete lifecycle agrees with the model, and none is left out without a
+# reason. Prints a line for each recording: how much was foretold, and how much taken on trust.
+set -euo pipefail
+swaptrail=$1
+shift
+told=$(mktemp)
+trap 'rm -f "$told"' EXIT
+
+number() { # KEY: of the summary
+    grep -oE "\"$1\":[0-9]+" "$told" | head -n1 | cut -d: -f2
+}
+
+code=0
+for recording in "$@"; do
+    name=$(basename "$recording" .swaptrail)
+    if ! "$swaptrail" validate --print=jsonl "$recording" >"$told"; then
+        echo "$name: findings" >&2
+        head -n 5 "$told" >&2
+        code=1
+        continue
+    fi
+    agreed=$(number agreed) lifecycles=$(number lifecycles) left_out=$(number not_compared)
+    if [[ $agreed != "$lifecycles" || $lifecycles == 0 || $left_out != 0 ]]; then
+        echo "$name: $agreed of $lifecycles lifecycles agree, $left_out not compared" >&2
+        code=1
+    fi
+    echo "$name: $(number events) events, $(number predictions) foretold; $lifecycles lifecycles agree;" \
+        "$(number exact) of $(number allocations) slots foretold"
+done
+exit "$code"

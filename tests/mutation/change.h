@@ -1,0 +1,115 @@
+// One damage being done to a copy of a recording: the strokes of which all damages are made.
+//
+// A stroke that adds, takes or moves an event leaves no trace in the sequences (they are counted
+// anew) and none in the order of time; what is to leave one says so.
+#ifndef SWAPTRAIL_TESTS_MUTATION_CHANGE_H_
+#define SWAPTRAIL_TESTS_MUTATION_CHANGE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "tests/mutation/original.h"
+#include "trace/lifecycle.h"
+
+namespace swaptrail::mutation {
+
+// What a damage touched: a finding elsewhere is not about it.
+struct Place {
+  struct Slots {
+    uint64_t first;
+    uint64_t last;
+  };
+  std::vector<uint64_t> folios;
+  std::vector<Slots> slots;
+  // Of the events touched, up to the thread's next batch and the CPU's next event.
+  uint64_t from_ns = ~uint64_t{0};
+  uint64_t to_ns = 0;
+
+  void add(const swaptrail_event& event);
+  bool has_folio(uint64_t folio) const;
+  bool has_entry(uint64_t entry) const;
+};
+
+struct ToldLoss {
+  size_t before;  // the step that revealed it
+  Loss loss;
+};
+
+// What trace/ makes of the stream, told to the lockstep as something else. The lifecycle of this
+// folio that was closed at this time.
+struct ToldLifecycle {
+  uint64_t folio = 0;
+  uint64_t closed_ns = 0;
+  size_t times = 1;  // 0: not told at all
+  Lifecycle (*as)(const Lifecycle&, uint64_t choice) = nullptr;
+  uint64_t choice = 0;
+};
+
+// What is played in place of the original.
+struct Damaged {
+  Stream stream;
+  std::vector<ToldLoss> losses;
+  ToldLifecycle lifecycle;
+  uint64_t start_ns = 0;
+  uint64_t end_ns = 0;
+  Place place;
+};
+
+class Random {
+ public:
+  explicit Random(uint64_t seed) : engine_(seed) {}
+  // From 0 to count - 1; the same with every standard library.
+  uint64_t below(uint64_t count) { return engine_() % count; }
+  uint64_t between(uint64_t low, uint64_t high) { return low + below(high - low + 1); }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+class Change {
+ public:
+  // All three must outlive it. `damaged` is overwritten; its memory is used again.
+  Change(const Original& original, Random& random, Damaged& damaged);
+
+  const Original& original() const { return original_; }
+  const swaptrail_event& before(size_t at) const { return original_.event(at); }
+  Random& random() { return random_; }
+
+  // Places are those of the original: a damage makes one of the structural strokes, once.
+  swaptrail_event& edit(size_t at);
+  Step& edit_step(size_t at);                             // ... and its sequence
+  void take(size_t at);                                   // one event
+  void take_leaving_gap(size_t at, size_t count);         // of its CPU, with their sequences
+  void add(size_t before, const swaptrail_event& event);  // at a time of that moment
+  void repeat_with_sequence(size_t at);
+  void move(size_t from, size_t before);
+  void exchange(size_t a, size_t b);  // each takes the other's place and time
+  void move_to_cpu(size_t at, uint16_t cpu);
+
+  // Of the lifecycle that the event closed; the stream stays as it is.
+  void tell_lifecycle(size_t at, size_t times, Lifecycle (*as)(const Lifecycle&, uint64_t choice));
+
+  // For what the kernel may well do, or a host may tell of.
+  void tell_loss(size_t at, size_t count);  // as take_leaving_gap, with all that tells of it
+  void cut_before(size_t at);
+  void cut_behind(size_t at);
+
+  void finish();  // once, at the end
+
+ private:
+  uint64_t time_before(size_t before) const;
+  void touch(size_t at);
+  void renumber();
+
+  const Original& original_;
+  Random& random_;
+  Damaged& damaged_;
+  std::vector<size_t> edited_;
+  bool renumber_ = false;
+};
+
+}  // namespace swaptrail::mutation
+
+#endif  // SWAPTRAIL_TESTS_MUTATION_CHANGE_H_

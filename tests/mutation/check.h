@@ -1,0 +1,22 @@
+// The damages themselves, held to what they say: does each change exactly that?
+#ifndef SWAPTRAIL_TESTS_MUTATION_CHECK_H_
+#define SWAPTRAIL_TESTS_MUTATION_CHECK_H_
+
+#include <cstdint>
+#include <string>
+
+#include "tests/mutation/change.h"
+#include "tests/mutation/damage.h"
+#include "tests/mutation/original.h"
+
+namespace swaptrail::mutation {
+
+// The fields in which two steps differ, as bits of Field.
+uint32_t differing_fields(const Step& a, const Step& b);
+
+// Empty, or what is not as the damage's shape says.
+std::string deviation(const Original& original, const Damaged& damaged, const Damage& damage);
+
+}  // namespace swaptrail::mutation
+
+#endif  // SWAPTRAIL_TESTS_MUTATION_CHECK_H_

@@ -1,0 +1,63 @@
+// No damage: what the kernel or the host may well do. Whoever finds something has invented it.
+#include "tests/mutation/damage.h"
+
+namespace swaptrail::mutation {
+namespace {
+
+constexpr size_t kMostLost = 30;
+constexpr uint32_t kAnyKind = ~uint32_t{0};
+
+bool cpu_goes_on_for_long(const Original& original, size_t at) {
+  for (size_t i = 0; i < kMostLost && at != kNone; ++i) at = original.next_of_cpu(at);
+  return at != kNone;
+}
+
+bool has_other_cpu(const Original& original, size_t) { return original.header().cpus > 1; }
+
+constexpr Damage kControls[] = {
+    {"control_loss",
+     "events are lost, and the loss is told",
+     kAnyKind,
+     cpu_goes_on_for_long,
+     [](Change& change, size_t at) { change.tell_loss(at, change.random().between(1, kMostLost)); },
+     Shape::kGap,
+     kLost,
+     {},
+     false},
+    {"control_late_begin",
+     "the observation begins in the middle",
+     kAnyKind,
+     anywhere,
+     [](Change& change, size_t at) { change.cut_before(at); },
+     Shape::kCut,
+     0,
+     {},
+     false},
+    {"control_early_end",
+     "the observation ends in the middle",
+     kAnyKind,
+     anywhere,
+     [](Change& change, size_t at) { change.cut_behind(at); },
+     Shape::kCut,
+     0,
+     {},
+     false},
+    {"control_migration",
+     "a thread makes one event on another CPU",
+     kAnyKind,
+     has_other_cpu,
+     [](Change& change, size_t at) {
+       const uint32_t cpus = change.original().header().cpus;
+       change.move_to_cpu(at, (change.before(at).cpu + 1) % cpus);
+     },
+     Shape::kEdited,
+     kCpu | kSequence,
+     {},
+     false},
+};
+
+}  // namespace
+
+std::span<const Damage> controls() { return kControls; }
+
+}  // namespace swaptrail::mutation

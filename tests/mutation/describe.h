@@ -1,0 +1,21 @@
+// Events and findings as text, for whoever wants to know why a damage was missed.
+#ifndef SWAPTRAIL_TESTS_MUTATION_DESCRIBE_H_
+#define SWAPTRAIL_TESTS_MUTATION_DESCRIBE_H_
+
+#include <string>
+
+#include "engine/lockstep.h"
+#include "tests/mutation/score.h"
+
+namespace swaptrail::mutation {
+
+std::string describe_finding(const engine::Finding& finding, const Original& original);
+
+// The damage, the events around it (of its folios and slots, as they were played), and the
+// findings.
+std::string describe_case(const Damage& damage, const Instance& instance, const Damaged& damaged,
+                          const Report& report);
+
+}  // namespace swaptrail::mutation
+
+#endif  // SWAPTRAIL_TESTS_MUTATION_DESCRIBE_H_

@@ -1,0 +1,105 @@
+#include "tests/sim/programs.h"
+
+#include "trace/reconstructor.h"
+
+namespace swaptrail::sim {
+namespace {
+
+constexpr uint64_t kGroups[] = {
+    kind_bit(SWAPTRAIL_RECLAIM_BEGIN) | kind_bit(SWAPTRAIL_RECLAIM_END),
+    kind_bit(SWAPTRAIL_SLOT_ALLOCATED),
+    kind_bit(SWAPTRAIL_UNMAPPED_ONE),
+    kind_bit(SWAPTRAIL_UNMAPPED),
+    kind_bit(SWAPTRAIL_WRITE_BEGIN) | kind_bit(SWAPTRAIL_WRITE_END),
+    kind_bit(SWAPTRAIL_ZSWAP_STORED),
+    kind_bit(SWAPTRAIL_WRITE_ISSUED),
+    kind_bit(SWAPTRAIL_WRITE_COMPLETED),
+    kind_bit(SWAPTRAIL_REMOVED),
+    kind_bit(SWAPTRAIL_CACHE_DELETED),
+    kind_bit(SWAPTRAIL_SLOT_FREED),
+    kind_bit(SWAPTRAIL_SWAP_IN),
+    kind_bit(SWAPTRAIL_SWAP_READ),
+    kind_bit(SWAPTRAIL_ZSWAP_LOADED),
+    kind_bit(SWAPTRAIL_SPLIT),
+};
+
+// These look at the batch of their thread, and record nothing outside one.
+constexpr uint64_t kOnlyInBatch =
+    kind_bit(SWAPTRAIL_UNMAPPED_ONE) | kind_bit(SWAPTRAIL_UNMAPPED) | kind_bit(SWAPTRAIL_REMOVED);
+
+constexpr uint64_t kTellsBackend = kind_bit(SWAPTRAIL_WRITE_ISSUED) |
+                                   kind_bit(SWAPTRAIL_ZSWAP_STORED) |
+                                   kind_bit(SWAPTRAIL_CACHE_DELETED);
+
+}  // namespace
+
+std::span<const uint64_t> hook_groups() { return kGroups; }
+
+uint64_t visible_without(uint64_t hidden_kinds) {
+  const bool no_batches = hidden_kinds & kind_bit(SWAPTRAIL_RECLAIM_BEGIN);
+  return kAllKinds & ~hidden_kinds & ~(no_batches ? kOnlyInBatch : 0);
+}
+
+Programs::Programs(uint64_t visible_kinds, bool zero_map)
+    : finds_zero_(zero_map && (visible_kinds & kTellsBackend) == kTellsBackend) {}
+
+void Programs::attach(uint64_t kinds, uint64_t now_ns) {
+  attached_ |= kinds;
+  if (kinds & kind_bit(SWAPTRAIL_SWAP_IN)) faults_since_ns_ = now_ns;
+}
+
+bool Programs::record(swaptrail_event& event) {
+  const uint64_t bit = kind_bit(event.kind);
+  if (!(attached_ & bit)) return false;
+  if (event.kind == SWAPTRAIL_RECLAIM_BEGIN) batches_[event.tid] = Batch{};
+  if (event.kind == SWAPTRAIL_SWAP_IN) return event.time_ns - event.u.map.value >= faults_since_ns_;
+  const auto found = batches_.find(event.tid);
+  const bool in_batch = event.batch_ns != 0 && found != batches_.end();
+  if (!in_batch && (bit & kOnlyInBatch)) return false;
+  if (!in_batch && event.batch_ns != 0) {
+    event.batch_ns = 0;
+    event.origin = SWAPTRAIL_ORIGIN_NONE;
+    if (event.kind == SWAPTRAIL_RECLAIM_END) event.u.end.nr_scanned = ~0U;
+  }
+  if (in_batch) follow(found->second, event);
+  if (event.kind == SWAPTRAIL_WRITE_END && !in_batch) {
+    event.u.page.backend = SWAPTRAIL_BACKEND_UNKNOWN;
+  }
+  if (event.kind == SWAPTRAIL_RECLAIM_END) batches_.erase(event.tid);
+  return true;
+}
+
+// What the programs keep between the hooks of one write.
+void Programs::follow(Batch& batch, swaptrail_event& event) {
+  const bool same = batch.writing == event.folio;
+  switch (event.kind) {
+    case SWAPTRAIL_WRITE_BEGIN:
+      batch = {event.folio, SWAPTRAIL_BACKEND_NONE, false};
+      break;
+    case SWAPTRAIL_ZSWAP_STORED:
+      if (same) batch.backend = SWAPTRAIL_BACKEND_ZSWAP;
+      break;
+    case SWAPTRAIL_WRITE_ISSUED:
+      if (same) batch.backend = SWAPTRAIL_BACKEND_DEVICE;
+      break;
+    case SWAPTRAIL_CACHE_DELETED:
+      batch.slot_gone |= same;
+      break;
+    case SWAPTRAIL_WRITE_END:
+      event.u.page.backend = backend_of(same ? &batch : nullptr, event);
+      batch.writing = 0;
+      break;
+    default:
+      break;
+  }
+}
+
+uint8_t Programs::backend_of(const Batch* batch, const swaptrail_event& event) const {
+  if (batch == nullptr) return SWAPTRAIL_BACKEND_UNKNOWN;
+  const bool nowhere = batch->backend == SWAPTRAIL_BACKEND_NONE;
+  if (nowhere && event.result == 0 && !batch->slot_gone && finds_zero_)
+    return SWAPTRAIL_BACKEND_ZERO;
+  return batch->backend;
+}
+
+}  // namespace swaptrail::sim
