@@ -74,7 +74,12 @@ void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
   now_ns_ = std::max<uint64_t>(now_ns_, event.time_ns);
   (this->*kSteps[event.kind])(event);
   if (last_of_thread_.size() >= kMaxThreads) last_of_thread_.clear();
-  if (event.tid != 0) last_of_thread_[event.tid] = event.time_ns;
+  if (first_of_process_.size() >= kMaxThreads) first_of_process_.clear();
+  if (event.tgid != 0 && event.kind != SWAPTRAIL_WRITE_COMPLETED)
+    first_of_process_.try_emplace(event.tgid, event.time_ns);
+  // An interrupt is not the thread's doing.
+  const bool own = event.tid != 0 && event.kind != SWAPTRAIL_WRITE_COMPLETED;
+  if (own) last_of_thread_[event.tid] = event.time_ns;
 }
 
 void Lockstep::Impl::on_loss(const Loss& loss) {
@@ -149,6 +154,7 @@ void Lockstep::Impl::on_reclaim_end(const Event& event) {
 }
 
 void Lockstep::Impl::end_batch(Batch& batch) {
+  judge_freed_early(batch, Event{});
   close_pass(batch);
   if (ended_.size() >= kMaxThreads) ended_.clear();
   ended_[batch.tid] = batch.begin_ns;
@@ -208,6 +214,7 @@ bool Lockstep::Impl::is_foreign_write(const Batch& batch, const Event& event) co
 void Lockstep::Impl::on_pass_event(const Event& event) {
   if (event.batch_ns == 0) return outside(event);
   Batch& batch = batch_of(event);
+  judge_freed_early(batch, event);
   if (is_foreign_write(batch, event)) return foreign_write(event);
   if (batch.folio != event.folio) {
     close_pass(batch);
@@ -285,31 +292,43 @@ void Lockstep::Impl::run_pass(Batch& batch, FolioRecord& record, const std::vect
   record.last_batch_ns = batch.begin_ns;
   const bool freed = end.exit == Exit::kFreed;
   if (freed) batch.freed_pages += record.model.nr_pages;
-  judge_strangers(batch, record, events);
+  judge_strangers(batch, record, events, end);
   settle(record, end);
   for (const Event& event : events) {
-    if (event.kind == SWAPTRAIL_SLOT_FREED) free_slots(event);
+    if (event.kind == SWAPTRAIL_SLOT_FREED) free_slots(event, false);
   }
 }
+
+namespace {
+// It had left the cache before.
+bool left_before(const std::vector<Event>& events, const Event& stranger) {
+  for (const Event& event : events) {
+    if (&event == &stranger) return false;
+    if (event.kind == SWAPTRAIL_CACHE_DELETED) return true;
+  }
+  return false;
+}
+}  // namespace
 
 // Others that freed or read its slot meanwhile. Just before REMOVED they may: it is told when
 // __remove_mapping returns. Earlier the folio is in the swap cache.
 void Lockstep::Impl::judge_strangers(const Batch& batch, FolioRecord& record,
-                                     const std::vector<Event>& events) {
+                                     const std::vector<Event>& events, const PassEnd& end) {
   const Event* stranger = nullptr;
-  bool left = false;
+  bool left = end.exit == Exit::kFreed;
+  bool wrong = false;
   for (const Event& event : events) {
-    if (event.kind == SWAPTRAIL_CACHE_DELETED) left = true;
     const bool strange = event.kind == SWAPTRAIL_SLOT_FREED || event.kind == SWAPTRAIL_SWAP_READ;
-    if (strange && !left && stranger == nullptr) stranger = &event;
+    left |= event.kind == SWAPTRAIL_CACHE_DELETED;
+    if (strange && stranger == nullptr && !left_before(events, event)) stranger = &event;
     const bool goes_on = !strange && event.kind != SWAPTRAIL_REMOVED &&
                          event.kind != SWAPTRAIL_SWAP_IN && event.kind != SWAPTRAIL_CACHE_DELETED;
-    if (stranger == nullptr || !goes_on || hidden(batch.begin_ns)) continue;
-    const bool read = stranger->kind == SWAPTRAIL_SWAP_READ;
-    find(FindingKind::kViolation, read ? Rule::kReadWhileCached : Rule::kSlotFreedWhileCached,
-         *stranger, describe(record), &record);
-    return;
+    wrong |= stranger != nullptr && goes_on;
   }
+  if (stranger == nullptr || hidden(batch.begin_ns) || (left && !wrong)) return;
+  const bool read = stranger->kind == SWAPTRAIL_SWAP_READ;
+  find(FindingKind::kViolation, read ? Rule::kReadWhileCached : Rule::kSlotFreedWhileCached,
+       *stranger, describe(record), &record);
 }
 
 // The open pass whose folio has this slot, or null.

@@ -134,6 +134,14 @@ FolioRecord* Lockstep::Impl::adopt(const Event& event, const Batch* batch) {
   if (folios_.size() >= options_.max_folios) return nullptr;
   Folio state;
   set_entry_state(state, event);
+  // shmem has just got its slot there, where no hook tells of that.
+  const auto slot = slots_.find(event.entry);
+  const bool used = slot != slots_.end() && slot->second.used;
+  if (event.kind == SWAPTRAIL_WRITE_BEGIN && !state.anon && !used &&
+      options_.features.shmem_slot_hidden) {
+    state.swapcache = false;
+    state.entry = 0;
+  }
   if (state.swapcache) {
     if (FolioRecord* moved = claim_from(event, batch)) return moved;
   }
@@ -245,7 +253,7 @@ void Lockstep::Impl::settle(FolioRecord& record, const PassEnd& end) {
     folios_.erase(address);
     return;
   }
-  if (!goes_on(account) || account.refaulted) close_account(record);
+  if (!goes_on(account)) close_account(record);  // refaulted: when its batch ends
   if (!record.model.swapcache) folios_.erase(record.model.address);
 }
 
@@ -270,7 +278,8 @@ void Lockstep::Impl::apply_completed(FolioRecord& record, const Event& event) {
   take(Taken::kCompletion);
   Folio& folio = record.model;
   const bool sure = !hidden(record.last_ns) && !record.lost_track;
-  if (!folio.writeback && sure) {
+  const bool came_late = record.lost_completion && !hidden(record.last_ns);  // so it was not lost
+  if (!folio.writeback && (sure || came_late)) {
     find(FindingKind::kViolation, Rule::kCompletedWithoutWrite, event, describe(record), &record);
   } else if (event.entry != folio.entry && sure) {
     find(FindingKind::kViolation, Rule::kEntryChanged, event, describe(record), &record);

@@ -44,11 +44,12 @@ struct FolioRecord {
   Folio model;
   Account account;
   uint64_t last_ns = 0;
-  uint64_t last_batch_ns = 0;  // the batch that touched it last
-  bool in_pass = false;        // its pass is open
-  bool lost_track = false;     // a pass did not go as it must: what follows is compared with nothing
-  bool from_begin = false;     // we know how it got its slot
-  bool kind_known = true;      // false: read in, and not mapped yet: anon comes with the mapping
+  uint64_t last_batch_ns = 0;    // the batch that touched it last
+  bool in_pass = false;          // its pass is open
+  bool lost_completion = false;  // ... for its writeback seemed to have ended unseen
+  bool lost_track = false;  // a pass did not go as it must: what follows is compared with nothing
+  bool from_begin = false;  // we know how it got its slot
+  bool kind_known = true;   // false: read in, and not mapped yet: anon comes with the mapping
   struct Seen {
     uint64_t time_ns = 0;
     uint8_t kind = 0;
@@ -67,10 +68,15 @@ struct Batch {
   uint64_t folio = 0;  // of the open pass, 0 = none
   uint64_t entry = 0;  // ... its slot, as far as it was told
   uint32_t nr_pages = 1;
-  bool followed = false;              // ... and we sample it
-  uint8_t last_kind = 0;              // its last event
-  std::vector<Event> events;          // of the open pass, in order
-  std::vector<Lifecycle> lifecycles;  // of folios whose pass is open
+  bool followed = false;  // ... and we sample it
+  uint8_t last_kind = 0;  // its last event
+  struct FreedEarly {
+    Event event;
+    uint64_t holder = 0;  // the folio that was in the cache with that slot
+  };
+  std::vector<FreedEarly> freed_early;  // by its thread, of folios that no pass is open of
+  std::vector<Event> events;            // of the open pass, in order
+  std::vector<Lifecycle> lifecycles;    // of folios whose pass is open
 };
 
 class Lockstep::Impl {
@@ -106,7 +112,8 @@ class Lockstep::Impl {
   void leave_reclaim(const Event& event);
   void check_batch(const Event& event);
   bool is_of_other_thread(const Event& event) const;
-  void judge_strangers(const Batch& batch, FolioRecord& record, const std::vector<Event>& events);
+  void judge_strangers(const Batch& batch, FolioRecord& record, const std::vector<Event>& events,
+                       const PassEnd& end);
   Batch* pass_of(uint64_t entry, uint32_t nr_pages);
   void outside(const Event& event);
   void foreign_write(const Event& event);
@@ -129,7 +136,9 @@ class Lockstep::Impl {
 
   // ---- lockstep_slots.cpp
   void on_slot_freed(const Event& event);
-  void free_slots(const Event& event);
+  void free_slots(const Event& event, bool must_have_left);
+  void judge_freed_early(Batch& batch, const Event& next);
+  bool was_there(uint32_t process, uint64_t time_ns) const;
   void on_swap_in(const Event& event);
   void on_swap_read(const Event& event);
   void on_zswap_loaded(const Event& event);
@@ -180,9 +189,10 @@ class Lockstep::Impl {
   // Accounts that the model has closed, and trace/ not yet; by folio, in order.
   absl::flat_hash_map<uint64_t, std::deque<Account>> closed_;
   // Folios that left the cache: a fault that began before may still tell that it was that.
-  absl::flat_hash_map<uint64_t, uint64_t> leaving_;         // entry of a page -> folio
-  absl::flat_hash_map<uint32_t, uint64_t> ended_;           // by thread: its last batch
-  absl::flat_hash_map<uint32_t, uint64_t> last_of_thread_;  // when a thread's last event was
+  absl::flat_hash_map<uint64_t, uint64_t> leaving_;           // entry of a page -> folio
+  absl::flat_hash_map<uint32_t, uint64_t> ended_;             // by thread: its last batch
+  absl::flat_hash_map<uint32_t, uint64_t> first_of_process_;  // when it was first seen
+  absl::flat_hash_map<uint32_t, uint64_t> last_of_thread_;    // when a thread's last event was
   // Pages that came back to another process or address: a fork or mremap moves many, one is odd.
   struct Stray {
     uint64_t count = 0;        // of different unmappings

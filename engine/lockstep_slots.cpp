@@ -55,7 +55,8 @@ void Lockstep::Impl::claim_slots(FolioRecord& record, const Event& event) {
   bool told = false;
   for (uint32_t page = 0; page < nr_pages; ++page) {
     SlotRecord* slot = slot_of(event.entry + page);
-    if (slot == nullptr) continue;
+    // Its pass is looked at when it has ended: the slot may have been freed and taken again.
+    if (slot == nullptr || slot->last_ns > event.time_ns) continue;
     if (slot->used && !told && !hidden(slot->last_ns)) {
       told = true;
       find(FindingKind::kViolation, Rule::kSlotInUse, event,
@@ -87,6 +88,12 @@ void Lockstep::Impl::uncache_slots(uint64_t entry, uint32_t nr_pages, uint64_t f
   }
 }
 
+// Whether the process did something before that time.
+bool Lockstep::Impl::was_there(uint32_t process, uint64_t time_ns) const {
+  const auto seen = first_of_process_.find(process);
+  return seen != first_of_process_.end() && seen->second < time_ns;
+}
+
 // From where each page was unmapped: there it should come back to.
 void Lockstep::Impl::map_slots(const FolioRecord& record, const Event& event) {
   if (record.model.ksm || !record.model.anon) return;
@@ -96,10 +103,13 @@ void Lockstep::Impl::map_slots(const FolioRecord& record, const Event& event) {
     const auto found = slots_.find(record.model.entry + page);
     if (page >= record.model.nr_pages || found == slots_.end()) continue;
     SlotRecord& slot = found->second;
-    const bool again = record.account.mappings > 1;
-    slot.owner = again ? 0 : event.u.map.owner;
-    slot.unmapped_ns = event.time_ns;
-    slot.address = again ? 0 : event.u.map.address + uint64_t{i} * 4096;
+    // Another one, now or in a pass before: any of them may come for it.
+    const uint64_t address = event.u.map.address + uint64_t{i} * 4096;
+    const bool same = slot.owner == event.u.map.owner && slot.address == address;
+    const bool several = slot.unmapped_ns != 0 && !same;
+    slot.owner = several ? 0 : event.u.map.owner;
+    slot.address = several ? 0 : address;
+    if (slot.unmapped_ns == 0) slot.unmapped_ns = event.time_ns;  // it may be forked from then on
   }
 }
 
@@ -115,17 +125,32 @@ void Lockstep::Impl::check_removed(const FolioRecord& record, const Event& event
 
 // ---- the end of a slot's use ---------------------------------------------------------------------
 
+// Inside __remove_mapping it is told before REMOVED is: then the folio's pass says whether it has left.
 void Lockstep::Impl::on_slot_freed(const Event& event) {
   check_batch(event);
-  // Inside __remove_mapping it is told before REMOVED is: the pass says when the folio has left.
   if (Batch* pass = pass_of(event.entry, pages_of(event))) {
     pass->events.push_back(event);
-    return;
+    return free_slots(event, false);
   }
-  free_slots(event);
+  const auto open = batches_.find(event.tid);
+  const auto slot = slots_.find(event.entry);
+  const uint64_t holder = slot == slots_.end() ? 0 : slot->second.cached;
+  const bool may_follow = event.batch_ns != 0 && open != batches_.end() && holder != 0;
+  if (may_follow) open->second->freed_early.push_back({event, holder});
+  free_slots(event, !may_follow);
 }
 
-void Lockstep::Impl::free_slots(const Event& event) {
+// The next event of its thread tells whether it was inside a removal.
+void Lockstep::Impl::judge_freed_early(Batch& batch, const Event& next) {
+  for (const Batch::FreedEarly& early : std::exchange(batch.freed_early, {})) {
+    const bool removes = next.kind == SWAPTRAIL_REMOVED && next.result == 1 &&
+                         (early.holder == next.folio || early.holder == kElsewhere);
+    if (removes || hidden(early.event.time_ns)) continue;
+    find(FindingKind::kViolation, Rule::kSlotFreedWhileCached, early.event, "");
+  }
+}
+
+void Lockstep::Impl::free_slots(const Event& event, bool must_have_left) {
   take(Taken::kSlotFreed);
   bool told = false;
   const bool partial = options_.sample > 1;
@@ -133,8 +158,8 @@ void Lockstep::Impl::free_slots(const Event& event) {
     const auto found = slots_.find(event.entry + page);
     if (found == slots_.end() && partial) continue;
     SlotRecord* slot = slot_of(event.entry + page);
-    if (slot == nullptr) continue;
-    const bool sure = !told && !hidden(slot->last_ns);
+    if (slot == nullptr || slot->last_ns > event.time_ns) continue;  // somebody else has it by now
+    const bool sure = !told && must_have_left && !hidden(slot->last_ns);
     if (slot->cached != 0 && sure) {
       told = true;
       find(FindingKind::kViolation, Rule::kSlotFreedWhileCached, event, "");
@@ -142,17 +167,15 @@ void Lockstep::Impl::free_slots(const Event& event) {
       told = true;
       find(FindingKind::kViolation, Rule::kSlotFreedTwice, event, "");
     }
-    const uint64_t address = slot->address;
-    const uint32_t owner = slot->owner;
-    const uint64_t unmapped_ns = slot->unmapped_ns;
-    const bool shmem = slot->shmem;
-    *slot = SlotRecord{};
-    slot->address = address;  // the fault that frees it tells only when it returns
-    slot->owner = owner;
-    slot->unmapped_ns = unmapped_ns;
-    slot->shmem = shmem;
-    slot->last_ns = event.time_ns;
-    slot->freed = true;
+    // Who had it stays: the fault that frees a slot tells only when it returns.
+    SlotRecord free;
+    free.address = slot->address;
+    free.owner = slot->owner;
+    free.unmapped_ns = slot->unmapped_ns;
+    free.shmem = slot->shmem;
+    free.last_ns = event.time_ns;
+    free.freed = true;
+    *slot = free;
   }
 }
 
@@ -173,6 +196,15 @@ void Lockstep::Impl::on_swap_in(const Event& event) {
     }
     leaving_.erase(leaving);
   }
+  if (Batch* pass = pass_of(event.entry, 1)) {
+    const auto allocated = std::find_if(
+        pass->events.begin(), pass->events.end(),
+        [](const Event& one) { return one.kind == SWAPTRAIL_SLOT_ALLOCATED && one.result == 0; });
+    const bool older =
+        allocated != pass->events.end() && allocated->time_ns > fault_begin_ns(event);
+    if (!older) pass->events.push_back(event);
+    return;
+  }
   const auto found = slots_.find(event.entry);
   if (found == slots_.end()) return;
   check_fault(found->second, event);
@@ -181,13 +213,12 @@ void Lockstep::Impl::on_swap_in(const Event& event) {
   FolioRecord& record = folio->second;
   const uint64_t allocated_ns = record.account.stage_ns[static_cast<size_t>(Stage::kSlotAllocated)];
   if (allocated_ns > fault_begin_ns(event)) return;  // the slot had another page then
-  if (record.in_pass) {
-    for (auto& [tid, batch] : batches_) {
-      if (batch->folio == record.model.address) batch->events.push_back(event);
-    }
-    return;
-  }
   apply(record, event);
+  // Its batch still runs, and closes it.
+  const bool isolated = std::any_of(batches_.begin(), batches_.end(), [&](const auto& batch) {
+    return batch.second->begin_ns == record.last_batch_ns;
+  });
+  if (isolated) return;
   if (record.account.began()) close_account(record);
   record.account = Account{};
 }
@@ -211,6 +242,13 @@ void Lockstep::Impl::check_fault(const SlotRecord& slot, const Event& event) {
   const bool stranger = owner != slot.owner && owner != 0;
   const uint64_t moved = event.u.map.address - slot.address;
   if (!stranger && moved == 0) return;
+  if (stranger && owner > slot.owner && !was_there(owner, slot.unmapped_ns)) return;  // its child
+  if (stranger && was_there(owner, slot.unmapped_ns)) {
+    find(FindingKind::kViolation, Rule::kStrangerFaults, event,
+         absl::StrCat("unmapped from process ", slot.owner, ", came back to ", owner,
+                      ", which is no child of it that came later"));
+    return;
+  }
   const std::pair<uint64_t, uint64_t> key{uint64_t{slot.owner} << 32 | owner, moved};
   if (strays_.size() >= 4096 && !strays_.contains(key)) return;
   Stray& stray = strays_[key];

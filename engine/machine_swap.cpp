@@ -107,13 +107,14 @@ void Machine::read_slot(uint32_t frame, uint64_t entry) {
     ++result_.contents_wrong;
   }
   if (home != Home::kZswap) return;
+  // An exclusive load: the folio is the only copy now (mm/zswap.c: zswap_load).
+  if (folio.swapcache && !features_.fake_zswap_writeback) {
+    store.forget_zswap(entry_offset(entry));
+    folio.dirty = true;
+  }
   swaptrail_event& loaded = begin_folio_event(SWAPTRAIL_ZSWAP_LOADED, folio, false);
   loaded.entry = entry;
   send(loaded);
-  // An exclusive load: the folio is the only copy now (mm/zswap.c: zswap_load).
-  if (!folio.swapcache || features_.fake_zswap_writeback) return;
-  store.forget_zswap(entry_offset(entry));
-  folio.dirty = true;
 }
 
 uint32_t Machine::read_into_cache(uint64_t entry, bool readahead) {

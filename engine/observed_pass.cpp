@@ -356,15 +356,16 @@ void ObservedPass::check(const Event& event, const Folio& folio, int32_t result,
     return fail(FindingKind::kViolation, Rule::kEntryChanged, event,
                 absl::StrCat("model: ", entry_type(folio.entry), ":", entry_offset(folio.entry)));
   }
+  if (event.kind == SWAPTRAIL_WRITE_END && event.u.page.backend != backend) {
+    return fail(
+        FindingKind::kViolation, Rule::kBackendWrong, event,
+        absl::StrCat("model: ", std::string(backend_name(backend)), ", observed: ",
+                     std::string(backend_name(static_cast<uint8_t>(event.u.page.backend)))));
+  }
   if (!check_state(event, folio)) return;
   if (event.result != result) {
     return fail(FindingKind::kViolation, Rule::kStageOrder, event,
                 absl::StrCat("result: model ", result, ", observed ", event.result));
-  }
-  if (event.kind == SWAPTRAIL_WRITE_END && event.u.page.backend != backend) {
-    fail(FindingKind::kViolation, Rule::kBackendWrong, event,
-         absl::StrCat("model: ", std::string(backend_name(backend)), ", observed: ",
-                      std::string(backend_name(static_cast<uint8_t>(event.u.page.backend)))));
   }
 }
 
@@ -401,6 +402,7 @@ void ObservedPass::fail(FindingKind kind, Rule rule, const Event& event, std::st
   failed_ = true;
   record_.account.unsure = true;
   record_.lost_track = true;
+  record_.lost_completion = rule == Rule::kCompletionLost;
   const bool known =
       !lockstep_.hidden(batch_.begin_ns) &&
       !lockstep_.hidden(std::min<uint64_t>(record_.last_ns, events_.front().time_ns));

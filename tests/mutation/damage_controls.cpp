@@ -7,9 +7,15 @@ namespace {
 constexpr size_t kMostLost = 30;
 constexpr uint32_t kAnyKind = ~uint32_t{0};
 
-bool cpu_goes_on_for_long(const Original& original, size_t at) {
-  for (size_t i = 0; i < kMostLost && at != kNone; ++i) at = original.next_of_cpu(at);
-  return at != kNone;
+// A ring loses what would have been reserved one after the other: here that must be the order of time.
+bool cpu_goes_on_in_order(const Original& original, size_t at) {
+  for (size_t i = 0; i < kMostLost; ++i) {
+    const size_t next = original.next_of_cpu(at);
+    if (next == kNone) return false;
+    if (original.stream()[next].sequence != original.stream()[at].sequence + 1) return false;
+    at = next;
+  }
+  return true;
 }
 
 bool has_other_cpu(const Original& original, size_t) { return original.header().cpus > 1; }
@@ -18,7 +24,7 @@ constexpr Damage kControls[] = {
     {"control_loss",
      "events are lost, and the loss is told",
      kAnyKind,
-     cpu_goes_on_for_long,
+     cpu_goes_on_in_order,
      [](Change& change, size_t at) { change.tell_loss(at, change.random().between(1, kMostLost)); },
      Shape::kGap,
      kLost,

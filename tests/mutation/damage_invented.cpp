@@ -94,7 +94,10 @@ size_t long_after(const Original& original, size_t at) {
   const uint64_t until = original.event(at).time_ns + kSecond / 1000;
   const size_t next = original.next_of_entry(at, original.event(at).entry, ~uint32_t{0});
   for (size_t i = at + 1; i < original.size() && i < next; ++i) {
-    if (original.event(i).time_ns > until) return i;
+    // Its thread has just done something else: so it read its page table after the slot was freed.
+    const swaptrail_event& near = original.event(i - 1);
+    const bool own = near.batch_ns == 0 && near.kind != SWAPTRAIL_WRITE_COMPLETED;
+    if (near.time_ns > until && own && near.kind != SWAPTRAIL_RECLAIM_END) return i;
   }
   return kNone;
 }
@@ -121,7 +124,9 @@ void add_fault(Change& change, size_t before, size_t like) {
   event.cpu = near.cpu;
   event.nr_pages = 1;
   event.u.map.address = 0x7f0000000000 + (change.random().below(1 << 20) << 12);
-  event.u.map.value = 1000;
+  event.tid = near.tid;
+  event.tgid = near.tgid;
+  event.u.map.value = 1;
   event.u.map.owner = kStranger;
   event.u.map.ptes = 1;
   change.add(before, event);

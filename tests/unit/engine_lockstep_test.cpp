@@ -128,7 +128,7 @@ struct Validated {
 };
 
 Validated validate(const Story& story, std::string_view kernel = "6.12",
-             const std::function<void(Lockstep&, Reconstructor&, size_t)>& before = {}) {
+                   const std::function<void(Lockstep&, Reconstructor&, size_t)>& before = {}) {
   Kept kept;
   LockstepOptions options;
   options.features = *features_named(kernel);
@@ -321,20 +321,21 @@ TEST(Lockstep, FindsABatchThatFreedMoreThanItSays) {
 }
 
 TEST(Lockstep, FindsAnOddOwnerButNoFork) {
-  const auto story_of = [](size_t strangers) {
+  const auto story_of = [](size_t strangers, uint32_t stranger = 99) {
     Story story;
     for (uint64_t i = 0; i < 3; ++i) {
       const Page page{.folio = Page().folio + i * 64, .entry = make_entry(0, 512 + i)};
       story.begin();
       story.out(page);
       story.end(1);
-      story.fault(page, 10, i < strangers ? 101 : 100);
+      story.fault(page, 10, i < strangers ? stranger : 100);
     }
     return story;
   };
   EXPECT_EQ(validate(story_of(0)).rules(), "");
   EXPECT_EQ(validate(story_of(1)).rules(), "stranger_faults");
-  EXPECT_EQ(validate(story_of(3)).rules(), "") << "a fork: many pages come back to the child";
+  EXPECT_EQ(validate(story_of(3)).rules(), "") << "a fork: many pages come back";
+  EXPECT_EQ(validate(story_of(1, 101)).rules(), "") << "a child that was not there before";
 }
 
 TEST(Lockstep, ChecksSequences) {
