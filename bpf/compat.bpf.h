@@ -39,6 +39,7 @@
 volatile const __u32 abi_version = SWAPTRAIL_ABI_VERSION;
 volatile const bool may_probe_read = true;   /* bpf_probe_read_kernel() is permitted */
 volatile const bool has_rdonly_cast = false; /* kfunc bpf_rdonly_cast(), 6.2 and later */
+volatile const bool tells_backend = true;    /* there is a hook for each way a write can go, but the zero map */
 volatile const __u32 cluster_slots = 512;    /* SWAPFILE_CLUSTER: HPAGE_PMD_NR or 256 */
 volatile const __u32 page_shift = 12;
 /* pte <-> swp_entry_t, arch/.../include/asm/pgtable*.h (__swp_type, __swp_offset) */

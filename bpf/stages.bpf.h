@@ -438,9 +438,11 @@ static __always_inline __u8 backend_of(const struct batch *batch, const void *fo
 {
 	if (!batch || batch->writing != (__u64)folio)
 		return SWAPTRAIL_BACKEND_UNKNOWN;
-	if (batch->backend == SWAPTRAIL_BACKEND_NONE && !result && !batch->slot_gone && records_zero_folios())
-		return SWAPTRAIL_BACKEND_ZERO;
-	return batch->backend;
+	if (batch->backend != SWAPTRAIL_BACKEND_NONE || result || batch->slot_gone)
+		return batch->backend;
+	if (!tells_backend)
+		return SWAPTRAIL_BACKEND_UNKNOWN;
+	return records_zero_folios() ? SWAPTRAIL_BACKEND_ZERO : SWAPTRAIL_BACKEND_NONE;
 }
 
 static __always_inline void on_write_end(const void *folio, int result)

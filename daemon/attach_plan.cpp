@@ -299,7 +299,16 @@ AttachPlan make_attach_plan(const KernelView& kernel, const ModeChoice& mode) {
 
 uint32_t visible_kinds(const AttachPlan& plan) {
   uint32_t kinds = 0;
-  for (const HookPlan& hook : plan.hooks) kinds |= hook.kinds;
+  for (const HookPlan& hook : plan.hooks) {
+    if (hook.state == HookState::kChosen) kinds |= hook.kinds;
+  }
+  if (plan.mode.mode == Mode::kTracepoint) return kinds;
+  // Programs that record nothing outside a batch, or nothing that was not counted.
+  constexpr uint32_t kUnmappedOne = 1U << SWAPTRAIL_UNMAPPED_ONE;
+  constexpr uint32_t kInBatch = kUnmappedOne | 1U << SWAPTRAIL_UNMAPPED | 1U << SWAPTRAIL_REMOVED;
+  const HookPlan* counts = plan.find("swap_ptes");
+  if (!(kinds & 1U << SWAPTRAIL_RECLAIM_BEGIN)) kinds &= ~kInBatch;
+  if (counts == nullptr || counts->state != HookState::kChosen) kinds &= ~kUnmappedOne;
   return kinds;
 }
 

@@ -80,9 +80,12 @@ std::unique_ptr<Validation> make_validation(const Session& session, const Option
   return nullptr;
 }
 
+// Counts events. What was lost before them counts all the same.
 struct CountingSink : EventSink {
+  explicit CountingSink(EventSink& losses_to) : losses(losses_to) {}
   void on_event(const swaptrail_event&, uint64_t) override { events++; }
-  void on_loss(const Loss&) override {}
+  void on_loss(const Loss& loss) override { losses.on_loss(loss); }
+  EventSink& losses;
   uint64_t events = 0;
 };
 
@@ -196,7 +199,7 @@ absl::Status Pipeline::tell_last_losses() {
 void Pipeline::drain(uint64_t end_ns) {
   session_.sweep(merger_);
   merger_.advance(end_ns, *sink_);
-  CountingSink rest;
+  CountingSink rest(*sink_);
   merger_.flush(rest);
   stream_.after_end = rest.events;
 }

@@ -93,6 +93,7 @@ absl::Status want_hook(BpfObject& object, const HookPlan& hook, Mode mode) {
 
 void give_up(HookPlan& hook, const std::string& reason) {
   hook.state = HookState::kMissing;
+  hook.kinds = 0;
   hook.reason = reason;
 }
 
@@ -119,6 +120,15 @@ void drop_refused_hooks(AttachPlan& plan, const HostFeatures& host) {
   }
 }
 
+// Is there a hook for each way that a write can go but the zero map?
+bool tells_backend(const AttachPlan& plan) {
+  constexpr absl::string_view kWays[] = {"write_issued", "zswap_stored", "cache_deleted"};
+  return std::all_of(std::begin(kWays), std::end(kWays), [&](absl::string_view way) {
+    const HookPlan* hook = plan.find(way);
+    return hook != nullptr && hook->state != HookState::kMissing;
+  });
+}
+
 absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, int cpus,
                          std::optional<BpfObject>& object) {
   absl::Status status = open_and_check(plan.mode.mode, host, object);
@@ -131,6 +141,8 @@ absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, int cpus,
     }
   }
   bpf_map__set_max_entries(object->map("rings"), cpus);
+  const uint8_t tells = tells_backend(plan);
+  if (absl::Status told = object->set_constant("tells_backend", tells); !told.ok()) return told;
   return object->load();
 }
 
@@ -183,18 +195,29 @@ absl::Status Session::make_rings(size_t bytes) {
   return absl::OkStatus();
 }
 
+absl::Status Session::attach(const HookPlan& hook) {
+  absl::Status status;
+  for (const Placement& p : placements(hook.target, plan_.mode.mode))
+    if (status.ok()) status = object_.attach(p.program, p.attachment, p.target);
+  return status;
+}
+
+// The batches last: one that is followed is then seen by all the others, from its begin.
 absl::Status Session::attach_hooks() {
+  std::vector<HookPlan*> chosen;
+  for (HookPlan& hook : plan_.hooks) {
+    if (hook.state == HookState::kChosen) chosen.push_back(&hook);
+  }
+  std::stable_partition(chosen.begin(), chosen.end(),
+                        [](const HookPlan* hook) { return hook->hook != "reclaim_batch"; });
   int attached = 0;
   absl::Status last;
-  for (HookPlan& hook : plan_.hooks) {
-    if (hook.state != HookState::kChosen) continue;
-    absl::Status status;
-    for (const Placement& p : placements(hook.target, plan_.mode.mode))
-      if (status.ok()) status = object_.attach(p.program, p.attachment, p.target);
+  for (HookPlan* hook : chosen) {
+    const absl::Status status = attach(*hook);
     if (status.ok()) {
       attached++;
     } else {
-      give_up(hook, std::string(status.message()));
+      give_up(*hook, std::string(status.message()));
       last = status;
     }
   }

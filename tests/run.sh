@@ -44,7 +44,8 @@ vm() {
     echo '0 passed, 0 failed, 1 skipped'
     return
   fi
-  tests/vm/matrix.sh --cases ci
+  # recorded, so that each is also held against the model
+  SWAPTRAIL_CASES_RECORD=1 tests/vm/matrix.sh --cases ci
   echo 'locked down: no probe reads, and still full mode'
   tests/vm/matrix.sh --kernels '6.12 7.3' --cases nvme-pageout --append lockdown=confidentiality
   echo 'mode kprobe'

@@ -31,7 +31,7 @@ struct Link {
 struct Attempt {
   Lifecycle life;
   uint64_t begin_ns = 0;       // a loss that ended later may have hidden a part of it
-  uint64_t last_event_ns = 0;  // a loss that ended later may have hidden what came next
+  uint64_t last_event_ns = 0;  // on its way out; a loss that ended later may have hidden the end
   uint64_t leaving_ns = 0;     // when it left the cache, or its slot was freed; 0 = it did not
   uint32_t batch = kNoIndex;   // the running batch it belongs to
   uint32_t writer_tid = 0;
@@ -53,9 +53,12 @@ struct Attempt {
   bool dirtied_after : 1 = false;   // dirty when swap_writepage returned, although it was written
   bool remove_failed : 1 = false;
   bool remove_dirty : 1 = false;
-  bool refaulted : 1 = false;  // faulted in while its batch still runs
+  bool refaulted : 1 = false;   // faulted in while its batch still runs
+  bool cache_left : 1 = false;  // CACHE_DELETED said so
+  bool removing : 1 = false;    // its slot was freed in a batch: REMOVED may be next
   bool before_attach : 1 = false;
-  bool unfollowed : 1 = false;  // its batch found no room in the BPF table of tasks
+  bool unfollowed : 1 = false;   // its batch found no room in the BPF table of tasks
+  bool pass_hidden : 1 = false;  // either of them: what a batch did to it is told only in part
 
   bool write_seen() const {
     return life.at(Stage::kWriteBegin) != 0 || life.at(Stage::kWriteIssued) != 0 ||

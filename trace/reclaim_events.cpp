@@ -41,12 +41,13 @@ void take_write_result(Attempt& attempt, const Event& event, const Sight& sight)
   const bool writeback = event.state & SWAPTRAIL_STATE_WRITEBACK;
   if (event.result < 0) {
     attempt.write_failed = true;
+    attempt.life.backend = SWAPTRAIL_BACKEND_NONE;
     return;
   }
   uint8_t backend = static_cast<uint8_t>(event.u.page.backend);
   const bool taken = backend != SWAPTRAIL_BACKEND_NONE && backend != SWAPTRAIL_BACKEND_UNKNOWN;
   attempt.no_user = backend == SWAPTRAIL_BACKEND_NONE || (dirty && !writeback && !taken);
-  if (attempt.no_user) attempt.life.backend = SWAPTRAIL_BACKEND_NONE;
+  if (backend == SWAPTRAIL_BACKEND_NONE) attempt.life.backend = backend;
   if (attempt.no_user || attempt.write_failed) return;
   if (backend == SWAPTRAIL_BACKEND_UNKNOWN && writeback) backend = SWAPTRAIL_BACKEND_DEVICE;
   if (backend == SWAPTRAIL_BACKEND_UNKNOWN) backend = joined_backend(attempt, sight);
@@ -66,6 +67,7 @@ void take_write_result(Attempt& attempt, const Event& event, const Sight& sight)
 void Reconstructor::Impl::on_slot_allocated(const Event& event) {
   if (has_batches()) batch_of(event);
   uint32_t index = attempts.find(event.folio);
+  if (index != kNoIndex) index = end_older_pass(index, event);
   if (index != kNoIndex && attempts.at(index).life.entry != 0) {
     supersede(index, Rule::kSlotAllocatedTwice, event);
     index = kNoIndex;
@@ -82,7 +84,7 @@ void Reconstructor::Impl::on_slot_allocated(const Event& event) {
   attempt.life.entry = event.entry;
   sight_.shmem_slots |= attempt.life.shmem;
   set_stage(attempt, Stage::kSlotAllocated, event.time_ns);
-  claim_slots(index, true);
+  claim_slots(index, Claim::kAllocated);
 }
 
 void Reconstructor::Impl::on_unmapped_one(const Event& event) {
@@ -118,11 +120,6 @@ void Reconstructor::Impl::on_write_begin(const Event& event) {
   touch(index, event);
   Attempt& attempt = attempts.at(index);
   check_write(attempt, event);
-  if (attempt.life.entry == 0 && event.entry != 0) {  // shmem up to Linux 6.14
-    attempt.slot = SlotOrigin::kInferred;
-    attempt.life.entry = event.entry;
-    claim_slots(index, true);
-  }
   start_write(attempt, event);
 }
 
@@ -150,8 +147,19 @@ void Reconstructor::Impl::check_write(const Attempt& attempt, const Event& event
   if (attempt.still_mapped) violate(Rule::kWriteWhileMapped, attempt, event.time_ns);
 }
 
+// The attempt of whose write the event tells more; or kNoIndex.
+uint32_t Reconstructor::Impl::written_attempt(const Event& event) {
+  uint32_t index = attempts.find(event.folio);
+  if (index != kNoIndex && event.batch_ns != 0) index = end_older_pass(index, event);
+  if (index == kNoIndex || event.entry == 0) return index;
+  const uint64_t entry = attempts.at(index).life.entry;
+  if (entry == 0 || entry == event.entry) return index;
+  supersede(index, Rule::kEntryChanged, event);
+  return kNoIndex;
+}
+
 void Reconstructor::Impl::on_zswap_stored(const Event& event) {
-  const uint32_t index = attempts.find(event.folio);
+  const uint32_t index = written_attempt(event);
   if (index == kNoIndex || event.result != 0) return;
   Attempt& attempt = attempts.at(index);
   note(attempt, event);
@@ -160,18 +168,12 @@ void Reconstructor::Impl::on_zswap_stored(const Event& event) {
 }
 
 void Reconstructor::Impl::on_write_issued(const Event& event) {
-  uint32_t index = attempts.find(event.folio);
-  if (tracepoint_mode()) {
-    index = attempt_for(event);
-  } else if (index != kNoIndex && event.entry != 0 &&
-             attempts.at(index).life.entry != event.entry) {
-    supersede(index, Rule::kEntryChanged, event);
-    index = kNoIndex;
-  }
+  const uint32_t index = tracepoint_mode() ? attempt_for(event) : written_attempt(event);
   if (index == kNoIndex) return on_zswap_writeback(event);
   Attempt& attempt = attempts.at(index);
   if (tracepoint_mode()) touch(index, event);
   note(attempt, event);
+  infer_slot(index, event);
   set_stage(attempt, Stage::kWriteIssued, event.time_ns);
   attempt.life.backend = SWAPTRAIL_BACKEND_DEVICE;
   attempt.writer_tid = event.tid;
@@ -211,7 +213,6 @@ void Reconstructor::Impl::on_write_completed(const Event& event) {
   Attempt& attempt = attempts.at(index);
   const bool other = event.entry != 0 && attempt.life.entry != event.entry;
   if (other || !attempt.write_seen()) return;
-  note(attempt, event);
   set_stage(attempt, Stage::kWriteCompleted, event.time_ns);
   if (!(event.state & SWAPTRAIL_STATE_DIRTY)) return;
   attempt.write_failed = true;
@@ -274,6 +275,7 @@ void Reconstructor::Impl::split_off(const Attempt& whole, const Event& event, ui
   piece.last_event_ns = event.time_ns;
   piece.in_batch = piece.in_leaving = Link{};
   piece.leaving_ns = 0;
+  piece.cache_left = piece.removing = false;
   Lifecycle& life = piece.life;
   life.id = next_id_++;
   life.folio = folio;
@@ -290,7 +292,7 @@ void Reconstructor::Impl::split_off(const Attempt& whole, const Event& event, ui
   if (whole.batch != kNoIndex) {
     batches_.at(whole.batch).touched.append(attempts.pool(), index);
   }
-  claim_slots(index, false);
+  claim_slots(index, Claim::kKept);
 }
 
 // Tracepoint mode: the page went to the page allocator. In reclaim that is its removal; anywhere

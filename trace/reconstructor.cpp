@@ -84,6 +84,7 @@ void Reconstructor::Impl::on_event(const Event& raw) {
 
 void Reconstructor::Impl::on_loss(const Loss& loss) {
   sight_.loss_until_ns = std::max(sight_.loss_until_ns, loss.to_ns);
+  ++losses_;
   sink_.on_loss(loss);
 }
 
@@ -212,6 +213,22 @@ void Reconstructor::Impl::touch(uint32_t index, const Event& event) {
   attempt.batch = batch;
   attempt.life.last = batches_.at(batch).reclaimer;
   ++attempt.life.passes;
+  check_pass(attempt, event);
+}
+
+// What is removed or unmapped in a batch that the programs don't follow is not told: one that began
+// before they were attached, or that found no room in their table.
+void Reconstructor::Impl::check_pass(Attempt& attempt, const Event& event) {
+  const Batch& batch = batches_.at(attempt.batch);
+  const bool followed = batch.reclaimer.batch_ns != 0 && !batch.unfollowed;
+  if (followed && batch.reclaimer.batch_ns >= options_.start_ns) return;
+  const bool early = followed || event.time_ns < options_.start_ns + kLongestBatchNs;
+  // shmem is written by drivers' shrinkers too, outside any batch.
+  const bool outside = attempt.life.shmem && event.origin == SWAPTRAIL_ORIGIN_NONE;
+  if (outside && !early && !batch.unfollowed) return;
+  attempt.pass_hidden = true;
+  attempt.before_attach |= early && !batch.unfollowed;
+  attempt.unfollowed |= !early || batch.unfollowed;
 }
 
 // --- attempts ---
@@ -219,11 +236,15 @@ void Reconstructor::Impl::touch(uint32_t index, const Event& event) {
 uint32_t Reconstructor::Impl::attempt_for(const Event& event) {
   // Ends the thread's older batch first: it may close the very attempt that we look for.
   if (has_batches()) batch_of(event);
-  const uint32_t index = live_attempt(event);
+  uint32_t index = live_attempt(event);
+  if (index != kNoIndex) index = end_older_pass(index, event);
   if (index == kNoIndex) return begin(event);
-  if (!restarts(attempts.at(index), event)) return index;
-  restart(index, event);
-  return begin(event);
+  if (restarts(attempts.at(index), event)) {
+    restart(index, event);
+    return begin(event);
+  }
+  if (!tracepoint_mode()) infer_slot(index, event);
+  return index;
 }
 
 uint32_t Reconstructor::Impl::live_attempt(const Event& event) {
@@ -245,7 +266,8 @@ uint32_t Reconstructor::Impl::migrated_attempt(const Event& event) {
   const bool waits = attempt.batch == kNoIndex && attempt.leaving_ns == 0;
   if (!waits || attempt.life.entry != event.entry) return kNoIndex;
   const uint32_t index = slot->attempt;
-  if (sight_.tail_gap(attempt)) {  // or it is another page, and we missed how the slot was freed
+  // Or it is another page, and we missed how the slot was freed.
+  if (sight_.hides_removal(attempt) || !sight_.whole()) {
     supersede(index, Rule::kEntryChanged, event);
     return kNoIndex;
   }
@@ -253,12 +275,26 @@ uint32_t Reconstructor::Impl::migrated_attempt(const Event& event) {
   return index;
 }
 
+// A folio is in one batch at a time: if another one has it, that of before is done with it.
+// kNoIndex: it was given up there.
+uint32_t Reconstructor::Impl::end_older_pass(uint32_t index, const Event& event) {
+  const uint32_t batch = attempts.at(index).batch;
+  if (batch == kNoIndex) return index;
+  const Reclaimer& reclaimer = batches_.at(batch).reclaimer;
+  const bool same_run = event.batch_ns == 0 || event.batch_ns == reclaimer.batch_ns;
+  if (event.tid == reclaimer.tid && same_run) return index;
+  settle(index, batches_.at(batch), event.time_ns);
+  return attempts.at(index).live ? index : kNoIndex;
+}
+
 // The folio came back and is on its way again: what we hold was given up in between.
 bool Reconstructor::Impl::restarts(const Attempt& attempt, const Event& event) const {
-  const bool new_pass = attempt.life.last.batch_ns != event.batch_ns;
-  if (attempt.refaulted && new_pass) return true;
   const bool unmaps = kind_bit(event.kind) & kUnmapKinds;
-  if (!tracepoint_mode()) return unmaps && attempt.unmapped && new_pass;
+  if (!tracepoint_mode()) {
+    const bool was_unmapped = attempt.unmapped || attempt.write_seen();
+    const bool new_pass = attempt.batch == kNoIndex;
+    return new_pass && (attempt.cache_left || (unmaps && was_unmapped));
+  }
   if (attempt.life.at(Stage::kWriteEnd) == 0) return false;
   if (event.kind == SWAPTRAIL_WRITE_ISSUED) return attempt.life.at(Stage::kWriteIssued) != 0;
   return unmaps || event.kind == SWAPTRAIL_WRITE_END;
@@ -268,7 +304,11 @@ void Reconstructor::Impl::restart(uint32_t index, const Event& event) {
   const Attempt& attempt = attempts.at(index);
   if (!attempt.confirmed) return discard(index);
   Verdict verdict{Outcome::kAborted, AbortReason::kNone, IncompleteReason::kNotHooked};
-  if (!tracepoint_mode()) verdict = aborted(attempt, AbortReason::kReferenced, sight_);
+  if (attempt.leaving_ns != 0) {
+    verdict = judge_left(attempt, sight_);
+  } else if (!tracepoint_mode()) {
+    verdict = stayed(attempt, AbortReason::kReferenced, sight_);
+  }
   close(index, verdict, event.time_ns);
 }
 
@@ -293,6 +333,7 @@ uint32_t Reconstructor::Impl::begin(const Event& event) {
   life.ksm = event.state & SWAPTRAIL_STATE_KSM;
   life.visible_stages = visible_stages_;
   life.passes = 0;  // touch() counts this one
+  if (!sight_.sees(SWAPTRAIL_WRITE_END)) life.backend = SWAPTRAIL_BACKEND_UNKNOWN;
   attempt.confirmed = event.kind != SWAPTRAIL_WRITE_ISSUED;
   touch(index, event);
   life.first = life.last;
@@ -301,19 +342,16 @@ uint32_t Reconstructor::Impl::begin(const Event& event) {
   return index;
 }
 
-// When it was isolated, and whether its batch is one that we follow.
+// When it was isolated, and since when a loss may have hidden something of it.
 void Reconstructor::Impl::place_in_time(Attempt& attempt, const Event& event) {
   const bool known = event.batch_ns != 0 && sight_.sees(SWAPTRAIL_RECLAIM_BEGIN);
   if (known) attempt.life.stage_ns[static_cast<size_t>(Stage::kIsolated)] = event.batch_ns;
   attempt.begin_ns = known ? event.batch_ns : event.time_ns - 1;
-  const bool batch_hidden = attempt.batch != kNoIndex && batches_.at(attempt.batch).unfollowed;
-  // shmem is written by drivers' shrinkers too, outside any batch.
-  const bool outside = attempt.life.shmem && event.origin == SWAPTRAIL_ORIGIN_NONE;
-  const bool lost_begin =
-      event.batch_ns == 0 && sight_.sees(SWAPTRAIL_RECLAIM_BEGIN) && !outside && !batch_hidden;
-  const bool early = event.time_ns < options_.start_ns + kLongestBatchNs;
-  attempt.before_attach = (lost_begin && early) || attempt.begin_ns < options_.start_ns;
-  attempt.unfollowed = batch_hidden || (lost_begin && !early);
+  attempt.before_attach |= attempt.begin_ns < options_.start_ns;
+  // Nothing is done to an anonymous folio before it gets its slot, but that its batch begins.
+  const bool batch_seen = attempt.batch != kNoIndex && batches_.at(attempt.batch).begin_seen;
+  const bool first = event.kind == SWAPTRAIL_SLOT_ALLOCATED && !attempt.life.shmem;
+  if (batch_seen && first) attempt.begin_ns = event.time_ns;
 }
 
 // The folio was in the swap cache before this lifecycle began: since when, and do we know?
@@ -321,7 +359,7 @@ void Reconstructor::Impl::inherit_slot(uint32_t index, const Event& event) {
   Attempt& attempt = attempts.at(index);
   attempt.life.entry = event.entry;
   const Slot* slot = slots.find(event.entry);
-  const bool known = slot != nullptr && slot->used && slot->cached != 0;
+  const bool known = slot != nullptr && slot->cached == cached_mark();
   const bool unmaps = kind_bit(event.kind) & kUnmapKinds;
   if (known) {
     attempt.slot = SlotOrigin::kKnown;
@@ -345,7 +383,10 @@ void Reconstructor::Impl::inherit_slot(uint32_t index, const Event& event) {
       attempt.begin_ns = 0;
     }
   }
-  claim_slots(index, attempt.slot == SlotOrigin::kInferred);
+  const bool removed = event.kind == SWAPTRAIL_REMOVED;
+  claim_slots(index, attempt.slot == SlotOrigin::kInferred ? Claim::kAllocated
+                     : removed                             ? Claim::kRemoved
+                                                           : Claim::kKept);
 }
 
 // The folio is another page by now, and we did not see how the old one ended.
@@ -355,11 +396,12 @@ void Reconstructor::Impl::supersede(uint32_t index, Rule rule, const Event& even
   Verdict verdict = unknown(attempt, IncompleteReason::kNotHooked, sight_);
   const bool sees_all = sight_.sees(SWAPTRAIL_REMOVED) && sight_.sees(SWAPTRAIL_CACHE_DELETED) &&
                         sight_.sees(SWAPTRAIL_SLOT_FREED);
+  const bool hidden = sight_.hides_removal(attempt) || sight_.overlapped(attempt);
   if (attempt.leaving_ns != 0) {
     verdict = judge_left(attempt, sight_);
-  } else if (!sight_.overlapped(attempt) && !sees_all && sight_.sees(SWAPTRAIL_PAGE_FREED)) {
+  } else if (!hidden && !sees_all && sight_.sees(SWAPTRAIL_PAGE_FREED)) {
     verdict.outcome = Outcome::kAborted;  // it was not freed, or we would have seen that
-  } else if (!sight_.overlapped(attempt) && sees_all) {
+  } else if (!hidden && sees_all) {
     const bool may_have_moved = attempt.batch == kNoIndex &&
                                 (rule == Rule::kEntryChanged || rule == Rule::kSlotAllocatedTwice);
     if (may_have_moved) return attempts.detach(index);
@@ -370,6 +412,7 @@ void Reconstructor::Impl::supersede(uint32_t index, Rule rule, const Event& even
 }
 
 void Reconstructor::Impl::violate(Rule rule, const Attempt& attempt, uint64_t time_ns) {
+  if (!sight_.whole()) return;
   const RuleText& text = rule_text(rule);
   Violation violation{text.name,          attempt.life.id, attempt.life.folio,
                       attempt.life.entry, time_ns,         std::string(text.text)};
@@ -381,15 +424,16 @@ void Reconstructor::Impl::close_freed(uint32_t index, uint64_t now_ns) {
   const Attempt& attempt = attempts.at(index);
   const bool fresh =
       attempt.slot == SlotOrigin::kAllocated || attempt.slot == SlotOrigin::kInferred;
-  if (fresh && !attempt.write_seen() && !sight_.overlapped(attempt) &&
-      sight_.sees(SWAPTRAIL_WRITE_BEGIN)) {
+  const bool all_told = !sight_.overlapped(attempt) && !attempt.pass_hidden;
+  if (fresh && !attempt.write_seen() && all_told && sight_.sees(SWAPTRAIL_WRITE_BEGIN)) {
     violate(Rule::kFreedWithoutWrite, attempt, now_ns);
   }
   close(index, judge_freed(attempt, sight_), now_ns);
 }
 
-void Reconstructor::Impl::close(uint32_t index, const Verdict& verdict, uint64_t now_ns) {
+void Reconstructor::Impl::close(uint32_t index, const Verdict& judged, uint64_t now_ns) {
   Attempt& attempt = attempts.at(index);
+  const Verdict verdict = within_sight(judged, attempt, sight_);
   Lifecycle& life = attempt.life;
   life.outcome = verdict.outcome;
   life.abort_reason = verdict.abort_reason;

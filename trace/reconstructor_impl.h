@@ -30,6 +30,7 @@ class Reconstructor::Impl {
   ReconstructorCounters counters;
 
  private:
+  enum class Claim : uint8_t { kAllocated, kKept, kRemoved };  // how it has its slots
   using Step = void (Impl::*)(const Event&);
   static const Step kSteps[SWAPTRAIL_KIND_END];
 
@@ -46,6 +47,7 @@ class Reconstructor::Impl {
   void on_split(const Event& event);
   void on_page_freed(const Event& event);
   void on_zswap_writeback(const Event& event);
+  uint32_t written_attempt(const Event& event);
   void start_write(Attempt& attempt, const Event& event);
   void split_off(const Attempt& whole, const Event& event, uint32_t page);
   void check_write(const Attempt& attempt, const Event& event);
@@ -65,7 +67,8 @@ class Reconstructor::Impl {
   void settle_frees(uint64_t now_ns);
   void emit_return(const Swapped& record, Return entry_return);
   void unref(uint32_t record, uint32_t references);
-  void claim_slots(uint32_t index, bool allocated);
+  void infer_slot(uint32_t index, const Event& event);
+  void claim_slots(uint32_t index, Claim claim);
   void evict_owner(Slot& slot, uint32_t index, uint64_t entry, bool allocated);
   void mark_leaving(uint32_t index, const Event& event);
   void settle_leaving(uint64_t now_ns);
@@ -85,7 +88,9 @@ class Reconstructor::Impl {
   uint32_t migrated_attempt(const Event& event);
   uint32_t begin(const Event& event);
   void place_in_time(Attempt& attempt, const Event& event);
+  void check_pass(Attempt& attempt, const Event& event);
   void inherit_slot(uint32_t index, const Event& event);
+  uint32_t end_older_pass(uint32_t index, const Event& event);
   bool restarts(const Attempt& attempt, const Event& event) const;
   void restart(uint32_t index, const Event& event);
   void supersede(uint32_t index, Rule rule, const Event& event);
@@ -93,6 +98,7 @@ class Reconstructor::Impl {
   void touch(uint32_t index, const Event& event);
   void touch_alone(Attempt& attempt, const Event& event);
   void leave_batch(uint32_t index);
+  // An event on its way out. Others fill no gap: it may have been freed, and read in again.
   void note(Attempt& attempt, const Event& event) { attempt.last_event_ns = event.time_ns; }
 
   void close(uint32_t index, const Verdict& verdict, uint64_t now_ns);
@@ -101,12 +107,10 @@ class Reconstructor::Impl {
   void discard(uint32_t index);
   void violate(Rule rule, const Attempt& attempt, uint64_t time_ns);
 
-  uint32_t mark_of(uint64_t folio) const {
-    const uint32_t mark = static_cast<uint32_t>(folio / options_.page_struct_size);
-    return mark != 0 ? mark : 1;
-  }
+  // Slot::cached, as of now.
+  uint32_t cached_mark() const { return 1 + losses_; }
   bool has_batches() const { return sight_.sees(SWAPTRAIL_RECLAIM_END); }
-  bool tracepoint_mode() const { return !sight_.sees(SWAPTRAIL_WRITE_BEGIN); }
+  bool tracepoint_mode() const { return sight_.tracepoints(); }
   bool is_swap_entry(uint64_t entry) const;
 
   ReconstructorOptions options_;
@@ -116,6 +120,7 @@ class Reconstructor::Impl {
   AttemptList<&Attempt::in_leaving> leaving_;
   PendingFrees pending_frees_;
   uint64_t next_id_ = 1;
+  uint32_t losses_ = 0;  // told
   uint8_t visible_stages_;
 };
 

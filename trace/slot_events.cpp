@@ -39,7 +39,19 @@ Return swapped_in(const Event& event, uint64_t entry, uint32_t nr_pages) {
 
 // --- ownership of slots ---
 
-void Reconstructor::Impl::claim_slots(uint32_t index, bool allocated) {
+// shmem up to Linux 6.14 has its slot first seen when it is written; or the allocation was lost.
+void Reconstructor::Impl::infer_slot(uint32_t index, const Event& event) {
+  Attempt& attempt = attempts.at(index);
+  if (attempt.life.entry != 0 || event.entry == 0) return;
+  attempt.slot = SlotOrigin::kInferred;
+  attempt.slot_failed = false;
+  attempt.life.entry = event.entry;
+  attempt.life.nr_pages = static_cast<uint16_t>(pages_of(event));  // it may be a piece by now
+  claim_slots(index, Claim::kAllocated);
+}
+
+void Reconstructor::Impl::claim_slots(uint32_t index, Claim claim) {
+  const bool allocated = claim == Claim::kAllocated;
   const uint64_t entry = attempts.at(index).life.entry;
   const uint32_t nr_pages = attempts.at(index).life.nr_pages;
   for (uint32_t page = 0; page < nr_pages; ++page) {
@@ -54,9 +66,10 @@ void Reconstructor::Impl::claim_slots(uint32_t index, bool allocated) {
       slot->read = slot->returned = 0;
       slot->cached = 0;
     }
-    slot->used = 1;
+    if (claim != Claim::kRemoved) slot->freeing = 0;
+    slot->used = !slot->freeing;
     slot->attempt = index;
-    if (page == 0) attempts.at(index).life.generation = slot->generation;
+    if (page == 0) attempts.at(index).life.generation = slot->generation - slot->freeing;
   }
 }
 
@@ -64,14 +77,19 @@ void Reconstructor::Impl::claim_slots(uint32_t index, bool allocated) {
 void Reconstructor::Impl::evict_owner(Slot& slot, uint32_t index, uint64_t entry, bool allocated) {
   const Attempt& claimer = attempts.at(index);
   if (slot.attempt != kNoIndex && slot.attempt != index) {
+    // One that was seen to lose it inside its write or its removal: the end of that is to come.
+    const Attempt& owner = attempts.at(slot.attempt);
+    const bool goes_on = owner.leaving_ns != 0 && (owner.batch != kNoIndex || owner.removing);
     Event event{};
     event.time_ns = claimer.last_event_ns;
-    supersede(slot.attempt, Rule::kSlotReusedWithoutFree, event);
+    if (!goes_on) supersede(slot.attempt, Rule::kSlotReusedWithoutFree, event);
   }
   if (!allocated || slot.swapped == kNoIndex) return;
   ++counters.superseded_slots;
   const Swapped& record = swapped.at(slot.swapped);
-  if (sight_.sees(SWAPTRAIL_SLOT_FREED) && sight_.loss_until_ns <= record.removed_ns) {
+  const bool all_told = sight_.sees(SWAPTRAIL_SLOT_FREED) && sight_.sees(SWAPTRAIL_SWAP_READ) &&
+                        sight_.loss_until_ns < record.removed_ns;
+  if (all_told) {
     Attempt blamed;
     blamed.life.id = record.lifecycle_id;
     blamed.life.folio = claimer.life.folio;
@@ -100,13 +118,15 @@ void Reconstructor::Impl::hand_slots(uint32_t index, const Verdict& verdict) {
     if (slot == nullptr || slot->attempt != index) continue;
     slot->attempt = kNoIndex;
     if (!freed) {
-      slot->cached = cached && slot->used ? mark_of(life.folio) + page : 0;
+      slot->cached = cached && slot->used ? cached_mark() : 0;
       continue;
     }
     if (slot->swapped != kNoIndex) unref(slot->swapped, 1);
-    slot->swapped = record;
+    slot->swapped = kNoIndex;
     slot->cached = 0;
     slot->read = slot->returned = 0;
+    if (slot->freeing) continue;  // nothing is left in it
+    slot->swapped = record;
     ++references;
   }
   if (record == kNoIndex) return;
@@ -127,7 +147,7 @@ void Reconstructor::Impl::unref(uint32_t record, uint32_t references) {
 // returns, or because nobody needs the slot any more. Which of them, the next moment tells.
 void Reconstructor::Impl::mark_leaving(uint32_t index, const Event& event) {
   Attempt& attempt = attempts.at(index);
-  note(attempt, event);
+  attempt.removing |= event.kind == SWAPTRAIL_SLOT_FREED && event.batch_ns != 0;
   if (attempt.leaving_ns != 0) return;
   attempt.leaving_ns = event.time_ns;
   leaving_.append(attempts.pool(), index);
@@ -150,6 +170,7 @@ void Reconstructor::Impl::on_cache_deleted(const Event& event) {
   Attempt& attempt = attempts.at(index);
   if (event.entry != 0 && event.entry != attempt.life.entry) return;
   if (attempt.in_write() && event.tid == attempt.writer_tid) attempt.no_user = true;
+  attempt.cache_left = true;
   mark_leaving(index, event);
 }
 
@@ -167,7 +188,8 @@ void Reconstructor::Impl::on_slot_freed(const Event& event) {
     run = Run{};
   };
   for (uint32_t page = 0; page < pages_of(event); ++page) {
-    Slot* slot = slots.find(event.entry + page);
+    const bool in_batch = event.batch_ns != 0;
+    Slot* slot = in_batch ? slots.obtain(event.entry + page) : slots.find(event.entry + page);
     if (slot == nullptr) {
       end_run();
       continue;
@@ -186,11 +208,17 @@ void Reconstructor::Impl::on_slot_freed(const Event& event) {
     const uint32_t owner = slot->attempt;  // kept until it is known why it left
     // The fault that freed it may be telling soon: it brings nothing back that was away.
     const bool was_here = slot->returned || (slot->cached != 0 && !slot->read);
-    const uint32_t generation = slot->generation + 1;
-    *slot = Slot{};
-    slot->generation = generation;
-    slot->returned = was_here;
-    slot->attempt = owner;
+    Slot after;
+    after.generation = slot->generation + 1;
+    after.returned = was_here;
+    after.attempt = owner;
+    // __remove_mapping frees a slot that nobody needs, and only then REMOVED is told.
+    if (in_batch) {
+      after.freeing = 1;
+      after.cached = slot->cached;
+      after.read = slot->read;
+    }
+    *slot = after;
   }
   end_run();
 }
@@ -323,13 +351,9 @@ void Reconstructor::Impl::refault(uint32_t index, const Event& event) {
   if (attempt.life.at(Stage::kSlotAllocated) > fault_begin_ns(event)) return;
   if (attempt.batch != kNoIndex) {
     attempt.refaulted = true;  // events of the pass may follow: its end closes it
-    note(attempt, event);
     return;
   }
-  const bool sure = attempt.leaving_ns != 0 || !sight_.tail_gap(attempt);
-  const Verdict verdict = sure ? aborted(attempt, AbortReason::kReferenced, sight_)
-                               : unknown(attempt, IncompleteReason::kDropped, sight_);
-  close(index, verdict, event.time_ns);
+  close(index, stayed(attempt, AbortReason::kReferenced, sight_), event.time_ns);
 }
 
 void Reconstructor::Impl::on_swap_read(const Event& event) {
@@ -344,7 +368,8 @@ void Reconstructor::Impl::on_swap_read(const Event& event) {
     if (elsewhere) supersede(slot->attempt, Rule::kReadWhileCached, event);
     slot->read = 1;
     slot->used = 1;
-    if (event.state & SWAPTRAIL_STATE_SWAPCACHE) slot->cached = mark_of(event.folio) + page;
+    slot->freeing = 0;
+    if (event.state & SWAPTRAIL_STATE_SWAPCACHE) slot->cached = cached_mark();
   }
 }
 

@@ -68,19 +68,10 @@ bool lacks_unmap_event(const Attempt& attempt, const Sight& sight) {
          attempt.write_seen() && sight.sees(SWAPTRAIL_UNMAPPED);
 }
 
-// What is missing may well never have happened, but there was a loss. (A page of the swap cache has
-// no slot allocation, a page read ahead has no mapping.)
-bool may_lack_event(const Attempt& attempt, const Sight& sight) {
-  const bool anon = !attempt.life.shmem;
-  const bool slot_missing = attempt.life.at(Stage::kSlotAllocated) == 0 &&
-                            attempt.slot != SlotOrigin::kKnown && attempt.life.entry != 0 &&
-                            sight.sees(SWAPTRAIL_SLOT_ALLOCATED) && (anon || sight.shmem_slots);
-  const bool tried = attempt.unmapped || attempt.still_mapped;
-  const bool unmap_missing = anon && attempt.life.entry != 0 && !tried &&
-                             attempt.slot != SlotOrigin::kKnown && sight.sees(SWAPTRAIL_UNMAPPED);
-  const bool owner_missing =
-      anon && tried && attempt.life.mapping_count == 0 && sight.sees(SWAPTRAIL_UNMAPPED_ONE);
-  return slot_missing || unmap_missing || owner_missing;
+// Where the last write went was not told for want of a hook.
+bool backend_hidden(const Attempt& attempt, const Sight& sight) {
+  return attempt.life.at(Stage::kWriteEnd) != 0 && !sight.tracepoints() &&
+         attempt.life.backend == SWAPTRAIL_BACKEND_UNKNOWN;
 }
 
 IncompleteReason gaps(const Attempt& attempt, bool freed, const Sight& sight) {
@@ -88,10 +79,8 @@ IncompleteReason gaps(const Attempt& attempt, bool freed, const Sight& sight) {
   if (attempt.before_attach) return IncompleteReason::kBeforeAttach;
   if (lacks_write_event(attempt, freed, sight)) return IncompleteReason::kDropped;
   if (lacks_unmap_event(attempt, sight)) return IncompleteReason::kDropped;
-  if (sight.overlapped(attempt) && may_lack_event(attempt, sight)) {
-    return IncompleteReason::kDropped;
-  }
-  return IncompleteReason::kNone;
+  if (sight.overlapped(attempt)) return IncompleteReason::kDropped;
+  return backend_hidden(attempt, sight) ? IncompleteReason::kNotHooked : IncompleteReason::kNone;
 }
 
 Outcome freed_to(uint8_t backend) {
@@ -156,7 +145,7 @@ AbortReason seen_reason(const Attempt& attempt) {
 
 // It had its slot, and pageout() never got to write it: shrink_folio_list, kernel-map S9.
 Verdict judge_unwritten(const Attempt& attempt, const Batch& batch, const Sight& sight) {
-  if (sight.tail_gap(attempt)) return unknown(attempt, IncompleteReason::kDropped, sight);
+  if (sight.hides_removal(attempt)) return unknown(attempt, IncompleteReason::kNotHooked, sight);
   if (batch.begin_seen && !batch.may_writepage) {
     return aborted(attempt, AbortReason::kWriteRefused, sight);
   }
@@ -213,8 +202,10 @@ Verdict judge_freed(const Attempt& attempt, const Sight& sight) {
 
 Verdict judge_batch_end(const Attempt& attempt, const Batch& batch, const Sight& sight) {
   const AbortReason reason = seen_reason(attempt);
-  if (reason != AbortReason::kNone) return aborted(attempt, reason, sight);
-  if (attempt.unfollowed) return unknown(attempt, IncompleteReason::kTableFull, sight);
+  if (reason != AbortReason::kNone) return stayed(attempt, reason, sight);
+  if (attempt.pass_hidden && !attempt.writeback_left) {
+    return unknown(attempt, IncompleteReason::kNotHooked, sight);  // that pass may have freed it
+  }
   if (attempt.remove_failed) return held();
   // A write whose end was lost may be in flight: the next pass will tell.
   if (attempt.in_write()) return {.outcome = Outcome::kInFlight, .waiting = waits_for(attempt)};
@@ -224,13 +215,18 @@ Verdict judge_batch_end(const Attempt& attempt, const Batch& batch, const Sight&
 }
 
 Verdict judge_left(const Attempt& attempt, const Sight& sight) {
-  if (sight.tail_gap(attempt)) return unknown(attempt, IncompleteReason::kDropped, sight);
+  if (sight.hides_removal(attempt)) return unknown(attempt, IncompleteReason::kNotHooked, sight);
   const AbortReason reason = seen_reason(attempt);
   if (reason != AbortReason::kNone) return aborted(attempt, reason, sight);
   // shmem comes back by shmem_swapin_folio (mm/shmem.c), which is not do_swap_page.
   if (attempt.life.shmem) return aborted(attempt, AbortReason::kReferenced, sight);
   if (sight.sees(SWAPTRAIL_SWAP_IN)) return aborted(attempt, AbortReason::kSlotGone, sight);
   return {Outcome::kAborted, AbortReason::kNone, IncompleteReason::kNotHooked};
+}
+
+Verdict stayed(const Attempt& attempt, AbortReason reason, const Sight& sight) {
+  if (sight.hides_removal(attempt)) return unknown(attempt, IncompleteReason::kNotHooked, sight);
+  return aborted(attempt, reason, sight);
 }
 
 Verdict aborted(const Attempt& attempt, AbortReason reason, const Sight& sight) {
@@ -250,9 +246,15 @@ Verdict unknown(const Attempt& attempt, IncompleteReason otherwise, const Sight&
 }
 
 Verdict judge_end(const Attempt& attempt, const Sight& sight) {
+  if (attempt.removing && !attempt.cache_left) {
+    return unknown(attempt, IncompleteReason::kEnded, sight);
+  }
   if (attempt.leaving_ns != 0) return judge_left(attempt, sight);
-  if (sight.tail_gap(attempt)) return unknown(attempt, IncompleteReason::kDropped, sight);
-  if (attempt.refaulted) return aborted(attempt, AbortReason::kReferenced, sight);
+  if (attempt.refaulted) return stayed(attempt, AbortReason::kReferenced, sight);
+  // A fault that ran when the programs were attached is not told.
+  if (sight.hides_removal(attempt) || attempt.before_attach) {
+    return unknown(attempt, IncompleteReason::kNotHooked, sight);
+  }
   const bool waits = attempt.batch == kNoIndex && (attempt.written || attempt.unmapped);
   Verdict verdict{Outcome::kInFlight, AbortReason::kNone, gaps(attempt, false, sight),
                   waits ? waits_for(attempt) : Waiting::kNothing};
@@ -263,6 +265,20 @@ Verdict judge_end(const Attempt& attempt, const Sight& sight) {
     verdict.incomplete = IncompleteReason::kDropped;
   }
   return verdict;
+}
+
+Verdict within_sight(const Verdict& verdict, const Attempt& attempt, const Sight& sight) {
+  if (sight.whole()) return verdict;
+  Verdict left = verdict;
+  const bool freed = attempt.life.at(Stage::kRemoved) != 0;
+  const bool sees_writes = sight.sees(SWAPTRAIL_WRITE_BEGIN) && sight.sees(SWAPTRAIL_WRITE_END);
+  if (!freed || !sees_writes) left = {Outcome::kUnknown, AbortReason::kNone, verdict.incomplete};
+  const bool unexplained =
+      verdict.incomplete == IncompleteReason::kDropped && !sight.overlapped(attempt);
+  if (verdict.incomplete == IncompleteReason::kNone || unexplained) {
+    left.incomplete = IncompleteReason::kNotHooked;
+  }
+  return left;
 }
 
 }  // namespace swaptrail

@@ -19,6 +19,14 @@ struct Verdict {
   Waiting waiting = Waiting::kNothing;
 };
 
+// Without one of these hooks neither what was seen nor what was not tells how a folio ended.
+inline constexpr uint64_t kFrameKinds =
+    kind_bit(SWAPTRAIL_RECLAIM_BEGIN) | kind_bit(SWAPTRAIL_RECLAIM_END) |
+    kind_bit(SWAPTRAIL_UNMAPPED) | kind_bit(SWAPTRAIL_WRITE_BEGIN) | kind_bit(SWAPTRAIL_WRITE_END) |
+    kind_bit(SWAPTRAIL_WRITE_COMPLETED) | kind_bit(SWAPTRAIL_REMOVED) |
+    kind_bit(SWAPTRAIL_CACHE_DELETED) | kind_bit(SWAPTRAIL_SLOT_FREED) |
+    kind_bit(SWAPTRAIL_SWAP_IN);
+
 // What may have been hidden from us.
 struct Sight {
   uint64_t visible_kinds = 0;
@@ -27,9 +35,16 @@ struct Sight {
   bool may_miss = false;       // events can be missing without a loss
 
   bool sees(int kind) const { return visible_kinds & kind_bit(kind); }
+  bool tracepoints() const { return (visible_kinds & ~kTracepointKinds) == 0; }
+  bool whole() const { return tracepoints() || (visible_kinds & kFrameKinds) == kFrameKinds; }
   bool overlapped(const Attempt& attempt) const { return loss_until_ns > attempt.begin_ns; }
   // Something may have happened to it after the last event we have.
   bool tail_gap(const Attempt& attempt) const { return loss_until_ns > attempt.last_event_ns; }
+  // It may have been freed, and nobody would have told.
+  bool hides_removal(const Attempt& attempt) const {
+    const bool hooked = sees(SWAPTRAIL_REMOVED) || sees(SWAPTRAIL_PAGE_FREED);
+    return !hooked || attempt.pass_hidden || tail_gap(attempt);
+  }
 };
 
 // The rules that a transition can break, and where the kernel upholds them.
@@ -68,6 +83,9 @@ Verdict judge_batch_end(const Attempt& attempt, const Batch& batch, const Sight&
 // It left the swap cache, or its slot was freed, without reclaim.
 Verdict judge_left(const Attempt& attempt, const Sight& sight);
 
+// It was met in memory: an abort, unless it may have been freed and read in again unseen.
+Verdict stayed(const Attempt& attempt, AbortReason reason, const Sight& sight);
+
 // An abort that was seen to happen for `reason`.
 Verdict aborted(const Attempt& attempt, AbortReason reason, const Sight& sight);
 
@@ -76,6 +94,9 @@ Verdict unknown(const Attempt& attempt, IncompleteReason otherwise, const Sight&
 
 // The observation ends.
 Verdict judge_end(const Attempt& attempt, const Sight& sight);
+
+// What is left of a judgement if hooks are missing: that it was freed, if that was seen.
+Verdict within_sight(const Verdict& verdict, const Attempt& attempt, const Sight& sight);
 
 }  // namespace swaptrail
 

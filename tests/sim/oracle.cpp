@@ -147,8 +147,11 @@ const engine::TrueSwapOut* Oracle::truth_of(const Case& one) const {
                                    : batch_ns == isolated_ns || running;
     }
     if (!candidate) continue;
+    // one that tells of no time at all must only be possible
+    const bool fits =
+        contradiction(one, truth).empty() && (one.last_ns == 0 || differences(one, truth).empty());
     best = &truth;
-    if (contradiction(one, truth).empty() && differences(one, truth).empty()) return best;
+    if (fits) return best;
   }
   return best;
 }
@@ -267,21 +270,42 @@ std::string Oracle::contradiction(const Case& one, const TrueSwapOut& truth) con
   const bool ended = truth.end_ns <= one.observation->true_end_ns;
   // What is given up is so only when its batch ends; but what makes it so may have been seen.
   if (life.outcome == truth.outcome && (ended || life.outcome == Outcome::kAborted)) return "";
-  if (life.outcome == Outcome::kInFlight && !ended) return "";
-  if (truth.outcome == Outcome::kFreedClean && merges_write(life, truth)) return "";
+  // What ends it may have been told with the next event.
+  const bool just_ended =
+      truth.outcome == Outcome::kAborted && truth.end_ns == one.observation->true_end_ns;
+  const bool not_told = !ended || just_ended || swapped_off(one);
+  if (life.outcome == Outcome::kInFlight && not_told) return "";
+  if (merges(one, truth)) return "";
   return absl::StrFormat("told as %s, truly %s%s; ", outcome_name(life.outcome),
                          outcome_name(truth.outcome), ended ? "" : ", later");
 }
 
-// A loss hid that the folio came back in between: written in one swap-out, freed in the next. Where
-// it went is true.
-bool Oracle::merges_write(const Lifecycle& life, const TrueSwapOut& truth) const {
-  if (life.incomplete != IncompleteReason::kDropped) return false;
+// swapoff maps a page that is in the swap cache, and only when it is done with all tells of it.
+bool Oracle::swapped_off(const Case& one) const {
+  const Lifecycle& life = one.told->life;
+  const auto& all = distorted_.witnesses;
+  return std::any_of(all.begin(), all.end(), [&](const Witness& witness) {
+    const swaptrail_event& event = witness.truth;
+    return event.kind == SWAPTRAIL_SLOT_FREED && (event.state & SWAPTRAIL_STATE_SWAPOFF) &&
+           life.entry - event.entry < pages_of(event) &&
+           event.time_ns > one.observation->true_end_ns;
+  });
+}
+
+// What is missing hid that the folio came back in between: written in one swap-out, freed or in
+// flight in another. Where it went is true.
+bool Oracle::merges(const Case& one, const TrueSwapOut& truth) const {
+  const Lifecycle& life = one.told->life;
+  if (life.complete()) return false;
   const auto& all = swap_outs_.at(life.folio);
   return std::any_of(all.begin(), all.end(), [&](uint32_t index) {
     const TrueSwapOut& other = truth_[index];
-    return other.end_ns <= truth.begin_ns && other.entry == truth.entry &&
-           other.backend == life.backend;
+    if (other.entry != truth.entry) return false;
+    const bool written = truth.outcome == Outcome::kFreedClean && other.end_ns <= truth.begin_ns &&
+                         other.backend == life.backend;
+    const bool flies = life.outcome == Outcome::kInFlight && other.begin_ns >= truth.end_ns &&
+                       other.outcome == Outcome::kInFlight;
+    return written || flies;
   });
 }
 
@@ -321,6 +345,14 @@ bool Oracle::told_too_late(const Case& one, const Account& account) const {
 
 void Oracle::check_violations(const Account& account) {
   for (const Violation& violation : account.violations) {
+    const bool in_loss =
+        std::any_of(account.losses.begin(), account.losses.end(), [&](const Loss& loss) {
+          return loss.from_ns < violation.time_ns && loss.to_ns > violation.time_ns;
+        });
+    if (in_loss) {  // it was told only afterwards
+      ++excused_;
+      continue;
+    }
     complaints_.push_back(
         {absl::StrFormat("violation of %s at %d: lifecycle %d, %s", violation.rule,
                          violation.time_ns, violation.lifecycle_id, violation.text),

@@ -5,7 +5,8 @@
 // that folio, no outcome contradicts the truth, and what was lost is told.
 //
 // One excuse, which trace/reconstructor.h claims for itself: a loss that a CPU tells only after a
-// lifecycle closed is not in that lifecycle. Such lifecycles are counted.
+// lifecycle closed is not in that lifecycle. Such lifecycles, and violations, are counted. And what
+// no hook can tell (swapoff maps a page of the swap cache) need not be known at the end.
 #ifndef SWAPTRAIL_TESTS_SIM_ORACLE_H_
 #define SWAPTRAIL_TESTS_SIM_ORACLE_H_
 
@@ -67,7 +68,8 @@ class Oracle {
   std::string differences(const Case& one, const TrueSwapOut& truth) const;
   std::string stage_differences(const Case& one, const TrueSwapOut& truth) const;
   std::string contradiction(const Case& one, const TrueSwapOut& truth) const;
-  bool merges_write(const Lifecycle& life, const TrueSwapOut& truth) const;
+  bool swapped_off(const Case& one) const;
+  bool merges(const Case& one, const TrueSwapOut& truth) const;
   std::string reason_difference(const Case& one, bool dropped) const;
   bool told_too_late(const Case& one, const Account& account) const;
   void check_lossless_lifecycle(const ToldLifecycle& told, const TrueSwapOut* truth);

@@ -6,7 +6,6 @@ namespace swaptrail::sim {
 namespace {
 
 constexpr uint64_t kGroups[] = {
-    kind_bit(SWAPTRAIL_RECLAIM_BEGIN) | kind_bit(SWAPTRAIL_RECLAIM_END),
     kind_bit(SWAPTRAIL_SLOT_ALLOCATED),
     kind_bit(SWAPTRAIL_UNMAPPED_ONE),
     kind_bit(SWAPTRAIL_UNMAPPED),
@@ -21,6 +20,8 @@ constexpr uint64_t kGroups[] = {
     kind_bit(SWAPTRAIL_SWAP_READ),
     kind_bit(SWAPTRAIL_ZSWAP_LOADED),
     kind_bit(SWAPTRAIL_SPLIT),
+    // a batch that is followed is seen by all hooks
+    kind_bit(SWAPTRAIL_RECLAIM_BEGIN) | kind_bit(SWAPTRAIL_RECLAIM_END),
 };
 
 // These look at the batch of their thread, and record nothing outside one.
@@ -41,7 +42,7 @@ uint64_t visible_without(uint64_t hidden_kinds) {
 }
 
 Programs::Programs(uint64_t visible_kinds, bool zero_map)
-    : finds_zero_(zero_map && (visible_kinds & kTellsBackend) == kTellsBackend) {}
+    : zero_map_(zero_map), tells_backend_((visible_kinds & kTellsBackend) == kTellsBackend) {}
 
 void Programs::attach(uint64_t kinds, uint64_t now_ns) {
   attached_ |= kinds;
@@ -97,9 +98,9 @@ void Programs::follow(Batch& batch, swaptrail_event& event) {
 uint8_t Programs::backend_of(const Batch* batch, const swaptrail_event& event) const {
   if (batch == nullptr) return SWAPTRAIL_BACKEND_UNKNOWN;
   const bool nowhere = batch->backend == SWAPTRAIL_BACKEND_NONE;
-  if (nowhere && event.result == 0 && !batch->slot_gone && finds_zero_)
-    return SWAPTRAIL_BACKEND_ZERO;
-  return batch->backend;
+  if (!nowhere || event.result != 0 || batch->slot_gone) return batch->backend;
+  if (!tells_backend_) return SWAPTRAIL_BACKEND_UNKNOWN;
+  return zero_map_ ? SWAPTRAIL_BACKEND_ZERO : SWAPTRAIL_BACKEND_NONE;
 }
 
 }  // namespace swaptrail::sim

@@ -39,7 +39,8 @@ class Programs {
   void follow(Batch& batch, swaptrail_event& event);
   uint8_t backend_of(const Batch* batch, const swaptrail_event& event) const;
 
-  bool finds_zero_;
+  bool zero_map_;
+  bool tells_backend_;  // by elimination too
   uint64_t attached_ = 0;
   uint64_t faults_since_ns_ = 0;
   absl::flat_hash_map<uint32_t, Batch> batches_;

@@ -13,9 +13,12 @@ and /proc/vmstat. Sums are made here, line by line; swaptraild's own sums are on
 import glob
 import json
 import os
+import subprocess
 import sys
 import tempfile
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SWAPTRAIL = os.path.join(os.environ.get("SWAPTRAIL_BUILD", os.path.join(ROOT, "build/dev")), "cli/swaptrail")
 PAGE = 4096
 UNCOUNTED = 0xFFFF  # a mapping's ptes
 SAMPLES = 3         # wrong lines shown for each check
@@ -300,6 +303,34 @@ def check_violations(case, report):
                    len(case.odd), case.odd)
 
 
+# ---- the recording, if there is one, in lockstep with the model ----------------------------------------
+
+def validated(recordings):
+    """The summary of `swaptrail validate`; None if the model can't follow this mode."""
+    done = subprocess.run([SWAPTRAIL, "validate", "--print=jsonl"] + recordings, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    if done.returncode == 2:
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def check_model(case, summary, report):
+    recordings = sorted(glob.glob(case.path("recording/*.swaptrail")))
+    model = validated(recordings) if recordings and os.path.exists(SWAPTRAIL) else None
+    if not model:
+        return
+    # A program that the kernel skipped (it counts these itself) leaves a step that is missing.
+    report.require(model["findings"] <= summary.get("skipped_runs", 0), "model",
+                   "%d findings, and %d program runs were skipped" %
+                   (model["findings"], summary.get("skipped_runs", 0)), [model["rules"]])
+    report.require(model["agreed"] + model["not_compared"] == model["lifecycles"], "model",
+                   "only %(agreed)d of %(lifecycles)d lifecycles agree" % model)
+    report.figures["model_lifecycles"] = model["lifecycles"]
+    report.figures["model_agreed"] = model["agreed"]
+    report.figures["slots"] = sum(area["allocations"] for area in model["slots"])
+    report.figures["slots_exact"] = sum(area["exact"] for area in model["slots"])
+
+
 # ---- (e) is it what this workload on this device must give? -------------------------------------------
 
 def mostly(report, lifecycles, condition, text):
@@ -400,6 +431,7 @@ def check_case(folder):
     else:
         check_totals(case, case.lines["summary"][0], report)
         check_reconciliation(case, case.lines["summary"][0], report)
+        check_model(case, case.lines["summary"][0], report)
     check_plausible(case, matched, report)
     return report
 
@@ -453,12 +485,16 @@ def print_figures(results):
     figures = [f for _, _, f in results.values() if f]
     total = {name: sum(f.get(name, 0) for f in figures) for name in
              ("oracle_pages", "oracle_wrong", "total_difference", "pages", "complete_pages",
-              "emitted", "dropped", "pswpout")}
+              "emitted", "dropped", "pswpout", "model_lifecycles", "model_agreed", "slots",
+              "slots_exact")}
     print("\npages checked against pagemap: %(oracle_pages)d, mismatches: %(oracle_wrong)d\n"
           "pages written to devices: %(pswpout)d, differences in totals: %(total_difference)d\n"
           "events: %(emitted)d, dropped: %(dropped)d" % total)
     print("pages in complete lifecycles: %.4f %% of %d" %
           (100 * share(total["complete_pages"], total["pages"]), total["pages"]))
+    if total["model_lifecycles"]:
+        print("lifecycles in lockstep with the model: %(model_agreed)d of %(model_lifecycles)d; "
+              "slots foretold: %(slots_exact)d of %(slots)d" % total)
     for (kernel, case), (_, _, f) in results.items():
         if case.endswith("-full") and f:
             print("full rate, %s %s: %d pages written, %d events, %d dropped" %

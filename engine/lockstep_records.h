@@ -1,0 +1,79 @@
+// What the lockstep validator knows of slots, folios and batches. Internal to engine/.
+#ifndef SWAPTRAIL_ENGINE_LOCKSTEP_RECORDS_H_
+#define SWAPTRAIL_ENGINE_LOCKSTEP_RECORDS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "bpf/event.h"
+#include "engine/account.h"
+#include "engine/folio.h"
+#include "engine/shrink.h"
+#include "trace/lifecycle.h"
+
+namespace swaptrail::engine {
+
+using Event = swaptrail_event;
+
+inline constexpr size_t kMaxThreads = 1 << 16;  // remembered at once; more and all are forgotten
+inline constexpr uint64_t kElsewhere = 1;       // a folio in the cache whose address is not known
+
+// One swap slot, and the page that it was last given to.
+struct SlotRecord {
+  uint64_t cached = 0;       // the folio in the swap cache, kElsewhere, 0 = none
+  uint64_t last_ns = 0;      // its last event: what a later loss may hide
+  uint64_t unmapped_ns = 0;  // the event that told of the two below
+  uint64_t address = 0;  // where the page was unmapped from, 0 = not known, or from several places
+  uint32_t owner = 0;    // ... and of whom
+  bool used = false;
+  bool from_begin = false;  // we saw it allocated
+  bool stored = false;      // it holds the page's content
+  bool freed = false;       // we saw it freed, and not allocated since
+  bool shmem = false;       // no page table refers to it
+};
+
+// A folio in the swap cache, or in reclaim on its way there.
+struct FolioRecord {
+  Folio model;
+  Account account;
+  uint64_t last_ns = 0;
+  uint64_t last_batch_ns = 0;    // the batch that touched it last
+  bool in_pass = false;          // its pass is open
+  bool lost_completion = false;  // ... for its writeback seemed to have ended unseen
+  bool lost_track = false;  // a pass did not go as it must: what follows is compared with nothing
+  bool from_begin = false;  // we know how it got its slot
+  bool kind_known = true;   // false: read in, and not mapped yet: anon comes with the mapping
+  struct Seen {
+    uint64_t time_ns = 0;
+    uint8_t kind = 0;
+  };
+  std::array<Seen, 8> history{};  // a ring
+  uint8_t history_next = 0;
+};
+
+// The batch of reclaim that a thread runs, and the folio that it works on.
+struct Batch {
+  uint64_t begin_ns = 0;  // batch_ns of its events
+  uint32_t tid = 0;
+  ScanControl control;
+  uint64_t freed_pages = 0;
+  bool begun = false;  // RECLAIM_BEGIN was seen
+  uint64_t folio = 0;  // of the open pass, 0 = none
+  uint64_t entry = 0;  // ... its slot, as far as it was told
+  uint32_t nr_pages = 1;
+  bool followed = false;  // ... and we sample it
+  uint8_t last_kind = 0;  // its last event
+  struct FreedEarly {
+    Event event;
+    uint64_t holder = 0;  // the folio that was in the cache with that slot
+  };
+  std::vector<FreedEarly> freed_early;  // by its thread, of folios that no pass is open of
+  std::vector<Event> events;            // of the open pass, in order
+  std::vector<Lifecycle> lifecycles;    // of folios whose pass is open
+};
+
+}  // namespace swaptrail::engine
+
+#endif  // SWAPTRAIL_ENGINE_LOCKSTEP_RECORDS_H_
