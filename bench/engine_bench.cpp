@@ -1,12 +1,16 @@
-// The free run: engine steps per second on one core, by what the machine does.
+// The engine on one core: the free run, by what the machine does, and the validator on its stream.
 //
-// A step is an access, a fault, a step of shrink_folio's table, or an event made.
+// A step of the free run is an access, a fault, a step of shrink_folio's table, or an event made; one of
+// the validator is a step of that table.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "engine/lockstep.h"
 #include "engine/simulation.h"
 
 namespace swaptrail::engine {
@@ -74,6 +78,47 @@ void BM_free_run(benchmark::State& state) {
       benchmark::Counter(static_cast<double>(events), benchmark::Counter::kIsRate);
 }
 BENCHMARK(BM_free_run)->DenseRange(0, std::size(kScenes) - 1)->Unit(benchmark::kMillisecond);
+
+class KeepingOutput : public EventOutput {
+ public:
+  void on_event(const swaptrail_event& event, uint64_t sequence) override {
+    events.push_back({event, sequence});
+  }
+  std::vector<std::pair<swaptrail_event, uint64_t>> events;
+};
+
+class CountingSink : public FindingSink {
+ public:
+  void on_finding(const Finding& finding) override {
+    if (finding.kind != FindingKind::kDisagreement) ++findings;  // nobody gives it lifecycles
+  }
+  uint64_t findings = 0;
+};
+
+// The same stream through the validator, without trace/.
+void BM_lockstep(benchmark::State& state) {
+  const Scene& scene = kScenes[state.range(0)];
+  const SimulationOptions simulation = options_of(scene);
+  KeepingOutput stream;
+  if (!simulate(simulation, stream).ok()) std::exit(1);
+  LockstepOptions options;
+  options.features = simulation.features;
+  options.visible_kinds = ~uint64_t{0};
+  uint64_t events = 0, steps = 0;
+  for (auto _ : state) {
+    CountingSink findings;
+    Lockstep lockstep(options, findings);
+    for (const auto& [event, sequence] : stream.events) lockstep.on_event(event, sequence);
+    events += lockstep.counters().events;
+    steps += lockstep.counters().steps;
+    if (findings.findings != 0) std::exit(1);
+  }
+  state.counters["events/s"] =
+      benchmark::Counter(static_cast<double>(events), benchmark::Counter::kIsRate);
+  state.counters["steps/s"] =
+      benchmark::Counter(static_cast<double>(steps), benchmark::Counter::kIsRate);
+}
+BENCHMARK(BM_lockstep)->DenseRange(0, std::size(kScenes) - 1)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace swaptrail::engine

@@ -48,6 +48,8 @@ vm() {
   SWAPTRAIL_CASES_RECORD=1 tests/vm/matrix.sh --cases ci
   echo 'locked down: no probe reads, and still full mode'
   tests/vm/matrix.sh --kernels '6.12 7.3' --cases nvme-pageout --append lockdown=confidentiality
+  echo 'the free run of the engine beside kernels'
+  tests/vm/freerun.sh --patterns hotcold --clusters 0
   echo 'mode kprobe'
   tests/vm/matrix.sh --kernels 6.12 --cases zram-anon --daemon-args --mode=kprobe
 }

@@ -429,6 +429,22 @@ class FakeKernel {
   std::string symbols_;
 };
 
+TEST(VisibleKinds, NotOfHooksThatWereDroppedNorOfThoseThatNeedThem) {
+  const AttachPlan whole = plan_of("6.12");
+  const auto without = [&](std::string_view hook) {
+    AttachPlan plan = whole;
+    for (HookPlan& one : plan.hooks) {
+      if (one.hook == hook) one.state = HookState::kMissing;
+    }
+    return visible_kinds(whole) & ~visible_kinds(plan);
+  };
+  EXPECT_EQ(without("removed"), 1U << SWAPTRAIL_REMOVED);
+  EXPECT_EQ(without("swap_ptes"), 1U << SWAPTRAIL_UNMAPPED_ONE);
+  EXPECT_EQ(without("reclaim_batch"), 1U << SWAPTRAIL_RECLAIM_BEGIN | 1U << SWAPTRAIL_RECLAIM_END |
+                                          1U << SWAPTRAIL_UNMAPPED_ONE | 1U << SWAPTRAIL_UNMAPPED |
+                                          1U << SWAPTRAIL_REMOVED);
+}
+
 TEST(FakeKernels, UnknownShapeIsMissingWithThePrototype) {
   const AttachPlan plan = FakeKernel().function("swap_writeout", "int", "int other").plan();
   const HookPlan& hook = hook_of(plan, "write");

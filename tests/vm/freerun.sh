@@ -142,9 +142,10 @@ compare() { # GUEST ENGINE: the difference in percent, and `far` if it is too mu
 
 row() { # SERIES CASE
     local json=$guests/$1/$2.json told=$guests/engine.json device=${2%%-*} way guest ours percent far
+    local beyond=0
     if [[ ! -s $json ]] || ! run_engine "$1" "$device" "$json" >"$told"; then
         printf '%-6s %-22s no result\n' "$1" "$2"
-        failed=1
+        failed=$((failed + 1))
         return
     fi
     printf '%-6s %-22s' "$1" "$2"
@@ -153,13 +154,13 @@ row() { # SERIES CASE
         ours=$(number "$told" swapped_$way)
         read -r percent far <<<"$(compare "$guest" "$ours")"
         printf ' %9d %9d %7s%% %-3s' "$guest" "$ours" "$percent" "$far"
-        [[ ! $far ]] || failed=1
+        [[ ! $far ]] || beyond=1
     done
     echo
-    compared=$((compared + 1))
+    failed=$((failed + beyond)) passed=$((passed + 1 - beyond))
 }
 
-failed=0 compared=0
+failed=0 passed=0
 for series in $kernels; do run_guest "$series"; done
 printf '%-6s %-22s %9s %9s %8s     %9s %9s %8s\n' kernel case 'guest out' 'engine' '' \
     'guest in' 'engine' ''
@@ -170,5 +171,6 @@ for series in $kernels; do
         done
     done
 done
-[[ $compared -gt 0 ]] || exit 75
-exit $failed
+[[ $((passed + failed)) -gt 0 ]] || exit 75
+echo "$passed passed, $failed failed, 0 skipped"
+[[ $failed == 0 ]]

@@ -1,0 +1,266 @@
+// The store of lifecycles: what adding costs the pipeline, and how long queries take over a full one,
+// while nothing is added (writer 0) and while 500,000 lifecycles a second are (writer 1).
+//
+// Queries report the 50th and 99th percentile of single calls. Where a writer runs, `late_ms` is the
+// longest that one batch of its work (1 ms) was late: it shows what readers cost it, and the host too.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "daemon/store/areas.h"
+#include "daemon/store/list.h"
+#include "daemon/store/lookup.h"
+#include "daemon/store/stats.h"
+#include "daemon/store/store.h"
+#include "trace/decode.h"
+
+namespace {
+std::atomic<uint64_t> allocations{0};
+}  // namespace
+
+// Not inlined: the compiler would take malloc and free for a pair that does not fit.
+[[gnu::noinline]] void* operator new(size_t size) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void* operator new(size_t size, std::align_val_t align) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* memory = std::aligned_alloc(static_cast<size_t>(align), size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+
+namespace swaptrail::store {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr uint64_t kRate = 500'000;  // lifecycles a second
+constexpr uint64_t kStart = 1'000'000'000'000;
+
+Comm comm_of(uint32_t tgid) {
+  Comm comm{};
+  const std::string text = "process-" + std::to_string(tgid);
+  std::copy(text.begin(), text.end(), comm.begin());
+  return comm;
+}
+
+// Such as a host with 200 processes in 50 cgroups makes them: all stages, one mapping, another batch
+// at the end than at the begin. Made before they are needed.
+std::vector<Lifecycle> usual_lifecycles() {
+  std::mt19937_64 random(1);
+  std::vector<Lifecycle> out(1 << 16);
+  for (Lifecycle& life : out) {
+    life.folio = 0xffffea0000000000 + random() % (1 << 22) * 64;
+    life.entry = make_entry(static_cast<uint32_t>(random() % 2), 1 + random() % (1 << 22));
+    life.nr_pages = random() % 20 == 0 ? 16 : 1;
+    life.cgroup = 1000 + random() % 50;
+    for (size_t stage = 0; stage < kStageCount; ++stage) {
+      life.stage_ns[stage] = kStart + stage * 10'000 + random() % 5000;
+    }
+    if (random() % 10'000 == 0) life.stage_ns[kStageCount - 1] += 50'000'000;  // the slow few
+    life.first.tgid = life.first.tid = 60 + static_cast<uint32_t>(random() % 4);
+    life.first.origin = random() % 4 == 0 ? SWAPTRAIL_ORIGIN_DIRECT : SWAPTRAIL_ORIGIN_KSWAPD;
+    life.first.comm = comm_of(life.first.tgid);
+    life.last = life.first;
+    life.last.batch_ns = 1;
+    Mapping& mapping = life.mappings[0];
+    mapping.tgid = 5000 + static_cast<uint32_t>(random() % 200);
+    mapping.comm = comm_of(mapping.tgid);
+    mapping.address = 0x7f0000000000 + random() % (1 << 24) * 4096;
+    mapping.ptes = life.nr_pages;
+    life.mapping_count = 1;
+    life.backend = SWAPTRAIL_BACKEND_DEVICE;
+    life.outcome = random() % 20 == 0 ? Outcome::kAborted : Outcome::kFreedDevice;
+  }
+  return out;
+}
+
+class Load {
+ public:
+  explicit Load(Store& store) : store_(store) {}
+  void one() {
+    Lifecycle& life = ready_[id_ % ready_.size()];
+    life.id = ++id_;
+    life.closed_ns = kStart + id_ * 2000;
+    store_.add(life);
+    if (id_ % 4 != 0 || id_ < 50'000) return;
+    Return back;  // a quarter comes back
+    back.lifecycle_id = id_ - id_ * 7919 % 50'000;
+    back.entry = ready_[(back.lifecycle_id - 1) % ready_.size()].entry;
+    back.after_ns = 1'000'000 * (id_ % 3000);
+    back.fault_ns = 80'000;
+    store_.note_return(back);
+  }
+  void fill() {
+    while (store_.status().evicted == 0) one();
+    for (int more = 0; more < 1'000'000; ++more) one();
+  }
+  uint64_t id() const { return id_; }
+
+ private:
+  Store& store_;
+  std::vector<Lifecycle> ready_ = usual_lifecycles();
+  uint64_t id_ = 0;
+};
+
+// Adds at kRate until it goes.
+class Writer {
+ public:
+  explicit Writer(Load& load) : thread_([this, &load] { run(load); }) {}
+  ~Writer() { stop(); }
+  void stop() {
+    stop_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  double late_ms() const { return std::chrono::duration<double, std::milli>(late_).count(); }
+
+ private:
+  void run(Load& load) {
+    auto next = Clock::now();
+    while (!stop_) {
+      for (uint64_t left = kRate / 1000; left > 0; --left) load.one();
+      next += std::chrono::milliseconds(1);
+      late_ = std::max(late_, Clock::now() - next);
+      std::this_thread::sleep_until(next);
+    }
+  }
+  std::atomic<bool> stop_{false};
+  Clock::duration late_{};
+  std::thread thread_;
+};
+
+// One full store for all.
+struct Full {
+  std::unique_ptr<Store> store = *Store::create(Store::Options{});
+  Load load{*store};
+  Full() { load.fill(); }
+};
+Full& full() {
+  static Full one;
+  return one;
+}
+
+void BM_add(benchmark::State& state) {
+  Load& load = full().load;
+  const uint64_t before = allocations;
+  for (auto _ : state) load.one();
+  state.SetItemsProcessed(state.iterations());
+  state.counters["allocations"] = static_cast<double>(allocations - before);
+  state.counters["lifecycles"] = static_cast<double>(full().store->status().lifecycles);
+  state.counters["bytes"] = static_cast<double>(full().store->status().bytes);
+}
+BENCHMARK(BM_add);
+
+template <typename Query>
+void measure(benchmark::State& state, const Query& query) {
+  const Store& store = *full().store;
+  const uint64_t unstored = store.status().unstored, evicted = store.status().evicted;
+  std::unique_ptr<Writer> writer;
+  if (state.range(0) != 0) writer = std::make_unique<Writer>(full().load);
+  std::vector<double> times;
+  for (auto _ : state) {
+    const auto begin = Clock::now();
+    query(store);
+    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+    if (writer) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  if (writer) {
+    writer->stop();
+    state.counters["late_ms"] = writer->late_ms();
+  }
+  std::ranges::sort(times);
+  state.counters["p50_ms"] = times[times.size() / 2];
+  state.counters["p99_ms"] = times[times.size() * 99 / 100];
+  state.counters["unstored"] = static_cast<double>(store.status().unstored - unstored);
+  state.counters["evicted"] = static_cast<double>(store.status().evicted - evicted);
+}
+
+void first_page(benchmark::State& state, const Filter& filter) {
+  ListQuery query;
+  query.filter = filter;
+  measure(state, [&](const Store& store) {
+    benchmark::DoNotOptimize(list_lifecycles(store.snapshot(), query));
+  });
+}
+
+void BM_snapshot(benchmark::State& state) {
+  measure(state, [](const Store& store) { benchmark::DoNotOptimize(store.snapshot()); });
+}
+void BM_first_page_of_all(benchmark::State& state) { first_page(state, Filter{}); }
+void BM_first_page_of_a_process(benchmark::State& state) {
+  Filter filter;
+  filter.pids = {5100};
+  first_page(state, filter);
+}
+void BM_first_page_of_nobody(benchmark::State& state) {
+  Filter filter;
+  filter.comms = {"nobody"};
+  first_page(state, filter);
+}
+void BM_first_page_of_slow(benchmark::State& state) {  // looks at all: each segment has some
+  Filter filter;
+  filter.slower_than = SlowerThan{Latency::kIsolatedToRemoved, 10'000'000};
+  first_page(state, filter);
+}
+void BM_first_page_of_a_contradiction(benchmark::State& state) {  // no summary can tell
+  Filter filter;
+  filter.outcomes = {Outcome::kAborted};
+  filter.comms = {"process-5100"};
+  filter.pids = {5101};
+  filter.slower_than = SlowerThan{Latency::kIsolatedToRemoved, 1};
+  first_page(state, filter);
+}
+void BM_lookup_of_an_entry(benchmark::State& state) {
+  uint64_t at = 0;
+  measure(state, [&](const Store& store) {
+    const uint64_t entry = make_entry(0, 1 + ++at * 7919 % (1 << 22));
+    benchmark::DoNotOptimize(lifecycles_of_entry(store.snapshot(), entry, 20));
+  });
+}
+void BM_stats(benchmark::State& state) {
+  StatsQuery query;
+  query.group_by = {GroupBy::kVictimCgroup, GroupBy::kVictimProcess, GroupBy::kOrigin};
+  query.spans = {Latency::kIsolatedToRemoved, Latency::kDeviceWrite, Latency::kTimeInSwap};
+  measure(state, [&](const Store& store) {
+    benchmark::DoNotOptimize(query_stats(store.snapshot(), query));
+  });
+}
+void BM_matrix(benchmark::State& state) {
+  measure(state, [](const Store& store) {
+    benchmark::DoNotOptimize(query_matrix(store.snapshot(), Filter{}, 50));
+  });
+}
+void BM_areas(benchmark::State& state) {
+  measure(state, [](const Store& store) {
+    benchmark::DoNotOptimize(query_areas(store.snapshot(), kStart));
+  });
+}
+
+#define SWAPTRAIL_BOTH(name) \
+  BENCHMARK(name)->ArgName("writer")->Arg(0)->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond)
+SWAPTRAIL_BOTH(BM_snapshot);
+SWAPTRAIL_BOTH(BM_first_page_of_all);
+SWAPTRAIL_BOTH(BM_first_page_of_a_process);
+SWAPTRAIL_BOTH(BM_first_page_of_nobody);
+SWAPTRAIL_BOTH(BM_first_page_of_slow);
+SWAPTRAIL_BOTH(BM_first_page_of_a_contradiction);
+SWAPTRAIL_BOTH(BM_lookup_of_an_entry);
+SWAPTRAIL_BOTH(BM_stats);
+SWAPTRAIL_BOTH(BM_matrix);
+SWAPTRAIL_BOTH(BM_areas);
+
+}  // namespace
+}  // namespace swaptrail::store
