@@ -23,11 +23,14 @@ for recording in "$@"; do
         continue
     fi
     agreed=$(number agreed) lifecycles=$(number lifecycles) left_out=$(number not_compared)
-    if [[ $agreed != "$lifecycles" || $lifecycles == 0 || $left_out != 0 ]]; then
+    # Those that trace/ itself calls incomplete can't be compared: shmem up to Linux 6.14, of which no hook
+    # tells whether it was refused a slot or held by somebody else.
+    hidden=$(number not_hooked || true)
+    if [[ $((agreed + ${hidden:-0})) != "$lifecycles" || $agreed == 0 || $left_out != "${hidden:-0}" ]]; then
         echo "$name: $agreed of $lifecycles lifecycles agree, $left_out not compared" >&2
         code=1
     fi
-    echo "$name: $(number events) events, $(number predictions) foretold; $lifecycles lifecycles agree;" \
+    echo "$name: $(number events) events, $(number predictions) foretold; $agreed of $lifecycles lifecycles agree;" \
         "$(number exact) of $(number allocations) slots foretold"
 done
 exit "$code"
