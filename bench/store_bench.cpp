@@ -157,8 +157,9 @@ void BM_add(benchmark::State& state) {
   Load& load = full().load;
   const uint64_t before = allocations;
   for (auto _ : state) load.one();
+  const uint64_t made = allocations - before;
   state.SetItemsProcessed(state.iterations());
-  state.counters["allocations"] = static_cast<double>(allocations - before);
+  state.counters["allocations"] = static_cast<double>(made);
   state.counters["lifecycles"] = static_cast<double>(full().store->status().lifecycles);
   state.counters["bytes"] = static_cast<double>(full().store->status().bytes);
 }

@@ -2,6 +2,8 @@
 // can't be.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "cli/in_step.h"
 #include "cli/slot_shares.h"
 #include "engine/features.h"

@@ -1,0 +1,91 @@
+#include "daemon/store/group_table.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "trace/decode.h"
+
+namespace swaptrail::store {
+
+uint64_t group_value(GroupBy by, const RecordView& record) {
+  const Hot& hot = record.hot();
+  switch (by) {
+    case GroupBy::kVictimCgroup:
+      return hot.cgroup;
+    case GroupBy::kVictimProcess:
+      return hot.victim;
+    case GroupBy::kReclaimer:
+      return hot.reclaimer;
+    case GroupBy::kOrigin:
+      return hot.last_origin;
+    case GroupBy::kArea:
+      return hot.entry == 0 ? kNoArea : entry_type(hot.entry);
+    case GroupBy::kOutcome:
+      return static_cast<uint64_t>(hot.outcome);
+    case GroupBy::kBackend:
+      return hot.backend;
+    case GroupBy::kCount:
+      break;
+  }
+  return 0;
+}
+
+Comm group_comm(GroupBy by, const RecordView& record) {
+  if (by == GroupBy::kReclaimer) return record.reclaimer_comm();
+  if (by != GroupBy::kVictimProcess || record.hot().mappings == 0) return Comm{};
+  return record.mappings()[0].comm;
+}
+
+void add_to(StatsCounts& counts, const Hot& hot, const Back& back) {
+  ++counts.lifecycles;
+  counts.pages += hot.nr_pages;
+  if (is_freed(hot.outcome)) counts.freed_pages += hot.nr_pages;
+  if (hot.outcome == Outcome::kAborted) counts.aborted_pages += hot.nr_pages;
+  counts.returned_pages += back.swapped_in_pages;
+  counts.regretted_pages += back.regretted_pages;
+}
+
+void add_to(StatsCounts& sum, const StatsCounts& more) {
+  sum.lifecycles += more.lifecycles;
+  sum.pages += more.pages;
+  sum.freed_pages += more.freed_pages;
+  sum.aborted_pages += more.aborted_pages;
+  sum.returned_pages += more.returned_pages;
+  sum.regretted_pages += more.regretted_pages;
+}
+
+uint32_t GroupTable::add(uint64_t segment, const RecordView& record, const Back& back) {
+  GroupKey key{};
+  for (size_t at = 0; at < columns_.size(); ++at) key[at] = group_value(columns_[at], record);
+  auto found = numbers_.find(key);
+  if (found == numbers_.end()) {
+    if (groups_.size() >= most_) {
+      add_to(unplaced_, record.hot(), back);
+      return kOther;
+    }
+    found = numbers_.emplace(key, static_cast<uint32_t>(groups_.size())).first;
+    groups_.emplace_back().key = key;
+  }
+  Group& group = groups_[found->second];
+  if (group.named_in != segment) {
+    group.named_in = segment;
+    for (size_t at = 0; at < columns_.size(); ++at) {
+      group.comms[at] = group_comm(columns_[at], record);
+    }
+  }
+  add_to(group.counts, record.hot(), back);
+  return found->second;
+}
+
+std::vector<uint32_t> GroupTable::largest(uint64_t StatsCounts::*weight) const {
+  std::vector<uint32_t> order(groups_.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::sort(order, [&](uint32_t a, uint32_t b) {
+    const uint64_t weight_a = groups_[a].counts.*weight;
+    const uint64_t weight_b = groups_[b].counts.*weight;
+    return weight_a != weight_b ? weight_a > weight_b : groups_[a].key < groups_[b].key;
+  });
+  return order;
+}
+
+}  // namespace swaptrail::store

@@ -1,0 +1,57 @@
+// Counts by key in a table of bounded size. Internal to daemon/store/.
+#ifndef SWAPTRAIL_DAEMON_STORE_GROUP_TABLE_H_
+#define SWAPTRAIL_DAEMON_STORE_GROUP_TABLE_H_
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "daemon/store/stats.h"
+
+namespace swaptrail::store {
+
+using GroupKey = std::array<uint64_t, kMaxGroupBy>;
+
+// The value of a record in a column, and its process' name if the column is one of processes.
+uint64_t group_value(GroupBy by, const RecordView& record);
+Comm group_comm(GroupBy by, const RecordView& record);
+
+// Adds one lifecycle.
+void add_to(StatsCounts& counts, const Hot& hot, const Back& back);
+void add_to(StatsCounts& sum, const StatsCounts& more);
+
+class GroupTable {
+ public:
+  static constexpr uint32_t kOther = ~uint32_t{0};
+  struct Group {
+    GroupKey key{};
+    std::array<Comm, kMaxGroupBy> comms{};
+    StatsCounts counts;
+    uint64_t named_in = 0;  // the segment that its comms are from
+  };
+
+  GroupTable(std::vector<GroupBy> columns, size_t most)
+      : columns_(std::move(columns)), most_(most) {}
+
+  // Number of its group, or kOther if there was no room. Feed it as visit_and_release does, with the
+  // segment's number: the name of a process is then what it was called last.
+  uint32_t add(uint64_t segment, const RecordView& record, const Back& back);
+  std::span<const Group> groups() const { return groups_; }
+  const StatsCounts& unplaced() const { return unplaced_; }
+  // Numbers of groups, those with most `weight` first, ties by key.
+  std::vector<uint32_t> largest(uint64_t StatsCounts::*weight) const;
+
+ private:
+  std::vector<GroupBy> columns_;
+  size_t most_;
+  absl::flat_hash_map<GroupKey, uint32_t> numbers_;
+  std::vector<Group> groups_;
+  StatsCounts unplaced_;
+};
+
+}  // namespace swaptrail::store
+
+#endif  // SWAPTRAIL_DAEMON_STORE_GROUP_TABLE_H_

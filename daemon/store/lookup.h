@@ -1,0 +1,28 @@
+// The history of one page: by its frame, its slot, or its place in a process.
+#ifndef SWAPTRAIL_DAEMON_STORE_LOOKUP_H_
+#define SWAPTRAIL_DAEMON_STORE_LOOKUP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "daemon/store/snapshot.h"
+
+namespace swaptrail::store {
+
+// All yield the newest first, at most `limit`, and include large folios that cover the page. Any
+// thread. Segments without the page are passed over, but for about 1 in 100.
+
+// `struct_page`: address of the page's struct page, its folio's or a later one.
+std::vector<StoredLifecycle> lifecycles_of_frame(const Snapshot& snapshot, uint64_t struct_page,
+                                                 size_t limit);
+// `entry`: a swp_entry_t, the generation does not count.
+std::vector<StoredLifecycle> lifecycles_of_entry(const Snapshot& snapshot, uint64_t entry,
+                                                 size_t limit);
+// `address`: any inside the page.
+std::vector<StoredLifecycle> lifecycles_of_address(const Snapshot& snapshot, uint32_t tgid,
+                                                   uint64_t address, size_t limit);
+
+}  // namespace swaptrail::store
+
+#endif  // SWAPTRAIL_DAEMON_STORE_LOOKUP_H_

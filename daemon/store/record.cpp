@@ -1,0 +1,380 @@
+#include "daemon/store/record.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <new>
+
+namespace swaptrail::store {
+namespace {
+
+// Written once, before Back::any is published.
+struct FirstReturn {
+  uint64_t time_ns, after_ns, fault_ns, address;
+  Comm comm;
+  uint32_t tgid;
+  uint16_t first_page;  // its entry, counted from the lifecycle's
+  uint16_t nr_pages;
+};
+
+// How the second reclaimer is stored.
+enum class LastForm : uint8_t { kSame, kOtherBatch, kOther };
+
+// Then: the stages that were seen, the first reclaimer, the last one, the mappings.
+struct ColdHead {
+  FirstReturn first_return;
+  uint64_t id;
+  uint64_t base_ns;  // the earliest stage
+  uint32_t mapping_count, generation, passes;
+  uint8_t seen;  // bit (1 << Stage)
+  uint8_t visible;
+  AbortReason abort_reason, kept_because;
+  Waiting waiting_for;
+  uint8_t flags;
+  LastForm last_form;
+  uint8_t wide;  // stages are 8 bytes each, not 4 after base_ns
+  uint8_t unused[4];
+};
+static_assert(sizeof(ColdHead) == 96 && sizeof(ColdHead) + sizeof(Reclaimer) == kMinColdBytes);
+static_assert(sizeof(Mapping) == 32 && sizeof(Reclaimer) % 8 == 0);
+static_assert(sizeof(ColdHead) + kStageCount * 8 + 2 * sizeof(Reclaimer) +
+                  kMaxMappings * sizeof(Mapping) ==
+              kMaxColdBytes);
+
+enum Flag : uint8_t {
+  kShmem = 1,
+  kKsm = 2,
+  kRewritten = 4,
+  kReadahead = 8,
+  kOwnerGuessed = 16,
+  kOverlappedLoss = 32,
+};
+
+// Where things are.
+struct Layout {
+  size_t first, last, mappings, end;
+};
+
+size_t last_bytes(LastForm form) {
+  if (form == LastForm::kSame) return 0;
+  return form == LastForm::kOtherBatch ? sizeof(uint64_t) : sizeof(Reclaimer);
+}
+
+Layout layout_of(const ColdHead& head, size_t mappings) {
+  const size_t stages = static_cast<size_t>(std::popcount(head.seen)) * (head.wide != 0 ? 8 : 4);
+  Layout layout{};
+  layout.first = sizeof(ColdHead) + (stages + 7) / 8 * 8;
+  layout.last = layout.first + sizeof(Reclaimer);
+  layout.mappings = layout.last + last_bytes(head.last_form);
+  layout.end = layout.mappings + mappings * sizeof(Mapping);
+  return layout;
+}
+
+// Also those that an owner's guess filled in without counting.
+size_t mappings_of(const Lifecycle& lifecycle) {
+  constexpr Mapping kEmpty{};
+  size_t kept = kMaxMappings;
+  while (kept > 0 && std::memcmp(&lifecycle.mappings[kept - 1], &kEmpty, sizeof(Mapping)) == 0) {
+    --kept;
+  }
+  return kept;
+}
+
+LastForm last_form(const Reclaimer& first, const Reclaimer& last) {
+  if (first.cgroup != last.cgroup || first.tid != last.tid || first.tgid != last.tgid ||
+      first.origin != last.origin || first.comm != last.comm) {
+    return LastForm::kOther;
+  }
+  return first.batch_ns == last.batch_ns ? LastForm::kSame : LastForm::kOtherBatch;
+}
+
+uint8_t flags_of(const Lifecycle& lifecycle) {
+  return static_cast<uint8_t>((lifecycle.shmem ? kShmem : 0) | (lifecycle.ksm ? kKsm : 0) |
+                              (lifecycle.rewritten ? kRewritten : 0) |
+                              (lifecycle.readahead ? kReadahead : 0) |
+                              (lifecycle.owner_guessed ? kOwnerGuessed : 0) |
+                              (lifecycle.overlapped_loss ? kOverlappedLoss : 0));
+}
+
+void set_flags(uint8_t flags, Lifecycle& lifecycle) {
+  lifecycle.shmem = (flags & kShmem) != 0;
+  lifecycle.ksm = (flags & kKsm) != 0;
+  lifecycle.rewritten = (flags & kRewritten) != 0;
+  lifecycle.readahead = (flags & kReadahead) != 0;
+  lifecycle.owner_guessed = (flags & kOwnerGuessed) != 0;
+  lifecycle.overlapped_loss = (flags & kOverlappedLoss) != 0;
+}
+
+void set_stages(const Lifecycle& lifecycle, ColdHead& head) {
+  uint64_t least = ~uint64_t{0}, most = 0;
+  for (size_t stage = 0; stage < kStageCount; ++stage) {
+    const uint64_t time = lifecycle.stage_ns[stage];
+    if (time == 0) continue;
+    head.seen |= static_cast<uint8_t>(1u << stage);
+    least = std::min(least, time);
+    most = std::max(most, time);
+  }
+  head.base_ns = head.seen == 0 ? 0 : least;
+  head.wide = head.seen != 0 && most - least > std::numeric_limits<uint32_t>::max() ? 1 : 0;
+}
+
+ColdHead head_of(const Lifecycle& lifecycle) {
+  ColdHead head{};
+  head.id = lifecycle.id;
+  head.mapping_count = lifecycle.mapping_count;
+  head.generation = lifecycle.generation;
+  head.passes = lifecycle.passes;
+  head.visible = lifecycle.visible_stages;
+  head.abort_reason = lifecycle.abort_reason;
+  head.kept_because = lifecycle.kept_because;
+  head.waiting_for = lifecycle.waiting_for;
+  head.flags = flags_of(lifecycle);
+  head.last_form = last_form(lifecycle.first, lifecycle.last);
+  set_stages(lifecycle, head);
+  return head;
+}
+
+const ColdHead& head_at(const std::byte* cold) { return *reinterpret_cast<const ColdHead*>(cold); }
+
+template <typename Value>
+Value copied(const std::byte* from) {
+  Value value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+Reclaimer last_reclaimer(const ColdHead& head, const Layout& layout, const std::byte* cold) {
+  if (head.last_form == LastForm::kOther) return copied<Reclaimer>(cold + layout.last);
+  auto last = copied<Reclaimer>(cold + layout.first);
+  if (head.last_form == LastForm::kOtherBatch) {
+    last.batch_ns = copied<uint64_t>(cold + layout.last);
+  }
+  return last;
+}
+
+std::optional<uint64_t> between(uint64_t from, uint64_t to) {
+  if (from == 0 || to < from) return std::nullopt;
+  return to - from;
+}
+
+uint16_t capped_sum(uint16_t a, uint16_t b) {
+  return static_cast<uint16_t>(std::min(uint32_t{a} + b, uint32_t{0xffff}));
+}
+
+}  // namespace
+
+uint64_t Back::packed() const {
+  return uint64_t{gone_pages} | uint64_t{swapped_in_pages} << 16 | uint64_t{regretted_pages} << 32 |
+         uint64_t{any} << 48 | static_cast<uint64_t>(how) << 49 | uint64_t{backend & 7u} << 51 |
+         uint64_t{major} << 54;
+}
+
+Back Back::unpacked(uint64_t word) {
+  Back back;
+  back.gone_pages = static_cast<uint16_t>(word);
+  back.swapped_in_pages = static_cast<uint16_t>(word >> 16);
+  back.regretted_pages = static_cast<uint16_t>(word >> 32);
+  back.any = (word >> 48 & 1) != 0;
+  back.how = static_cast<ReturnHow>(word >> 49 & 3);
+  back.backend = static_cast<uint8_t>(word >> 51 & 7);
+  back.major = (word >> 54 & 1) != 0;
+  return back;
+}
+
+uint64_t RecordView::id() const { return head_at(cold_).id; }
+
+uint64_t RecordView::at(Stage stage) const {
+  const ColdHead& head = head_at(cold_);
+  const uint32_t bit = 1u << static_cast<unsigned>(stage);
+  if ((head.seen & bit) == 0) return 0;
+  const auto index = static_cast<size_t>(std::popcount(head.seen & (bit - 1)));
+  const std::byte* stages = cold_ + sizeof(ColdHead);
+  if (head.wide != 0) return copied<uint64_t>(stages + index * 8);
+  return head.base_ns + copied<uint32_t>(stages + index * 4);
+}
+
+std::span<const Mapping> RecordView::mappings() const {
+  const Layout layout = layout_of(head_at(cold_), hot_->mappings);
+  return {reinterpret_cast<const Mapping*>(cold_ + layout.mappings), hot_->mappings};
+}
+
+Comm RecordView::reclaimer_comm() const {
+  const ColdHead& head = head_at(cold_);
+  return last_reclaimer(head, layout_of(head, hot_->mappings), cold_).comm;
+}
+
+std::optional<uint64_t> RecordView::span_ns(Latency span, const Back& back) const {
+  const bool swapped_in = back.any && back.how == ReturnHow::kSwappedIn;
+  const FirstReturn& first = head_at(cold_).first_return;
+  switch (span) {
+    case Latency::kIsolatedToSlot:
+      return between(at(Stage::kIsolated), at(Stage::kSlotAllocated));
+    case Latency::kSlotToUnmapped:
+      return between(at(Stage::kSlotAllocated), at(Stage::kUnmapped));
+    case Latency::kUnmappedToWrite:
+      return between(at(Stage::kUnmapped), at(Stage::kWriteBegin));
+    case Latency::kDeviceWrite:
+      if (hot_->backend != SWAPTRAIL_BACKEND_DEVICE) return std::nullopt;
+      return between(at(Stage::kWriteIssued), at(Stage::kWriteCompleted));
+    case Latency::kCompletedToRemoved:
+      return between(at(Stage::kWriteCompleted), at(Stage::kRemoved));
+    case Latency::kIsolatedToRemoved:
+      return between(at(Stage::kIsolated), at(Stage::kRemoved));
+    case Latency::kFault:
+      return swapped_in && first.fault_ns != 0 ? std::optional(first.fault_ns) : std::nullopt;
+    case Latency::kTimeInSwap:
+      return swapped_in && first.after_ns != 0 ? std::optional(first.after_ns) : std::nullopt;
+    case Latency::kCount:
+      break;
+  }
+  return std::nullopt;
+}
+
+Lifecycle RecordView::lifecycle() const {
+  const ColdHead& head = head_at(cold_);
+  const Layout layout = layout_of(head, hot_->mappings);
+  Lifecycle out;
+  out.id = head.id;
+  out.folio = hot_->folio;
+  out.entry = hot_->entry;
+  out.cgroup = hot_->cgroup;
+  out.closed_ns = hot_->closed_ns;
+  for (size_t stage = 0; stage < kStageCount; ++stage) {
+    out.stage_ns[stage] = at(static_cast<Stage>(stage));
+  }
+  out.first = copied<Reclaimer>(cold_ + layout.first);
+  out.last = last_reclaimer(head, layout, cold_);
+  std::ranges::copy(mappings(), out.mappings.begin());
+  out.mapping_count = head.mapping_count;
+  out.generation = head.generation;
+  out.passes = head.passes;
+  out.nr_pages = hot_->nr_pages;
+  out.backend = hot_->backend;
+  out.visible_stages = head.visible;
+  out.outcome = hot_->outcome;
+  out.abort_reason = head.abort_reason;
+  out.kept_because = head.kept_because;
+  out.incomplete = hot_->incomplete;
+  out.waiting_for = head.waiting_for;
+  set_flags(head.flags, out);
+  return out;
+}
+
+Return RecordView::first_return(const Back& back) const {
+  const ColdHead& head = head_at(cold_);
+  const FirstReturn& first = head.first_return;
+  Return out;
+  out.lifecycle_id = head.id;
+  out.entry = hot_->entry + first.first_page;
+  out.time_ns = first.time_ns;
+  out.after_ns = first.after_ns;
+  out.fault_ns = first.fault_ns;
+  out.address = first.address;
+  out.generation = head.generation;
+  out.tgid = first.tgid;
+  out.nr_pages = first.nr_pages;
+  out.how = back.how;
+  out.backend = back.backend;
+  out.major = back.major;
+  out.comm = first.comm;
+  return out;
+}
+
+StoredLifecycle RecordView::stored(uint64_t sequence) const {
+  StoredLifecycle out;
+  out.sequence = sequence;
+  out.lifecycle = lifecycle();
+  out.back = back();
+  if (out.back.any) out.first_return = first_return(out.back);
+  return out;
+}
+
+Cold write_cold(const Lifecycle& lifecycle, std::byte* at) {
+  const ColdHead head = head_of(lifecycle);
+  const size_t mappings = mappings_of(lifecycle);
+  const Layout layout = layout_of(head, mappings);
+  new (at) ColdHead(head);
+  std::byte* to = at + sizeof head;
+  for (const uint64_t time : lifecycle.stage_ns) {
+    if (time == 0) continue;
+    const auto narrow = static_cast<uint32_t>(time - head.base_ns);
+    const size_t bytes = head.wide != 0 ? sizeof time : sizeof narrow;
+    std::memcpy(to, head.wide != 0 ? static_cast<const void*>(&time) : &narrow, bytes);
+    to += bytes;
+  }
+  std::memcpy(at + layout.first, &lifecycle.first, sizeof(Reclaimer));
+  if (head.last_form == LastForm::kOtherBatch) {
+    std::memcpy(at + layout.last, &lifecycle.last.batch_ns, sizeof(uint64_t));
+  } else if (head.last_form == LastForm::kOther) {
+    std::memcpy(at + layout.last, &lifecycle.last, sizeof(Reclaimer));
+  }
+  std::memcpy(at + layout.mappings, lifecycle.mappings.data(), mappings * sizeof(Mapping));
+  return {.bytes = layout.end, .mappings = static_cast<uint8_t>(mappings)};
+}
+
+void write_hot(const Lifecycle& lifecycle, const Cold& cold, uint32_t place, std::byte* at) {
+  Hot* hot = new (at) Hot;
+  hot->closed_ns = lifecycle.closed_ns;
+  hot->folio = lifecycle.folio;
+  hot->entry = lifecycle.entry;
+  hot->cgroup = lifecycle.cgroup;
+  hot->back.store(0, std::memory_order_relaxed);
+  hot->cold = place;
+  hot->victim = lifecycle.mappings[0].tgid;
+  hot->victim_comm = static_cast<uint32_t>(comm_hash(lifecycle.mappings[0].comm));
+  hot->reclaimer = lifecycle.last.tgid;
+  hot->nr_pages = lifecycle.nr_pages;
+  hot->outcome = lifecycle.outcome;
+  hot->backend = lifecycle.backend;
+  hot->first_origin = lifecycle.first.origin;
+  hot->last_origin = lifecycle.last.origin;
+  hot->incomplete = lifecycle.incomplete;
+  hot->mappings = cold.mappings;
+}
+
+void add_return(const Return& entry_return, uint64_t regret_ns, Hot& hot, std::byte* cold) {
+  Back back = Back::unpacked(hot.back.load(std::memory_order_relaxed));
+  if (!back.any) {
+    FirstReturn& first = reinterpret_cast<ColdHead*>(cold)->first_return;
+    first.time_ns = entry_return.time_ns;
+    first.after_ns = entry_return.after_ns;
+    first.fault_ns = entry_return.fault_ns;
+    first.address = entry_return.address;
+    first.comm = entry_return.comm;
+    first.tgid = entry_return.tgid;
+    first.first_page = static_cast<uint16_t>(entry_return.entry - hot.entry);
+    first.nr_pages = entry_return.nr_pages;
+    back.any = true;
+    back.how = entry_return.how;
+    back.backend = entry_return.backend;
+    back.major = entry_return.major;
+  }
+  back.gone_pages = capped_sum(back.gone_pages, entry_return.nr_pages);
+  if (entry_return.how == ReturnHow::kSwappedIn) {
+    back.swapped_in_pages = capped_sum(back.swapped_in_pages, entry_return.nr_pages);
+    const bool too_soon = entry_return.after_ns != 0 && entry_return.after_ns < regret_ns;
+    if (too_soon) back.regretted_pages = capped_sum(back.regretted_pages, entry_return.nr_pages);
+  }
+  hot.back.store(back.packed(), std::memory_order_release);
+}
+
+bool is_freed(Outcome outcome) {
+  return outcome == Outcome::kFreedDevice || outcome == Outcome::kFreedZswap ||
+         outcome == Outcome::kFreedZero || outcome == Outcome::kFreedClean;
+}
+
+uint64_t comm_hash(const Comm& comm) {
+  uint64_t words[2] = {0, 0};
+  static_assert(sizeof words == sizeof comm);
+  std::memcpy(words, comm.data(), comm_text(comm).size());
+  return mixed(words[0] ^ mixed(words[1] + 1));
+}
+
+uint64_t mixed(uint64_t key) {
+  key = (key ^ key >> 30) * 0xbf58476d1ce4e5b9u;
+  key = (key ^ key >> 27) * 0x94d049bb133111ebu;
+  return key ^ key >> 31;
+}
+
+}  // namespace swaptrail::store

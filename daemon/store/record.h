@@ -1,0 +1,109 @@
+// One stored lifecycle: a fixed part that queries look at, and a part of its own length for the rest.
+//
+// Everything but what came back of its pages is written before the record is published, and never
+// again. What came back is one atomic word, and the first return's details, written once before the
+// word says that they are there.
+#ifndef SWAPTRAIL_DAEMON_STORE_RECORD_H_
+#define SWAPTRAIL_DAEMON_STORE_RECORD_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "trace/lifecycle.h"
+#include "trace/summary.h"
+
+namespace swaptrail::store {
+
+// What came back of a lifecycle's pages so far, in base pages (each stops at 65535), and what kind of
+// return the first one was.
+struct Back {
+  uint16_t gone_pages = 0;        // no longer in swap, however that came
+  uint16_t swapped_in_pages = 0;  // of those: somebody used them again
+  uint16_t regretted_pages = 0;   // of those: sooner than the regret time
+  bool any = false;               // the first return's details may be read
+  ReturnHow how = ReturnHow::kSwappedIn;
+  uint8_t backend = 0;
+  bool major = false;
+
+  uint64_t packed() const;
+  static Back unpacked(uint64_t word);
+};
+
+// A lifecycle as queries yield it.
+struct StoredLifecycle {
+  uint64_t sequence = 0;  // 1, 2, ... in order of closing, without gaps
+  Lifecycle lifecycle;
+  Back back;
+  std::optional<Return> first_return;  // a large folio may come back in parts
+};
+
+// The fixed part. One cache line.
+struct alignas(64) Hot {
+  uint64_t closed_ns;
+  uint64_t folio;
+  uint64_t entry;
+  uint64_t cgroup;
+  std::atomic<uint64_t> back;  // Back::packed
+  uint32_t cold;               // where the rest is, bytes into the segment
+  uint32_t victim;             // mappings[0].tgid
+  uint32_t victim_comm;        // comm_hash of mappings[0], its low half
+  uint32_t reclaimer;          // last.tgid
+  uint16_t nr_pages;
+  Outcome outcome;
+  uint8_t backend;
+  uint8_t first_origin;
+  uint8_t last_origin;
+  IncompleteReason incomplete;
+  uint8_t mappings;  // kept in detail
+};
+static_assert(sizeof(Hot) == 64);
+
+// Reads a published record. A view: valid as long as its segment is pinned.
+class RecordView {
+ public:
+  RecordView(const Hot& hot, const std::byte* cold) : hot_(&hot), cold_(cold) {}
+
+  const Hot& hot() const { return *hot_; }
+  uint64_t id() const;
+  uint64_t at(Stage stage) const;  // 0 = not seen
+  std::span<const Mapping> mappings() const;
+  Comm reclaimer_comm() const;  // of who freed it or gave it up
+  Back back() const { return Back::unpacked(hot_->back.load(std::memory_order_acquire)); }
+  // Nanoseconds; nothing if a stage was not seen, or the page has not come back (as far as `back`
+  // knows). Of a folio that came back in parts: the first part's.
+  std::optional<uint64_t> span_ns(Latency span, const Back& back) const;
+  Lifecycle lifecycle() const;
+  // Only if `back.any`.
+  Return first_return(const Back& back) const;
+  StoredLifecycle stored(uint64_t sequence) const;
+
+ private:
+  const Hot* hot_;
+  const std::byte* cold_;
+};
+
+// The part of its own length.
+inline constexpr size_t kMinColdBytes = 144, kMaxColdBytes = 384;
+struct Cold {
+  size_t bytes;      // a multiple of 8
+  uint8_t mappings;  // in it
+};
+// Writes it to `at`, which is aligned to 8 and has kMaxColdBytes of room.
+Cold write_cold(const Lifecycle& lifecycle, std::byte* at);
+// Makes the fixed part at `at`; `place` is where the other will be.
+void write_hot(const Lifecycle& lifecycle, const Cold& cold, uint32_t place, std::byte* at);
+// Adds a return to a published record. The single writer's.
+void add_return(const Return& entry_return, uint64_t regret_ns, Hot& hot, std::byte* cold);
+
+bool is_freed(Outcome outcome);
+// Of its text: what stands behind the first NUL does not count.
+uint64_t comm_hash(const Comm& comm);
+// Spreads the bits of a key.
+uint64_t mixed(uint64_t key);
+
+}  // namespace swaptrail::store
+
+#endif  // SWAPTRAIL_DAEMON_STORE_RECORD_H_

@@ -1,0 +1,108 @@
+// What the store held at one moment, for any thread.
+#ifndef SWAPTRAIL_DAEMON_STORE_SNAPSHOT_H_
+#define SWAPTRAIL_DAEMON_STORE_SNAPSHOT_H_
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "daemon/store/segment.h"
+
+namespace swaptrail::store {
+
+// What the store and its snapshots share: it lives as long as the last of them.
+struct SegmentRing {
+  explicit SegmentRing(size_t places) : live(places) {}
+
+  std::vector<std::atomic<Segment*>> live;  // by ordinal; one that was retired may still stand here
+  std::atomic<uint64_t> newest{0};          // ordinal
+  std::vector<std::unique_ptr<Segment>> owned;  // the pipeline thread's
+};
+
+// A row of lifecycles without gaps that stays readable, whatever the writer does. Taking one costs a
+// counter for each segment. What came back of a lifecycle may still be added to it.
+//
+// Keep it for a query and no longer: its segments cannot be used again meanwhile, and when too many
+// are held the store has no room for new lifecycles (StoreStatus::unstored).
+class Snapshot {
+ public:
+  struct Part {
+    Segment* segment;
+    uint64_t first_sequence;
+    uint32_t count;  // records that it had
+    bool sealed;     // its summary may be read
+  };
+
+  Snapshot() = default;
+  explicit Snapshot(std::shared_ptr<SegmentRing> ring);
+  ~Snapshot() { unpin(); }
+  Snapshot(Snapshot&& other) noexcept;
+  Snapshot& operator=(Snapshot&& other) noexcept;
+
+  std::span<const Part> parts() const { return parts_; }  // the oldest first
+  uint64_t lifecycles() const { return next_sequence() - oldest_sequence(); }
+  // Of the first in it; next_sequence() if it is empty.
+  uint64_t oldest_sequence() const { return parts_.empty() ? 1 : parts_.front().first_sequence; }
+  // That the next lifecycle would have had.
+  uint64_t next_sequence() const;
+  uint64_t oldest_closed_ns() const;  // 0 if it is empty
+  // Gives back the first of parts().
+  void release_oldest();
+
+ private:
+  bool pin_all();
+  void unpin();
+
+  std::shared_ptr<SegmentRing> ring_;
+  std::vector<Part> parts_;
+};
+
+// Calls visit(sequence, RecordView) for those from `from` on downwards (upwards), but for segments
+// that wanted(SegmentSummary) does not want; stops when visit returns false.
+template <typename Wanted, typename Visit>
+void visit_newest_first(const Snapshot& snapshot, uint64_t from, const Wanted& wanted,
+                        const Visit& visit) {
+  const auto parts = snapshot.parts();
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    if (part->first_sequence > from || (part->sealed && !wanted(part->segment->summary())))
+      continue;
+    uint64_t left = std::min<uint64_t>(part->count, from - part->first_sequence + 1);
+    while (left-- > 0) {
+      const RecordView record = part->segment->record(static_cast<uint32_t>(left));
+      if (!visit(part->first_sequence + left, record)) return;
+    }
+  }
+}
+template <typename Wanted, typename Visit>
+void visit_oldest_first(const Snapshot& snapshot, uint64_t from, const Wanted& wanted,
+                        const Visit& visit) {
+  for (const Snapshot::Part& part : snapshot.parts()) {
+    if (part.first_sequence + part.count <= from) continue;
+    if (part.sealed && !wanted(part.segment->summary())) continue;
+    uint64_t at = from > part.first_sequence ? from - part.first_sequence : 0;
+    for (; at < part.count; ++at) {
+      const RecordView record = part.segment->record(static_cast<uint32_t>(at));
+      if (!visit(part.first_sequence + at, record)) return;
+    }
+  }
+}
+// Visits all, and gives back each segment that is done: the oldest first, as the writer wants them,
+// so that a long query does not take its room. Inside a segment the newest come first.
+// visit(the segment's first sequence, RecordView).
+template <typename Wanted, typename Visit>
+void visit_and_release(Snapshot snapshot, const Wanted& wanted, const Visit& visit) {
+  for (; !snapshot.parts().empty(); snapshot.release_oldest()) {
+    const Snapshot::Part& part = snapshot.parts().front();
+    if (part.sealed && !wanted(part.segment->summary())) continue;
+    for (uint32_t left = part.count; left-- > 0;) {
+      visit(part.first_sequence, part.segment->record(left));
+    }
+  }
+}
+
+}  // namespace swaptrail::store
+
+#endif  // SWAPTRAIL_DAEMON_STORE_SNAPSHOT_H_

@@ -1,0 +1,160 @@
+#include "daemon/store/stats.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "daemon/store/group_table.h"
+#include "trace/histogram.h"
+
+namespace swaptrail::store {
+namespace {
+
+constexpr uint64_t kAbsent = ~uint64_t{0};
+
+absl::Status check(const StatsQuery& query) {
+  if (query.group_by.size() > kMaxGroupBy) {
+    return absl::InvalidArgumentError("at most 3 groups");
+  }
+  for (size_t at = 0; at < query.group_by.size(); ++at) {
+    const auto rest = query.group_by.begin() + static_cast<ptrdiff_t>(at) + 1;
+    if (query.group_by[at] >= GroupBy::kCount ||
+        std::find(rest, query.group_by.end(), query.group_by[at]) != query.group_by.end()) {
+      return absl::InvalidArgumentError("a group is unknown, or named twice");
+    }
+  }
+  const auto unknown = [](Latency span) { return span >= Latency::kCount; };
+  if (query.spans.size() > kLatencyCount || std::ranges::any_of(query.spans, unknown)) {
+    return absl::InvalidArgumentError("at most 8 spans, each a known one");
+  }
+  return absl::OkStatus();
+}
+
+// The matches in the order of the visit: their group, and their times of each span. Kept, because
+// only at the end is it known which groups have a row, and histograms for all would be too many.
+struct Matches {
+  std::vector<uint32_t> groups;
+  std::vector<std::vector<uint64_t>> times;  // by span; kAbsent = has none
+};
+
+Matches collect(Snapshot snapshot, const StatsQuery& query, GroupTable& table, Stats& stats) {
+  const Matcher matcher(query.filter);
+  Matches matches;
+  matches.times.resize(query.spans.size());
+  const auto wanted = [&](const SegmentSummary& summary) { return matcher.may_match(summary); };
+  const auto visit = [&](uint64_t segment, const RecordView& record) {
+    if (!matcher.matches(record)) return;
+    const Back back = record.back();
+    const uint32_t group = table.add(segment, record, back);
+    const uint64_t closed = record.hot().closed_ns;
+    stats.from_ns = stats.from_ns == 0 ? closed : std::min(stats.from_ns, closed);
+    stats.to_ns = std::max(stats.to_ns, closed);
+    if (!query.spans.empty()) matches.groups.push_back(group);
+    for (size_t span = 0; span < query.spans.size(); ++span) {
+      matches.times[span].push_back(record.span_ns(query.spans[span], back).value_or(kAbsent));
+    }
+  };
+  visit_and_release(std::move(snapshot), wanted, visit);
+  return matches;
+}
+
+Quantiles quantiles_of(const Histogram& histogram) {
+  return {.count = histogram.count(),
+          .p50 = histogram.percentile(0.5),
+          .p90 = histogram.percentile(0.9),
+          .p99 = histogram.percentile(0.99),
+          .max = histogram.max()};
+}
+
+// Matches sorted by row: begins[row] .. begins[row + 1] in `order`. The last row is `other`.
+struct ByRow {
+  std::vector<uint32_t> order, begins;
+};
+
+ByRow sort_by_row(const Matches& matches, const std::vector<uint32_t>& row_of, uint32_t rows) {
+  const auto row = [&](uint32_t group) {
+    return group == GroupTable::kOther ? rows - 1 : std::min(row_of[group], rows - 1);
+  };
+  ByRow out;
+  out.begins.assign(rows + size_t{1}, 0);
+  for (const uint32_t group : matches.groups) ++out.begins[row(group) + 1];
+  for (uint32_t at = 0; at < rows; ++at) out.begins[at + 1] += out.begins[at];
+  out.order.resize(matches.groups.size());
+  std::vector<uint32_t> next(out.begins.begin(), out.begins.end() - 1);
+  for (uint32_t match = 0; match < matches.groups.size(); ++match) {
+    out.order[next[row(matches.groups[match])]++] = match;
+  }
+  return out;
+}
+
+// One histogram at a time.
+void add_latencies(const Matches& matches, const std::vector<uint32_t>& row_of, Stats& stats) {
+  const auto rows = static_cast<uint32_t>(stats.rows.size() + 1);
+  const ByRow sorted = sort_by_row(matches, row_of, rows);
+  for (uint32_t row = 0; row < rows; ++row) {
+    auto& latencies = row + 1 < rows ? stats.rows[row].latencies : stats.other.latencies;
+    for (const std::vector<uint64_t>& times : matches.times) {
+      Histogram histogram;
+      for (uint32_t at = sorted.begins[row]; at < sorted.begins[row + 1]; ++at) {
+        const uint64_t time = times[sorted.order[at]];
+        if (time != kAbsent) histogram.add(time);
+      }
+      latencies.push_back(quantiles_of(histogram));
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Stats> query_stats(Snapshot snapshot, const StatsQuery& query) {
+  if (const absl::Status checked = check(query); !checked.ok()) return checked;
+  Stats stats;
+  GroupTable table(query.group_by, query.max_table);
+  const Matches matches = collect(std::move(snapshot), query, table, stats);
+  const std::vector<uint32_t> order = table.largest(&StatsCounts::pages);
+  std::vector<uint32_t> row_of(order.size());
+  stats.other.counts = table.unplaced();
+  stats.unplaced = table.unplaced().lifecycles;
+  for (uint32_t at = 0; at < order.size(); ++at) {
+    const GroupTable::Group& group = table.groups()[order[at]];
+    row_of[order[at]] = at;
+    if (at < query.max_groups) {
+      stats.rows.push_back(
+          {.key = group.key, .comms = group.comms, .counts = group.counts, .latencies = {}});
+    } else {
+      add_to(stats.other.counts, group.counts);
+      ++stats.other_groups;
+    }
+  }
+  if (!query.spans.empty()) add_latencies(matches, row_of, stats);
+  return stats;
+}
+
+Matrix query_matrix(Snapshot snapshot, const Filter& filter, size_t max_cells, size_t max_table) {
+  const Matcher matcher(filter);
+  GroupTable table({GroupBy::kVictimCgroup, GroupBy::kReclaimer, GroupBy::kOrigin}, max_table);
+  const auto wanted = [&](const SegmentSummary& summary) { return matcher.may_match(summary); };
+  const auto visit = [&](uint64_t segment, const RecordView& record) {
+    if (!is_freed(record.hot().outcome) || !matcher.matches(record)) return;
+    table.add(segment, record, record.back());
+  };
+  visit_and_release(std::move(snapshot), wanted, visit);
+  Matrix matrix;
+  matrix.other_pages = table.unplaced().freed_pages;
+  for (const uint32_t number : table.largest(&StatsCounts::freed_pages)) {
+    const GroupTable::Group& group = table.groups()[number];
+    if (matrix.cells.size() == max_cells) {
+      matrix.other_pages += group.counts.freed_pages;
+      continue;
+    }
+    matrix.cells.push_back({.victim_cgroup = group.key[0],
+                            .reclaimer = static_cast<uint32_t>(group.key[1]),
+                            .reclaimer_comm = group.comms[1],
+                            .origin = static_cast<uint8_t>(group.key[2]),
+                            .pages = group.counts.freed_pages,
+                            .regretted_pages = group.counts.regretted_pages});
+  }
+  return matrix;
+}
+
+}  // namespace swaptrail::store

@@ -1,0 +1,93 @@
+// Counts and latencies by groups, and the matrix of who pushes out whose pages.
+#ifndef SWAPTRAIL_DAEMON_STORE_STATS_H_
+#define SWAPTRAIL_DAEMON_STORE_STATS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "daemon/store/filter.h"
+#include "daemon/store/snapshot.h"
+
+namespace swaptrail::store {
+
+enum class GroupBy : uint8_t {
+  kVictimCgroup,
+  kVictimProcess,  // of the first mapping; 0 = no owner
+  kReclaimer,      // the process that freed it or gave it up
+  kOrigin,         // ... on whose behalf: of that pass, as in the summary
+  kArea,           // kNoArea = it never had a slot
+  kOutcome,
+  kBackend,
+  kCount,
+};
+inline constexpr uint64_t kNoArea = ~uint64_t{0};
+inline constexpr size_t kMaxGroupBy = 3;
+
+// Base pages, but for `lifecycles`. Of a folio that came back in parts, each part counts by itself.
+struct StatsCounts {
+  uint64_t lifecycles = 0;
+  uint64_t pages = 0;
+  uint64_t freed_pages = 0;
+  uint64_t aborted_pages = 0;
+  uint64_t returned_pages = 0;   // swapped in again
+  uint64_t regretted_pages = 0;  // ... sooner than the regret time
+};
+
+// Nanoseconds; each at most 1/16 above the exact value, the maximum exact.
+struct Quantiles {
+  uint64_t count = 0, p50 = 0, p90 = 0, p99 = 0, max = 0;
+};
+
+struct StatsRow {
+  std::array<uint64_t, kMaxGroupBy> key{};  // a value for each of group_by, in its order; then 0
+  std::array<Comm, kMaxGroupBy> comms{};    // of processes: what the last of them was called
+  StatsCounts counts;
+  std::vector<Quantiles> latencies;  // for each of spans, in its order
+};
+
+struct StatsQuery {
+  Filter filter;
+  std::vector<GroupBy> group_by;  // at most 3, no two alike; none = one group
+  std::vector<Latency> spans;     // at most 8
+  size_t max_groups = 100;        // rows in the answer
+  size_t max_table = 65536;       // groups told apart while counting
+};
+
+struct Stats {
+  std::vector<StatsRow> rows;  // most pages first, ties by key
+  StatsRow other;              // the sum of all that have no row
+  uint64_t other_groups = 0;   // groups that were counted but have no row
+  uint64_t unplaced = 0;       // lifecycles for whose groups the table had no room; in `other`
+  uint64_t from_ns = 0;        // the first and the last closing that matched, 0 = none did
+  uint64_t to_ns = 0;
+};
+
+// One look at each record; takes memory for the table, and 4 + 8 x spans bytes for each match.
+// Gives the snapshot back piece by piece. Any thread. Errors: InvalidArgument if the query is out of bounds.
+absl::StatusOr<Stats> query_stats(Snapshot snapshot, const StatsQuery& query);
+
+// Base pages of freed lifecycles.
+struct MatrixCell {
+  uint64_t victim_cgroup = 0;
+  uint32_t reclaimer = 0;  // its tgid
+  Comm reclaimer_comm{};
+  uint8_t origin = 0;
+  uint64_t pages = 0;
+  uint64_t regretted_pages = 0;
+};
+
+struct Matrix {
+  std::vector<MatrixCell> cells;  // most pages first
+  uint64_t other_pages = 0;       // in cells that found no place
+};
+
+// As query_stats; `max_table` cells are told apart, `max_cells` are in the answer.
+Matrix query_matrix(Snapshot snapshot, const Filter& filter, size_t max_cells,
+                    size_t max_table = 65536);
+
+}  // namespace swaptrail::store
+
+#endif  // SWAPTRAIL_DAEMON_STORE_STATS_H_

@@ -1,0 +1,171 @@
+#include "daemon/store/store.h"
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+
+namespace swaptrail::store {
+namespace {
+
+// No read-modify-write is needed where one thread writes.
+void count(std::atomic<uint64_t>& counter, uint64_t more = 1) {
+  counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_release);
+}
+
+// Ids of evicted lifecycles taken out of the index with each one that is added. A segment holds at
+// most 3 times as many records as another, so all are out before the next eviction.
+constexpr uint32_t kForgetPerAdd = 4;
+
+constexpr size_t kMinSegmentBytes = size_t{16} << 10, kMaxSegmentBytes = size_t{16} << 20;
+constexpr size_t kMaxBytes = size_t{16} << 30;
+
+}  // namespace
+
+Store::Division Store::divide(const Options& options) {
+  // What a segment costs beside itself: its pointers in the ring, and who owns it.
+  const size_t segment_bytes = options.segment_bytes + sizeof(std::atomic<Segment*>) +
+                               sizeof(std::unique_ptr<Segment>) + sizeof(uint32_t) +
+                               sizeof(Snapshot::Part);
+  const size_t per_segment = Segment::max_records(options.segment_bytes);
+  Division out;
+  for (size_t segments = options.max_bytes / segment_bytes; segments >= 4; --segments) {
+    const size_t fixed = sizeof(Store) + sizeof(SegmentRing) +
+                         Violations::bytes_for(options.max_violations) +
+                         IdIndex::bytes_for(segments * per_segment) +
+                         segments * (segment_bytes - options.segment_bytes);
+    if (fixed + segments * options.segment_bytes > options.max_bytes) continue;
+    const size_t spare =
+        options.spare_segments != 0 ? options.spare_segments : std::max<size_t>(segments / 8, 1);
+    if (segments < spare + 3) break;
+    out.segments = segments;
+    out.live = segments - spare - 1;  // one is on its way out of the index
+    out.index_records = segments * per_segment;
+    out.fixed_bytes = fixed;
+    break;
+  }
+  return out;
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Store::create(const Options& options) {
+  if (options.segment_bytes < kMinSegmentBytes || options.segment_bytes > kMaxSegmentBytes) {
+    return absl::InvalidArgumentError("the store's segments must be of 16 KiB to 16 MiB");
+  }
+  if (options.max_bytes > kMaxBytes || options.max_violations == 0 ||
+      options.max_violations > 1'000'000 || options.sizes.page == 0 ||
+      options.sizes.struct_page == 0) {
+    return absl::InvalidArgumentError("an option of the store is out of bounds");
+  }
+  const Division division = divide(options);
+  if (division.segments == 0 || division.segments >= kNone >> kIndexBits) {
+    return absl::InvalidArgumentError("the store's size does not fit that of its segments");
+  }
+  return std::unique_ptr<Store>(new Store(options, division));
+}
+
+Store::Store(const Options& options, const Division& division)
+    : options_(options),
+      division_(division),
+      ring_(std::make_shared<SegmentRing>(division.live)),
+      index_(division.index_records),
+      violations_(options.max_violations),
+      live_(division.live, kNone) {
+  ring_->owned.reserve(division.segments);
+  count(bytes_, division.fixed_bytes);
+  roll();
+}
+
+void Store::add(const Lifecycle& lifecycle) {
+  forget_retired(kForgetPerAdd);
+  if (!segment(open_).append(lifecycle)) {
+    if (!roll() || !segment(open_).append(lifecycle)) {
+      count(unstored_);
+      return;
+    }
+  }
+  index_.add(lifecycle.id, place_of(open_, segment(open_).count() - 1));
+  count(stored_);
+}
+
+void Store::note_return(const Return& entry_return) {
+  const auto part = [](uint32_t place) { return place & ((1u << kIndexBits) - 1); };
+  const uint64_t id = entry_return.lifecycle_id;
+  const uint32_t place = index_.find(id, [&](uint32_t candidate) {
+    return segment(candidate >> kIndexBits).record(part(candidate)).id() == id;
+  });
+  if (id == 0 || place == IdIndex::kNowhere || segment(place >> kIndexBits).retired()) {
+    count(unmatched_);
+    return;
+  }
+  segment(place >> kIndexBits).note_return(part(place), entry_return, options_.regret_ns);
+  count(joined_);
+}
+
+// The open segment is full: goes on with another one, in the place of the oldest if need be.
+// False: snapshots hold all that could be used.
+bool Store::roll() {
+  forget_retired(~uint32_t{0});
+  uint32_t owned = kNone;
+  if (!take_segment(owned)) return false;
+  if (newest_ - oldest_ + 1 == division_.live) evict_oldest();
+  const uint64_t first =
+      open_ == kNone ? 1 : segment(open_).first_sequence() + segment(open_).count();
+  if (open_ != kNone) segment(open_).seal();
+  open(owned, first);
+  return true;
+}
+
+void Store::open(uint32_t owned, uint64_t first_sequence) {
+  const uint64_t ordinal = ++newest_;
+  segment(owned).open(ordinal, first_sequence);
+  open_ = owned;
+  live_[ordinal % division_.live] = owned;
+  ring_->live[ordinal % division_.live].store(&segment(owned), std::memory_order_release);
+  ring_->newest.store(ordinal, std::memory_order_release);
+}
+
+// One that is evicted and held by nobody, or a new one while there are fewer than may be.
+bool Store::take_segment(uint32_t& owned) {
+  auto& all = ring_->owned;
+  for (uint32_t at = 0; at < all.size(); ++at) {
+    if (!all[at]->retired() || all[at]->pinned()) continue;
+    owned = at;
+    return true;
+  }
+  if (all.size() == division_.segments) return false;
+  all.push_back(std::make_unique<Segment>(options_.segment_bytes, options_.sizes));
+  count(bytes_, options_.segment_bytes);
+  owned = static_cast<uint32_t>(all.size() - 1);
+  return true;
+}
+
+void Store::evict_oldest() {
+  retired_ = live_[oldest_ % division_.live];
+  ++oldest_;
+  segment(retired_).retire();
+  retired_left_ = segment(retired_).count();
+  count(evicted_, retired_left_);
+}
+
+void Store::forget_retired(uint32_t most) {
+  for (uint32_t step = 0; step < most && retired_left_ > 0; ++step) {
+    --retired_left_;
+    index_.erase(segment(retired_).record(retired_left_).id(), place_of(retired_, retired_left_));
+  }
+}
+
+StoreStatus Store::status() const {
+  StoreStatus out;
+  // Evicted first: it must not seem to be more than were stored.
+  out.evicted = evicted_.load(std::memory_order_acquire);
+  const uint64_t stored = stored_.load(std::memory_order_acquire);
+  out.lifecycles = stored - out.evicted;
+  out.bytes = bytes_.load(std::memory_order_acquire);
+  out.max_bytes = options_.max_bytes;
+  out.unstored = unstored_.load(std::memory_order_acquire);
+  out.returns_joined = joined_.load(std::memory_order_acquire);
+  out.returns_unmatched = unmatched_.load(std::memory_order_acquire);
+  out.violations = violations_.total();
+  return out;
+}
+
+}  // namespace swaptrail::store
