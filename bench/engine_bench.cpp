@@ -103,7 +103,6 @@ void BM_lockstep(benchmark::State& state) {
   if (!simulate(simulation, stream).ok()) std::exit(1);
   LockstepOptions options;
   options.features = simulation.features;
-  options.visible_kinds = ~uint64_t{0};
   uint64_t events = 0, steps = 0;
   for (auto _ : state) {
     CountingSink findings;

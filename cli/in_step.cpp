@@ -43,7 +43,6 @@ absl::StatusOr<engine::LockstepOptions> lockstep_options(const RecordingHeader& 
   const ReconstructorOptions& reconstruction = header.reconstruction;
   engine::LockstepOptions options;
   options.features = *features;
-  options.visible_kinds = reconstruction.visible_kinds;
   options.start_ns = reconstruction.start_ns;
   options.may_miss_silently = reconstruction.may_miss_silently;
   options.cpus = header.cpus;

@@ -9,6 +9,18 @@
 #include "engine/observed_pass.h"
 
 namespace swaptrail::engine {
+namespace {
+
+// The folio had left the swap cache before this event of its pass.
+bool left_before(const std::vector<Event>& events, const Event& stranger) {
+  for (const Event& event : events) {
+    if (&event == &stranger) return false;
+    if (event.kind == SWAPTRAIL_CACHE_DELETED) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 const Lockstep::Impl::Step Lockstep::Impl::kSteps[SWAPTRAIL_KIND_END] = {
     &Impl::ignore,           &Impl::on_reclaim_begin, &Impl::on_reclaim_end,
@@ -298,17 +310,6 @@ void Lockstep::Impl::run_pass(Batch& batch, FolioRecord& record, const std::vect
     if (event.kind == SWAPTRAIL_SLOT_FREED) free_slots(event, false);
   }
 }
-
-namespace {
-// It had left the cache before.
-bool left_before(const std::vector<Event>& events, const Event& stranger) {
-  for (const Event& event : events) {
-    if (&event == &stranger) return false;
-    if (event.kind == SWAPTRAIL_CACHE_DELETED) return true;
-  }
-  return false;
-}
-}  // namespace
 
 // Others that freed or read its slot meanwhile. Just before REMOVED they may: it is told when
 // __remove_mapping returns. Earlier the folio is in the swap cache.

@@ -72,7 +72,6 @@ std::string_view taken_name(Taken taken);
 
 struct LockstepOptions {
   Features features;
-  uint64_t visible_kinds = 0;      // bit (1 << kind): there is a hook for it
   uint64_t start_ns = 0;           // when the last hook was attached
   bool may_miss_silently = false;  // events may be missing without a loss (kprobes inside kprobes)
   uint32_t cpus = 1;

@@ -188,7 +188,6 @@ absl::StatusOr<engine::LockstepOptions> options_for(const Original& original) {
   if (!features.ok()) return features.status();
   engine::LockstepOptions options;
   options.features = *features;
-  options.visible_kinds = header.reconstruction.visible_kinds;
   options.start_ns = header.reconstruction.start_ns;
   options.may_miss_silently = header.reconstruction.may_miss_silently;
   options.cpus = header.cpus;

@@ -132,7 +132,6 @@ Validated validate(const Story& story, std::string_view kernel = "6.12",
   Kept kept;
   LockstepOptions options;
   options.features = *features_named(kernel);
-  options.visible_kinds = kAllKinds;
   options.cpus = 2;
   Lockstep lockstep(options, kept);
   ReconstructorOptions reconstruction;
@@ -366,7 +365,6 @@ TEST(Lockstep, SamplesWholeFolios) {
   Kept kept;
   LockstepOptions options;
   options.features = *features_named("6.12");
-  options.visible_kinds = kAllKinds;
   options.sample = 4;
   Lockstep lockstep(options, kept);
   for (size_t i = 0; i < story.events.size(); ++i) {
