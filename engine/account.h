@@ -33,7 +33,6 @@ struct Account {
   bool refaulted = false;  // somebody got it back before it was freed
   bool split = false;
   bool piece = false;   // of a folio that was split: its mappings are those of the whole
-  bool closed = false;  // the model is done with it
   bool unsure = false;  // a loss may hide a part, or a finding was told already
 
   bool began() const { return begin_ns != 0; }

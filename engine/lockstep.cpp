@@ -111,6 +111,8 @@ void Lockstep::Impl::finish(uint64_t now_ns) {
     end.time_ns = now_ns_;
     find(FindingKind::kLoss, Rule::kSequenceGap, end, "");
   }
+  finished_ = true;
+  tell_held();
   tell_strays();
   tell_untold();
 }
@@ -124,6 +126,7 @@ void Lockstep::Impl::on_reclaim_begin(const Event& event) {
     return;
   }
   leave_reclaim(event);
+  drop_oldest_batch();
   std::unique_ptr<Batch>& batch = batches_[event.tid];
   batch = std::make_unique<Batch>();
   batch->begin_ns = event.batch_ns;
@@ -190,7 +193,17 @@ void Lockstep::Impl::check_batch(const Event& event) {
   batch_of(event);
 }
 
+// Where the end of a batch was lost and its thread never came again.
+void Lockstep::Impl::drop_oldest_batch() {
+  if (batches_.size() < kMaxThreads) return;
+  const auto oldest = std::min_element(
+      batches_.begin(), batches_.end(),
+      [](const auto& a, const auto& b) { return a.second->begin_ns < b.second->begin_ns; });
+  end_batch(*oldest->second);
+}
+
 Batch& Lockstep::Impl::batch_of(const Event& event) {
+  if (!batches_.contains(event.tid)) drop_oldest_batch();
   std::unique_ptr<Batch>& batch = batches_[event.tid];
   if (batch == nullptr) {
     if (!hidden(event.batch_ns)) find(FindingKind::kLoss, Rule::kBatchNotBegun, event, "");
@@ -283,13 +296,14 @@ void Lockstep::Impl::close_pass(Batch& batch) {
   batch.folio = 0;
   batch.last_kind = 0;
   if (batch.events.empty()) return;
-  const std::vector<Event> events = std::exchange(batch.events, {});
-  FolioRecord* record = enter(events.front(), batch);
+  running_.clear();
+  running_.swap(batch.events);
+  FolioRecord* record = enter(running_.front(), batch);
   if (record == nullptr) {
     ++counters.folios_full;
   } else {
     ++counters.passes;
-    run_pass(batch, *record, events);
+    run_pass(batch, *record, running_);
   }
   const std::vector<Lifecycle> lifecycles = std::exchange(batch.lifecycles, {});
   for (const Lifecycle& lifecycle : lifecycles) match(lifecycle);
@@ -332,6 +346,14 @@ void Lockstep::Impl::judge_strangers(const Batch& batch, FolioRecord& record,
        *stranger, describe(record), &record);
 }
 
+// The open pass of this folio, or null.
+Batch* Lockstep::Impl::pass_on(uint64_t folio) {
+  for (auto& [tid, batch] : batches_) {
+    if (batch->folio == folio && batch->followed) return batch.get();
+  }
+  return nullptr;
+}
+
 // The open pass whose folio has this slot, or null.
 Batch* Lockstep::Impl::pass_of(uint64_t entry, uint32_t nr_pages) {
   for (auto& [tid, batch] : batches_) {
@@ -349,9 +371,8 @@ void Lockstep::Impl::on_completed(const Event& event) {
   if (!sampled(event.folio)) return;
   FolioRecord* record = record_of(event);
   if (record != nullptr && !record->in_pass) return apply(*record, event);
-  for (auto& [tid, batch] : batches_) {
-    if (batch->folio != event.folio || !batch->followed) continue;
-    batch->events.push_back(event);
+  if (Batch* pass = pass_on(event.folio)) {
+    pass->events.push_back(event);
     return;
   }
   if (record == nullptr && !hidden(event.time_ns - 1) && is_slot(event.entry)) {
@@ -366,9 +387,8 @@ void Lockstep::Impl::on_completed(const Event& event) {
 void Lockstep::Impl::on_cache_deleted(const Event& event) {
   check_batch(event);
   if (!sampled(event.folio)) return uncache_slots(event.entry, event.nr_pages, event.folio);
-  for (auto& [tid, batch] : batches_) {
-    if (batch->folio != event.folio || !batch->followed) continue;
-    batch->events.push_back(event);
+  if (Batch* pass = pass_on(event.folio)) {
+    pass->events.push_back(event);
     return;
   }
   FolioRecord* record = record_of(event);
@@ -378,9 +398,7 @@ void Lockstep::Impl::on_cache_deleted(const Event& event) {
 }
 
 void Lockstep::Impl::on_split(const Event& event) {
-  for (auto& [tid, batch] : batches_) {
-    if (batch->folio == event.folio) close_pass(*batch);
-  }
+  if (Batch* pass = pass_on(event.folio)) close_pass(*pass);
   apply_split(event);
 }
 

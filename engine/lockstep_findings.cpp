@@ -43,7 +43,7 @@ void Lockstep::Impl::tell(Finding finding) {
   const bool of_stream = finding.rule == Rule::kSequenceGap ||
                          finding.rule == Rule::kSequenceRepeated ||
                          finding.rule == Rule::kTimeBackwards || finding.rule == Rule::kBadEvent;
-  if (stream_.waiting() != 0 && !of_stream) {
+  if (stream_.waiting() != 0 && !of_stream && !finished_) {
     if (held_.size() < options_.max_findings) held_.push_back(std::move(finding));
     return;
   }
@@ -81,9 +81,8 @@ std::string Lockstep::Impl::describe(const FolioRecord& record) const {
 
 void Lockstep::Impl::on_lifecycle(const Lifecycle& lifecycle) {
   if (!sampled(lifecycle.folio)) return;
-  for (auto& [tid, batch] : batches_) {
-    if (batch->folio != lifecycle.folio || !batch->followed) continue;
-    batch->lifecycles.push_back(lifecycle);
+  if (Batch* pass = pass_on(lifecycle.folio)) {
+    pass->lifecycles.push_back(lifecycle);
     return;
   }
   match(lifecycle);
@@ -100,8 +99,8 @@ void Lockstep::Impl::match(const Lifecycle& lifecycle) {
     live->second.account = Account{};
     return;
   }
-  const bool sure =
-      lifecycle.complete() && !lifecycle.overlapped_loss && !hidden(lifecycle.at(Stage::kIsolated));
+  const bool sure = lifecycle.complete() && !lifecycle.overlapped_loss &&
+                    !hidden(lifecycle.at(Stage::kIsolated)) && counters.folios_full == 0;
   if (!sure || lifecycle.outcome == Outcome::kUnknown) {
     ++counters.not_compared;
     return;
@@ -125,6 +124,7 @@ bool Lockstep::Impl::match_closed(const Lifecycle& lifecycle) {
   if (same == accounts.end()) return false;
   judge(*same, lifecycle);
   accounts.erase(same);
+  --closed_count_;
   if (accounts.empty()) closed_.erase(closed);
   return true;
 }

@@ -231,9 +231,13 @@ void Lockstep::Impl::begin_account(FolioRecord& record, const Event& first) {
 void Lockstep::Impl::close_account(FolioRecord& record) {
   Account& account = record.account;
   if (account.began()) {
-    account.closed = true;
     account.unsure |= loss_until_ns_ > account.begin_ns;
-    closed_[account.folio].push_back(account);
+    if (closed_count_ < options_.max_folios) {
+      closed_[account.folio].push_back(account);
+      ++closed_count_;
+    } else {
+      ++counters.folios_full;
+    }
   }
   account = Account{};
 }
@@ -274,6 +278,20 @@ void Lockstep::Impl::apply(FolioRecord& record, const Event& event) {
   }
 }
 
+// What an event that is no step tells of its folio, which has the state `more` then.
+void Lockstep::Impl::check_told(FolioRecord& record, const Event& event, uint16_t more) {
+  Rule rule = Rule::kCount;
+  if (event.entry != record.model.entry) {
+    rule = Rule::kEntryChanged;
+  } else if (event.nr_pages != record.model.nr_pages) {
+    rule = Rule::kPagesChanged;
+  } else if (!told_state(record, event, more)) {
+    rule = Rule::kStateWrong;
+  }
+  if (rule == Rule::kCount) return;
+  find(FindingKind::kViolation, rule, event, describe(record), &record);
+}
+
 void Lockstep::Impl::apply_completed(FolioRecord& record, const Event& event) {
   take(Taken::kCompletion);
   Folio& folio = record.model;
@@ -281,12 +299,8 @@ void Lockstep::Impl::apply_completed(FolioRecord& record, const Event& event) {
   const bool came_late = record.lost_completion && !hidden(record.last_ns);  // so it was not lost
   if (!folio.writeback && (sure || came_late)) {
     find(FindingKind::kViolation, Rule::kCompletedWithoutWrite, event, describe(record), &record);
-  } else if (event.entry != folio.entry && sure) {
-    find(FindingKind::kViolation, Rule::kEntryChanged, event, describe(record), &record);
-  } else if (event.nr_pages != folio.nr_pages && sure) {
-    find(FindingKind::kViolation, Rule::kPagesChanged, event, describe(record), &record);
-  } else if (sure && !told_state(record, event, SWAPTRAIL_STATE_WRITEBACK)) {
-    find(FindingKind::kViolation, Rule::kStateWrong, event, describe(record), &record);
+  } else if (sure) {
+    check_told(record, event, SWAPTRAIL_STATE_WRITEBACK);
   }
   remember(record, event);
   folio.writeback = false;
@@ -308,12 +322,8 @@ void Lockstep::Impl::apply_left(FolioRecord& record, const Event& event) {
   const bool sure = !hidden(record.last_ns) && !record.lost_track;
   if (folio.writeback && sure) {
     find(FindingKind::kLoss, Rule::kCompletionLost, event, describe(record), &record);
-  } else if (event.entry != folio.entry && sure) {
-    find(FindingKind::kViolation, Rule::kEntryChanged, event, describe(record), &record);
-  } else if (event.nr_pages != folio.nr_pages && sure) {
-    find(FindingKind::kViolation, Rule::kPagesChanged, event, describe(record), &record);
-  } else if (sure && !told_state(record, event, 0)) {
-    find(FindingKind::kViolation, Rule::kStateWrong, event, describe(record), &record);
+  } else if (sure) {
+    check_told(record, event, 0);
   }
   uncache_slots(event.entry, pages_of(event), event.folio);
   record.account.left_ns = event.time_ns;

@@ -55,6 +55,8 @@ class Lockstep::Impl {
   bool is_of_other_thread(const Event& event) const;
   void judge_strangers(const Batch& batch, FolioRecord& record, const std::vector<Event>& events,
                        const PassEnd& end);
+  void drop_oldest_batch();
+  Batch* pass_on(uint64_t folio);
   Batch* pass_of(uint64_t entry, uint32_t nr_pages);
   void outside(const Event& event);
   void foreign_write(const Event& event);
@@ -67,6 +69,7 @@ class Lockstep::Impl {
   void orphan(FolioRecord& record);
   void forget(FolioRecord& record);
   void apply(FolioRecord& record, const Event& event);
+  void check_told(FolioRecord& record, const Event& event, uint16_t more);
   void apply_completed(FolioRecord& record, const Event& event);
   void apply_left(FolioRecord& record, const Event& event);
   void apply_split(const Event& event);
@@ -129,6 +132,9 @@ class Lockstep::Impl {
   absl::flat_hash_map<uint64_t, SlotRecord> slots_;                // by entry
   // Accounts that the model has closed, and trace/ not yet; by folio, in order.
   absl::flat_hash_map<uint64_t, std::deque<Account>> closed_;
+  size_t closed_count_ = 0;     // of accounts; at most max_folios
+  std::vector<Event> running_;  // the pass that is being looked at
+  bool finished_ = false;
   // Folios that left the cache: a fault that began before may still tell that it was that.
   absl::flat_hash_map<uint64_t, uint64_t> leaving_;           // entry of a page -> folio
   absl::flat_hash_map<uint32_t, uint64_t> ended_;             // by thread: its last batch

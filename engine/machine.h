@@ -74,7 +74,7 @@ class Machine final : private World {
   bool zero_filled(Folio& folio) override;
   bool zswap_stores(Folio& folio) override;
   bool zswap_only(Folio&) override { return false; }
-  DeviceAnswer device_write(Folio& folio) override;
+  void device_write(Folio& folio) override;
   bool relock(Folio& folio) override;
   bool freeze(Folio& folio) override;
   void tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override;

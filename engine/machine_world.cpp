@@ -229,7 +229,7 @@ bool Machine::zswap_stores(Folio& folio) {
   return true;
 }
 
-DeviceAnswer Machine::device_write(Folio& folio) {
+void Machine::device_write(Folio& folio) {
   const uint32_t head = FrameTable::of(folio);
   AreaRun& area = area_of(folio.entry);
   Flight flight;
@@ -244,20 +244,19 @@ DeviceAnswer Machine::device_write(Folio& folio) {
   if (area.options.device == Device::kSynchronous) {
     flight.cpu = cpu_;
     complete(flight);
-    return flight.failed ? DeviceAnswer::kFailed : DeviceAnswer::kDone;
+    return;
   }
   if (features_.queued_writes) {
     cpus_[cpu_].queued.push_back(flight);
     if (cpus_[cpu_].queued.size() >= kQueuedFolios) submit_queued(cpu_);
-    return DeviceAnswer::kQueued;
+    return;
   }
   if (below(random_, kDoneAtOnce) != 0) {
     submit(flight);
-    return DeviceAnswer::kQueued;
+    return;
   }
   flight.cpu = static_cast<uint32_t>(below(random_, options_.cpus));
   complete(flight);
-  return flight.failed ? DeviceAnswer::kFailed : DeviceAnswer::kDone;
 }
 
 void Machine::submit(Flight flight) {

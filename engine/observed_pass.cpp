@@ -261,7 +261,7 @@ bool ObservedPass::zswap_only(Folio&) {
   return refused;
 }
 
-DeviceAnswer ObservedPass::device_write(Folio& folio) {
+void ObservedPass::device_write(Folio& folio) {
   folio.writeback = true;
   const Event* next = peek(false);
   const bool refused =
@@ -275,7 +275,6 @@ DeviceAnswer ObservedPass::device_write(Folio& folio) {
     folio.writeback = true;
   }
   peek();  // applies a completion that comes before the end
-  return folio.writeback ? DeviceAnswer::kQueued : DeviceAnswer::kDone;
 }
 
 bool ObservedPass::relock(Folio&) { return peek() != nullptr; }

@@ -35,7 +35,7 @@ class ObservedPass : public World {
   bool zero_filled(Folio& folio) override;
   bool zswap_stores(Folio& folio) override;
   bool zswap_only(Folio& folio) override;
-  DeviceAnswer device_write(Folio& folio) override;
+  void device_write(Folio& folio) override;
   bool relock(Folio& folio) override;
   bool freeze(Folio& folio) override;
   void tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override;

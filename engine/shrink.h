@@ -83,9 +83,6 @@ struct UnmapAnswer {
   bool dirty = false;         // some were dirty: the folio is now
 };
 
-// What the device did before swap_writepage returned.
-enum class DeviceAnswer : uint8_t { kQueued, kDone, kFailed };
-
 // Where the decisions come from that are not in the folio. Called in the order of the kernel's program;
 // the folio has the state of that moment. An answer may change the folio where it says so.
 class World {
@@ -107,9 +104,9 @@ class World {
   virtual bool zero_filled(Folio& folio) = 0;      // is_folio_zero_filled
   virtual bool zswap_stores(Folio& folio) = 0;     // zswap_store; tells ZSWAP_STORED itself if true
   virtual bool zswap_only(Folio& folio) = 0;       // mem_cgroup_zswap_writeback_enabled is false
-  virtual DeviceAnswer device_write(Folio& folio) = 0;  // __swap_writepage; sets and ends writeback
-  virtual bool relock(Folio& folio) = 0;                // after the write
-  virtual bool freeze(Folio& folio) = 0;                // __remove_mapping: folio_ref_freeze
+  virtual void device_write(Folio& folio) = 0;     // __swap_writepage; sets and ends writeback
+  virtual bool relock(Folio& folio) = 0;           // after the write
+  virtual bool freeze(Folio& folio) = 0;           // __remove_mapping: folio_ref_freeze
   // ---- what a hook sees, in order. `result` and `backend` as in bpf/event.h.
   virtual void tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) = 0;
   // ---- effects

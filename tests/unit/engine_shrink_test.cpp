@@ -47,10 +47,9 @@ class FakeWorld : public World {
   bool zero_filled(Folio&) override { return is_zero; }
   bool zswap_stores(Folio&) override { return zswap; }
   bool zswap_only(Folio&) override { return only_zswap; }
-  DeviceAnswer device_write(Folio& folio) override {
+  void device_write(Folio& folio) override {
     folio.writeback = !completes;
     folio.dirty = dirtied_in_write;
-    return completes ? DeviceAnswer::kDone : DeviceAnswer::kQueued;
   }
   bool relock(Folio&) override { return relocks; }
   bool freeze(Folio&) override { return freezes; }
