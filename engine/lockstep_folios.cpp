@@ -7,8 +7,6 @@
 namespace swaptrail::engine {
 namespace {
 
-uint32_t pages_of(const Event& event) { return std::max<uint16_t>(1, event.nr_pages); }
-
 bool was_removed(const Event& event) {
   return event.kind == SWAPTRAIL_REMOVED && event.result == 1;
 }

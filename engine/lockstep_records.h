@@ -2,6 +2,7 @@
 #ifndef SWAPTRAIL_ENGINE_LOCKSTEP_RECORDS_H_
 #define SWAPTRAIL_ENGINE_LOCKSTEP_RECORDS_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,9 @@
 namespace swaptrail::engine {
 
 using Event = swaptrail_event;
+
+// Base pages of its folio, or slots.
+inline uint32_t pages_of(const Event& event) { return std::max<uint16_t>(1, event.nr_pages); }
 
 inline constexpr size_t kMaxThreads = 1 << 16;  // remembered at once; more and all are forgotten
 inline constexpr uint64_t kElsewhere = 1;       // a folio in the cache whose address is not known

@@ -10,8 +10,6 @@ namespace {
 // vm_fault_t, include/linux/mm_types.h: OOM, SIGBUS, HWPOISON, SIGSEGV, RETRY.
 constexpr uint32_t kFaultNotDone = 0x1 | 0x2 | 0x10 | 0x40 | 0x400;
 
-uint32_t pages_of(const Event& event) { return std::max<uint16_t>(1, event.nr_pages); }
-
 uint64_t fault_begin_ns(const Event& event) {
   return event.time_ns - std::min<uint64_t>(event.time_ns, event.u.map.value);
 }
