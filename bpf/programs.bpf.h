@@ -26,7 +26,7 @@ EXIT_PROGRAM(slot_allocated_zero_n1, 1, on_slot_allocated((const void *)arg(0), 
 EXIT_PROGRAM(slot_allocated_zero_n2, 2, on_slot_allocated((const void *)arg(0), (int)ret))
 EXIT_PROGRAM(slot_allocated_true_n1, 1, on_slot_allocated((const void *)arg(0), (ret & 0xff) ? 0 : -1))
 
-ENTRY_PROGRAM(unmap_one_begin, on_unmap_one_begin((const struct vm_area_struct *)arg(1), arg(3)))
+ENTRY_PROGRAM(unmap_one_begin, on_unmap_one_begin((const void *)arg(0), (const struct vm_area_struct *)arg(1), arg(3)))
 EXIT_PROGRAM(unmap_one_end_n4, 4,
 	     on_unmap_one_end((const void *)arg(0), (const struct vm_area_struct *)arg(1), arg(2), arg(3), ret & 0xff))
 ENTRY_PROGRAM(rss_changed, on_rss_changed((const void *)arg(0), (int)arg(1)))

@@ -20,14 +20,16 @@ struct batch {
 	__u64 begin_ns;
 	__u64 nr_scanned; /* sc->nr_scanned at the begin */
 	__u64 mm;         /* being unmapped from */
-	__u64 writing;    /* folio inside swap_writepage */
-	__u64 removing;   /* folio inside __remove_mapping */
+	__u64 unmapping;  /* the folio, and where: see on_unmap_one_end() */
+	__u64 unmapping_vma;
+	__u64 writing;  /* folio inside swap_writepage */
+	__u64 removing; /* folio inside __remove_mapping */
 	__u64 removing_entry;
+	__u64 still_mapped; /* folio of which a mapping stayed */
 	__u32 ptes;
 	__u8 origin;
-	__u8 backend;      /* of `writing` */
-	__u8 slot_gone;    /* `writing` left the swap cache inside swap_writepage */
-	__u8 unmap_failed; /* a mapping of the folio being unmapped stayed */
+	__u8 backend;   /* of `writing` */
+	__u8 slot_gone; /* `writing` left the swap cache inside swap_writepage */
 };
 
 struct {
@@ -278,7 +280,7 @@ static __always_inline bool is_swap_out(__u64 ttu_flags)
 	return ttu_flags & TTU_BATCH_FLUSH;
 }
 
-static __always_inline void on_unmap_one_begin(const struct vm_area_struct *vma, __u64 ttu_flags)
+static __always_inline void on_unmap_one_begin(const void *folio, const struct vm_area_struct *vma, __u64 ttu_flags)
 {
 	struct batch *batch;
 
@@ -288,6 +290,8 @@ static __always_inline void on_unmap_one_begin(const struct vm_area_struct *vma,
 	if (!batch)
 		return;
 	batch->mm = (__u64)READ1(vma, vm_mm);
+	batch->unmapping = (__u64)folio;
+	batch->unmapping_vma = (__u64)vma;
 	batch->ptes = 0;
 }
 
@@ -315,28 +319,32 @@ static __always_inline void on_unmap_one_end(const void *folio, const struct vm_
 	struct batch *batch;
 	struct swaptrail_event *e;
 	__u64 flags, page;
+	__u32 ptes;
 
 	if (!is_swap_out(ttu_flags))
 		return;
 	batch = current_batch();
 	if (!batch)
 		return;
+	/* the kernel may have skipped the run at its begin, or those at the end of others before it */
+	ptes = batch->unmapping == (__u64)folio && batch->unmapping_vma == (__u64)vma ? batch->ptes : 0;
 	batch->mm = 0;
+	batch->unmapping = 0;
 	flags = folio_flags(folio);
 	if (!PAGE_FLAG(flags, swapbacked))
 		return; /* a file page */
 	if (!go_on)
-		batch->unmap_failed = 1;
-	if (!batch->ptes)
+		batch->still_mapped = (__u64)folio;
+	if (!ptes)
 		return;
-	count_pages(SWAPTRAIL_UNMAPPED_ONE, go_on, batch->ptes);
+	count_pages(SWAPTRAIL_UNMAPPED_ONE, go_on, ptes);
 	e = begin_folio_event(SWAPTRAIL_UNMAPPED_ONE, folio, flags, folio_pages(folio, flags), batch);
 	if (!e)
 		return;
 	e->result = go_on;
 	e->u.map.address = address;
 	e->u.map.value = folio_cgroup(folio);
-	e->u.map.ptes = batch->ptes;
+	e->u.map.ptes = ptes;
 	/* the VMA can begin in the middle of a large folio (mm/internal.h vma_address) */
 	page = ((address - READ1(vma, vm_start)) >> page_shift) + READ1(vma, vm_pgoff);
 	if (!(e->state & SWAPTRAIL_STATE_KSM))
@@ -363,8 +371,8 @@ static __always_inline void on_unmapped(const void *folio, __u64 ttu_flags)
 	pages = folio_pages(folio, flags);
 	mapped = folio_mapped(folio, flags);
 	if (mapped < 0)
-		mapped = batch->unmap_failed;
-	batch->unmap_failed = 0;
+		mapped = batch->still_mapped == (__u64)folio;
+	batch->still_mapped = 0;
 	count_pages(SWAPTRAIL_UNMAPPED, !mapped, pages);
 	e = begin_folio_event(SWAPTRAIL_UNMAPPED, folio, flags, pages, batch);
 	if (!e)
@@ -433,13 +441,19 @@ static __always_inline void on_write_issued(const void *folio)
 		end_event(e);
 }
 
-/* Where swap_writepage put it: what was called inside, or, by elimination, the zero map. */
-static __always_inline __u8 backend_of(const struct batch *batch, const void *folio, int result)
+/*
+ * Where swap_writepage put it: what was called inside, or, by elimination, the
+ * zero map. Only what goes to a device is under writeback by now: so it is seen
+ * even if the kernel skipped the program that would have told (docs/ARCHITECTURE.md, Loss).
+ */
+static __always_inline __u8 backend_of(const struct batch *batch, const void *folio, __u64 flags, int result)
 {
 	if (!batch || batch->writing != (__u64)folio)
 		return SWAPTRAIL_BACKEND_UNKNOWN;
 	if (batch->backend != SWAPTRAIL_BACKEND_NONE || result || batch->slot_gone)
 		return batch->backend;
+	if (PAGE_FLAG(flags, writeback))
+		return SWAPTRAIL_BACKEND_DEVICE;
 	if (!tells_backend)
 		return SWAPTRAIL_BACKEND_UNKNOWN;
 	return records_zero_folios() ? SWAPTRAIL_BACKEND_ZERO : SWAPTRAIL_BACKEND_NONE;
@@ -449,8 +463,8 @@ static __always_inline void on_write_end(const void *folio, int result)
 {
 	struct batch *batch = current_batch();
 	struct swaptrail_totals *t = this_totals();
-	__u8 backend = backend_of(batch, folio, result);
 	__u64 flags = folio_flags(folio);
+	__u8 backend = backend_of(batch, folio, flags, result);
 	__u16 pages = folio_pages(folio, flags);
 	struct swaptrail_event *e;
 
@@ -585,8 +599,11 @@ static __always_inline void on_fault_begin(const struct vm_fault *vmf)
 	struct task_struct *owner;
 	__u32 tid = current_tid();
 
-	if (!entry)
+	if (!entry) {
+		/* what a fault left whose end the kernel skipped is not this one's */
+		bpf_map_delete_elem(&faults, &tid);
 		return;
+	}
 	fault.begin_ns = bpf_ktime_get_ns();
 	fault.entry = entry;
 	fault.address = READ1(vmf, address);

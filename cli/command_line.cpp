@@ -1,22 +1,37 @@
 #include "cli/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <string>
 
+#include "absl/strings/str_format.h"
 #include "cli/complaint.h"
 #include "cli/describe.h"
 #include "cli/doctor.h"
 #include "cli/export.h"
+#include "cli/online/commands.h"
+#include "cli/online/self_description.h"
 #include "cli/replay.h"
 #include "cli/rework.h"
 #include "cli/simulate.h"
 #include "cli/validate.h"
 
 namespace swaptrail {
+namespace {
+
+// Each code of each command, a line each.
+std::string all_exit_codes() {
+  std::string lines = "Exit codes:\n";
+  for (const ExitCodeMeaning& row : kExitCodeTable)
+    lines += absl::StrFormat("  %2d  %s\n", static_cast<int>(row.code), row.meaning);
+  return lines;
+}
+
+}  // namespace
 
 int run_command_line(int argc, const char* const* argv) {
-  CLI::App app{"Asks what swaptraild sees, and reads what it has recorded."};
+  CLI::App app{"Asks what swaptraild sees, and reads what it has recorded.", "swaptrail"};
   app.set_version_flag("--version", "swaptrail " SWAPTRAIL_VERSION);
-  app.footer("See swaptrail COMMAND --help for options, exit codes and examples.");
+  app.footer("See swaptrail COMMAND --help for options and examples.\n" + all_exit_codes());
   app.require_subcommand(1);
   int code = kDone;
   add_doctor(app, code);
@@ -26,6 +41,9 @@ int run_command_line(int argc, const char* const* argv) {
   add_export(app, code);
   add_validate(app, code);
   add_simulate(app, code);
+  for (CLI::App* command : app.get_subcommands({})) command->group("Host and recordings");
+  online::add_online_commands(app, code);
+  online::add_self_description(app, code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -25,6 +25,16 @@ const char* advice(absl::StatusCode code) {
 
 }  // namespace
 
+std::string exit_codes(std::initializer_list<CommandExit> codes) {
+  std::string line = "Exit codes:";
+  for (const CommandExit code : codes) {
+    absl::StrAppend(&line, line.back() == ':' ? " " : "; ", static_cast<int>(code));
+    for (const ExitCodeMeaning& row : kExitCodeTable)
+      if (row.code == code) absl::StrAppend(&line, " ", row.meaning);
+  }
+  return line + ".";
+}
+
 int complain(CommandExit code, std::string_view what, std::string_view what_to_do) {
   const std::string line = printable(what) + "; " + printable(what_to_do);
   std::fprintf(stderr, "swaptrail: %s\n", line.c_str());

@@ -272,7 +272,10 @@ void PerfettoExporter::on_violation(const Violation& violation) {
 }
 
 void PerfettoExporter::on_loss(const Loss& loss) {
-  instant(absl::StrCat("loss of ", loss.count, " events on CPU ", loss.cpu), loss.to_ns);
+  instant(loss.is_of_runs()
+              ? absl::StrCat("loss of ", loss.count, " program runs that the kernel skipped")
+              : absl::StrCat("loss of ", loss.count, " events on CPU ", loss.cpu),
+          loss.to_ns);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdarg>
@@ -57,6 +58,14 @@ uint64_t missed_by_kprobe(int link) {
   return info.type == kPerfEventLink && kprobe && size >= sizeof(info) ? info.missed : 0;
 }
 
+// The kernel's own counts; zeros if it does not tell.
+bpf_prog_info info_of(const bpf_program* program) {
+  bpf_prog_info info{};
+  uint32_t size = sizeof(info);
+  if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) return {};
+  return info;
+}
+
 absl::Status libbpf_status(int error, const std::string& what) {
   const std::string text = absl::StrCat(what, ": ", std::strerror(error));
   if (error == EPERM || error == EACCES) return absl::PermissionDeniedError(text);
@@ -82,6 +91,18 @@ absl::StatusOr<BpfObject> BpfObject::open(absl::string_view name, const void* im
 }
 
 BpfObject::~BpfObject() { detach(); }
+
+void BpfObject::StatisticsOff::operator()(int* fd) const {
+  close(*fd);
+  delete fd;
+}
+
+absl::Status BpfObject::count_runs() {
+  const int fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+  if (fd < 0) return libbpf_status(errno, "can't switch on the kernel's statistics of programs");
+  statistics_.reset(new int(fd));
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::pair<uint8_t*, uint32_t>> BpfObject::find_constant(
     absl::string_view constant) const {
@@ -163,14 +184,17 @@ absl::Status BpfObject::attach(const std::string& program, Attachment attachment
   }
   if (link == nullptr)
     return libbpf_status(errno, absl::StrCat("can't attach ", program, " to ", target));
-  links_.push_back(link);
-  attached_.push_back(found);
+  attached_.push_back({found, link, attachment, target, 0});
   return absl::OkStatus();
 }
 
 void BpfObject::detach() {
-  for (bpf_link* link : links_) bpf_link__destroy(link);
-  links_.clear();
+  for (Attached& one : attached_) {
+    if (one.link == nullptr) continue;
+    one.missed_before_detach = missed(one);
+    bpf_link__destroy(one.link);
+    one.link = nullptr;
+  }
 }
 
 bpf_map* BpfObject::map(const char* name) const {
@@ -182,15 +206,27 @@ bpf_map* BpfObject::map(const char* name) const {
   return nullptr;
 }
 
+uint64_t BpfObject::missed(const Attached& one) {
+  const bool kprobe =
+      one.attachment == Attachment::kKprobe || one.attachment == Attachment::kKretprobe;
+  if (one.link == nullptr || !kprobe) return one.missed_before_detach;
+  return missed_by_kprobe(bpf_link__fd(one.link));
+}
+
+std::vector<BpfObject::Runs> BpfObject::program_runs() const {
+  std::vector<Runs> all;
+  all.reserve(attached_.size());
+  for (const Attached& one : attached_) {
+    const bpf_prog_info info = info_of(one.program);
+    all.push_back({bpf_program__name(one.program), one.target, info.run_cnt, info.run_time_ns,
+                   info.recursion_misses + missed(one)});
+  }
+  return all;
+}
+
 uint64_t BpfObject::skipped_runs() const {
   uint64_t sum = 0;
-  for (bpf_program* program : attached_) {
-    bpf_prog_info info{};
-    uint32_t size = sizeof(info);
-    if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
-      sum += info.recursion_misses;
-  }
-  for (const bpf_link* link : links_) sum += missed_by_kprobe(bpf_link__fd(link));
+  for (const Attached& one : attached_) sum += info_of(one.program).recursion_misses + missed(one);
   return sum;
 }
 

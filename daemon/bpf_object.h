@@ -52,28 +52,54 @@ class BpfObject {
 
   // After load(). Errors: Internal with errno's text.
   absl::Status attach(const std::string& program, Attachment attachment, const std::string& target);
-  // Detaches everything; programs that are running finish. Maps stay.
+  // Detaches everything; programs that are running finish. Maps stay, and so do the counts of runs.
   void detach();
 
   // nullptr if there is none of that name.
   bpf_map* map(const char* name) const;
 
-  // Runs that the kernel skipped, of all attached programs: because the program was already running
-  // on that CPU (bpf_prog_info.recursion_misses, 5.12 and later), or, for kprobes, because any
-  // kprobe was (bpf_link_info, 6.7 and later). Older kernels skip those without a word.
+  // From now on, until the destructor, the kernel counts the runs and the time of all programs of the
+  // host: two clock reads a run. Errors: PermissionDenied (CAP_SYS_ADMIN), Internal (before 5.8).
+  absl::Status count_runs();
+
+  // What the kernel counted of a program since it was attached.
+  struct Runs {
+    std::string program;
+    std::string target;   // kernel function or tracepoint
+    uint64_t runs = 0;    // run_cnt and
+    uint64_t run_ns = 0;  // run_time_ns of bpf_prog_info: 0 while BPF statistics are off
+    uint64_t skipped = 0;
+  };
+  // Of each program that was attached, in that order. Skipped are runs that the kernel left out:
+  // because the program was already running on that CPU (recursion_misses, 5.12 and later), or, for
+  // kprobes, because any kprobe was (bpf_link_info, 6.7 and later). Older kernels skip those without
+  // a word. One or two system calls a program.
+  std::vector<Runs> program_runs() const;
+  // Their sum of `skipped`.
   uint64_t skipped_runs() const;
 
  private:
   struct Closer {
     void operator()(bpf_object* object) const;
   };
+  struct StatisticsOff {
+    void operator()(int* fd) const;
+  };
+  struct Attached {
+    bpf_program* program;
+    bpf_link* link;  // null once it is detached
+    Attachment attachment;
+    std::string target;
+    uint64_t missed_before_detach;  // by a kprobe: its link goes
+  };
   explicit BpfObject(bpf_object* object) : object_(object) {}
+  static uint64_t missed(const Attached& one);
   absl::StatusOr<std::pair<uint8_t*, uint32_t>> find_constant(absl::string_view constant) const;
   absl::Status write_constant(absl::string_view constant, const void* value, size_t size);
 
   std::unique_ptr<bpf_object, Closer> object_;
-  std::vector<bpf_link*> links_;
-  std::vector<bpf_program*> attached_;
+  std::vector<Attached> attached_;
+  std::unique_ptr<int, StatisticsOff> statistics_;  // the descriptor that keeps them on; null: off
 };
 
 // The last lines that libbpf printed, for error texts. Process-wide; set up by BpfObject::open.

@@ -2,11 +2,11 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
-#include <vector>
+#include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 
 namespace swaptrail {
@@ -15,6 +15,11 @@ namespace {
 uint64_t inode_of(const std::string& path) {
   struct stat status {};
   return stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
+bool is_at_or_below(std::string_view path, std::string_view above) {
+  if (above == "/") return true;
+  return path.starts_with(above) && (path.size() == above.size() || path[above.size()] == '/');
 }
 
 }  // namespace
@@ -38,30 +43,69 @@ std::string Cgroups::find_mount(std::string_view mountinfo) {
   return second;
 }
 
-std::optional<std::string_view> Cgroups::path_of(uint64_t id, uint64_t now_ns) {
-  if (id == 0 || root_.empty()) return std::nullopt;
-  auto found = paths_.find(id);
-  if (found == paths_.end() && (scanned_ns_ == 0 || now_ns - scanned_ns_ > kRescanAfter_ns)) {
-    scan();
-    scanned_ns_ = now_ns;
-    found = paths_.find(id);
-  }
+std::optional<std::string> Cgroups::known_path(uint64_t id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = paths_.find(id);
   if (found == paths_.end()) return std::nullopt;
-  return found->second;
+  return found->second.path;
 }
 
-void Cgroups::scan() {
+std::optional<std::string> Cgroups::path_of(uint64_t id, uint64_t now_ns) {
+  if (id == 0 || root_.empty()) return std::nullopt;
+  if (auto known = known_path(id)) return known;
+  refresh_if_due(now_ns);
+  return known_path(id);
+}
+
+std::vector<uint64_t> Cgroups::at_or_below(std::string_view path, uint64_t now_ns) {
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  refresh_if_due(now_ns);
+  std::vector<uint64_t> ids;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, known] : paths_)
+    if (is_at_or_below(known.path, path)) ids.push_back(id);
+  return ids;
+}
+
+bool Cgroups::lives(uint64_t id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = paths_.find(id);
+  return found == paths_.end() || found->second.seen == scans_;
+}
+
+void Cgroups::refresh_if_due(uint64_t now_ns) {
+  if (root_.empty()) return;
+  uint64_t before = scanned_ns_.load(std::memory_order_relaxed);
+  if (before != 0 && now_ns - before <= kRescanAfter_ns) return;
+  // of several that find it due, one looks
+  if (scanned_ns_.compare_exchange_strong(before, now_ns, std::memory_order_relaxed)) refresh();
+}
+
+void Cgroups::refresh() {
+  const std::lock_guard one_at_a_time(scanning_);
+  Paths found = walk();
+  const std::lock_guard lock(mutex_);
+  ++scans_;
+  // what was known stays as long as there is room: pages outlive their cgroup
+  if (paths_.size() + found.size() > kMaxKnown)
+    absl::erase_if(paths_, [&](const auto& one) { return !found.contains(one.first); });
+  for (auto& [id, known] : found) paths_.insert_or_assign(id, Known{std::move(known.path), scans_});
+}
+
+Cgroups::Paths Cgroups::walk() const {
   namespace fs = std::filesystem;
+  Paths found;
+  if (root_.empty()) return found;
+  if (uint64_t id = inode_of(root_)) found[id].path.assign(1, '/');
   std::error_code error;
-  // what was known stays: pages outlive their cgroup
-  if (uint64_t id = inode_of(root_)) paths_.insert_or_assign(id, std::string(1, '/'));
   fs::recursive_directory_iterator walk(root_, fs::directory_options::skip_permission_denied,
                                         error);
   for (; !error && walk != fs::recursive_directory_iterator(); walk.increment(error)) {
-    if (!walk->is_directory(error) || paths_.size() >= kMaxKnown) continue;
+    if (!walk->is_directory(error) || found.size() >= kMaxKnown) continue;
     const std::string path = walk->path().string();
-    if (uint64_t id = inode_of(path)) paths_[id] = path.substr(root_.size());
+    if (uint64_t id = inode_of(path)) found[id].path = path.substr(root_.size());
   }
+  return found;
 }
 
 }  // namespace swaptrail

@@ -1,20 +1,24 @@
 // Cgroup ids to paths, by looking through the mounted hierarchy.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 
 namespace swaptrail {
 
 // A cgroup's id is the inode number of its directory (kernfs, 64 bit). Memory cgroups are looked
-// for in cgroup2, or in v1's memory hierarchy where that is what is mounted. One thread.
+// for in cgroup2, or in v1's memory hierarchy where that is what is mounted. Any thread; nobody waits
+// while somebody else looks through the hierarchy.
 class Cgroups {
  public:
-  static constexpr size_t kMaxKnown = 65536;  // further cgroups stay numbers
+  static constexpr size_t kMaxKnown = 65536;  // living and gone; further cgroups stay numbers
   static constexpr uint64_t kRescanAfter_ns = 1'000'000'000;
 
   // Finds the mount point from text like /proc/self/mountinfo; an empty one: no names.
@@ -23,16 +27,36 @@ class Cgroups {
   // `root`: the mount point of the hierarchy.
   explicit Cgroups(std::string root) : root_(std::move(root)) {}
 
-  // Path below the mount point, "/" for the root; nullopt if it is gone or not found. An unknown id
-  // makes it look through the hierarchy again, but at most once in kRescanAfter_ns.
-  std::optional<std::string_view> path_of(uint64_t id, uint64_t now_ns);
+  // Path below the mount point, "/" for the root; nullopt if it was never found. An unknown id makes
+  // it look through the hierarchy again, but at most once in kRescanAfter_ns.
+  std::optional<std::string> path_of(uint64_t id, uint64_t now_ns);
+  // The same without looking: nothing but a lock for a moment.
+  std::optional<std::string> known_path(uint64_t id) const;
+
+  // Ids of the cgroup at `path` and of those below, gone ones included; none if it was never there.
+  std::vector<uint64_t> at_or_below(std::string_view path, uint64_t now_ns);
+  // Was it there when last looked? True for one that was never found.
+  bool lives(uint64_t id) const;
+
+  // Looks through the hierarchy. For a thread that does it once a second, so that cgroups that
+  // live only for a moment are known by name.
+  void refresh();
 
  private:
-  void scan();
+  struct Known {
+    std::string path;
+    uint64_t seen = 0;  // number of the scan that found it last
+  };
+  using Paths = absl::flat_hash_map<uint64_t, Known>;
+  void refresh_if_due(uint64_t now_ns);
+  Paths walk() const;
 
-  std::string root_;
-  absl::flat_hash_map<uint64_t, std::string> paths_;
-  uint64_t scanned_ns_ = 0;
+  const std::string root_;
+  mutable std::mutex mutex_;  // of paths_ and scans_
+  Paths paths_;
+  uint64_t scans_ = 0;
+  std::atomic<uint64_t> scanned_ns_{0};
+  std::mutex scanning_;
 };
 
 }  // namespace swaptrail

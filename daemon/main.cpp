@@ -19,7 +19,9 @@
 #include "daemon/pipeline.h"
 #include "daemon/privileges.h"
 #include "daemon/proc.h"
+#include "daemon/serving.h"
 #include "daemon/session.h"
+#include "daemon/supervisor.h"
 
 namespace swaptrail {
 namespace {
@@ -96,33 +98,53 @@ ExitCode refuse_session(const absl::Status& status, const Options& options) {
   return refuse(kExitUnsupported, text_of(status), "see swaptraild --explain-attach");
 }
 
-HostNames host_names() {
-  std::optional<PageFrames> frames;
-  if (auto found = PageFrames::calibrate(); found.ok())
-    frames = *found;
-  else
-    say("no page frame numbers: " + text_of(found.status()));
+std::optional<PageFrames> find_page_frames() {
+  auto found = PageFrames::calibrate();
+  if (found.ok()) return *found;
+  say("no page frame numbers: " + text_of(found.status()));
+  return std::nullopt;
+}
+
+std::string cgroup_mount() {
   const auto mounts = read_file("/proc/self/mountinfo");
-  return HostNames(frames, Cgroups(mounts.ok() ? Cgroups::find_mount(*mounts) : ""));
+  return mounts.ok() ? Cgroups::find_mount(*mounts) : "";
+}
+
+ExitCode run_pipeline(Pipeline& pipeline, Serving& serving) {
+  const AttachPlan& plan = pipeline.session().plan();
+  if (absl::Status status = serving.start(plan); !status.ok())
+    return refuse(kExitFailure, text_of(status), "nothing is observed");
+  say(ready_line(plan));
+  tell_ready(ready_line(plan));
+  const absl::Status status = pipeline.run(stop_requested);
+  tell_stopping();
+  serving.stop();
+  if (status.ok()) return kExitOk;
+  return refuse(kExitFailure, text_of(status), "the summary is missing");
 }
 
 ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& host) {
-  const HostNames names = host_names();
+  Cgroups cgroups(cgroup_mount());
+  const HostNames names(find_page_frames(), cgroups);
   Output output(options, names, STDOUT_FILENO);
-  auto session = Session::start(std::move(plan), host, {.ring_bytes = options.ring_mib << 20});
+  auto serving = Serving::prepare(options, cgroups, names.frames());
+  if (!serving.ok()) return refuse(kExitFailure, text_of(serving.status()), "nothing is observed");
+  auto session =
+      Session::start(std::move(plan), host,
+                     {.ring_bytes = options.ring_mib << 20, .statistics = options.bpf_statistics});
   if (!session.ok()) return refuse_session(session.status(), options);
-  auto pipeline = Pipeline::create(*std::move(session), options, names, output);
+  auto pipeline =
+      Pipeline::create(*std::move(session), options,
+                       {names, output, (*serving)->sinks(), (*serving)->standings(),
+                        (*serving)->questions(), [&serving] { (*serving)->after_sweep(); }});
   if (!pipeline.ok())
     return refuse(kExitFailure, text_of(pipeline.status()), "nothing was recorded");
 
   if (absl::Status status = lock_memory(); !status.ok())
     say(text_of(status) + "; the daemon itself may be swapped");
   if (absl::Status status = drop_capabilities(); !status.ok()) say(text_of(status));
-  say(ready_line((*pipeline)->session().plan()));
-
-  if (absl::Status status = (*pipeline)->run(stop_requested); !status.ok())
-    return refuse(kExitFailure, text_of(status), "the summary is missing");
-  return output.failed() ? kExitFailure : kExitOk;
+  const ExitCode code = run_pipeline(**pipeline, **serving);
+  return code == kExitOk && output.failed() ? kExitFailure : code;
 }
 
 ExitCode start(const Options& options) {

@@ -43,30 +43,44 @@ std::string check_power_of_two(const std::string& text) {
   return {};
 }
 
-}  // namespace
-
-std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
-  Options options;
+// What the app can't keep in Options as it is.
+struct Words {
   std::string mode = "auto";
-  CLI::App app{"Watches the kernel swap pages out and tells the whole trail of each."};
-  app.set_version_flag("--version", "swaptraild " SWAPTRAIL_VERSION);
-  app.footer(kFooter);
-  app.add_option("--print", options.print, "what goes to standard output: text, jsonl or none")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, PrintFormat>{{"text", PrintFormat::kText},
-                                             {"jsonl", PrintFormat::kJsonl},
-                                             {"none", PrintFormat::kNone}}));
-  app.add_option("--mode", mode, "how to hook the kernel: auto, full, kprobe or tracepoint")
+  CLI::Option* total = nullptr;
+};
+
+void add_observation(CLI::App& app, Options& options, Words& words) {
+  app.add_option("--mode", words.mode, "how to hook the kernel: auto, full, kprobe or tracepoint")
       ->check(CLI::IsMember({"auto", "full", "kprobe", "tracepoint"}));
   app.add_option("--ring-size", options.ring_mib, "MiB of ring buffer for each CPU [8]")
       ->check(CLI::Validator(check_power_of_two, "POWER_OF_TWO"));
   app.add_option("--max-folios", options.max_folios, "folios followed at the same time [1048576]")
       ->check(CLI::Range(size_t{1024}, size_t{1} << 24));
+  app.add_flag("--validate{16}", options.validate,
+               "hold one folio in N against a model of the kernel, 16 without N; tell what differs")
+      ->check(CLI::Range(1, 1 << 20));
+  app.add_flag(
+      "--bpf-statistics", options.bpf_statistics,
+      "let the kernel count runs and time of each BPF program; costs two clock reads a run");
+  app.add_flag("--allow-no-swap", options.allow_no_swap,
+               "start although no swap area is on, and wait for one");
+  app.add_option("--run-dir", options.run_dir, "where lock and socket are [/run/swaptrail]");
+}
+
+void add_printing(CLI::App& app, Options& options) {
+  app.add_option("--print", options.print, "what goes to standard output: text, jsonl or none")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, PrintFormat>{{"text", PrintFormat::kText},
+                                             {"jsonl", PrintFormat::kJsonl},
+                                             {"none", PrintFormat::kNone}}));
   app.add_option("--pid", options.pids, "print only pages of these processes");
   app.add_option("--cgroup", options.cgroup,
                  "print only pages charged to this cgroup or below, e.g. /system.slice");
   app.add_option("--outcome", options.outcomes, "print only lifecycles with these outcomes")
       ->transform(CLI::CheckedTransformer(outcome_names()));
+}
+
+void add_recording(CLI::App& app, Options& options, Words& words) {
   CLI::Option* record =
       app.add_option("--record", options.record_dir, "write recordings into this directory");
   CLI::Option* flight = app.add_option(
@@ -84,16 +98,51 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
       ->needs(record);
   app.add_option("--record-age", options.part_age_s, "seconds after which a new file begins [3600]")
       ->check(CLI::Range(1, 30 * 86400));
-  CLI::Option* total =
+  words.total =
       app.add_option("--record-total", options.total_mib,
                      "MiB of all files, or of memory with --flight; the oldest go [1024, 64]")
           ->check(CLI::Range(8, 1 << 20));
-  app.add_flag("--validate{16}", options.validate,
-               "hold one folio in N against a model of the kernel, 16 without N; tell what differs")
-      ->check(CLI::Range(1, 1 << 20));
-  app.add_flag("--allow-no-swap", options.allow_no_swap,
-               "start although no swap area is on, and wait for one");
-  app.add_option("--run-dir", options.run_dir, "where the lock is [/run/swaptrail]");
+}
+
+void add_serving(CLI::App& app, Options& options) {
+  app.add_option("--store", options.store_mib, "MiB of memory for lifecycles to query [64]")
+      ->check(CLI::Range(8, 1 << 14));
+  app.add_option("--regret", options.regret_ms,
+                 "ms within which a page that is used again was swapped out in vain [1000]")
+      ->check(CLI::Range(1, 24 * 3600 * 1000));
+  app.add_option("--socket", options.socket, "of gRPC [api.sock in --run-dir]");
+  app.add_option("--socket-group", options.socket_group,
+                 "group that may ask, beside root; none = only root [swaptrail]");
+  app.add_option(
+      "--control-group", options.control_group,
+      "group that may also write flight recordings and page out; its members need --socket-group too");
+  app.add_flag("--enable-pageout", options.enable_pageout,
+               "permit PageOut: swap out a range of a process on request");
+  CLI::Option* listen = app.add_option(
+      "--listen", options.listen, "also serve gRPC on this IP:PORT, with TLS; for reading only");
+  app.add_option("--tls-cert", options.tls_cert, "certificate chain (PEM) of --listen")
+      ->needs(listen);
+  app.add_option("--tls-key", options.tls_key, "its key (PEM)")->needs(listen);
+  app.add_option("--tls-client-ca", options.tls_client_ca,
+                 "clients must have a certificate signed by one of these (PEM)")
+      ->needs(listen);
+  app.add_flag("--tls-no-client-auth", options.tls_no_client_auth,
+               "let in clients without a certificate")
+      ->needs(listen);
+}
+
+void add_web(CLI::App& app, Options& options) {
+  app.add_option("--metrics-cgroups", options.metrics_cgroups,
+                 "cgroups with series of their own; the others are summed [100]")
+      ->check(CLI::Range(1, 10000));
+  app.add_option("--web.listen-address", options.web_listen,
+                 "where Prometheus metrics are served; none = nowhere [127.0.0.1:9789]");
+  app.add_option("--web.telemetry-path", options.web_path, "path of the metrics [/metrics]");
+  app.add_option("--web.config.file", options.web_config,
+                 "YAML with TLS and passwords of HTTP, as other exporters have it");
+}
+
+void add_explaining(CLI::App& app, Options& options) {
   app.add_flag(
       "--explain-attach", options.explain_attach,
       "print what would be hooked, and why the rest would not, and exit; needs no privilege");
@@ -102,12 +151,51 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
   app.add_option("--symbols", options.symbols,
                  "with --btf: that kernel's symbol names (kallsyms or System.map)")
       ->check(CLI::ExistingFile);
+}
+
+// Names have dots, so these can't be what parts sections.
+void add_config_file(CLI::App& app) {
+  app.set_config("--config", "", "read options from this file: NAME = VALUE lines");
+  app.get_config_formatter_base()->parentSeparator('/');
+  app.allow_config_extras(CLI::config_extras_mode::error);
+}
+
+void check_together(const Options& options) {
+  if (!options.btf.empty() && !options.explain_attach)
+    throw CLI::ValidationError("--btf", "goes with --explain-attach only");
+  if (!options.symbols.empty() && options.btf.empty())
+    throw CLI::ValidationError("--symbols", "goes with --btf only");
+  if (options.listen.empty()) return;
+  if (options.tls_cert.empty() || options.tls_key.empty())
+    throw CLI::ValidationError("--listen",
+                               "needs --tls-cert and --tls-key: TCP is never served "
+                               "without TLS");
+  if (options.tls_client_ca.empty() == !options.tls_no_client_auth)
+    throw CLI::ValidationError("--listen", "needs either --tls-client-ca or --tls-no-client-auth");
+}
+
+}  // namespace
+
+std::string socket_path(const Options& options) {
+  return options.socket.empty() ? options.run_dir + "/api.sock" : options.socket;
+}
+
+std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
+  Options options;
+  Words words;
+  CLI::App app{"Watches the kernel swap pages out and tells the whole trail of each."};
+  app.set_version_flag("--version", "swaptraild " SWAPTRAIL_VERSION);
+  app.footer(kFooter);
+  add_observation(app, options, words);
+  add_printing(app, options);
+  add_recording(app, options, words);
+  add_serving(app, options);
+  add_web(app, options);
+  add_explaining(app, options);
+  add_config_file(app);
   try {
     app.parse(argc, argv);
-    if (!options.btf.empty() && !options.explain_attach)
-      throw CLI::ValidationError("--btf", "goes with --explain-attach only");
-    if (!options.symbols.empty() && options.btf.empty())
-      throw CLI::ValidationError("--symbols", "goes with --btf only");
+    check_together(options);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {
       app.exit(error);
@@ -116,8 +204,10 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
     std::fprintf(stderr, "swaptraild: %s; see swaptraild --help\n", error.what());
     return kExitUsage;
   }
-  if (!options.flight_dir.empty() && total->count() == 0) options.total_mib = 64;
-  if (mode != "auto") options.mode = *parse_mode(mode);
+  if (!options.flight_dir.empty() && words.total->count() == 0) options.total_mib = 64;
+  if (words.mode != "auto") options.mode = *parse_mode(words.mode);
+  for (std::string* text : {&options.socket_group, &options.web_listen})
+    if (*text == "none") text->clear();
   return options;
 }
 

@@ -44,10 +44,31 @@ struct Options : PrintFilter {
 
   uint32_t validate = 0;  // one folio in so many is held against the model; 0: none
 
+  // what is kept and counted
+  size_t store_mib = 64;
+  uint64_t regret_ms = 1000;     // swapped in again sooner: swapping out was a mistake
+  size_t metrics_cgroups = 100;  // cgroups with series of their own
+  bool bpf_statistics = false;   // runs and time of each BPF program
+
+  // who may ask what
+  std::string socket;  // of gRPC; empty: api.sock in run_dir
+  std::string socket_group = "swaptrail";
+  std::string control_group;  // beside uid 0; empty: nobody
+  bool enable_pageout = false;
+  std::string listen;  // TCP with TLS; empty: none
+  std::string tls_cert, tls_key, tls_client_ca;
+  bool tls_no_client_auth = false;
+  std::string web_listen = "127.0.0.1:9789";  // empty: no HTTP
+  std::string web_path = "/metrics";
+  std::string web_config;  // TLS and passwords of HTTP
+
   bool explain_attach = false;
   std::string btf;      // of another kernel
   std::string symbols;  // of another kernel
 };
+
+// Where the gRPC socket is.
+std::string socket_path(const Options& options);
 
 // The options, or the code with which to exit at once (help, version, or an error that has been
 // printed to stderr).

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
-#include <utility>
 
 #include "daemon/cgroups.h"
 #include "daemon/options.h"
@@ -17,16 +17,19 @@ namespace swaptrail {
 // Names as this host knows them. One thread.
 class HostNames : public Names {
  public:
-  HostNames(std::optional<PageFrames> frames, Cgroups cgroups)
-      : frames_(frames), cgroups_(std::move(cgroups)) {}
+  // `cgroups` must outlive it.
+  HostNames(std::optional<PageFrames> frames, Cgroups& cgroups)
+      : frames_(frames), cgroups_(cgroups) {}
 
   std::optional<uint64_t> pfn_of(uint64_t folio) const override;
   std::optional<std::string_view> cgroup_path(uint64_t id) const override;
+  const std::optional<PageFrames>& frames() const { return frames_; }
   uint64_t page_frames_base() const { return frames_ ? frames_->base() : 0; }
 
  private:
   std::optional<PageFrames> frames_;
-  mutable Cgroups cgroups_;  // remembers what it has looked up
+  Cgroups& cgroups_;
+  mutable std::string last_path_;  // what the view of cgroup_path() refers to
 };
 
 // To a file descriptor. Pipeline thread only.

@@ -23,6 +23,8 @@ class PageFrames {
   // Address of the struct page of frame 0.
   uint64_t base() const { return base_; }
 
+  // Address of a frame's struct page; whether there is such a frame is not checked.
+  uint64_t address_of(uint64_t number) const { return base_ + number * page_struct_size_; }
   // nullopt for an address before the array or not at a struct page.
   std::optional<uint64_t> number_of(uint64_t page_struct) const;
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/swap_areas.h"
 #include "trace/closing.h"
 
 namespace swaptrail {
@@ -16,6 +17,7 @@ namespace {
 // 104 bytes: 4 % of the smallest sensible ring.
 constexpr long kSweepEvery_ns = 10'000'000;
 constexpr double kBusy = 0.05;  // of a ring in use: sweep again at once
+constexpr uint64_t kPublishEvery_ns = 1'000'000'000;
 
 void sleep_ns(long duration_ns) {
   const timespec duration{0, duration_ns};
@@ -60,24 +62,23 @@ RecordingHeader observed_header(const Session& session, const Options& options) 
   return header;
 }
 
-std::vector<SwapArea> areas_now() {
-  const auto swaps = read_file("/proc/swaps");
-  if (!swaps.ok()) return {};
-  std::vector<SwapArea> areas = host_areas(*swaps, monotonic_ns());
-  for (SwapArea& area : areas) describe_device(area);
-  return areas;
-}
-
 // Null if it is not asked for, or can't be: then that is said.
 std::unique_ptr<Validation> make_validation(const Session& session, const Options& options,
                                             LifecycleSink& next) {
   if (options.validate == 0) return nullptr;
   auto made = Validation::create(observed_header(session, options),
-                                 {options.validate, areas_now, monotonic_ns}, next);
+                                 {options.validate, host_swap_areas, monotonic_ns}, next);
   if (made.ok()) return *std::move(made);
   std::fprintf(stderr, "swaptraild: --validate is off: %s; the observation goes on without it\n",
                std::string(made.status().message()).c_str());
   return nullptr;
+}
+
+// The output first: it is what a terminal waits for.
+std::vector<LifecycleSink*> all_sinks(const PipelineClients& clients) {
+  std::vector<LifecycleSink*> sinks{&clients.output};
+  sinks.insert(sinks.end(), clients.sinks.begin(), clients.sinks.end());
+  return sinks;
 }
 
 // Counts events. What was lost before them counts all the same.
@@ -91,13 +92,18 @@ struct CountingSink : EventSink {
 
 }  // namespace
 
-Pipeline::Pipeline(Session session, const Options& options, Output& output)
+Pipeline::Pipeline(Session session, const Options& options, const PipelineClients& clients)
     : session_(std::move(session)),
-      output_(output),
+      options_(options),
+      output_(clients.output),
+      standings_(clients.standings),
+      questions_(clients.questions),
+      after_sweep_(clients.after_sweep),
+      lifecycles_(all_sinks(clients)),
       merger_(merger_options(session_)),
-      validation_(make_validation(session_, options, output)),
+      validation_(make_validation(session_, options, lifecycles_)),
       reconstructor_(reconstructor_options(session_, options),
-                     validation_ ? validation_->lifecycles() : output),
+                     validation_ ? validation_->lifecycles() : lifecycles_),
       sink_(&reconstructor_) {
   if (!validation_) return;
   validation_->hand_on_to(reconstructor_);
@@ -105,13 +111,15 @@ Pipeline::Pipeline(Session session, const Options& options, Output& output)
 }
 
 absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(Session session, const Options& options,
-                                                           const HostNames& names, Output& output) {
-  std::unique_ptr<Pipeline> pipeline(new Pipeline(std::move(session), options, output));
-  output.set_start(pipeline->session_.start_ns());
+                                                           const PipelineClients& clients) {
+  std::unique_ptr<Pipeline> pipeline(new Pipeline(std::move(session), options, clients));
+  clients.output.set_start(pipeline->session_.start_ns());
   auto begin = pipeline->read(Reading::Moment::kBegin);
   if (!begin.ok()) return begin.status();
   pipeline->readings_.push_back(*std::move(begin));
-  if (absl::Status status = pipeline->start_recording(options, names); !status.ok()) return status;
+  if (absl::Status status = pipeline->start_recording(options, clients.names); !status.ok())
+    return status;
+  pipeline->publish_standing(monotonic_ns());
   return pipeline;
 }
 
@@ -130,7 +138,7 @@ absl::Status Pipeline::start_recording(const Options& options, const HostNames& 
 
   RecordingHeader header = observed_header(session_, options);
   header.page_frames_base = names.page_frames_base();
-  auto recorder = Recorder::create(recording, std::move(header), areas_now(), names, *sink_);
+  auto recorder = Recorder::create(recording, std::move(header), host_swap_areas(), names, *sink_);
   if (!recorder.ok()) return recorder.status();
   recorder_ = *std::move(recorder);
   flight_ = flight;
@@ -162,24 +170,84 @@ void Pipeline::look_for_triggers() {
   const uint64_t now = monotonic_ns();
   const std::string reason = triggers_.poll(now);
   if (reason.empty()) return;
-  const absl::Status status = recorder_->trigger(reason, now);
+  const absl::Status status = recorder_->trigger(reason, now).status();
   std::fprintf(stderr, "swaptraild: flight recording (%s): %s\n", reason.c_str(),
                status.ok() ? "written" : std::string(status.message()).c_str());
 }
 
+absl::StatusOr<std::vector<std::string>> Pipeline::write_flight(const std::string& reason) {
+  if (!flight_)
+    return absl::FailedPreconditionError(
+        "no flight recorder is running; start swaptraild with --flight");
+  return recorder_->trigger(reason, monotonic_ns());
+}
+
+// Both readings are of now: what is in the rings is not consumed yet, and shows as such.
+void Pipeline::publish_standing(uint64_t now_ns) {
+  published_ns_ = now_ns;
+  auto end = read(Reading::Moment::kEnd);
+  if (!end.ok()) return;  // the one before stays, and its time tells
+  Reading last = *end;
+  last.moment = Reading::Moment::kLast;
+  auto standing = std::make_shared<Standing>();
+  standing->at_ns = now_ns;
+  standing->start_ns = session_.start_ns();
+  standing->totals = end->totals;
+  standing->consumed = end->consumed;
+  standing->stream = stream_now(end->totals);
+  standing->reconstructor = reconstructor_.counters();
+  standing->reconciliation = reconcile_readings(
+      {readings_.front(), *std::move(end), std::move(last)}, visible_kinds(session_.plan()));
+  standing->programs = session_.program_runs();
+  standing->ring_fill = session_.fill();
+  const ReconstructorOptions tables = reconstructor_options(session_, options_);
+  standing->attempts = {reconstructor_.live_attempts(), tables.max_attempts};
+  standing->slots = {reconstructor_.tracked_slots(), tables.max_slots};
+  standing->swapped = {reconstructor_.swapped_folios(), tables.max_swapped};
+  standing->sweeps = sweeps_;
+  if (validation_) standing->validation = validation_->standing();
+  standing->flight_recorder = flight_;
+  standings_.publish(std::move(standing));
+}
+
+StreamCounters Pipeline::stream_now(const swaptrail_totals& totals) const {
+  StreamCounters stream;
+  stream.dropped_ring_full = totals.dropped[SWAPTRAIL_DROP_RING_FULL];
+  stream.dropped_no_ring = totals.dropped[SWAPTRAIL_DROP_NO_RING];
+  stream.context_full = totals.context_full;
+  stream.skipped_runs = session_.skipped_runs();
+  stream.invalid = session_.counters().invalid;
+  stream.late = merger_.counters().late;
+  stream.overflow = merger_.counters().overflow;
+  return stream;
+}
+
+// After a sweep, and before its events go on: those that come after a skipped run may be wrong for it.
+void Pipeline::tell_skipped_runs() {
+  if (const auto loss = session_.newly_skipped()) sink_->on_loss(*loss);
+}
+
 // One sweep; true if the rings fill so fast that the next one should come at once.
 bool Pipeline::step() {
+  const uint64_t consumed = session_.counters().consumed;
   const uint64_t complete_until = session_.sweep(merger_);
+  if (session_.counters().consumed != consumed) tell_skipped_runs();
   merger_.advance(complete_until, *sink_);
   if (recorder_) recorder_->tick(monotonic_ns());
   if (flight_) look_for_triggers();
   output_.flush();
+  questions_.answer(*this);
+  after_sweep_();
+  sweeps_++;
+  if (const uint64_t now = monotonic_ns(); now - published_ns_ >= kPublishEvery_ns)
+    publish_standing(now);
   return session_.fill() > kBusy;
 }
 
 absl::Status Pipeline::run(const std::atomic<bool>& stop) {
   while (!stop.load(std::memory_order_relaxed))
     if (!step()) sleep_ns(kSweepEvery_ns);
+  questions_.close();
   return finish();
 }
 
@@ -198,6 +266,7 @@ absl::Status Pipeline::tell_last_losses() {
 // only because that hook went first would look like a loss.
 void Pipeline::drain(uint64_t end_ns) {
   session_.sweep(merger_);
+  tell_skipped_runs();
   merger_.advance(end_ns, *sink_);
   CountingSink rest(*sink_);
   merger_.flush(rest);
@@ -207,11 +276,10 @@ void Pipeline::drain(uint64_t end_ns) {
 absl::Status Pipeline::finish() {
   auto end = read(Reading::Moment::kEnd);
   if (!end.ok()) return end.status();
-  stream_.skipped_runs = session_.skipped_runs();
-
   const uint64_t end_ns = monotonic_ns();
   session_.detach();
   drain(end_ns);
+  stream_.skipped_runs = session_.skipped_runs();
   if (absl::Status status = tell_last_losses(); !status.ok()) return status;
   if (validation_)
     validation_->finish(end_ns);  // of both

@@ -2,29 +2,43 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "daemon/fan_out.h"
 #include "daemon/flight_triggers.h"
 #include "daemon/options.h"
 #include "daemon/output.h"
 #include "daemon/proc.h"
+#include "daemon/questions.h"
 #include "daemon/recorder.h"
 #include "daemon/session.h"
+#include "daemon/standing.h"
 #include "daemon/validation.h"
 #include "trace/merger.h"
 #include "trace/reconstructor.h"
 
 namespace swaptrail {
 
-class Pipeline {
+// Who the pipeline works for. All of it must outlive the pipeline.
+struct PipelineClients {
+  const HostNames& names;
+  Output& output;
+  std::vector<LifecycleSink*> sinks;  // hear of lifecycles after the output, on the pipeline thread
+  StandingBoard& standings;
+  Questions& questions;
+  std::function<void()> after_sweep;  // on the pipeline thread, 100 times a second and more
+};
+
+class Pipeline : private PipelineView {
  public:
   // Takes the first readings of the totals and of /proc/vmstat, and opens the recording if one is
-  // asked for. `names` and `output` must outlive it. Errors: as Session::totals, read_vmstat,
-  // Recorder::create and FlightTriggers::watch_pressure.
+  // asked for. Errors: as Session::totals, read_vmstat, Recorder::create and
+  // FlightTriggers::watch_pressure.
   static absl::StatusOr<std::unique_ptr<Pipeline>> create(Session session, const Options& options,
-                                                          const HostNames& names, Output& output);
+                                                          const PipelineClients& clients);
 
   // Runs until `stop` is set, from a signal handler for instance; then detaches, takes out what is
   // left, closes what is in flight and prints the summary. Errors: Internal.
@@ -33,17 +47,27 @@ class Pipeline {
   const Session& session() const { return session_; }
 
  private:
-  Pipeline(Session session, const Options& options, Output& output);
+  Pipeline(Session session, const Options& options, const PipelineClients& clients);
+  const Reconstructor& reconstructor() const override { return reconstructor_; }
+  absl::StatusOr<std::vector<std::string>> write_flight(const std::string& reason) override;
   bool step();
+  StreamCounters stream_now(const swaptrail_totals& totals) const;
+  void publish_standing(uint64_t now_ns);
   absl::Status start_recording(const Options& options, const HostNames& names);
   absl::StatusOr<Reading> read(Reading::Moment moment) const;
   void look_for_triggers();
+  void tell_skipped_runs();
   void drain(uint64_t end_ns);
   absl::Status finish();
   absl::Status tell_last_losses();
 
   Session session_;
+  const Options& options_;
   Output& output_;
+  StandingBoard& standings_;
+  Questions& questions_;
+  const std::function<void()> after_sweep_;
+  FanOut lifecycles_;
   Merger merger_;
   std::unique_ptr<Validation> validation_;  // may be null
   Reconstructor reconstructor_;
@@ -53,6 +77,8 @@ class Pipeline {
   EventSink* sink_ = nullptr;      // the recorder, the validation, the reconstructor: each hands on
   std::vector<Reading> readings_;  // begin, end, last: what the report is made of
   StreamCounters stream_;
+  uint64_t sweeps_ = 0;
+  uint64_t published_ns_ = 0;
 };
 
 }  // namespace swaptrail

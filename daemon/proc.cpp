@@ -37,4 +37,9 @@ absl::StatusOr<VmstatReading> read_vmstat() {
   return reading;
 }
 
+std::string first_line(const std::string& path) {
+  const auto text = read_file(path);
+  return text.ok() ? text->substr(0, text->find('\n')) : "";
+}
+
 }  // namespace swaptrail

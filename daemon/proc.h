@@ -24,4 +24,7 @@ void parse_vmstat(absl::string_view text, Vmstat& values);
 // The whole of a small file of /proc. Errors: NotFound, PermissionDenied.
 absl::StatusOr<std::string> read_file(const std::string& path);
 
+// Up to the first newline; empty if it can't be read.
+std::string first_line(const std::string& path);
+
 }  // namespace swaptrail

@@ -1,7 +1,6 @@
 #include "daemon/recorder.h"
 
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -11,10 +10,8 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "daemon/proc.h"
 #include "daemon/session.h"
 
@@ -39,11 +36,6 @@ uint64_t realtime_ns() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
-
-std::string first_line(const std::string& path) {
-  const auto text = read_file(path);
-  return text.ok() ? text->substr(0, text->find('\n')) : "";
 }
 
 // The cgroup that an event names, or 0.
@@ -74,48 +66,6 @@ RecordingHeader host_header() {
   header.monotonic_ns = monotonic_ns();
   header.realtime_ns = realtime_ns();
   return header;
-}
-
-// "Filename Type Size Used Priority", size in KiB. The kernel lists them by type (mm/swapfile.c
-// swap_start), so the place is the type unless an area before it was swapped off.
-std::vector<SwapArea> host_areas(std::string_view proc_swaps, uint64_t now_ns) {
-  std::vector<SwapArea> areas;
-  const absl::string_view text(proc_swaps.data(), proc_swaps.size());
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    const std::vector<absl::string_view> fields =
-        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
-    uint64_t kib = 0, used_kib = 0;
-    SwapArea area;
-    if (fields.size() != 5 || !absl::SimpleAtoi(fields[2], &kib)) continue;  // the heading
-    if (!absl::SimpleAtoi(fields[4], &area.priority)) continue;
-    if (absl::SimpleAtoi(fields[3], &used_kib)) area.used_bytes = used_kib * 1024;
-    area.at_ns = now_ns;
-    area.bytes = kib * 1024;
-    area.type = static_cast<uint32_t>(areas.size());
-    area.path = std::string(fields[0]);
-    areas.push_back(std::move(area));
-  }
-  return areas;
-}
-
-void describe_device(SwapArea& area) {
-  struct stat status {};
-  const auto known = [](bool yes) { return yes ? Known::kYes : Known::kNo; };
-  const std::string zswap = first_line("/sys/module/zswap/parameters/enabled");
-  if (!zswap.empty()) area.zswap = known(zswap == "Y");
-  if (stat(area.path.c_str(), &status) != 0) return;
-  const bool device = S_ISBLK(status.st_mode);
-  const dev_t id = device ? status.st_rdev : status.st_dev;
-  const std::string sysfs = absl::StrFormat("/sys/dev/block/%d:%d", major(id), minor(id));
-  std::error_code error;
-  const std::string name = std::filesystem::canonical(sysfs, error).filename().string();
-  if (error) return;
-  // a partition has its queue above it
-  std::string rotational = first_line(sysfs + "/queue/rotational");
-  if (rotational.empty()) rotational = first_line(sysfs + "/../queue/rotational");
-  if (!rotational.empty()) area.rotational = known(rotational == "1");
-  const auto driver = [&](absl::string_view prefix) { return absl::StartsWith(name, prefix); };
-  area.synchronous = known(driver("zram") || driver("ram") || driver("pmem") || driver("btt"));
 }
 
 Recorder::Recorder(const RecorderOptions& options, RecordingHeader header,
@@ -273,19 +223,23 @@ void Recorder::remove_oldest_files() {
   }
 }
 
-absl::Status Recorder::trigger(const std::string& reason, uint64_t now_ns) {
+absl::StatusOr<std::vector<std::string>> Recorder::trigger(const std::string& reason,
+                                                           uint64_t now_ns) {
   change_part(now_ns);
+  std::vector<std::string> paths;
   const std::string base =
       absl::StrCat(options_.dir, "/flight-", time_of_day(realtime_ns()), "-", reason, "-");
   int number = 0;
   for (const Kept& part : kept_) {
-    auto file = FileSink::create(absl::StrCat(base, absl::Dec(number++, absl::kZeroPad4), kEnding));
+    std::string path = absl::StrCat(base, absl::Dec(number++, absl::kZeroPad4), kEnding);
+    auto file = FileSink::create(path);
     if (!file.ok()) return file.status();
     if (absl::Status status = (*file)->append(part.bytes); !status.ok()) return status;
+    paths.push_back(std::move(path));
   }
   kept_.clear();
   status_.triggers++;
-  return absl::OkStatus();
+  return paths;
 }
 
 void Recorder::finish(uint64_t end_ns) { close_part(end_ns); }

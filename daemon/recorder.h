@@ -61,7 +61,7 @@ class Recorder : public EventSink {
   void tick(uint64_t now_ns);
 
   // Flight: writes what is in memory to files "flight-..." in `dir` and goes on. Errors: of the files.
-  absl::Status trigger(const std::string& reason, uint64_t now_ns);
+  absl::StatusOr<std::vector<std::string>> trigger(const std::string& reason, uint64_t now_ns);
 
   void finish(uint64_t end_ns);
   const Status& status() const { return status_; }
@@ -103,12 +103,7 @@ class Recorder : public EventSink {
   Status status_;
 };
 
-// The header of a recording made on this host, but for what the session knows; swap areas as
-// /proc/swaps lists them.
+// The header of a recording made on this host, but for what the session knows.
 RecordingHeader host_header();
-std::vector<SwapArea> host_areas(std::string_view proc_swaps, uint64_t now_ns);
-// Adds what sysfs tells of the device: rotational, synchronous (SWP_SYNCHRONOUS_IO: by the drivers
-// that have it), and whether zswap stands before it. What can't be found stays unknown.
-void describe_device(SwapArea& area);
 
 }  // namespace swaptrail

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -172,6 +173,7 @@ absl::StatusOr<Session> Session::start(AttachPlan plan, const HostFeatures& host
   if (!status.ok()) return status;
 
   Session session(*std::move(object), std::move(plan));
+  if (options.statistics) session.object_.count_runs().IgnoreError();  // then there are none
   status = session.make_rings(options.ring_bytes);
   if (status.ok()) status = session.attach_hooks();
   if (!status.ok()) return status;
@@ -221,7 +223,7 @@ absl::Status Session::attach_hooks() {
       last = status;
     }
   }
-  start_ns_ = monotonic_ns();
+  start_ns_ = skipped_ns_ = monotonic_ns();
   if (attached == 0 && !last.ok()) return last;
   if (attached == 0) return absl::FailedPreconditionError("no hook could be attached");
   return absl::OkStatus();
@@ -246,6 +248,28 @@ uint64_t Session::sweep(Merger& merger) {
     if (ring.consumer_position() >= until) complete_until_[cpu] = now;
   }
   return *std::min_element(complete_until_.begin(), complete_until_.end());
+}
+
+std::optional<Loss> Session::newly_skipped() {
+  const uint64_t before_ns = monotonic_ns();
+  const uint64_t skipped = object_.skipped_runs();
+  const uint64_t from_ns = std::exchange(skipped_ns_, before_ns);
+  const uint64_t told = std::exchange(skipped_, skipped);
+  if (skipped <= told) return std::nullopt;
+  return Loss{from_ns, monotonic_ns(), skipped - told, kNoCpu};
+}
+
+std::vector<ProgramRuns> Session::program_runs() const {
+  std::vector<ProgramRuns> all;
+  for (BpfObject::Runs& runs : object_.program_runs()) {
+    ProgramRuns one{
+        "", std::move(runs.program), std::move(runs.target), runs.runs, runs.run_ns, runs.skipped};
+    for (const HookPlan& hook : plan_.hooks)
+      for (const Placement& p : placements(hook.target, plan_.mode.mode))
+        if (p.program == one.program && p.target == one.target) one.hook = hook.hook;
+    all.push_back(std::move(one));
+  }
+  return all;
 }
 
 absl::StatusOr<std::vector<swaptrail_totals>> Session::totals_by_cpu() const {

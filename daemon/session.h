@@ -14,6 +14,8 @@
 #include "daemon/attach_plan.h"
 #include "daemon/bpf_object.h"
 #include "daemon/ring.h"
+#include "daemon/standing.h"
+#include "trace/lifecycle.h"
 #include "trace/merger.h"
 
 namespace swaptrail {
@@ -23,6 +25,9 @@ class Session {
  public:
   struct Options {
     size_t ring_bytes = 8 << 20;  // per CPU, a power of two
+    // The kernel counts runs and time of every program of the host meanwhile (two clock reads a run),
+    // if it permits that.
+    bool statistics = false;
   };
   struct Counters {
     uint64_t consumed = 0;  // records taken out of the rings
@@ -52,8 +57,16 @@ class Session {
   // Of each CPU, for what was dropped after the last event that found room.
   absl::StatusOr<std::vector<swaptrail_totals>> totals_by_cpu() const;
 
-  // Runs that the kernel skipped, as far as it tells. Before detach().
+  // Runs that the kernel skipped since the start, as far as it tells.
   uint64_t skipped_runs() const { return object_.skipped_runs(); }
+  // Those since the call before (or the start), as a loss that ends now. To be called after a sweep,
+  // and told before the merger advances: then no event that comes after a skipped run, and may be
+  // wrong for it, is handed on before the loss. Nothing if there were none.
+  std::optional<Loss> newly_skipped();
+
+  // Of each program that was attached: what the kernel counted. Runs and time only with
+  // Options::statistics, or if the host has them on anyway.
+  std::vector<ProgramRuns> program_runs() const;
 
   // Detaches all programs; the rings keep what they hold until the next sweep.
   void detach() { object_.detach(); }
@@ -78,6 +91,8 @@ class Session {
   double fill_ = 0;
   size_t ring_bytes_ = 0;
   uint64_t start_ns_ = 0;
+  uint64_t skipped_ = 0;     // told by newly_skipped()
+  uint64_t skipped_ns_ = 0;  // when that was read
 };
 
 // CLOCK_MONOTONIC, the clock of bpf_ktime_get_ns().

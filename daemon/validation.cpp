@@ -97,6 +97,10 @@ void Validation::finish(uint64_t now_ns) {
   tell_unlogged();
 }
 
+ValidationStanding Validation::standing() const {
+  return {options_.sample, counters().lifecycles, counters().agreed, counters().findings};
+}
+
 std::vector<ReconcileRow> Validation::trust_rows() const {
   const auto row = [](std::string_view name, uint64_t model, uint64_t ours, std::string_view note) {
     const auto left = static_cast<int64_t>(model), right = static_cast<int64_t>(ours);

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "cli/in_step.h"
+#include "daemon/standing.h"
 #include "trace/reconcile.h"
 
 namespace swaptrail {
@@ -39,6 +40,7 @@ class Validation : public EventSink, private engine::FindingSink {
   void finish(uint64_t now_ns);
 
   const engine::LockstepCounters& counters() const { return in_step_.counters(); }
+  ValidationStanding standing() const;
   // What it has to say in the summary.
   std::vector<ReconcileRow> trust_rows() const;
 

@@ -77,6 +77,9 @@ void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
     }
     if (broken == Rule::kSequenceRepeated) return;
   }
+  // The run that would have begun its batch was skipped: it can be long ago.
+  const bool no_begin = event.kind == SWAPTRAIL_RECLAIM_END && event.batch_ns == 0;
+  if (no_begin && runs_skipped_) return;
   const std::string_view odd = oddity(event, options_.cpus, options_.page_struct_size);
   if (!odd.empty()) {
     find(FindingKind::kViolation, Rule::kBadEvent, event, std::string(odd));
@@ -96,6 +99,7 @@ void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
 
 void Lockstep::Impl::on_loss(const Loss& loss) {
   loss_until_ns_ = std::max(loss_until_ns_, loss.to_ns);
+  runs_skipped_ |= loss.is_of_runs();
   stream_.on_loss(loss);
 }
 

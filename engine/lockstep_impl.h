@@ -126,6 +126,7 @@ class Lockstep::Impl {
   StreamCheck stream_;
   std::vector<Finding> held_;  // at most max_findings
   uint64_t loss_until_ns_ = 0;
+  bool runs_skipped_ = false;  // a loss told of program runs
   uint64_t now_ns_ = 0;
   absl::flat_hash_map<uint32_t, std::unique_ptr<Batch>> batches_;  // by thread
   absl::node_hash_map<uint64_t, FolioRecord> folios_;              // by address

@@ -12,9 +12,10 @@ StreamCheck::Cpu& StreamCheck::at(uint32_t cpu) {
   return cpus_[cpu];
 }
 
-// The loss stands before the event that revealed it, whose sequence counts the lost ones.
+// The loss stands before the event that revealed it, whose sequence counts the lost ones. Runs that
+// were skipped had no sequence.
 void StreamCheck::on_loss(const Loss& loss) {
-  if (loss.cpu < 0x10000) at(loss.cpu).told += loss.count;
+  if (loss.cpu < kNoCpu) at(loss.cpu).told += loss.count;
 }
 
 // What the counter of lost records says, and losses told. An older event can come later: then its counter

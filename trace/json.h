@@ -2,6 +2,7 @@
 #ifndef SWAPTRAIL_TRACE_JSON_H_
 #define SWAPTRAIL_TRACE_JSON_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,6 +11,9 @@
 #include "trace/print.h"
 
 namespace swaptrail::json {
+
+// Length of the UTF-8 sequence at the beginning of `text`, 0 if it is none (RFC 3629). Not empty.
+size_t utf8_length(std::string_view text);
 
 // Each appends one member to an object that was opened with '{', with the comma before it.
 inline void append_key(std::string_view key, std::string& out) {

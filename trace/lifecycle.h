@@ -158,12 +158,19 @@ struct Violation {
   std::string text;
 };
 
-// Events of one CPU that found no room: somewhere between two events of it that did.
+// A CPU that no machine has: see Loss.
+inline constexpr uint32_t kNoCpu = 0xffff;
+
+// What is missing, somewhere in a time: records of one CPU that found no room between two records of
+// it that did; or, with kNoCpu, runs of our programs that the kernel skipped, it does not tell where.
+// A skipped run leaves out more than its record: what the programs keep for each other is wrong too.
 struct Loss {
   uint64_t from_ns = 0;
   uint64_t to_ns = 0;
-  uint64_t count = 0;
+  uint64_t count = 0;  // of records, or of runs
   uint32_t cpu = 0;
+
+  bool is_of_runs() const { return cpu == kNoCpu; }
 };
 
 }  // namespace swaptrail

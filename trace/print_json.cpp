@@ -7,12 +7,8 @@
 #include "trace/print.h"
 
 namespace swaptrail {
-namespace {
 
-using namespace json;  // field() and its kin
-
-// Length of the UTF-8 sequence at the beginning of `text`, 0 if it is none (RFC 3629).
-size_t utf8_length(std::string_view text) {
+size_t json::utf8_length(std::string_view text) {
   const auto byte = [&](size_t index) { return static_cast<unsigned char>(text[index]); };
   const unsigned char lead = byte(0);
   if (lead < 0x80) return 1;
@@ -27,6 +23,10 @@ size_t utf8_length(std::string_view text) {
   const bool too_large = lead == 0xf4 && second > 0x8f;
   return overlong || surrogate || too_large ? 0 : length;
 }
+
+namespace {
+
+using namespace json;  // field() and its kin
 
 void append_escaped(char character, std::string& out) {
   switch (character) {
@@ -204,10 +204,11 @@ void append_json(const Violation& violation, const Names& names, std::string& ou
 void append_json(const Loss& loss, std::string& out) {
   out.push_back('{');
   field("type", std::string_view("loss"), out);
-  field("cpu", uint64_t{loss.cpu}, out);
+  number_or_null("cpu", !loss.is_of_runs(), loss.cpu, out);
   field("from_ns", loss.from_ns, out);
   field("to_ns", loss.to_ns, out);
   field("count", loss.count, out);
+  field("cause", std::string_view(loss.is_of_runs() ? "skipped_runs" : "no_room"), out);
   out.append("}\n");
 }
 

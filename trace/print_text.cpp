@@ -181,7 +181,12 @@ void append_text(const Violation& violation, uint64_t start_ns, std::string& out
 
 void append_text(const Loss& loss, uint64_t start_ns, std::string& out) {
   append_time(loss.to_ns, start_ns, out);
-  append_all(out, " LOSS of ", loss.count, " events on CPU ", loss.cpu, " within ");
+  append_all(out, " LOSS of ", loss.count);
+  if (loss.is_of_runs()) {
+    out.append(" program runs that the kernel skipped within ");
+  } else {
+    append_all(out, " events on CPU ", loss.cpu, " within ");
+  }
   append_duration(loss.to_ns - std::min(loss.from_ns, loss.to_ns), out);
   out.push_back('\n');
 }

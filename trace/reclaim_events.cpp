@@ -30,6 +30,14 @@ void add_mapping(Lifecycle& life, const Event& event) {
   ++life.mapping_count;
 }
 
+// The programs say "the zero map" and "nowhere" of a write in which none of the others ran, but where
+// they saw the page leave the cache. A run that was skipped may be what they did not see.
+bool is_guess(const Attempt& attempt, uint8_t backend, const Sight& sight) {
+  const bool by_elimination = backend == SWAPTRAIL_BACKEND_ZERO ||
+                              (backend == SWAPTRAIL_BACKEND_NONE && !attempt.cache_left);
+  return by_elimination && !sight.tracepoints() && sight.write_torn(attempt);
+}
+
 // The result of swap_writepage, sorted: mm/page_io.c, kernel-map 4.3.
 void take_write_result(Attempt& attempt, const Event& event, const Sight& sight) {
   attempt.refused = event.result == kWritepageActivate;
@@ -45,8 +53,11 @@ void take_write_result(Attempt& attempt, const Event& event, const Sight& sight)
     return;
   }
   uint8_t backend = static_cast<uint8_t>(event.u.page.backend);
+  const bool guess = is_guess(attempt, backend, sight);
+  if (guess) backend = SWAPTRAIL_BACKEND_UNKNOWN;
   const bool taken = backend != SWAPTRAIL_BACKEND_NONE && backend != SWAPTRAIL_BACKEND_UNKNOWN;
-  attempt.no_user = backend == SWAPTRAIL_BACKEND_NONE || (dirty && !writeback && !taken);
+  const bool left_dirty = dirty && !writeback && !guess;  // of a guess it would tell nothing
+  attempt.no_user = backend == SWAPTRAIL_BACKEND_NONE || (left_dirty && !taken);
   if (backend == SWAPTRAIL_BACKEND_NONE) attempt.life.backend = backend;
   if (attempt.no_user || attempt.write_failed) return;
   if (backend == SWAPTRAIL_BACKEND_UNKNOWN && writeback) backend = SWAPTRAIL_BACKEND_DEVICE;
@@ -58,8 +69,8 @@ void take_write_result(Attempt& attempt, const Event& event, const Sight& sight)
   // looks the same if there is no hook that tells of its completion.
   const bool completion_hidden =
       backend == SWAPTRAIL_BACKEND_DEVICE && !sight.sees(SWAPTRAIL_WRITE_COMPLETED);
-  attempt.write_failed = dirty && !writeback && completion_hidden;
-  attempt.dirtied_after = dirty && !writeback;
+  attempt.write_failed = left_dirty && completion_hidden;
+  attempt.dirtied_after = left_dirty;
 }
 
 }  // namespace

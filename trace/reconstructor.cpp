@@ -84,6 +84,7 @@ void Reconstructor::Impl::on_event(const Event& raw) {
 
 void Reconstructor::Impl::on_loss(const Loss& loss) {
   sight_.loss_until_ns = std::max(sight_.loss_until_ns, loss.to_ns);
+  if (loss.is_of_runs()) sight_.skip_until_ns = std::max(sight_.skip_until_ns, loss.to_ns);
   ++losses_;
   sink_.on_loss(loss);
 }

@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "bpf/event.h"
 #include "trace/lifecycle.h"
@@ -91,6 +92,12 @@ class Reconstructor : public EventSink {
 
   // The observation ends: closes everything that is still open. Call once, last.
   void finish(uint64_t now_ns);
+
+  // The open attempt of a folio, by the address of any of its struct pages, or of one that holds the
+  // slot `entry` (the generation does not count), as it stands: its outcome is kInFlight, and
+  // closed_ns is 0.
+  std::optional<Lifecycle> in_flight_of_frame(uint64_t struct_page) const;
+  std::optional<Lifecycle> in_flight_of_entry(uint64_t entry) const;
 
   size_t live_attempts() const;   // folios on their way now
   size_t swapped_folios() const;  // freed folios whose return is awaited

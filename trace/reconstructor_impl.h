@@ -4,6 +4,7 @@
 #define SWAPTRAIL_TRACE_RECONSTRUCTOR_IMPL_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "trace/attempts.h"
 #include "trace/batches.h"
@@ -23,6 +24,8 @@ class Reconstructor::Impl {
   void on_event(const Event& event);
   void on_loss(const Loss& loss);
   void finish(uint64_t now_ns);
+  std::optional<Lifecycle> in_flight_of_frame(uint64_t struct_page);
+  std::optional<Lifecycle> in_flight_of_entry(uint64_t entry);
 
   AttemptTable attempts;
   Pool<Swapped> swapped;
@@ -72,6 +75,9 @@ class Reconstructor::Impl {
   void evict_owner(Slot& slot, uint32_t index, uint64_t entry, bool allocated);
   void mark_leaving(uint32_t index, const Event& event);
   void settle_leaving(uint64_t now_ns);
+
+  // in_flight.cpp
+  Lifecycle as_it_stands(const Attempt& attempt) const;
 
   // reconstructor.cpp: attempts and batches.
   void on_reclaim_begin(const Event& event);

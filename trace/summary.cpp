@@ -116,7 +116,7 @@ void Summary::on_violation(const Violation&) { ++violations_; }
 
 void Summary::on_loss(const Loss& loss) {
   ++losses_;
-  lost_events_ += loss.count;
+  if (!loss.is_of_runs()) lost_events_ += loss.count;  // runs: StreamCounters::skipped_runs
 }
 
 std::vector<VictimRow> Summary::victims(size_t limit) const {

@@ -31,6 +31,7 @@ inline constexpr uint64_t kFrameKinds =
 struct Sight {
   uint64_t visible_kinds = 0;
   uint64_t loss_until_ns = 0;  // the end of the youngest loss
+  uint64_t skip_until_ns = 0;  // the end of the youngest loss of program runs
   bool shmem_slots = false;    // this kernel shows the slot allocation of shmem
   bool may_miss = false;       // events can be missing without a loss
 
@@ -38,6 +39,11 @@ struct Sight {
   bool tracepoints() const { return (visible_kinds & ~kTracepointKinds) == 0; }
   bool whole() const { return tracepoints() || (visible_kinds & kFrameKinds) == kFrameKinds; }
   bool overlapped(const Attempt& attempt) const { return loss_until_ns > attempt.begin_ns; }
+  // A program may not have run inside its last write: what the others found by elimination is open.
+  bool write_torn(const Attempt& attempt) const {
+    const uint64_t write_ns = attempt.life.at(Stage::kWriteBegin);
+    return skip_until_ns > (write_ns != 0 ? write_ns : attempt.begin_ns);
+  }
   // Something may have happened to it after the last event we have.
   bool tail_gap(const Attempt& attempt) const { return loss_until_ns > attempt.last_event_ns; }
   // It may have been freed, and nobody would have told.

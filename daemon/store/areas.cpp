@@ -38,13 +38,15 @@ void cut(size_t max_owners, AreaUse& area) {
 }  // namespace
 
 std::vector<AreaUse> query_areas(Snapshot snapshot, uint64_t now_ns, size_t max_owners,
-                                 size_t max_table) {
+                                 size_t max_table, const Stop& stop) {
   std::map<uint32_t, AreaUse> areas;  // at most 64: 6 bits of an entry
   Owners owners;
   const auto wanted = [](const SegmentSummary& summary) { return summary.areas != 0; };
+  Patience patience(stop);
   const auto visit = [&](uint64_t, const RecordView& record) {
+    if (patience.is_over()) return false;
     const uint64_t pages = pages_away(record);
-    if (pages == 0) return;
+    if (pages == 0) return true;
     const Hot& hot = record.hot();
     const uint32_t number = entry_type(hot.entry);
     AreaUse& area = areas[number];
@@ -59,6 +61,7 @@ std::vector<AreaUse> query_areas(Snapshot snapshot, uint64_t now_ns, size_t max_
     } else {
       area.other_pages += pages;
     }
+    return true;
   };
   visit_and_release(std::move(snapshot), wanted, visit);
   for (const auto& [key, pages] : owners) {

@@ -39,7 +39,7 @@ struct AreaUse {
 // `max_owners` for each area, and `max_table` pairs of area and cgroup are told apart while counting.
 // Gives the snapshot back piece by piece. Any thread.
 std::vector<AreaUse> query_areas(Snapshot snapshot, uint64_t now_ns, size_t max_owners = 100,
-                                 size_t max_table = 65536);
+                                 size_t max_table = 65536, const Stop& stop = {});
 
 }  // namespace swaptrail::store
 

@@ -23,8 +23,10 @@ ListPage list_lifecycles(const Snapshot& snapshot, const ListQuery& query) {
   const bool newest_first = query.order == Order::kNewestFirst;
   ListPage page;
   page.evicted_between = evicted_between(query, snapshot);
+  Patience patience(query.stop);
   const auto wanted = [&](const SegmentSummary& summary) { return matcher.may_match(summary); };
   const auto visit = [&](uint64_t sequence, const RecordView& record) {
+    if (patience.is_over()) return false;
     if (!matcher.matches(record)) return true;
     if (page.lifecycles.size() == query.page_size) {  // there is one more
       page.next = Position{.sequence = sequence, .oldest = snapshot.oldest_sequence()};

@@ -26,6 +26,7 @@ struct ListQuery {
   Order order = Order::kNewestFirst;
   size_t page_size = 100;
   std::optional<Position> position;  // absent = from the begin
+  Stop stop;
 };
 
 struct ListPage {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -60,6 +61,23 @@ class Snapshot {
   std::vector<Part> parts_;
 };
 
+// Asked every so many records of a long query: true = nobody wants its answer any more. What the
+// query then returns is a part, not to be used. Empty = never.
+using Stop = std::function<bool()>;
+
+// Counts the records that a query has looked at, and asks now and then.
+class Patience {
+ public:
+  explicit Patience(const Stop& stop) : stop_(stop) {}
+  // Once for each record: true if the query is to end.
+  bool is_over() { return ++looked_ % kLooks == 0 && stop_ && stop_(); }
+
+ private:
+  static constexpr uint32_t kLooks = 4096;  // well below a millisecond
+  const Stop& stop_;
+  uint32_t looked_ = 0;
+};
+
 // Calls visit(sequence, RecordView) for those from `from` on downwards (upwards), but for segments
 // that wanted(SegmentSummary) does not want; stops when visit returns false.
 template <typename Wanted, typename Visit>
@@ -91,14 +109,14 @@ void visit_oldest_first(const Snapshot& snapshot, uint64_t from, const Wanted& w
 }
 // Visits all, and gives back each segment that is done: the oldest first, as the writer wants them,
 // so that a long query does not take its room. Inside a segment the newest come first.
-// visit(the segment's first sequence, RecordView).
+// visit(the segment's first sequence, RecordView); stops when it returns false.
 template <typename Wanted, typename Visit>
 void visit_and_release(Snapshot snapshot, const Wanted& wanted, const Visit& visit) {
   for (; !snapshot.parts().empty(); snapshot.release_oldest()) {
     const Snapshot::Part& part = snapshot.parts().front();
     if (part.sealed && !wanted(part.segment->summary())) continue;
     for (uint32_t left = part.count; left-- > 0;) {
-      visit(part.first_sequence, part.segment->record(left));
+      if (!visit(part.first_sequence, part.segment->record(left))) return;
     }
   }
 }

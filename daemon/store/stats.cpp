@@ -41,9 +41,11 @@ Matches collect(Snapshot snapshot, const StatsQuery& query, GroupTable& table, S
   const Matcher matcher(query.filter);
   Matches matches;
   matches.times.resize(query.spans.size());
+  Patience patience(query.stop);
   const auto wanted = [&](const SegmentSummary& summary) { return matcher.may_match(summary); };
   const auto visit = [&](uint64_t segment, const RecordView& record) {
-    if (!matcher.matches(record)) return;
+    if (patience.is_over()) return false;
+    if (!matcher.matches(record)) return true;
     const Back back = record.back();
     const uint32_t group = table.add(segment, record, back);
     const uint64_t closed = record.hot().closed_ns;
@@ -53,6 +55,7 @@ Matches collect(Snapshot snapshot, const StatsQuery& query, GroupTable& table, S
     for (size_t span = 0; span < query.spans.size(); ++span) {
       matches.times[span].push_back(record.span_ns(query.spans[span], back).value_or(kAbsent));
     }
+    return true;
   };
   visit_and_release(std::move(snapshot), wanted, visit);
   return matches;
@@ -63,7 +66,8 @@ Quantiles quantiles_of(const Histogram& histogram) {
           .p50 = histogram.percentile(0.5),
           .p90 = histogram.percentile(0.9),
           .p99 = histogram.percentile(0.99),
-          .max = histogram.max()};
+          .max = histogram.max(),
+          .sum = histogram.sum()};
 }
 
 // Matches sorted by row: begins[row] .. begins[row + 1] in `order`. The last row is `other`.
@@ -130,13 +134,17 @@ absl::StatusOr<Stats> query_stats(Snapshot snapshot, const StatsQuery& query) {
   return stats;
 }
 
-Matrix query_matrix(Snapshot snapshot, const Filter& filter, size_t max_cells, size_t max_table) {
+Matrix query_matrix(Snapshot snapshot, const Filter& filter, size_t max_cells, size_t max_table,
+                    const Stop& stop) {
   const Matcher matcher(filter);
   GroupTable table({GroupBy::kVictimCgroup, GroupBy::kReclaimer, GroupBy::kOrigin}, max_table);
   const auto wanted = [&](const SegmentSummary& summary) { return matcher.may_match(summary); };
+  Patience patience(stop);
   const auto visit = [&](uint64_t segment, const RecordView& record) {
-    if (!is_freed(record.hot().outcome) || !matcher.matches(record)) return;
+    if (patience.is_over()) return false;
+    if (!is_freed(record.hot().outcome) || !matcher.matches(record)) return true;
     table.add(segment, record, record.back());
+    return true;
   };
   visit_and_release(std::move(snapshot), wanted, visit);
   Matrix matrix;

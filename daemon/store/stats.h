@@ -39,6 +39,7 @@ struct StatsCounts {
 // Nanoseconds; each at most 1/16 above the exact value, the maximum exact.
 struct Quantiles {
   uint64_t count = 0, p50 = 0, p90 = 0, p99 = 0, max = 0;
+  uint64_t sum = 0;  // exact, modulo 2^64
 };
 
 struct StatsRow {
@@ -54,6 +55,7 @@ struct StatsQuery {
   std::vector<Latency> spans;     // at most 8
   size_t max_groups = 100;        // rows in the answer
   size_t max_table = 65536;       // groups told apart while counting
+  Stop stop;
 };
 
 struct Stats {
@@ -86,7 +88,7 @@ struct Matrix {
 
 // As query_stats; `max_table` cells are told apart, `max_cells` are in the answer.
 Matrix query_matrix(Snapshot snapshot, const Filter& filter, size_t max_cells,
-                    size_t max_table = 65536);
+                    size_t max_table = 65536, const Stop& stop = {});
 
 }  // namespace swaptrail::store
 

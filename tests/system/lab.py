@@ -144,7 +144,10 @@ class Daemon:
         self.stdout_path = folder / "daemon.out"
         stderr = open(self.stderr_path, "w")
         stdout = stdout or open(self.stdout_path, "w")
-        command = [BUILD / "daemon" / "swaptraild", "--run-dir", folder / "run", *flags]
+        # nobody but us, unless a test wants it otherwise
+        quiet = [flag + "none" for flag in ("--socket-group=", "--web.listen-address=")
+                 if not any(str(given).startswith(flag) for given in flags)]
+        command = [BUILD / "daemon" / "swaptraild", "--run-dir", folder / "run", *quiet, *flags]
         self.process = subprocess.Popen(command, stdout=stdout, stderr=stderr, **popen)
 
     def __enter__(self):

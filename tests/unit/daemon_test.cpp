@@ -1,5 +1,6 @@
 // The parts of the daemon that need no kernel: options, /proc, cgroups, output filters.
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -49,9 +50,11 @@ TEST(Options, TakesFilters) {
 }
 
 TEST(Options, RefusesWhatMakesNoSense) {
-  for (const char* bad : {"--ring-size=3", "--ring-size=0", "--ring-size=2048", "--ring-size=x",
-                          "--mode=fast", "--outcome=happy", "--print=xml", "--btf=/nowhere",
-                          "--symbols=/dev/null", "--pid=x", "--max-folios=1", "surplus"}) {
+  for (const char* bad :
+       {"--ring-size=3", "--ring-size=0", "--ring-size=2048", "--ring-size=x", "--mode=fast",
+        "--outcome=happy", "--print=xml", "--btf=/nowhere", "--symbols=/dev/null", "--pid=x",
+        "--max-folios=1", "surplus", "--listen=:7000", "--tls-key=/dev/null", "--store=1",
+        "--regret=0", "--metrics-cgroups=0", "--config=/nowhere"}) {
     const auto parsed = parse({bad});
     ASSERT_TRUE(std::holds_alternative<ExitCode>(parsed)) << bad;
     EXPECT_EQ(std::get<ExitCode>(parsed), kExitUsage) << bad;
@@ -61,6 +64,69 @@ TEST(Options, RefusesWhatMakesNoSense) {
 TEST(Options, BtfOfAnotherKernelIsOnlyForExplaining) {
   EXPECT_TRUE(std::holds_alternative<ExitCode>(parse({"--btf=/dev/null"})));
   EXPECT_TRUE(std::holds_alternative<Options>(parse({"--btf=/dev/null", "--explain-attach"})));
+}
+
+TEST(Options, TcpNeedsTlsAndSomeWayToKnowClients) {
+  const std::vector<std::string> tls = {"--listen=:7000", "--tls-cert=c", "--tls-key=k"};
+  std::vector<std::string> arguments = tls;
+  EXPECT_TRUE(std::holds_alternative<ExitCode>(parse(arguments)));
+  arguments.push_back("--tls-client-ca=a");
+  EXPECT_TRUE(std::holds_alternative<Options>(parse(arguments)));
+  arguments.push_back("--tls-no-client-auth");  // not both
+  EXPECT_TRUE(std::holds_alternative<ExitCode>(parse(arguments)));
+  arguments = tls;
+  arguments.push_back("--tls-no-client-auth");
+  EXPECT_TRUE(std::holds_alternative<Options>(parse(arguments)));
+}
+
+TEST(Options, NoneIsNoGroupAndNoHttp) {
+  const auto parsed = parse({"--socket-group=none", "--web.listen-address=none"});
+  ASSERT_TRUE(std::holds_alternative<Options>(parsed));
+  EXPECT_EQ(std::get<Options>(parsed).socket_group, "");
+  EXPECT_EQ(std::get<Options>(parsed).web_listen, "");
+}
+
+TEST(Options, SocketIsInTheRunDir) {
+  Options options;
+  EXPECT_EQ(socket_path(options), "/run/swaptrail/api.sock");
+  options.run_dir = "/x";
+  EXPECT_EQ(socket_path(options), "/x/api.sock");
+  options.socket = "/y";
+  EXPECT_EQ(socket_path(options), "/y");
+}
+
+class ConfigFile : public testing::Test {
+ protected:
+  ~ConfigFile() override { std::filesystem::remove(path_); }
+  auto parse_file(const std::string& text, const std::string& more = "--print=none") {
+    std::ofstream(path_) << text;
+    return parse({"--config=" + path_, more});
+  }
+  const std::string path_ = "/tmp/swaptrail-config-" + std::to_string(getpid());
+};
+
+TEST_F(ConfigFile, HasTheNamesOfTheFlags) {
+  const auto parsed = parse_file(
+      "# a comment\nweb.listen-address = \"[::1]:1\"\nstore = 32\nenable-pageout = true\n");
+  ASSERT_TRUE(std::holds_alternative<Options>(parsed));
+  const Options& options = std::get<Options>(parsed);
+  EXPECT_EQ(options.web_listen, "[::1]:1");
+  EXPECT_EQ(options.store_mib, 32u);
+  EXPECT_TRUE(options.enable_pageout);
+}
+
+TEST_F(ConfigFile, YieldsToTheCommandLine) {
+  const auto parsed = parse_file("store = 32\n", "--store=16");
+  ASSERT_TRUE(std::holds_alternative<Options>(parsed));
+  EXPECT_EQ(std::get<Options>(parsed).store_mib, 16u);
+}
+
+TEST_F(ConfigFile, RefusesWhatItDoesNotKnow) {
+  for (const char* bad : {"stroe = 32\n", "store = lots\n", "[web]\nlisten-address = \"x\"\n"}) {
+    const auto parsed = parse_file(bad);
+    ASSERT_TRUE(std::holds_alternative<ExitCode>(parsed)) << bad;
+    EXPECT_EQ(std::get<ExitCode>(parsed), kExitUsage) << bad;
+  }
 }
 
 TEST(Vmstat, TakesNumbersAndPassesOverTheRest) {
@@ -128,6 +194,24 @@ TEST_F(CgroupTree, KeepsTheNameOfOneThatIsGone) {
   ASSERT_EQ(cgroups.path_of(id, 1), "/a/b");
   std::filesystem::remove_all(root_ + "/a/b");
   EXPECT_EQ(cgroups.path_of(id, 3 * Cgroups::kRescanAfter_ns), "/a/b");
+}
+
+TEST_F(CgroupTree, TellsTheIdsBelowAPathAndWhoStillLives) {
+  Cgroups cgroups(root_);
+  std::filesystem::create_directories(root_ + "/ab");
+  const uint64_t a = inode("/a"), b = inode("/a/b");
+  EXPECT_THAT(cgroups.at_or_below("/a", 1), testing::UnorderedElementsAre(a, b));
+  EXPECT_THAT(cgroups.at_or_below("/a/", 1), testing::UnorderedElementsAre(a, b));
+  EXPECT_EQ(cgroups.at_or_below("/", 1).size(), 4u);
+  EXPECT_TRUE(cgroups.at_or_below("/nowhere", 1).empty());
+  EXPECT_TRUE(cgroups.lives(b));
+  std::filesystem::remove_all(root_ + "/a/b");
+  EXPECT_TRUE(cgroups.lives(b));  // as far as it knows
+  cgroups.refresh();
+  EXPECT_FALSE(cgroups.lives(b));
+  EXPECT_TRUE(cgroups.lives(a));
+  EXPECT_EQ(cgroups.known_path(b), "/a/b");
+  EXPECT_THAT(cgroups.at_or_below("/a", 2), testing::UnorderedElementsAre(a, b));
 }
 
 TEST(PageFrames, DividesFromItsBase) {

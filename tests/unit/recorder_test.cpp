@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/recorder.h"
+#include "daemon/swap_areas.h"
 #include "daemon/session.h"
 #include "trace/recording/file.h"
 #include "trace/recording/reader.h"
@@ -155,7 +156,7 @@ TEST_F(RecorderTest, ADirectoryThatCannotBeMadeIsAnError) {
 }
 
 TEST(HostAreas, AreTakenFromProcSwapsInTheirOrder) {
-  const std::vector<SwapArea> areas = host_areas(
+  const std::vector<SwapArea> areas = parse_swap_areas(
       "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
       "/dev/zram0                              partition\t307196\t\t0\t\t100\n"
       "/var/swap                               file\t\t1024\t\t4\t\t-2\n"

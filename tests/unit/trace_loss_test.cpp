@@ -244,6 +244,117 @@ TEST(TraceLoss, FolioReusedAfterALossIsUnknown) {
   EXPECT_TRUE(out.kept.violations.empty());
 }
 
+// --- runs of programs that the kernel skipped ---
+
+// One page that is written, as programs tell of it that never saw a WRITE_ISSUED.
+struct TornWrite {
+  Scene scene;
+  size_t write_begin = 0, write_end = 0;  // events
+
+  TornWrite(uint32_t backend, uint16_t state) {
+    scene.begin();
+    scene.slot(page_at(1));
+    scene.unmap(page_at(1));
+    write_begin = scene.events.size();
+    scene.add(SWAPTRAIL_WRITE_BEGIN, page_at(1));
+    write_end = scene.events.size();
+    scene.write_end(page_at(1), backend, state);
+  }
+
+  // A loss is told before event `before`, and ends a little before it.
+  Outcomes run(size_t before, uint32_t cpu) const {
+    Outcomes out;
+    Reconstructor reconstructor({}, out.kept);
+    for (size_t index = 0; index < scene.events.size(); ++index) {
+      const uint64_t time_ns = scene.events[index].time_ns;
+      if (index == before) reconstructor.on_loss({time_ns - 500, time_ns - 1, 1, cpu});
+      reconstructor.on_event(scene.events[index], index);
+    }
+    reconstructor.finish(scene.now + 1000);
+    return out;
+  }
+};
+
+TornWrite torn_and_freed() {
+  TornWrite torn(SWAPTRAIL_BACKEND_ZERO, 0);
+  torn.scene.removed(page_at(1));
+  torn.scene.end();
+  return torn;
+}
+
+TEST(TraceSkippedRuns, ZeroByEliminationIsUnknown) {
+  const TornWrite torn = torn_and_freed();
+  const Outcomes out = torn.run(torn.write_end, kNoCpu);
+  ASSERT_EQ(out.kept.lifecycles.size(), 1u);
+  const Lifecycle& life = out.kept.lifecycles[0];
+  EXPECT_EQ(life.outcome, Outcome::kUnknown);
+  EXPECT_EQ(life.backend, SWAPTRAIL_BACKEND_UNKNOWN);
+  EXPECT_EQ(life.incomplete, IncompleteReason::kDropped);
+  EXPECT_TRUE(life.overlapped_loss);
+  EXPECT_TRUE(out.kept.violations.empty());
+}
+
+// A full ring loses records, and nothing of what the programs know.
+TEST(TraceSkippedRuns, ZeroBesideAFullRingIsZero) {
+  const TornWrite torn = torn_and_freed();
+  const Outcomes out = torn.run(torn.write_end, 3);
+  ASSERT_EQ(out.kept.lifecycles.size(), 1u);
+  EXPECT_EQ(out.kept.lifecycles[0].outcome, Outcome::kFreedZero);
+  EXPECT_EQ(out.kept.lifecycles[0].incomplete, IncompleteReason::kDropped);
+}
+
+TEST(TraceSkippedRuns, ZeroOfAWriteThatBeganLaterIsZero) {
+  const TornWrite torn = torn_and_freed();
+  const Outcomes out = torn.run(torn.write_begin, kNoCpu);
+  ASSERT_EQ(out.kept.lifecycles.size(), 1u);
+  EXPECT_EQ(out.kept.lifecycles[0].outcome, Outcome::kFreedZero);
+  EXPECT_FALSE(out.kept.lifecycles[0].complete());
+}
+
+TEST(TraceSkippedRuns, WritebackTellsTheDevice) {
+  TornWrite torn(SWAPTRAIL_BACKEND_ZERO, kWriteback);
+  torn.scene.end();
+  torn.scene.complete(page_at(1));
+  torn.scene.begin();
+  torn.scene.removed(page_at(1));
+  torn.scene.end();
+  const Outcomes out = torn.run(torn.write_end, kNoCpu);
+  ASSERT_EQ(out.kept.lifecycles.size(), 1u);
+  EXPECT_EQ(out.kept.lifecycles[0].outcome, Outcome::kFreedDevice);
+  EXPECT_EQ(out.kept.lifecycles[0].at(Stage::kWriteIssued), 0u);
+  EXPECT_EQ(out.kept.lifecycles[0].incomplete, IncompleteReason::kDropped);
+}
+
+// Before Linux 6.12 elimination says "nowhere": the page would look given up, and it was not.
+TEST(TraceSkippedRuns, NowhereByEliminationGivesNothingUp) {
+  for (const uint16_t state : {uint16_t{0}, kDirty}) {
+    TornWrite torn(SWAPTRAIL_BACKEND_NONE, state);
+    torn.scene.end();
+    torn.scene.begin();
+    torn.scene.removed(page_at(1));
+    torn.scene.end();
+    const Outcomes out = torn.run(torn.write_end, kNoCpu);
+    ASSERT_EQ(out.kept.lifecycles.size(), 1u);
+    EXPECT_EQ(out.kept.lifecycles[0].outcome, Outcome::kUnknown);
+    EXPECT_NE(out.kept.lifecycles[0].at(Stage::kRemoved), 0u);
+  }
+}
+
+TEST(TraceSkippedRuns, NowhereThatWasSeenIsBelieved) {
+  TornWrite torn(SWAPTRAIL_BACKEND_NONE, 0);
+  swaptrail_event left = torn.scene.events.back();
+  left.kind = SWAPTRAIL_CACHE_DELETED;
+  left.time_ns -= 100;
+  torn.scene.events.insert(torn.scene.events.end() - 1, left);
+  torn.scene.end();
+  const Outcomes out = torn.run(torn.write_end, kNoCpu);
+  ASSERT_EQ(out.kept.lifecycles.size(), 1u);
+  EXPECT_EQ(out.kept.lifecycles[0].outcome, Outcome::kAborted);
+  EXPECT_EQ(out.kept.lifecycles[0].abort_reason, AbortReason::kSlotGone);
+  EXPECT_EQ(out.kept.lifecycles[0].closed_ns, torn.scene.events.back().time_ns);
+  EXPECT_FALSE(out.kept.lifecycles[0].complete());
+}
+
 TEST(TraceAttach, BatchThatBeganBefore) {
   Scene scene;
   scene.out_sync(page_at(1));  // batch_ns is 0

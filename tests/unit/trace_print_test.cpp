@@ -99,7 +99,12 @@ TEST(TracePrint, TheOthersInJson) {
                  "\n");
   out.clear();
   append_json(Loss{1, 2, 3, 4}, out);
-  EXPECT_EQ(out, "{\"type\":\"loss\",\"cpu\":4,\"from_ns\":1,\"to_ns\":2,\"count\":3}\n");
+  append_json(Loss{1, 2, 3, kNoCpu}, out);
+  EXPECT_EQ(out,
+            R"({"type":"loss","cpu":4,"from_ns":1,"to_ns":2,"count":3,"cause":"no_room"})"
+            "\n"
+            R"({"type":"loss","cpu":null,"from_ns":1,"to_ns":2,"count":3,"cause":"skipped_runs"})"
+            "\n");
   out.clear();
   append_json(Violation{"some_rule", 5, 1, make_entry(0, 6), 7, "said \"so\""}, SomeNames(), out);
   EXPECT_EQ(out, R"({"type":"violation","rule":"some_rule","lifecycle":5,"pfn":4660,"swap_type":0,)"

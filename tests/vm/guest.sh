@@ -10,6 +10,7 @@
 #   --disk-swap MIB     size of the disk /dev/nvme0n1, 1024 by default, 0 for none
 #   --virtio-disk MIB   adds a disk /dev/vda of that size
 #   --icount            one CPU, its time tied to its instructions: repeatable timing
+#   --systemd           the command is a service of a real systemd, which is process 1
 #   --timeout S         600 by default
 #
 # The guest sees this machine's own files (a read-only share below a writable layer in memory),
@@ -19,7 +20,7 @@
 set -euo pipefail
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 
-usage() { sed -n '2,19s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 skip() { echo "guest.sh: $*" >&2; exit 75; }
 
 # Process 1 until the real root is there. The initramfs holds busybox, the modules that reach
@@ -82,24 +83,42 @@ exec switch_root /new /bin/bash /run/guest/main
 INIT
 }
 
-# Process 1 after that.
+# Process 1 after that. With systemd in its place, this is a service too, `main service`: systemd has
+# mounted most of it then. Units that are of no use here, or slow, are masked.
 guest_main() {
     cat <<'MAIN'
+become_systemd() {
+    local units=/etc/systemd/system unit
+    for unit in systemd-{tmpfiles-setup{,-dev},udevd,udev-trigger,remount-fs,random-seed,update-utmp}.service \
+        systemd-{sysusers,hwdb-update,journal-catalog-update,machine-id-commit,timesyncd}.service \
+        systemd-udevd-{control,kernel}.socket apparmor.service; do
+        ln -sfn /dev/null "$units/$unit"
+    done
+    : >/etc/fstab
+    printf '%s\n' '[Unit]' 'Requires=guest.service' >"$units/guest.target"
+    printf '%s\n' '[Service]' Type=oneshot TimeoutStartSec=infinity \
+        'ExecStart=/bin/bash /run/guest/main service' >"$units/guest.service"
+    exec /lib/systemd/systemd --unit=guest.target
+}
+set_up() {
+    mkdir -p /dev/pts /dev/shm
+    ln -sfn /proc/self/fd /dev/fd
+    ln -sfn fd/0 /dev/stdin && ln -sfn fd/1 /dev/stdout && ln -sfn fd/2 /dev/stderr
+    mount -t devpts -o ptmxmode=666,gid=5,mode=620 devpts /dev/pts
+    mount -t tmpfs -o mode=1777 shm /dev/shm
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
+    [[ ! -e /run/guest/systemd ]] || become_systemd
+    mount -t bpf -o mode=700 bpf /sys/fs/bpf
+    mount -t securityfs securityfs /sys/kernel/security
+    mount -t debugfs debugfs /sys/kernel/debug
+    mount -t tracefs tracefs /sys/kernel/tracing
+    for controller in cpu io memory pids; do
+        echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control
+    done
+}
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root USER=root SHELL=/bin/bash TERM=dumb LANG=C.UTF-8
-mkdir -p /dev/pts /dev/shm
-ln -sfn /proc/self/fd /dev/fd
-ln -sfn fd/0 /dev/stdin && ln -sfn fd/1 /dev/stdout && ln -sfn fd/2 /dev/stderr
-mount -t devpts -o ptmxmode=666,gid=5,mode=620 devpts /dev/pts
-mount -t tmpfs -o mode=1777 shm /dev/shm
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t bpf -o mode=700 bpf /sys/fs/bpf
-mount -t securityfs securityfs /sys/kernel/security
-mount -t debugfs debugfs /sys/kernel/debug
-mount -t tracefs tracefs /sys/kernel/tracing
-for controller in cpu io memory pids; do
-    echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control
-done
+[[ ${1-} == service ]] || set_up
 for module in virtio_console nvme virtio_blk; do modprobe -q "$module"; done
 for device in $(</run/guest/devices); do
     for ((i = 0; i < 50; i++)); do [[ -e $device ]] && break; sleep 0.1; done
@@ -134,15 +153,16 @@ initramfs() {
     (cd "$tree" && find . | cpio --quiet -o -H newc) >"$work/initramfs"
 }
 
-cpus=2 memory=1024 share='' append='' disk_swap=1024 virtio_disk=0 timeout=600
+cpus=2 memory=1024 share='' append='' disk_swap=1024 virtio_disk=0 timeout=600 systemd=''
 accel=(-accel "tcg,thread=single")
 [[ $# -gt 0 && $1 != -* ]] || usage
 series=$1
 shift
 while [[ ${1-} != -- ]]; do
-    [[ ${1-} == --icount || $# -ge 2 ]] || usage
+    [[ ${1-} == --icount || ${1-} == --systemd || $# -ge 2 ]] || usage
     case $1 in
         --icount) accel=(-accel tcg -icount "shift=1,sleep=off") ;;
+        --systemd) systemd=1 ;;
         --cpus) cpus=$2 ;;
         --memory) memory=$2 ;;
         --share) share=$(readlink -e "$2") || skip "no folder $2" ;;
@@ -152,7 +172,7 @@ while [[ ${1-} != -- ]]; do
         --timeout) timeout=$2 ;;
         *) usage ;;
     esac
-    [[ $1 == --icount ]] || shift
+    [[ $1 == --icount || $1 == --systemd ]] || shift
     shift
 done
 shift
@@ -214,6 +234,7 @@ guest_main >"$work/job/main"
 echo "$kernel" >"$work/job/kernel"
 pwd -P >"$work/job/cwd"
 echo /dev/vport0p1 >"$work/job/devices"
+[[ ! $systemd ]] || : >"$work/job/systemd"
 { printf 'cd %q\nexec' "$(pwd -P)"; printf ' %q' "$@"; echo; } >"$work/job/command"
 
 if [[ $(find "$kernel/lib" -name 9p.ko) ]]; then

@@ -1,0 +1,71 @@
+// What all online commands have: a connection, a format, and one question with one answer.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <string>
+
+#include "cli/complaint.h"
+#include "cli/online/connection.h"
+#include "cli/online/output.h"
+
+namespace swaptrail::online {
+
+struct Asking {
+  ConnectionOptions connection;
+  Format format = Format::kTable;
+};
+
+// Adds the connection, -o and the group of the online commands. `asking` must live as long as
+// `command`.
+void add_asking_options(CLI::App& command, Asking& asking);
+
+// "Exit codes: ..." of all online commands, and kFound if this one can find something.
+std::string online_exit_codes(bool finds);
+
+// Prints rows of `field`, one a line; the whole message if it is empty.
+void write_jsonl(const google::protobuf::Message& message, const std::string& field,
+                 Output& output);
+
+// One question. Errors: those of the connection and of swaptraild.
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> ask(Connection& connection, Stub& stub,
+                             grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                          Response*),
+                             const Request& request) {
+  grpc::ClientContext context;
+  connection.limit(context);
+  Response response;
+  const absl::Status status = status_of((stub.*method)(&context, request, &response));
+  if (!status.ok()) return status;
+  return response;
+}
+
+// Prints the answer. `rows`: the field that jsonl has line by line, empty: none.
+template <typename Response>
+int print_answer(const Asking& asking, const Response& response, const std::string& rows,
+                 std::string (*table)(const Response&, const Style&)) {
+  Output output;
+  if (asking.format == Format::kTable) output.write(table(response, {wants_colour()}));
+  if (asking.format == Format::kJson) output.write(json_document(response));
+  if (asking.format == Format::kJsonl) write_jsonl(response, rows, output);
+  return output.finish(kDone);
+}
+
+// Asks and prints. Returns the exit code.
+template <typename Request, typename Response>
+int ask_and_print(const Asking& asking,
+                  grpc::Status (v1::TraceService::Stub::*method)(grpc::ClientContext*,
+                                                                 const Request&, Response*),
+                  const Request& request, const std::string& rows,
+                  std::string (*table)(const Response&, const Style&)) {
+  auto connection = Connection::open(asking.connection);
+  if (!connection.ok()) return complain_of_answer(connection.status());
+  const auto response = ask(**connection, (*connection)->trace(), method, request);
+  if (!response.ok()) return complain_of_answer(response.status());
+  return print_answer(asking, *response, rows, table);
+}
+
+}  // namespace swaptrail::online

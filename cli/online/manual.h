@@ -1,0 +1,30 @@
+// A manual page from the definitions of a command line. Needs nothing but CLI11: swaptraild's is made
+// with it too.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace swaptrail {
+
+// What the definitions do not hold. Empty: no such section.
+struct ManualTexts {
+  int section = 1;
+  std::string version;
+  std::vector<std::pair<std::string, std::string>> exit_codes;   // code, meaning
+  std::vector<std::pair<std::string, std::string>> environment;  // variable, meaning
+  std::vector<std::string> overhead;                             // paragraphs
+  std::vector<std::string> see_also;                             // "swaptraild(8)"
+};
+
+// "swaptrail" or "swaptrail-trace": the name of the page of an app or of one of its subcommands.
+std::string manual_name(const CLI::App& app);
+
+// The page as troff with the man macros. A footer gives "Exit codes: 0 ok; 1 ..." (stronger than
+// texts.exit_codes), all lines after "Example:" or "Examples:", and what else is in it goes to the
+// description. Hidden options and subcommands are left out.
+std::string manual_page(const CLI::App& app, const ManualTexts& texts);
+
+}  // namespace swaptrail

@@ -1,0 +1,178 @@
+#include "cli/online/self_description.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "cli/complaint.h"
+#include "cli/online/completion.h"
+#include "cli/online/output.h"
+
+namespace swaptrail::online {
+namespace {
+
+constexpr const char* kOfFiles =
+    "Works on files alone: it asks neither swaptraild nor the kernel anything. It takes one CPU "
+    "while it runs, and memory for what is open in the recording at one time, not for all of it.";
+constexpr const char* kOfStore =
+    "The answer comes from swaptraild's memory; reclaim is not touched, and no hook runs more often. "
+    "A query looks at each lifecycle in the store once, or only at the parts whose time fits --since "
+    "and --until. It does so on a thread of its own at the cost of one CPU for that time, and what it "
+    "looks at can't be thrown away meanwhile.";
+constexpr const char* kOfReading =
+    "A single small answer from what swaptraild keeps anyway. Asking each second is no load.";
+
+struct Overhead {
+  const char* command;
+  const char* text;
+};
+constexpr Overhead kOverheads[] = {
+    {"",
+     "Each command has a page of its own, which tells what it costs. Commands on recordings cost "
+     "the host nothing but a CPU while they run; commands that ask swaptraild never change what "
+     "its hooks do in the kernel."},
+    {"doctor",
+     "Reads the kernel's type information and its symbols once, and tries a few small BPF programs "
+     "if it may. Nothing stays attached."},
+    {"replay", kOfFiles},
+    {"info", kOfFiles},
+    {"verify", kOfFiles},
+    {"repair", kOfFiles},
+    {"cut", kOfFiles},
+    {"merge", kOfFiles},
+    {"export", kOfFiles},
+    {"validate", kOfFiles},
+    {"simulate",
+     "Runs a model: one CPU while it runs, and memory for each simulated page. The host's own swap "
+     "is not touched."},
+    {"status", kOfReading},
+    {"areas",
+     "Reads /proc/swaps, and counts the pages in swap by a look at the lifecycles in the store. "
+     "No load if asked now and then."},
+    {"violations", kOfReading},
+    {"list", kOfStore},
+    {"stats", kOfStore},
+    {"matrix", kOfStore},
+    {"trace",
+     "Each lifecycle is copied to a queue of bounded length for each watcher, and sent. A reader "
+     "that is too slow loses lifecycles, which is told; it never slows swaptraild's pipeline or the "
+     "kernel. On a host that swaps out 100,000 pages a second a filter saves most of the cost: what "
+     "does not match is not sent."},
+    {"page",
+     "Reads one entry of /proc/PID/pagemap and of /proc/kpageflags, asks the pipeline for what is in "
+     "flight, and looks the page up in the store."},
+    {"top",
+     "A query as that of swaptrail stats in each interval, over all lifecycles of the lookback: on a "
+     "busy host give a longer --interval or a shorter --lookback. Nothing is asked while it pauses."},
+    {"pageout",
+     "Not free, and meant so: the kernel unmaps and writes each page of the range, and the process "
+     "waits for a fault each time it needs one again. Writing a GiB to a slow device can hold up "
+     "other I/O for seconds."},
+    {"flight",
+     "Writes up to the flight recorder's size to the disk at once; the pipeline thread does it, so "
+     "rings fill meanwhile."},
+};
+
+const std::pair<std::string, std::string> kEnvironment[] = {
+    {"SWAPTRAIL_SOCKET", "the socket, if there is no --socket"},
+    {"SWAPTRAIL_ADDRESS",
+     "HOST:PORT, if there is neither --address nor --socket; stronger than SWAPTRAIL_SOCKET"},
+    {"NO_COLOR", "if it is not empty, there is no colour"},
+};
+
+const CLI::App* find_command(const CLI::App& app, const std::string& name) {
+  if (name.empty()) return &app;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    if (command->get_name() == name && !command->get_group().empty()) return command;
+  return nullptr;
+}
+
+std::string page_of(const CLI::App& command) {
+  const bool is_whole = command.get_parent() == nullptr;
+  ManualTexts texts = manual_texts(is_whole ? "" : command.get_name());
+  // Only who asks swaptraild looks at the environment.
+  if (!is_whole && command.get_option_no_throw("--socket") == nullptr) texts.environment.clear();
+  return manual_page(command, texts);
+}
+
+int write_pages(const CLI::App& app, const std::string& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  std::vector<const CLI::App*> pages = {&app};
+  for (const CLI::App* command : app.get_subcommands(
+           [](const CLI::App* candidate) { return !candidate->get_group().empty(); }))
+    pages.push_back(command);
+  for (const CLI::App* page : pages) {
+    const std::string path = directory + "/" + manual_name(*page) + ".1";
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file << page_of(*page);
+    file.close();
+    if (file.fail())
+      return complain(kNotWritten, absl::StrCat("can't write ", path, ": ", std::strerror(errno)),
+                      "give a directory that may be written");
+  }
+  return kDone;
+}
+
+int print_page(const CLI::App& app, const std::string& name) {
+  const CLI::App* command = find_command(app, name);
+  if (command == nullptr)
+    return complain(kUnusable, "there is no command " + name, "see swaptrail --help");
+  Output output;
+  output.write(page_of(*command));
+  return output.finish(kDone);
+}
+
+}  // namespace
+
+ManualTexts manual_texts(const std::string& command) {
+  ManualTexts texts;
+  texts.version = SWAPTRAIL_VERSION;
+  for (const ExitCodeMeaning& row : kExitCodeTable)
+    texts.exit_codes.emplace_back(std::to_string(row.code), row.meaning);
+  texts.environment.assign(std::begin(kEnvironment), std::end(kEnvironment));
+  for (const Overhead& row : kOverheads)
+    if (row.command == command) texts.overhead.emplace_back(row.text);
+  if (!command.empty()) texts.see_also.emplace_back("swaptrail(1)");
+  texts.see_also.emplace_back("swaptraild(8)");
+  return texts;
+}
+
+void add_self_description(CLI::App& app, int& code) {
+  struct Options {
+    std::string shell;
+    std::string command;
+    std::string directory;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* completion = app.add_subcommand("completion", "print completions for a shell");
+  completion->group("");
+  completion->footer("Examples:\n  swaptrail completion bash");
+  completion->add_option("SHELL", options->shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion->callback([options, &app, &code] {
+    Output output;
+    if (options->shell == "bash") output.write(bash_completion(app));
+    if (options->shell == "zsh") output.write(zsh_completion(app));
+    if (options->shell == "fish") output.write(fish_completion(app));
+    code = output.finish(kDone);
+  });
+
+  CLI::App* manpage = app.add_subcommand("manpage", "print a manual page, as troff");
+  manpage->group("");
+  manpage->footer("Examples:\n  swaptrail manpage trace | man -l -");
+  CLI::Option* command =
+      manpage->add_option("COMMAND", options->command, "its page; none: that of swaptrail");
+  manpage->add_option("--directory", options->directory, "write all of them here")
+      ->excludes(command);
+  manpage->callback([options, &app, &code] {
+    code = options->directory.empty() ? print_page(app, options->command)
+                                      : write_pages(app, options->directory);
+  });
+}
+
+}  // namespace swaptrail::online

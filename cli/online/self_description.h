@@ -1,0 +1,19 @@
+// The hidden commands `swaptrail completion` and `swaptrail manpage`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/online/manual.h"
+
+namespace swaptrail::online {
+
+// What the page of this command says beside its definitions. `command`: its name, empty = swaptrail
+// itself. Every visible command has an OVERHEAD.
+ManualTexts manual_texts(const std::string& command);
+
+// Adds both. They describe `app` as it is when they run.
+void add_self_description(CLI::App& app, int& code);
+
+}  // namespace swaptrail::online

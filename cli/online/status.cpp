@@ -1,0 +1,261 @@
+// `swaptrail status`, `swaptrail areas` and `swaptrail violations`: how swaptraild and swap are.
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "cli/online/asking.h"
+#include "cli/online/commands.h"
+#include "cli/online/lifecycle_text.h"
+#include "cli/online/quantities.h"
+#include "cli/online/table.h"
+
+namespace swaptrail::online {
+namespace {
+
+struct StatusOptions : Asking {
+  bool check = false;
+};
+
+struct ViolationOptions : Asking {
+  int32_t limit = 100;
+};
+
+uint64_t nanoseconds_of(const google::protobuf::Duration& duration) {
+  const int64_t ns = duration.seconds() * 1'000'000'000 + duration.nanos();
+  return ns < 0 ? 0 : static_cast<uint64_t>(ns);
+}
+
+void append_row(const char* name, const std::string& text, std::string& out) {
+  absl::StrAppend(&out, absl::StrFormat("  %-12s ", name), printable(text), "\n");
+}
+
+// What was asked for and differs without a reason.
+bool differs(const v1::Reconciliation& row) { return row.difference() != 0 && row.note().empty(); }
+
+void append_hooks(const v1::GetStatusResponse& status, const Style& style, std::string& out) {
+  Table table({{"HOOK"}, {"STATE"}, {"TARGET"}, {"WHY, AND WHAT IT COSTS"}});
+  int chosen = 0;
+  for (const v1::Hook& hook : status.hooks()) {
+    chosen += hook.state() == "chosen" ? 1 : 0;
+    if (hook.state() == "chosen" || hook.state() == "absent") continue;
+    table.add({hook.name(), hook.state(), hook.target(),
+               absl::StrCat(hook.reason(), hook.costs().empty() ? "" : "; ", hook.costs())});
+  }
+  absl::StrAppend(&out, style.bold("Hooks"), "\n");
+  append_row("attached", absl::StrCat(chosen, " of ", status.hooks_size()), out);
+  out += table.text(style);
+}
+
+void append_records(const v1::Loss& loss, const Style& style, std::string& out) {
+  absl::StrAppend(&out, style.bold("Records"), "\n");
+  append_row("made", absl::StrCat(loss.emitted()), out);
+  append_row("received", absl::StrCat(loss.consumed()), out);
+  append_row("dropped",
+             absl::StrCat(loss.dropped_ring_full(), " (ring full), ", loss.dropped_no_ring(),
+                          " (new CPU)"),
+             out);
+  append_row("not followed",
+             absl::StrCat(loss.context_full(), " (table full), ", loss.skipped_runs(),
+                          " runs left out, ", loss.late(), " late"),
+             out);
+  append_row("fullest ring", absl::StrFormat("%.1f %%", 100 * loss.ring_fill()), out);
+}
+
+void append_trust(const v1::GetStatusResponse& status, const Style& style, std::string& out) {
+  Table table({{"TRUST"},
+               {"KERNEL", Align::kRight},
+               {"OURS", Align::kRight},
+               {"DIFFERENCE", Align::kRight},
+               {"NOTE"}});
+  for (const v1::Reconciliation& row : status.reconciliation())
+    table.add({row.counter(), absl::StrCat(row.kernel()), absl::StrCat(row.ours()),
+               absl::StrCat(row.difference()), row.note()});
+  out += table.text(style);
+}
+
+void append_store(const v1::GetStatusResponse& status, const Style& style, std::string& out) {
+  const v1::StoreStatus& store = status.store();
+  absl::StrAppend(&out, style.bold("Store"), "\n");
+  append_row("holds",
+             absl::StrCat(store.lifecycles(), " lifecycles, ", bytes_text(store.bytes()), " of ",
+                          bytes_text(store.max_bytes())),
+             out);
+  append_row("reaches to", time_text(store.oldest()), out);
+  append_row("had to go",
+             absl::StrCat(store.evicted(), ", and ", store.unstored(), " that found no room"), out);
+}
+
+std::string status_text(const v1::GetStatusResponse& status, const Style& style) {
+  std::string out =
+      style.bold(printable(absl::StrCat("swaptraild ", status.version(), " on Linux ",
+                                        status.kernel_release(), " ", status.machine()))) +
+      "\n";
+  append_row(
+      "mode",
+      absl::StrCat(status.mode(), status.mode_reason().empty() ? "" : ": ", status.mode_reason()),
+      out);
+  append_row("started",
+             absl::StrCat(time_text(status.started()), ", ",
+                          duration_text(nanoseconds_of(status.uptime())), " ago"),
+             out);
+  append_row("seen",
+             absl::StrCat(status.lifecycles(), " lifecycles, ", status.violations(), " violations"),
+             out);
+  append_row("memory", bytes_text(status.resident_bytes()), out);
+  append_row("watchers", absl::StrCat(status.watchers()), out);
+  append_row("pageout", status.pageout_enabled() ? "enabled" : "not enabled", out);
+  append_row("flight", status.flight_recorder() ? "recording" : "no flight recorder", out);
+  if (status.has_validation()) {
+    const v1::ValidationStatus& validation = status.validation();
+    append_row("validation",
+               absl::StrCat(validation.compared(), " compared, ", validation.agreed(), " agreed, ",
+                            validation.findings(), " findings; one page in ", validation.sample()),
+               out);
+  }
+  append_hooks(status, style, out);
+  append_records(status.loss(), style, out);
+  append_trust(status, style, out);
+  append_store(status, style, out);
+  return out;
+}
+
+bool is_well(const v1::GetStatusResponse& status) {
+  for (const v1::Hook& hook : status.hooks())
+    if (hook.state() == "missing") return false;
+  for (const v1::Reconciliation& row : status.reconciliation())
+    if (differs(row)) return false;
+  const v1::Loss& loss = status.loss();
+  return status.violations() == 0 && status.validation().findings() == 0 &&
+         loss.dropped_ring_full() + loss.dropped_no_ring() + loss.context_full() == 0;
+}
+
+int status(const StatusOptions& options) {
+  auto connection = Connection::open(options.connection);
+  if (!connection.ok()) return complain_of_answer(connection.status());
+  const auto response = ask(**connection, (*connection)->trace(),
+                            &v1::TraceService::Stub::GetStatus, v1::GetStatusRequest());
+  if (!response.ok()) return complain_of_answer(response.status());
+  const int code = print_answer(options, *response, "", status_text);
+  return code == kDone && options.check && !is_well(*response) ? kFound : code;
+}
+
+std::string kind_text(const v1::SwapArea& area) {
+  return absl::StrCat(area.synchronous() ? "synchronous" : "asynchronous",
+                      area.rotational() ? ", rotating" : "");
+}
+
+std::string areas_text(const v1::GetSwapAreasResponse& response, const Style& style) {
+  Table areas({{"AREA", Align::kRight},
+               {"PATH"},
+               {"SIZE", Align::kRight},
+               {"USED", Align::kRight},
+               {"SHARE", Align::kRight},
+               {"PRIORITY", Align::kRight},
+               {"KIND"}});
+  Table owners({{"AREA", Align::kRight}, {"CGROUP"}, {"PAGES", Align::kRight}});
+  Table ages({{"AREA", Align::kRight}, {"IN SWAP FOR UP TO"}, {"PAGES", Align::kRight}});
+  for (const v1::SwapArea& area : response.areas()) {
+    const std::string number = absl::StrCat(area.type());
+    areas.add({number, area.path(), bytes_text(area.size_bytes()), bytes_text(area.used_bytes()),
+               percent_text(area.used_bytes(), area.size_bytes()), absl::StrCat(area.priority()),
+               kind_text(area)});
+    for (const v1::SwapOwner& owner : area.owners())
+      owners.add({number, cgroup_text(owner.cgroup()), absl::StrCat(owner.pages())});
+    for (const v1::AgeBucket& age : area.ages())
+      ages.add({number, age.has_up_to() ? duration_text(nanoseconds_of(age.up_to())) : "longer",
+                absl::StrCat(age.pages())});
+  }
+  if (areas.rows() == 0) return "no swap area is on\n";
+  std::string out = areas.text(style);
+  for (const Table* table : {&owners, &ages})
+    if (table->rows() != 0) absl::StrAppend(&out, "\n", table->text(style));
+  return out;
+}
+
+std::string violations_text(const v1::ListViolationsResponse& response, const Style& style) {
+  Table table({{"TIME"},
+               {"RULE"},
+               {"LIFECYCLE", Align::kRight},
+               {"ENTRY", Align::kRight},
+               {"WHAT WAS SEEN"}});
+  for (const v1::Violation& violation : response.violations())
+    table.add({time_text(violation.time()), violation.rule(),
+               violation.lifecycle_id() == 0 ? "-" : absl::StrCat("#", violation.lifecycle_id()),
+               violation.has_entry() ? entry_text(violation.entry()) : "-", violation.text()});
+  return absl::StrCat(table.text(style), response.total(), " since the start\n");
+}
+
+// Page by page, until `limit`.
+absl::StatusOr<v1::ListViolationsResponse> all_violations(Connection& connection, int32_t limit) {
+  v1::ListViolationsResponse all;
+  v1::ListViolationsRequest request;
+  do {
+    request.set_page_size(limit - all.violations_size());
+    const auto page =
+        ask(connection, connection.trace(), &v1::TraceService::Stub::ListViolations, request);
+    if (!page.ok()) return page.status();
+    all.mutable_violations()->MergeFrom(page->violations());
+    all.set_total(page->total());
+    all.set_next_page_token(page->next_page_token());
+    request.set_page_token(page->next_page_token());
+  } while (!all.next_page_token().empty() && all.violations_size() < limit);
+  return all;
+}
+
+int violations(const ViolationOptions& options) {
+  auto connection = Connection::open(options.connection);
+  if (!connection.ok()) return complain_of_answer(connection.status());
+  const auto response = all_violations(**connection, options.limit);
+  if (!response.ok()) return complain_of_answer(response.status());
+  const int code = print_answer(options, *response, "violations", violations_text);
+  return code == kDone && response->total() != 0 ? kFound : code;
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, int& code) {
+  auto options = std::make_shared<StatusOptions>();
+  CLI::App* command =
+      app.add_subcommand("status", "what swaptraild sees, what it lost, and how far to trust it");
+  command->footer(online_exit_codes(true) +
+                  "\nExamples:\n"
+                  "  swaptrail status\n"
+                  "  swaptrail status --check || echo 'look at swaptrail status'\n"
+                  "  swaptrail status --address=db1:9444 --tls-ca=ca.pem -o json");
+  command->add_flag("--check", options->check,
+                    "exit with 1 if a hook is missing, a record was lost, a total differs from the "
+                    "kernel's without a reason, or there are violations or findings");
+  add_asking_options(*command, *options);
+  command->callback([options, &code] { code = status(*options); });
+}
+
+void add_areas(CLI::App& app, int& code) {
+  auto asking = std::make_shared<Asking>();
+  CLI::App* command =
+      app.add_subcommand("areas", "swap areas, and whose pages lie in them for how long");
+  command->footer(online_exit_codes(false) +
+                  "\nOwners and ages are those of pages that swaptraild saw on their way out.\n"
+                  "Examples:\n"
+                  "  swaptrail areas\n"
+                  "  swaptrail areas -o jsonl");
+  add_asking_options(*command, *asking);
+  command->callback([asking, &code] {
+    code = ask_and_print(*asking, &v1::TraceService::Stub::GetSwapAreas, v1::GetSwapAreasRequest(),
+                         "areas", areas_text);
+  });
+}
+
+void add_violations(CLI::App& app, int& code) {
+  auto options = std::make_shared<ViolationOptions>();
+  CLI::App* command =
+      app.add_subcommand("violations", "transitions that the kernel cannot make: there are none");
+  command->footer(online_exit_codes(true) +
+                  "\nThe youngest first. The exit code is 1 if there was one since the start.\n"
+                  "Examples:\n"
+                  "  swaptrail violations\n"
+                  "  swaptrail violations --limit=10 -o jsonl");
+  command->add_option("--limit", options->limit, "at most so many [100]")
+      ->check(CLI::Range(1, 1000).description(""));
+  add_asking_options(*command, *options);
+  command->callback([options, &code] { code = violations(*options); });
+}
+
+}  // namespace swaptrail::online

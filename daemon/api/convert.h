@@ -1,0 +1,69 @@
+// What was observed, in the words of the contract (proto/swaptrail/v1/lifecycle.proto).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "daemon/api/clock.h"
+#include "daemon/cgroups.h"
+#include "daemon/page_frames.h"
+#include "daemon/store/record.h"
+#include "swaptrail/v1/lifecycle.pb.h"
+#include "swaptrail/v1/trace.pb.h"
+#include "trace/lifecycle.h"
+#include "trace/summary.h"
+
+namespace swaptrail::api {
+
+// Enums of both sides, value by value (asserted in convert.cpp).
+v1::Outcome to_proto(Outcome outcome);
+v1::AbortReason to_proto(AbortReason reason);
+v1::IncompleteReason to_proto(IncompleteReason reason);
+v1::Waiting to_proto(Waiting waiting);
+v1::Stage to_proto(Stage stage);
+v1::ReturnHow to_proto(ReturnHow how);
+v1::LatencySpan to_proto(Latency span);
+v1::Origin origin_to_proto(uint8_t origin);     // enum swaptrail_origin
+v1::Backend backend_to_proto(uint8_t backend);  // enum swaptrail_backend
+// The other way round; nothing for values that are unspecified or unknown.
+std::optional<Outcome> outcome_of(int value);
+std::optional<uint8_t> origin_of(int value);
+std::optional<Latency> latency_of(int value);
+
+// For one call, or one round of the watchers: all its times are told by one reading of the clocks.
+// One thread.
+class Converter {
+ public:
+  // `cgroups` must outlive it. `look`: unknown cgroups may be looked for in the hierarchy.
+  Converter(Cgroups& cgroups, std::optional<PageFrames> frames, const Moment& moment, bool look)
+      : cgroups_(cgroups), frames_(frames), moment_(moment), look_(look) {}
+
+  const Moment& moment() const { return moment_; }
+  // All set `out`, which is empty before.
+  void put(const Lifecycle& lifecycle, v1::Lifecycle& out);
+  void put(const store::StoredLifecycle& stored, v1::Lifecycle& out);
+  void put(const Violation& violation, v1::Violation& out);
+  void put_cgroup(uint64_t id, v1::Cgroup& out);
+  static void put_process(uint32_t tgid, const Comm& comm, v1::Process& out);
+  static void put_entry(uint64_t entry, uint32_t generation, v1::SwapEntry& out);
+
+  // Empty if it was never found.
+  const std::string& cgroup_path(uint64_t id);
+
+ private:
+  void put(const Return& entry_return, v1::Return& out);
+  void put(const Reclaimer& reclaimer, v1::Reclaimer& out);
+  void put_times(const Lifecycle& lifecycle, v1::Lifecycle& out) const;
+  static void put_mappings(const Lifecycle& lifecycle, v1::Lifecycle& out);
+  std::optional<uint64_t> pfn_of(uint64_t folio) const;
+
+  Cgroups& cgroups_;
+  std::optional<PageFrames> frames_;
+  Moment moment_;
+  bool look_;
+  absl::flat_hash_map<uint64_t, std::string> paths_;  // those that were needed
+};
+
+}  // namespace swaptrail::api

@@ -1,0 +1,391 @@
+#include "daemon/api/explanation.h"
+
+#include <linux/kernel-page-flags.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "daemon/api/explanation_words.h"
+#include "trace/decode.h"
+
+namespace swaptrail::api {
+namespace {
+
+using State = PageEntry::State;
+using store::StoredLifecycle;
+
+absl::string_view view(std::string_view text) { return {text.data(), text.size()}; }
+
+class Teller {
+ public:
+  explicit Teller(const PageFacts& facts) : facts_(facts) {}
+
+  Explanation tell();
+
+ private:
+  template <typename... Parts>
+  void say(const Parts&... parts) {
+    out_.sentences.push_back(absl::StrCat(parts...));
+  }
+  bool by_address() const { return facts_.named_by == NamedBy::kAddress; }
+  bool is(State state) const { return by_address() && facts_.page.state == state; }
+  bool flag(int bit) const { return (facts_.frame_flags.value_or(0) >> bit & 1) != 0; }
+  std::string ago(uint64_t then_ns) const { return api::ago(facts_.now_ns, then_ns); }
+
+  void tell_place();
+  void tell_in_flight(const Lifecycle& life);
+  void tell_progress(const Lifecycle& life, Stage last);
+  void tell_written(const Lifecycle& life);
+  void tell_outstanding();
+  void tell_past();
+  void tell_newest(const StoredLifecycle& newest);
+  void tell_freed(const StoredLifecycle& newest);
+  void tell_return(const StoredLifecycle& newest);
+  void tell_missing_return(const StoredLifecycle& newest);
+  void tell_aborted(const Lifecycle& life);
+  void tell_gaps(const Lifecycle& life);
+  void tell_frame();
+  void tell_swap_cache();
+  void tell_reach();
+
+  const PageFacts& facts_;
+  Explanation out_;
+};
+
+// The last one that was seen, in the order in which a page passes them.
+Stage last_stage(const Lifecycle& life) {
+  for (size_t at = kStageCount; at-- > 0;) {
+    if (life.stage_ns[at] != 0) return static_cast<Stage>(at);
+  }
+  return Stage::kIsolated;
+}
+
+bool is_elsewhere(const Lifecycle& life) {  // where no device is waited for
+  return life.backend == SWAPTRAIL_BACKEND_ZSWAP || life.backend == SWAPTRAIL_BACKEND_ZERO;
+}
+
+// A stage that has no hook on this kernel may be over without our knowing.
+std::vector<Stage> outstanding_of(const Lifecycle& life) {
+  std::vector<Stage> out;
+  const bool no_device = life.at(Stage::kWriteEnd) != 0 && is_elsewhere(life);
+  for (auto at = static_cast<size_t>(last_stage(life)) + 1; at < kStageCount; ++at) {
+    const auto stage = static_cast<Stage>(at);
+    const bool of_device = stage == Stage::kWriteIssued || stage == Stage::kWriteCompleted;
+    if ((life.visible_stages >> at & 1) != 0 && !(no_device && of_device)) out.push_back(stage);
+  }
+  return out;
+}
+
+void Teller::tell_place() {
+  if (facts_.named_by == NamedBy::kFrame) {
+    say("Frame ", facts_.pfn, " was asked for, whatever page is in it.");
+    return;
+  }
+  if (facts_.named_by == NamedBy::kEntry) {
+    say("The ", slot_words(facts_.entry, facts_), " was asked for, whatever page is there.");
+    return;
+  }
+  const std::string page = absl::StrCat("Page 0x", absl::Hex(facts_.address), " of ",
+                                        process_words(facts_.pid, facts_.comm));
+  switch (facts_.page.state) {
+    case State::kResident:
+      say(page, " is in memory and mapped",
+          facts_.page.pfn != 0 ? absl::StrCat(", in frame ", facts_.page.pfn) : "", ".");
+      break;
+    case State::kSwapped:
+      say(page, " is not mapped: its page table entry holds the ",
+          slot_words(make_entry(facts_.page.swap_type, facts_.page.swap_offset), facts_), ".");
+      break;
+    case State::kNotMapped:
+      say("Nothing is mapped at page 0x", absl::Hex(facts_.address), " of ",
+          process_words(facts_.pid, facts_.comm),
+          ": it was never touched, or it was freed or unmapped since.");
+      break;
+    case State::kSpecial:
+      say(page,
+          " has a special page table entry now (a migration, hardware poison or the like): it "
+          "is neither mapped nor in swap. Ask again in a moment.");
+      break;
+  }
+}
+
+void Teller::tell_in_flight(const Lifecycle& life) {
+  const uint64_t begun_ns = *std::ranges::min_element(
+      life.stage_ns, {}, [](uint64_t time) { return time == 0 ? ~uint64_t{0} : time; });
+  say("Attempt ", life.id, " to swap it out is on its way: begun ",
+      begun_ns == 0 ? "at a time that is not known" : ago(begun_ns), " ",
+      reclaimer_words(life.first, facts_),
+      life.passes > 1 ? absl::StrCat("; ", life.passes, " batches of reclaim have touched it") : "",
+      ".");
+  tell_progress(life, last_stage(life));
+  if (is(State::kResident) && life.at(Stage::kUnmapped) != 0) {
+    say("It is mapped again although it was unmapped ", ago(life.at(Stage::kUnmapped)),
+        ": it was used meanwhile and found in the swap cache, so reclaim will keep it.");
+  }
+  if (life.kept_because != AbortReason::kNone) {
+    say("A pass of reclaim could not free it yet: ", view(abort_words(life.kept_because)), ".");
+  }
+  out_.outstanding = outstanding_of(life);
+  tell_outstanding();
+  tell_gaps(life);
+}
+
+void Teller::tell_progress(const Lifecycle& life, Stage last) {
+  const std::string since = ago(life.at(last));
+  switch (last) {
+    case Stage::kIsolated:
+      say("Reclaim has taken it off its list; no slot is reserved for it yet.");
+      break;
+    case Stage::kSlotAllocated:
+      say("A slot was reserved for it ", since, ", ", slot_words(life.entry, facts_),
+          ", and it is in the swap cache. A slot is only a reservation: the page is present until it "
+          "has been unmapped, written and removed from the swap cache.");
+      break;
+    case Stage::kUnmapped:
+      say("It was unmapped ", since,
+          ", and its write has not begun. Its content is still in memory, ",
+          "in the swap cache: a fault now would find it there without I/O.");
+      break;
+    case Stage::kWriteBegin:
+      say("Its write began ", since, " and the call has not returned yet.");
+      break;
+    case Stage::kWriteIssued:
+      say("It is under writeback: it was handed to the device ", since,
+          ". It has to stay in memory until the device has written it.");
+      break;
+    case Stage::kWriteEnd:
+    case Stage::kWriteCompleted:
+      tell_written(life);
+      break;
+    default:
+      break;
+  }
+}
+
+void Teller::tell_written(const Lifecycle& life) {
+  const uint64_t completed_ns = life.at(Stage::kWriteCompleted);
+  const uint64_t end_ns = life.at(Stage::kWriteEnd);
+  if (life.backend == SWAPTRAIL_BACKEND_ZERO) {
+    say("It holds nothing but zeroes: that was recorded ", ago(end_ns),
+        ", nothing is written, and it waits to be removed from the swap cache.");
+  } else if (life.backend == SWAPTRAIL_BACKEND_ZSWAP) {
+    say("zswap took its content ", ago(std::max(end_ns, completed_ns)),
+        ", and it waits to be removed from the swap cache.");
+  } else if (completed_ns != 0) {
+    say("Its writeback ended ", ago(completed_ns),
+        ". It is still in memory and waits for a later pass of reclaim: on a device that writes "
+        "asynchronously, the pass that writes a page does not free it.");
+  } else if (life.backend == SWAPTRAIL_BACKEND_DEVICE || life.waiting_for == Waiting::kWriteback) {
+    const uint64_t issued_ns = life.at(Stage::kWriteIssued);
+    say("It is under writeback: it was handed to the device ",
+        ago(issued_ns != 0 ? issued_ns : end_ns),
+        ". It has to stay in memory until the device has written it.");
+  } else {
+    say("Its write call returned ", ago(end_ns),
+        ", and it waits to be removed from the swap cache.");
+  }
+}
+
+void Teller::tell_outstanding() {
+  if (out_.outstanding.empty()) return;
+  const auto word = [](std::string* text, Stage stage) {
+    absl::StrAppend(text, view(stage_words(stage)));
+  };
+  say("Still to come: ", absl::StrJoin(out_.outstanding, ", ", word), ".");
+}
+
+void Teller::tell_past() {
+  if (!facts_.history.empty()) {
+    tell_newest(facts_.history.front());
+  } else if (facts_.in_flight) {
+    return;
+  } else if (is(State::kSwapped)) {
+    say("How it went there is not known: no attempt that swapped it out was seen, or none is in the "
+        "store any more.");
+  } else {
+    say("No attempt to swap it out is known.");
+  }
+}
+
+void Teller::tell_newest(const StoredLifecycle& newest) {
+  const Lifecycle& life = newest.lifecycle;
+  if (facts_.in_flight) {
+    say("It has been on its way before: ", facts_.history.size(), " older ",
+        facts_.history.size() == 1 ? "attempt is" : "attempts are", " in the history.");
+    return;
+  }
+  if (store::is_freed(life.outcome)) {
+    tell_freed(newest);
+  } else if (life.outcome == Outcome::kAborted) {
+    tell_aborted(life);
+  } else {
+    say("Attempt ", life.id, " to swap it out, the last one, ended ", ago(life.closed_ns),
+        "; how it ended can't be told: ", view(incomplete_words(life.incomplete)), ".");
+  }
+  if (store::is_freed(life.outcome) || life.outcome == Outcome::kAborted) tell_gaps(life);
+}
+
+void Teller::tell_freed(const StoredLifecycle& newest) {
+  const Lifecycle& life = newest.lifecycle;
+  const uint64_t removed_ns = life.at(Stage::kRemoved);
+  const std::string slot = life.entry != 0 ? slot_words(life.entry, facts_) : "a slot not seen";
+  const std::string when = ago(removed_ns != 0 ? removed_ns : life.closed_ns);
+  say("It was swapped out ", when, " ", reclaimer_words(life.last, facts_), " (attempt ", life.id,
+      ").");
+  if (!newest.back.any) {
+    switch (life.outcome) {
+      case Outcome::kFreedDevice:
+        say("Its content was written to ", slot, ": a fault has to read it from there.");
+        break;
+      case Outcome::kFreedZswap:
+        say("zswap took its content, for ", slot,
+            ": a fault gets it from there without the device, "
+            "unless zswap has moved it to the device since.");
+        break;
+      case Outcome::kFreedZero:
+        say("It held nothing but zeroes, which was recorded for ", slot,
+            ": nothing was written, and a fault reads nothing.");
+        break;
+      default:
+        say("Nothing was written in that attempt: ", slot, " still held it as it was.");
+        break;
+    }
+    tell_missing_return(newest);
+    return;
+  }
+  tell_return(newest);
+}
+
+void Teller::tell_return(const StoredLifecycle& newest) {
+  const Return& back = *newest.first_return;
+  const std::string stay =
+      back.after_ns != 0 ? absl::StrCat(", after ", duration(back.after_ns)) : "";
+  switch (back.how) {
+    case ReturnHow::kSwappedIn:
+      say("It came back ", ago(back.time_ns), stay, ": ",
+          process_words(back.tgid, comm_text(back.comm)), " used it",
+          back.fault_ns != 0 ? absl::StrCat(", a fault of ", duration(back.fault_ns)) : "",
+          back.major ? " that had to wait for its content to be read." : ".");
+      break;
+    case ReturnHow::kSlotFreed:
+      say("Its slot was freed unread ", ago(back.time_ns), stay,
+          ": its memory was freed, or its process ended.");
+      break;
+    default:
+      say("swapoff brought it back ", ago(back.time_ns), stay, ".");
+      break;
+  }
+  if (newest.back.regretted_pages != 0) {
+    say("It came back so soon that swapping it out was no use.");
+  }
+  if (newest.back.gone_pages < newest.lifecycle.nr_pages) {
+    say("That was a part of it: ", newest.back.gone_pages, " of ", newest.lifecycle.nr_pages,
+        " pages have left swap.");
+  } else if (is(State::kSwapped)) {
+    say("How it went to swap again after that is not known.");
+  }
+}
+
+// In swap as far as was seen. Then it should not be in memory.
+void Teller::tell_missing_return(const StoredLifecycle& newest) {
+  if (is(State::kResident)) {
+    say("It is in memory all the same: its way back was not seen, or this is a new page at the same "
+        "place.");
+  } else if (is(State::kNotMapped)) {
+    say("That its slot was freed was not seen yet: the kernel frees slots later, and in groups.");
+  } else if (facts_.named_by == NamedBy::kFrame) {
+    say("Its frame was given back then: whatever is in it now is another page.");
+  } else if (newest.lifecycle.nr_pages > 1) {
+    say("It was a large page: ", newest.lifecycle.nr_pages, " pages went together.");
+  }
+}
+
+void Teller::tell_aborted(const Lifecycle& life) {
+  say("Attempt ", life.id, " to swap it out, begun ", reclaimer_words(life.first, facts_),
+      ", was given up ", ago(life.closed_ns), ": ", view(abort_words(life.abort_reason)), ".");
+  if (life.kept_because != AbortReason::kNone && life.kept_because != life.abort_reason) {
+    say("The pass before could not free it either: ", view(abort_words(life.kept_because)), ".");
+  }
+  if (life.at(Stage::kSlotAllocated) != 0 && life.entry != 0) {
+    say("A slot had been reserved for it, ", slot_words(life.entry, facts_),
+        "; but a slot is only a reservation, and the page stayed.");
+  }
+  if (is(State::kSwapped) && life.at(Stage::kUnmapped) != 0) {
+    say("It had been unmapped before that, so its page table entry holds the slot; its content may ",
+        "still be in memory, in the swap cache.");
+  }
+}
+
+void Teller::tell_gaps(const Lifecycle& life) {
+  if (life.incomplete != IncompleteReason::kNone) {
+    say("The account of that attempt is not complete: ", view(incomplete_words(life.incomplete)),
+        ".");
+  }
+  if (life.overlapped_loss) say("Events were lost on some CPU while it lasted.");
+  if (life.owner_guessed) say("Whose page it is was guessed from the order of events.");
+  if (life.shmem) say("It is a page of shared memory or tmpfs: it belongs to no process.");
+  if (life.ksm) say("It is merged by KSM: several mappings share it.");
+}
+
+// What the frame's flags say beside the swap cache.
+void Teller::tell_frame() {
+  if (!facts_.frame_flags || facts_.named_by == NamedBy::kEntry) return;
+  tell_swap_cache();
+  if (flag(KPF_UNEVICTABLE)) say("It is unevictable, as by mlock: reclaim passes it by.");
+  if (flag(KPF_ZERO_PAGE)) say("It is the kernel's page of zeroes, which is never swapped out.");
+  if (flag(KPF_LRU) && !flag(KPF_SWAPBACKED)) {
+    say("It is a page of a file: reclaim takes it back to its file, never to swap.");
+  }
+}
+
+void Teller::tell_swap_cache() {
+  const bool came_back = !facts_.history.empty() && facts_.history.front().back.any &&
+                         facts_.history.front().back.how == ReturnHow::kSwappedIn;
+  if (!flag(KPF_SWAPCACHE)) {
+    if (came_back && !facts_.in_flight && is(State::kResident)) {
+      say("It has left the swap cache and has no slot any more: to swap it out once more takes a new "
+          "slot and a new write.");
+    }
+    return;
+  }
+  if (facts_.in_flight) return;  // then that was said
+  if (flag(KPF_WRITEBACK)) {
+    say("It is in the swap cache and under writeback at this moment.");
+  } else if (flag(KPF_DIRTY)) {
+    say("It is in the swap cache, so a slot is held for it; but it is dirty: what the slot holds is "
+        "not its content, and it would have to be written again.");
+  } else {
+    say("It is still in the swap cache: its slot is held, with a clean copy in it. As long as nobody "
+        "writes to it, it can be dropped again without any I/O.");
+  }
+}
+
+void Teller::tell_reach() {
+  if (facts_.forgotten && facts_.reaches_back_ns != 0) {
+    say("The store reaches back to ", ago(facts_.reaches_back_ns),
+        ": attempts that ended before are forgotten.");
+  } else if (facts_.forgotten) {
+    say("The store has lost attempts for want of room.");
+  } else if (facts_.attached_ns != 0) {
+    say("swaptraild was attached ", ago(facts_.attached_ns), ": nothing is known from before.");
+  }
+}
+
+Explanation Teller::tell() {
+  if (facts_.moved)
+    say("The page was on the move while this was asked: the answer is of the last look.");
+  tell_place();
+  if (facts_.in_flight) tell_in_flight(*facts_.in_flight);
+  tell_past();
+  tell_frame();
+  tell_reach();
+  return std::move(out_);
+}
+
+}  // namespace
+
+Explanation explain(const PageFacts& facts) { return Teller(facts).tell(); }
+
+}  // namespace swaptrail::api

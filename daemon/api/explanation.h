@@ -1,0 +1,54 @@
+// Why a page is where it is, in plain English: the answer to "add_to_swap succeeded and the page is
+// still present. Why?"
+//
+// Pure: what is known goes in, sentences come out. Nothing is said that does not follow from it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/process_memory.h"
+#include "daemon/store/record.h"
+#include "trace/lifecycle.h"
+
+namespace swaptrail::api {
+
+// How the page was named.
+enum class NamedBy : uint8_t { kAddress, kFrame, kEntry };
+
+// All times are monotonic nanoseconds.
+struct PageFacts {
+  NamedBy named_by = NamedBy::kAddress;
+  uint64_t now_ns = 0;
+  uint64_t attached_ns = 0;             // when the observation began
+  uint32_t pid = 0;                     // kAddress
+  uint64_t address = 0;                 // ... the begin of its page
+  std::string comm;                     // ... what the process is called; may be empty
+  uint64_t pfn = 0;                     // kFrame; of kAddress it is in `page`
+  uint64_t entry = 0;                   // kEntry; of kAddress it is in `page`
+  PageEntry page;                       // kAddress
+  std::optional<uint64_t> frame_flags;  // KPF_* bits; absent = not resident, or not readable
+  std::optional<Lifecycle> in_flight;
+  std::vector<store::StoredLifecycle> history;  // its attempts, the youngest first
+  uint64_t reaches_back_ns = 0;  // when the oldest lifecycle in the store closed; 0 = it has none
+  bool forgotten = false;        // the store has had to give up, or to refuse, some
+  bool moved = false;            // it did not stay where it was while it was looked at
+  // Texts: the path of a cgroup, and the device of a swap area; empty = not known. May be unset.
+  std::function<std::string(uint64_t)> cgroup_path;
+  std::function<std::string(uint32_t)> area_path;
+};
+
+struct Explanation {
+  std::vector<Stage> outstanding;  // of its attempt in flight, in order
+  std::vector<std::string> sentences;
+};
+
+Explanation explain(const PageFacts& facts);
+
+// Names as in Documentation/admin-guide/mm/pagemap.rst, small: "swapcache".
+std::vector<std::string> flag_names(uint64_t frame_flags);
+
+}  // namespace swaptrail::api

@@ -1,0 +1,149 @@
+#include "daemon/api/explanation_words.h"
+
+#include <linux/kernel-page-flags.h>
+
+#include <array>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/api/utf8.h"
+#include "trace/decode.h"
+#include "trace/print.h"
+
+namespace swaptrail::api {
+namespace {
+
+template <size_t kCount, typename Enum>
+std::string_view word_of(const std::array<std::string_view, kCount>& words, Enum value) {
+  const auto index = static_cast<size_t>(value);
+  return index < kCount ? words[index] : "for a reason without a name";
+}
+
+constexpr std::array<std::string_view, static_cast<size_t>(AbortReason::kCount)> kAbort = {
+    "the reason can't be told",
+    "there was no slot for it: swap is full, its cgroup is at its swap limit, or there was no memory "
+    "for the swap cache",
+    "some page table still maps it",
+    "it was used again before it was freed",
+    "it was written to again before it was freed",
+    "this reclaim may not write, or its cgroup allows zswap only",
+    "the device failed to write it",
+    "somebody else held a reference to it",
+    "it was a large page and was split: its pieces go on as attempts of their own",
+    "nobody needs its slot any more: its memory was freed, or its process ended",
+};
+
+constexpr std::array<std::string_view, static_cast<size_t>(IncompleteReason::kCount)> kIncomplete =
+    {
+        "nothing is missing",         "a part of it happened before swaptraild was attached",
+        "an event was lost",          "this kernel has no hook that could tell",
+        "a table had no room for it", "the observation ended in the middle",
+};
+
+constexpr std::array<std::string_view, kStageCount> kStages = {
+    "isolated",
+    "slot reserved",
+    "unmapped",
+    "write begun",
+    "handed to the device",
+    "write call returned",
+    "writeback ended",
+    "removed from the swap cache and freed",
+};
+
+constexpr std::array<std::string_view, SWAPTRAIL_ORIGIN_END> kOrigins = {
+    "outside any reclaim that was seen",
+    "in background reclaim",
+    "because it needed memory itself (direct reclaim)",
+    "because a cgroup was at its memory limit",
+    "because reclaim was asked for (memory.reclaim)",
+    "in node_reclaim",
+    "because of MADV_PAGEOUT",
+    "because of DAMON",
+    "for hibernation",
+    "for a cgroup's limit or memory.reclaim",
+    "in a reclaim whose begin was not seen",
+};
+
+}  // namespace
+
+std::string duration(uint64_t duration_ns) {
+  std::string out;
+  append_duration(duration_ns, out);
+  return out;
+}
+
+std::string ago(uint64_t now_ns, uint64_t then_ns) {
+  return then_ns >= now_ns ? "just now" : duration(now_ns - then_ns) + " ago";
+}
+
+std::string process_words(uint32_t pid, std::string_view comm) {
+  if (pid == 0 && comm.empty()) return "a process that is not known";
+  std::string name = comm.empty() ? "a process" : utf8(comm);
+  for (char& character : name) {
+    if (static_cast<unsigned char>(character) < 0x20 || character == 0x7f) character = '?';
+  }
+  return pid == 0 ? name : absl::StrCat(name, " (pid ", pid, ")");
+}
+
+std::string reclaimer_words(const Reclaimer& reclaimer, const PageFacts& facts) {
+  const std::string_view why = word_of(kOrigins, reclaimer.origin);
+  std::string out = absl::StrCat("by ", process_words(reclaimer.tgid, comm_text(reclaimer.comm)),
+                                 ", ", absl::string_view(why.data(), why.size()));
+  if (reclaimer.cgroup == 0) return out;
+  const std::string path = facts.cgroup_path ? facts.cgroup_path(reclaimer.cgroup) : "";
+  absl::StrAppend(&out, ", from the cgroup ",
+                  path.empty() ? absl::StrCat("with id ", reclaimer.cgroup) : path);
+  return out;
+}
+
+std::string slot_words(uint64_t entry, const PageFacts& facts) {
+  std::string out =
+      absl::StrCat("swap entry type ", entry_type(entry), ", offset ", entry_offset(entry));
+  const std::string path = facts.area_path ? facts.area_path(entry_type(entry)) : "";
+  return path.empty() ? out : absl::StrCat(out, " (", path, ")");
+}
+
+std::string_view abort_words(AbortReason reason) { return word_of(kAbort, reason); }
+std::string_view incomplete_words(IncompleteReason reason) { return word_of(kIncomplete, reason); }
+std::string_view stage_words(Stage stage) { return word_of(kStages, stage); }
+
+// include/uapi/linux/kernel-page-flags.h
+std::vector<std::string> flag_names(uint64_t frame_flags) {
+  constexpr std::pair<int, const char*> kNames[] = {
+      {KPF_LOCKED, "locked"},
+      {KPF_ERROR, "error"},
+      {KPF_REFERENCED, "referenced"},
+      {KPF_UPTODATE, "uptodate"},
+      {KPF_DIRTY, "dirty"},
+      {KPF_LRU, "lru"},
+      {KPF_ACTIVE, "active"},
+      {KPF_SLAB, "slab"},
+      {KPF_WRITEBACK, "writeback"},
+      {KPF_RECLAIM, "reclaim"},
+      {KPF_BUDDY, "buddy"},
+      {KPF_MMAP, "mmap"},
+      {KPF_ANON, "anon"},
+      {KPF_SWAPCACHE, "swapcache"},
+      {KPF_SWAPBACKED, "swapbacked"},
+      {KPF_COMPOUND_HEAD, "compound_head"},
+      {KPF_COMPOUND_TAIL, "compound_tail"},
+      {KPF_HUGE, "huge"},
+      {KPF_UNEVICTABLE, "unevictable"},
+      {KPF_HWPOISON, "hwpoison"},
+      {KPF_NOPAGE, "nopage"},
+      {KPF_KSM, "ksm"},
+      {KPF_THP, "thp"},
+      {KPF_OFFLINE, "offline"},
+      {KPF_ZERO_PAGE, "zero_page"},
+      {KPF_IDLE, "idle"},
+      {KPF_PGTABLE, "pgtable"},
+  };
+  std::vector<std::string> out;
+  for (const auto& [bit, name] : kNames) {
+    if ((frame_flags >> bit & 1) != 0) out.emplace_back(name);
+  }
+  return out;
+}
+
+}  // namespace swaptrail::api

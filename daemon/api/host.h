@@ -1,0 +1,26 @@
+// What the services answer from: everything of swaptraild that a query may look at.
+#pragma once
+
+#include <optional>
+
+#include "daemon/attach_plan.h"
+#include "daemon/cgroups.h"
+#include "daemon/page_frames.h"
+#include "daemon/questions.h"
+#include "daemon/standing.h"
+#include "daemon/store/store.h"
+
+namespace swaptrail::api {
+
+// References outlive the server. All of it may be used by any thread.
+struct Host {
+  const store::Store& store;
+  const StandingBoard& standings;
+  Questions& questions;
+  Cgroups& cgroups;
+  const AttachPlan& plan;
+  std::optional<PageFrames> frames;  // absent: no page frame numbers
+  bool pageout_enabled = false;
+};
+
+}  // namespace swaptrail::api

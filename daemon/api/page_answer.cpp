@@ -1,0 +1,326 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "daemon/api/answers.h"
+#include "daemon/api/convert.h"
+#include "daemon/api/explanation.h"
+#include "daemon/api/filter.h"
+#include "daemon/api/utf8.h"
+#include "daemon/proc.h"
+#include "daemon/store/lookup.h"
+#include "trace/decode.h"
+
+namespace swaptrail::api {
+namespace {
+
+using State = PageEntry::State;
+using store::StoredLifecycle;
+
+constexpr size_t kUsualHistory = 20;
+constexpr int kMostLooks = 3;  // at a page that moves
+// The pipeline sweeps each 10 ms: what pagemap shows already may not have come through yet.
+constexpr absl::Duration kUntilSwept = absl::Milliseconds(25);
+constexpr absl::Duration kMostWait = absl::Seconds(2);
+constexpr uint64_t kMostPfn = uint64_t{1} << 52;  // 64 address bits less 12 of the page
+
+// Who answers a question about a page, and what it may cost.
+struct Desk {
+  const Host& host;
+  PageTables* tables;
+  absl::Time deadline;
+  size_t most;  // lifecycles
+};
+
+// Of ProcessMemory: what the caller can do nothing about needs a word more.
+absl::Status unreadable(const absl::Status& status) {
+  if (absl::IsNotFound(status) || absl::IsInvalidArgument(status)) return status;
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the page tables can't be read: ", status.message(), "; ask by pfn or by swap entry"));
+}
+
+bool is_same(const PageEntry& a, const PageEntry& b) {
+  return a.state == b.state && a.pfn == b.pfn && a.swap_type == b.swap_type &&
+         a.swap_offset == b.swap_offset;
+}
+
+uint64_t entry_of(const PageEntry& page) {
+  return page.state == State::kSwapped ? make_entry(page.swap_type, page.swap_offset) : 0;
+}
+
+// Address of its struct page; 0 = not known.
+uint64_t struct_page_of(const Host& host, uint64_t pfn) {
+  return host.frames && pfn != 0 ? host.frames->address_of(pfn) : 0;
+}
+
+absl::Status ask(const Desk& desk, uint64_t struct_page, uint64_t entry, PageFacts& facts) {
+  facts.in_flight.reset();
+  if (struct_page == 0 && entry == 0) return absl::OkStatus();
+  return desk.host.questions.ask(
+      [&](PipelineView& view) {
+        const Reconstructor& reconstructor = view.reconstructor();
+        if (struct_page != 0) facts.in_flight = reconstructor.in_flight_of_frame(struct_page);
+        if (entry != 0 && !facts.in_flight) {
+          facts.in_flight = reconstructor.in_flight_of_entry(entry);
+        }
+      },
+      std::min(desk.deadline, absl::Now() + kMostWait));
+}
+
+// Adds those that are not there yet, the youngest first, at most `most` in all.
+void join(std::vector<StoredLifecycle> more, size_t most, std::vector<StoredLifecycle>& history) {
+  for (StoredLifecycle& one : more) {
+    if (std::ranges::find(history, one.sequence, &StoredLifecycle::sequence) == history.end()) {
+      history.push_back(std::move(one));
+    }
+  }
+  std::ranges::sort(history, std::ranges::greater(), &StoredLifecycle::sequence);
+  if (history.size() > most) history.resize(most);
+}
+
+// What lies in the slot now: an older page that was in the same slot is another page.
+std::vector<StoredLifecycle> now_in_slot(const store::Snapshot& snapshot, uint64_t entry) {
+  std::vector<StoredLifecycle> found = store::lifecycles_of_entry(snapshot, entry, 1);
+  if (!found.empty() && found[0].first_return &&
+      found[0].first_return->how != ReturnHow::kSwappedIn && found[0].lifecycle.nr_pages == 1) {
+    found.clear();
+  }
+  return found;
+}
+
+// Attempts that ended before the page was unmapped know no address. In the page's frame, they are its
+// own back to the last time that a page was freed from there.
+std::vector<StoredLifecycle> given_up_in_frame(const store::Snapshot& snapshot,
+                                               uint64_t struct_page, size_t most) {
+  std::vector<StoredLifecycle> found = store::lifecycles_of_frame(snapshot, struct_page, most);
+  const auto freed = std::ranges::find_if(
+      found, [](const StoredLifecycle& one) { return store::is_freed(one.lifecycle.outcome); });
+  found.erase(freed, found.end());
+  std::erase_if(found, [](const StoredLifecycle& one) {
+    return one.lifecycle.mapping_count != 0 || one.lifecycle.mappings[0].tgid != 0;
+  });
+  return found;
+}
+
+void put_history(const Desk& desk, uint64_t struct_page, uint64_t entry, PageFacts& facts) {
+  facts.history.clear();
+  const store::Snapshot snapshot = desk.host.store.snapshot();
+  if (facts.named_by == NamedBy::kFrame) {
+    facts.history = store::lifecycles_of_frame(snapshot, struct_page, desk.most);
+  } else if (facts.named_by == NamedBy::kEntry) {
+    facts.history = store::lifecycles_of_entry(snapshot, entry, desk.most);
+  } else {
+    facts.history = store::lifecycles_of_address(snapshot, facts.pid, facts.address, desk.most);
+    if (entry != 0) join(now_in_slot(snapshot, entry), desk.most, facts.history);
+    if (struct_page != 0) {
+      join(given_up_in_frame(snapshot, struct_page, desk.most), desk.most, facts.history);
+    }
+  }
+  facts.reaches_back_ns = snapshot.oldest_closed_ns();
+  // it ended between the two looks
+  if (facts.in_flight && std::ranges::any_of(facts.history, [&](const StoredLifecycle& one) {
+        return one.lifecycle.id == facts.in_flight->id;
+      })) {
+    facts.in_flight.reset();
+  }
+}
+
+// Does what was seen say why the page is in swap?
+bool accounts_for(const PageFacts& facts) {
+  if (facts.page.state != State::kSwapped || facts.in_flight) return true;
+  if (facts.history.empty()) return false;
+  const StoredLifecycle& newest = facts.history.front();
+  return store::is_freed(newest.lifecycle.outcome) &&
+         newest.back.gone_pages < newest.lifecycle.nr_pages;
+}
+
+// The page before and after the question must be the same, or it is asked again.
+absl::Status look_at_page(const Desk& desk, PageFacts& facts) {
+  if (desk.tables == nullptr) {
+    return absl::FailedPreconditionError(
+        "the page tables of processes can't be read by this swaptraild; ask by pfn or by swap entry");
+  }
+  auto page = desk.tables->page(facts.pid, facts.address);
+  for (int look = 1; page.ok(); ++look) {
+    facts.page = *page;
+    facts.frame_flags = page->flags;
+    const uint64_t struct_page =
+        page->state == State::kResident ? struct_page_of(desk.host, page->pfn) : 0;
+    const uint64_t entry = entry_of(*page);
+    if (auto asked = ask(desk, struct_page, entry, facts); !asked.ok()) return asked;
+    put_history(desk, struct_page, entry, facts);
+    auto after = desk.tables->page(facts.pid, facts.address);
+    facts.moved = after.ok() && !is_same(*page, *after);
+    if (look == kMostLooks || (after.ok() && !facts.moved && accounts_for(facts))) {
+      return absl::OkStatus();
+    }
+    if (after.ok() && !facts.moved) absl::SleepFor(kUntilSwept);
+    page = std::move(after);
+  }
+  return unreadable(page.status());
+}
+
+absl::Status look_at_frame(const Desk& desk, PageFacts& facts) {
+  const auto no_such = [&] {
+    return out_of_bounds("pfn", absl::StrCat(facts.pfn), "1 to 2^52 - 1");
+  };
+  if (facts.pfn == 0 || facts.pfn >= kMostPfn) return no_such();
+  if (!desk.host.frames) {
+    return absl::FailedPreconditionError(
+        "this swaptraild could not find out page frame numbers; ask by process and address");
+  }
+  if (desk.tables != nullptr) {
+    const auto flags = desk.tables->frame_flags(facts.pfn);
+    if (absl::IsNotFound(flags.status())) return flags.status();
+    if (flags.ok()) facts.frame_flags = *flags;
+  }
+  const uint64_t struct_page = struct_page_of(desk.host, facts.pfn);
+  if (auto asked = ask(desk, struct_page, 0, facts); !asked.ok()) return asked;
+  put_history(desk, struct_page, 0, facts);
+  return absl::OkStatus();
+}
+
+absl::Status look_at_entry(const Desk& desk, const v1::SwapEntry& entry, PageFacts& facts) {
+  if (entry.type() >= 64) return out_of_bounds("entry.type", absl::StrCat(entry.type()), "0 to 63");
+  if (entry.offset() == 0 || entry.offset() >= uint64_t{1} << kEntryTypeShift) {
+    return out_of_bounds("entry.offset", absl::StrCat(entry.offset()),
+                         "1 to 2^58 - 1: offset 0 holds the area's header");
+  }
+  facts.entry = make_entry(entry.type(), entry.offset());
+  if (auto asked = ask(desk, 0, facts.entry, facts); !asked.ok()) return asked;
+  put_history(desk, 0, facts.entry, facts);
+  return absl::OkStatus();
+}
+
+absl::Status look(const Desk& desk, const v1::ExplainPageRequest& request, PageFacts& facts) {
+  switch (request.page_case()) {
+    case v1::ExplainPageRequest::kVirtualPage: {
+      const v1::VirtualPage& page = request.virtual_page();
+      if (page.pid() == 0 || page.pid() > 1u << 22) {  // PID_MAX_LIMIT
+        return out_of_bounds("virtual_page.pid", absl::StrCat(page.pid()), "1 to 4194304");
+      }
+      const auto page_size = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+      facts.named_by = NamedBy::kAddress;
+      facts.pid = page.pid();
+      facts.address = page.address() / page_size * page_size;
+      return look_at_page(desk, facts);
+    }
+    case v1::ExplainPageRequest::kPfn:
+      facts.named_by = NamedBy::kFrame;
+      facts.pfn = request.pfn();
+      return look_at_frame(desk, facts);
+    case v1::ExplainPageRequest::kEntry:
+      facts.named_by = NamedBy::kEntry;
+      return look_at_entry(desk, request.entry(), facts);
+    case v1::ExplainPageRequest::PAGE_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("page: none; name it by virtual_page, pfn or entry");
+}
+
+// What it is called now; of a process that has just ended, what it was called when it lost the page.
+std::string comm_of(const PageFacts& facts) {
+  const auto comm = read_file(absl::StrCat("/proc/", facts.pid, "/comm"));
+  if (comm.ok()) return comm->substr(0, comm->find('\n'));
+  for (const StoredLifecycle& one : facts.history) {
+    for (const Mapping& mapping : one.lifecycle.mappings) {
+      if (mapping.tgid == facts.pid) return std::string(comm_text(mapping.comm));
+    }
+  }
+  return {};
+}
+
+v1::PageState state_of(const PageFacts& facts) {
+  if (facts.named_by != NamedBy::kAddress) return v1::PAGE_STATE_UNSPECIFIED;
+  switch (facts.page.state) {
+    case State::kNotMapped:
+      return v1::PAGE_STATE_NOT_MAPPED;
+    case State::kResident:
+      return v1::PAGE_STATE_RESIDENT;
+    case State::kSwapped:
+      return v1::PAGE_STATE_SWAPPED;
+    case State::kSpecial:
+      break;
+  }
+  return v1::PAGE_STATE_SPECIAL;
+}
+
+void put_page(const PageFacts& facts, v1::ExplainPageResponse& response) {
+  response.set_state(state_of(facts));
+  if (facts.named_by != NamedBy::kAddress) return;
+  response.mutable_process()->set_pid(facts.pid);
+  response.mutable_process()->set_comm(utf8(facts.comm));
+  response.set_address(facts.address);
+  if (facts.page.state == State::kResident && facts.page.pfn != 0) {
+    response.set_pfn(facts.page.pfn);
+  }
+  if (const uint64_t entry = entry_of(facts.page); entry != 0) {
+    Converter::put_entry(entry, 0, *response.mutable_entry());
+  }
+}
+
+void put_attempts(const PageFacts& facts, size_t most, Converter& converter,
+                  v1::ExplainPageResponse& response) {
+  size_t bytes = 0;
+  if (facts.in_flight) converter.put(*facts.in_flight, *response.add_history());
+  for (const StoredLifecycle& one : facts.history) {
+    if (static_cast<size_t>(response.history_size()) == most) return;
+    v1::Lifecycle& told = *response.add_history();
+    converter.put(one, told);
+    bytes += told.ByteSizeLong();
+    if (bytes <= kAnswerBytes) continue;
+    response.mutable_history()->RemoveLast();
+    return;
+  }
+}
+
+}  // namespace
+
+absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
+                         const AreaSource& areas, const v1::ExplainPageRequest& request,
+                         absl::Time deadline, v1::ExplainPageResponse& response) {
+  const auto most = to_count("max_history", request.max_history(), kUsualHistory);
+  if (!most.ok()) return most.status();
+  PageFacts facts;
+  const Desk desk{host, tables, deadline, *most};
+  if (auto looked = look(desk, request, facts); !looked.ok()) return looked;
+
+  const Moment moment = clock.now();
+  Converter converter(host.cgroups, host.frames, moment, true);
+  if (facts.named_by == NamedBy::kAddress) facts.comm = comm_of(facts);
+  facts.now_ns = moment.now_ns();
+  facts.attached_ns = host.standings.newest()->start_ns;
+  const store::StoreStatus status = host.store.status();
+  facts.forgotten = status.evicted + status.unstored != 0;
+  facts.cgroup_path = [&](uint64_t id) { return converter.cgroup_path(id); };
+  std::optional<std::vector<SwapArea>> known_areas;
+  facts.area_path = [&](uint32_t type) {
+    if (!known_areas) known_areas = areas();
+    const auto found = std::ranges::find(*known_areas, type, &SwapArea::type);
+    return found == known_areas->end() ? std::string() : utf8(found->path);
+  };
+  const Explanation explanation = explain(facts);
+
+  put_page(facts, response);
+  put_attempts(facts, *most, converter, response);
+  for (const std::string& sentence : explanation.sentences) response.add_explanation(sentence);
+  for (const Stage stage : explanation.outstanding) response.add_outstanding(to_proto(stage));
+  if (facts.reaches_back_ns != 0) {
+    *response.mutable_store_reaches_back_to() = moment.wall(facts.reaches_back_ns);
+  }
+  if (facts.frame_flags) {
+    for (std::string& name : flag_names(*facts.frame_flags)) {
+      response.add_frame_flags(std::move(name));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace swaptrail::api

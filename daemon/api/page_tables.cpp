@@ -1,0 +1,32 @@
+#include "daemon/api/page_tables.h"
+
+namespace swaptrail::api {
+namespace {
+
+class HostPageTables : public PageTables {
+ public:
+  explicit HostPageTables(ProcessMemory& memory) : memory_(memory) {}
+
+  absl::StatusOr<PageEntry> page(uint32_t pid, uint64_t address) override {
+    return memory_.page(pid, address);
+  }
+  absl::StatusOr<uint64_t> frame_flags(uint64_t pfn) override { return memory_.frame_flags(pfn); }
+  absl::StatusOr<RangeCount> count(uint32_t pid, uint64_t address, uint64_t length_bytes) override {
+    return memory_.count(pid, address, length_bytes);
+  }
+  absl::StatusOr<uint64_t> page_out(uint32_t pid, uint64_t address,
+                                    uint64_t length_bytes) override {
+    return memory_.page_out(pid, address, length_bytes);
+  }
+
+ private:
+  ProcessMemory& memory_;
+};
+
+}  // namespace
+
+std::unique_ptr<PageTables> page_tables_of(ProcessMemory* memory) {
+  return memory == nullptr ? nullptr : std::make_unique<HostPageTables>(*memory);
+}
+
+}  // namespace swaptrail::api

@@ -1,0 +1,28 @@
+// The page tables of processes, as the services need them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "daemon/process_memory.h"
+
+namespace swaptrail::api {
+
+// Of this host through ProcessMemory, or a test's. Any thread.
+class PageTables {
+ public:
+  virtual ~PageTables() = default;
+  // All as in daemon/process_memory.h.
+  virtual absl::StatusOr<PageEntry> page(uint32_t pid, uint64_t address) = 0;
+  virtual absl::StatusOr<uint64_t> frame_flags(uint64_t pfn) = 0;
+  virtual absl::StatusOr<RangeCount> count(uint32_t pid, uint64_t address,
+                                           uint64_t length_bytes) = 0;
+  virtual absl::StatusOr<uint64_t> page_out(uint32_t pid, uint64_t address,
+                                            uint64_t length_bytes) = 0;
+};
+
+// Null if there is no `memory`, which must outlive it.
+std::unique_ptr<PageTables> page_tables_of(ProcessMemory* memory);
+
+}  // namespace swaptrail::api

@@ -1,0 +1,260 @@
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "daemon/api/answers.h"
+#include "daemon/api/convert.h"
+#include "daemon/api/filter.h"
+#include "daemon/api/utf8.h"
+#include "daemon/store/areas.h"
+#include "daemon/store/stats.h"
+#include "trace/decode.h"
+
+namespace swaptrail::api {
+namespace {
+
+using store::GroupBy;
+
+constexpr size_t kUsualGroups = 100, kUsualCells = 50, kMostOwners = 100, kMostTable = 65536;
+constexpr int kMostSpans = 8;
+
+static_assert(
+    static_cast<int>(v1::STATS_GROUP_VICTIM_CGROUP) ==
+        static_cast<int>(GroupBy::kVictimCgroup) + 1 &&
+    static_cast<int>(v1::STATS_GROUP_VICTIM_PROCESS) ==
+        static_cast<int>(GroupBy::kVictimProcess) + 1 &&
+    static_cast<int>(v1::STATS_GROUP_RECLAIMER) == static_cast<int>(GroupBy::kReclaimer) + 1 &&
+    static_cast<int>(v1::STATS_GROUP_ORIGIN) == static_cast<int>(GroupBy::kOrigin) + 1 &&
+    static_cast<int>(v1::STATS_GROUP_DEVICE) == static_cast<int>(GroupBy::kArea) + 1 &&
+    static_cast<int>(v1::STATS_GROUP_OUTCOME) == static_cast<int>(GroupBy::kOutcome) + 1 &&
+    static_cast<int>(v1::STATS_GROUP_BACKEND) == static_cast<int>(GroupBy::kBackend) + 1 &&
+    v1::StatsGroup_MAX == static_cast<int>(GroupBy::kCount));
+
+std::string text(std::string_view name) { return std::string(name); }
+
+// What stands in a row for the value of a group.
+class KeyTexts {
+ public:
+  KeyTexts(Converter& converter, const AreaSource& areas, const std::vector<GroupBy>& columns)
+      : converter_(converter), columns_(columns) {
+    if (std::ranges::find(columns, GroupBy::kArea) == columns.end()) return;
+    for (const SwapArea& area : areas()) paths_[area.type] = utf8(area.path);
+  }
+
+  std::string of(size_t column, const store::StatsRow& row) {
+    const uint64_t value = row.key[column];
+    switch (columns_[column]) {
+      case GroupBy::kVictimCgroup:
+        return cgroup(value);
+      case GroupBy::kVictimProcess:
+      case GroupBy::kReclaimer:
+        return process(value, row.comms[column]);
+      case GroupBy::kOrigin:
+        return text(origin_name(static_cast<uint8_t>(value)));
+      case GroupBy::kArea:
+        return area(value);
+      case GroupBy::kOutcome:
+        return text(outcome_name(static_cast<Outcome>(value)));
+      case GroupBy::kBackend:
+        return text(backend_name(static_cast<uint8_t>(value)));
+      case GroupBy::kCount:
+        break;
+    }
+    return {};
+  }
+
+ private:
+  std::string cgroup(uint64_t id) {
+    if (id == 0) return "unknown";
+    const std::string& path = converter_.cgroup_path(id);
+    return path.empty() ? absl::StrCat("id ", id) : path;
+  }
+  static std::string process(uint64_t pid, const Comm& comm) {
+    return pid == 0 && comm_text(comm).empty() ? "unknown"
+                                               : absl::StrCat(utf8(comm_text(comm)), "/", pid);
+  }
+  std::string area(uint64_t number) {
+    if (number == store::kNoArea) return "none";
+    const auto found = paths_.find(static_cast<uint32_t>(number));
+    return found == paths_.end() ? absl::StrCat("area ", number) : found->second;
+  }
+
+  Converter& converter_;
+  const std::vector<GroupBy>& columns_;
+  absl::flat_hash_map<uint32_t, std::string> paths_;
+};
+
+absl::Status put_groups(const v1::QueryStatsRequest& request, store::StatsQuery& query) {
+  if (request.group_by_size() > static_cast<int>(store::kMaxGroupBy)) {
+    return out_of_bounds("group_by", absl::StrCat(request.group_by_size(), " values"), "at most 3");
+  }
+  for (int at = 0; at < request.group_by_size(); ++at) {
+    const int value = request.group_by(at);
+    const std::string field = absl::StrCat("group_by[", at, "]");
+    if (value < 1 || value > v1::StatsGroup_MAX) {
+      return out_of_bounds(field, absl::StrCat(value),
+                           absl::StrCat("1 to ", static_cast<int>(v1::StatsGroup_MAX)));
+    }
+    const auto by = static_cast<GroupBy>(value - 1);
+    if (std::ranges::find(query.group_by, by) != query.group_by.end()) {
+      return out_of_bounds(field, absl::StrCat(value, " again"), "no two alike");
+    }
+    query.group_by.push_back(by);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status put_spans(const v1::QueryStatsRequest& request, store::StatsQuery& query) {
+  if (request.spans_size() > kMostSpans) {
+    return out_of_bounds("spans", absl::StrCat(request.spans_size(), " values"), "at most 8");
+  }
+  for (int at = 0; at < request.spans_size(); ++at) {
+    const int value = request.spans(at);
+    const auto span = latency_of(value);
+    if (!span) {
+      return out_of_bounds(absl::StrCat("spans[", at, "]"), absl::StrCat(value),
+                           absl::StrCat("1 to ", static_cast<int>(v1::LatencySpan_MAX)));
+    }
+    query.spans.push_back(*span);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<store::StatsQuery> to_query(const Host& host, const Moment& moment,
+                                           const v1::QueryStatsRequest& request) {
+  store::StatsQuery query;
+  auto filter = to_filter(request.filter(), host.cgroups, moment);
+  if (!filter.ok()) return filter.status();
+  query.filter = *std::move(filter);
+  if (auto status = put_groups(request, query); !status.ok()) return status;
+  if (auto status = put_spans(request, query); !status.ok()) return status;
+  const auto groups = to_count("max_groups", request.max_groups(), kUsualGroups);
+  if (!groups.ok()) return groups.status();
+  query.max_groups = *groups;
+  return query;
+}
+
+void put_row(const store::StatsRow& row, const std::vector<Latency>& spans, v1::StatsRow& out) {
+  out.set_lifecycles(row.counts.lifecycles);
+  out.set_pages(row.counts.pages);
+  out.set_freed_pages(row.counts.freed_pages);
+  out.set_aborted_pages(row.counts.aborted_pages);
+  out.set_returned_pages(row.counts.returned_pages);
+  out.set_regretted_pages(row.counts.regretted_pages);
+  for (size_t at = 0; at < row.latencies.size(); ++at) {
+    const store::Quantiles& quantiles = row.latencies[at];
+    v1::LatencyQuantiles& told = *out.add_latencies();
+    told.set_span(to_proto(spans[at]));
+    told.set_count(quantiles.count);
+    told.set_p50_ns(quantiles.p50);
+    told.set_p90_ns(quantiles.p90);
+    told.set_p99_ns(quantiles.p99);
+    told.set_max_ns(quantiles.max);
+    told.set_sum_ns(quantiles.sum);
+  }
+}
+
+void put_area(const SwapArea& area, v1::SwapArea& out) {
+  out.set_type(area.type);
+  out.set_path(utf8(area.path));
+  out.set_size_bytes(area.bytes);
+  if (area.used_bytes != kNotTold) out.set_used_bytes(area.used_bytes);
+  out.set_priority(area.priority);
+  out.set_synchronous(area.synchronous == Known::kYes);
+  out.set_rotational(area.rotational == Known::kYes);
+}
+
+void put_use(const store::AreaUse& use, size_t most_bytes, Converter& converter,
+             v1::SwapArea& out) {
+  size_t bytes = 0;
+  for (const store::AreaOwner& owner : use.owners) {
+    v1::SwapOwner& told = *out.add_owners();
+    converter.put_cgroup(owner.cgroup, *told.mutable_cgroup());
+    told.set_pages(owner.pages);
+    bytes += told.ByteSizeLong();
+    if (bytes <= most_bytes) continue;
+    out.mutable_owners()->RemoveLast();
+    break;
+  }
+  for (size_t at = 0; at < use.ages.size(); ++at) {
+    v1::AgeBucket& told = *out.add_ages();
+    if (at < store::kAgeBounds.size()) {
+      told.mutable_up_to()->set_seconds(
+          static_cast<int64_t>(store::kAgeBounds[at] / 1'000'000'000));
+    }
+    told.set_pages(use.ages[at]);
+  }
+}
+
+}  // namespace
+
+absl::Status answer_stats(const Host& host, const Moment& moment, const AreaSource& areas,
+                          const v1::QueryStatsRequest& request, const store::Stop& stop,
+                          v1::QueryStatsResponse& response) {
+  auto query = to_query(host, moment, request);
+  if (!query.ok()) return query.status();
+  query->stop = stop;
+  const auto stats = store::query_stats(host.store.snapshot(), *query);
+  if (!stats.ok()) return stats.status();
+  Converter converter(host.cgroups, host.frames, moment, true);
+  KeyTexts keys(converter, areas, query->group_by);
+  for (const store::StatsRow& row : stats->rows) {
+    v1::StatsRow& told = *response.add_rows();
+    put_row(row, query->spans, told);
+    for (size_t column = 0; column < query->group_by.size(); ++column) {
+      told.add_key(keys.of(column, row));
+    }
+  }
+  if (stats->other.counts.lifecycles != 0) {
+    put_row(stats->other, query->spans, *response.mutable_other());
+  }
+  response.set_other_groups(stats->other_groups);
+  if (stats->to_ns != 0) {
+    *response.mutable_from() = moment.wall(stats->from_ns);
+    *response.mutable_to() = moment.wall(stats->to_ns);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status answer_matrix(const Host& host, const Moment& moment,
+                           const v1::GetMatrixRequest& request, const store::Stop& stop,
+                           v1::GetMatrixResponse& response) {
+  const auto filter = to_filter(request.filter(), host.cgroups, moment);
+  if (!filter.ok()) return filter.status();
+  const auto cells = to_count("max_cells", request.max_cells(), kUsualCells);
+  if (!cells.ok()) return cells.status();
+  const store::Matrix matrix =
+      store::query_matrix(host.store.snapshot(), *filter, *cells, kMostTable, stop);
+  Converter converter(host.cgroups, host.frames, moment, true);
+  for (const store::MatrixCell& cell : matrix.cells) {
+    v1::MatrixCell& told = *response.add_cells();
+    if (cell.victim_cgroup != 0) converter.put_cgroup(cell.victim_cgroup, *told.mutable_victim());
+    Converter::put_process(cell.reclaimer, cell.reclaimer_comm, *told.mutable_reclaimer());
+    told.set_origin(origin_to_proto(cell.origin));
+    told.set_pages(cell.pages);
+    told.set_regretted_pages(cell.regretted_pages);
+  }
+  response.set_other_pages(matrix.other_pages);
+  return absl::OkStatus();
+}
+
+void answer_areas(const Host& host, const Moment& moment, const AreaSource& areas,
+                  const store::Stop& stop, v1::GetSwapAreasResponse& response) {
+  const std::vector<SwapArea> now = areas();
+  const std::vector<store::AreaUse> uses =
+      store::query_areas(host.store.snapshot(), moment.now_ns(), kMostOwners, kMostTable, stop);
+  Converter converter(host.cgroups, host.frames, moment, true);
+  for (const SwapArea& area : now) {
+    v1::SwapArea& told = *response.add_areas();
+    put_area(area, told);
+    const auto use = std::ranges::find(uses, area.type, &store::AreaUse::area);
+    put_use(use == uses.end() ? store::AreaUse{} : *use, kAnswerBytes / now.size(), converter,
+            told);
+  }
+}
+
+}  // namespace swaptrail::api

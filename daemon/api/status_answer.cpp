@@ -1,0 +1,128 @@
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "daemon/api/answers.h"
+#include "daemon/api/utf8.h"
+#include "daemon/proc.h"
+
+namespace swaptrail::api {
+namespace {
+
+std::string_view view(absl::string_view text) { return {text.data(), text.size()}; }
+
+// VmRSS: the second number of /proc/self/statm is in pages.
+uint64_t resident_bytes() {
+  const auto text = read_file("/proc/self/statm");
+  if (!text.ok()) return 0;
+  const std::vector<absl::string_view> fields = absl::StrSplit(*text, ' ');
+  uint64_t pages = 0;
+  if (fields.size() < 2 || !absl::SimpleAtoi(fields[1], &pages)) return 0;
+  return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+const char* state_name(HookState state) {
+  switch (state) {
+    case HookState::kChosen:
+      return "chosen";
+    case HookState::kMissing:
+      return "missing";
+    case HookState::kAbsent:
+      break;
+  }
+  return "absent";
+}
+
+void put_host(const Host& host, v1::GetStatusResponse& response) {
+  utsname names{};
+  uname(&names);
+  response.set_version(SWAPTRAIL_VERSION);
+  response.set_kernel_release(utf8(names.release));
+  response.set_machine(utf8(names.machine));
+  const ModeChoice& mode = host.plan.mode;
+  response.set_mode(utf8(view(mode_name(mode.mode))));
+  if (mode.mode != Mode::kFull) response.set_mode_reason(utf8(mode.reason));
+  for (const HookPlan& plan : host.plan.hooks) {
+    v1::Hook& hook = *response.add_hooks();
+    hook.set_name(utf8(plan.hook));
+    hook.set_state(state_name(plan.state));
+    hook.set_target(utf8(plan.target.target));
+    hook.set_reason(utf8(plan.reason));
+    hook.set_costs(utf8(plan.costs));
+  }
+  response.set_resident_bytes(resident_bytes());
+  response.set_pageout_enabled(host.pageout_enabled);
+}
+
+void put_loss(const Standing& standing, v1::Loss& loss) {
+  const swaptrail_totals& totals = standing.totals;
+  loss.set_emitted(
+      std::accumulate(std::begin(totals.emitted), std::end(totals.emitted), uint64_t{0}));
+  loss.set_consumed(standing.consumed);
+  loss.set_dropped_ring_full(totals.dropped[SWAPTRAIL_DROP_RING_FULL]);
+  loss.set_dropped_no_ring(totals.dropped[SWAPTRAIL_DROP_NO_RING]);
+  loss.set_context_full(totals.context_full);
+  loss.set_late(standing.stream.late);
+  loss.set_ring_fill(standing.ring_fill);
+  loss.set_skipped_runs(standing.stream.skipped_runs);
+}
+
+void put_standing(const Standing& standing, const Moment& moment, v1::GetStatusResponse& response) {
+  if (standing.start_ns != 0) {
+    *response.mutable_started() = moment.wall(standing.start_ns);
+    const uint64_t up_ns = moment.now_ns() - std::min(moment.now_ns(), standing.start_ns);
+    response.mutable_uptime()->set_seconds(static_cast<int64_t>(up_ns / 1'000'000'000));
+    response.mutable_uptime()->set_nanos(static_cast<int32_t>(up_ns % 1'000'000'000));
+  }
+  put_loss(standing, *response.mutable_loss());
+  for (const ReconcileRow& row : standing.reconciliation) {
+    v1::Reconciliation& told = *response.add_reconciliation();
+    told.set_counter(utf8(row.counter));
+    told.set_kernel(static_cast<uint64_t>(row.kernel_delta));
+    told.set_ours(static_cast<uint64_t>(row.ours));
+    told.set_difference(row.difference);
+    told.set_note(utf8(row.note));
+  }
+  response.set_flight_recorder(standing.flight_recorder);
+  const ValidationStanding& validation = standing.validation;
+  if (validation.sample == 0) return;
+  v1::ValidationStatus& told = *response.mutable_validation();
+  told.set_sample(validation.sample);
+  told.set_compared(validation.compared);
+  told.set_agreed(validation.agreed);
+  told.set_findings(validation.findings);
+}
+
+void put_store(const store::Store& store, const Moment& moment, v1::GetStatusResponse& response) {
+  const store::StoreStatus status = store.status();
+  v1::StoreStatus& told = *response.mutable_store();
+  told.set_lifecycles(status.lifecycles);
+  told.set_bytes(status.bytes);
+  told.set_max_bytes(status.max_bytes);
+  told.set_evicted(status.evicted);
+  told.set_unstored(status.unstored);
+  const uint64_t oldest_ns = store.snapshot().oldest_closed_ns();
+  if (oldest_ns != 0) *told.mutable_oldest() = moment.wall(oldest_ns);
+  response.set_lifecycles(status.lifecycles + status.evicted + status.unstored);
+  response.set_violations(status.violations);
+}
+
+}  // namespace
+
+void answer_status(const Host& host, const Moment& moment, size_t watchers,
+                   v1::GetStatusResponse& response) {
+  put_host(host, response);
+  put_standing(*host.standings.newest(), moment, response);
+  put_store(host.store, moment, response);
+  response.set_watchers(static_cast<uint32_t>(watchers));
+}
+
+}  // namespace swaptrail::api

@@ -1,0 +1,117 @@
+#include "daemon/http/passwords.h"
+
+#include <crypt.h>
+#include <openssl/crypto.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+
+namespace swaptrail::http {
+namespace {
+
+constexpr size_t kHashLength = 60;
+constexpr int kLeastCost = 4, kMostCost = 16;
+
+// -1: it is no bcrypt hash.
+int cost_of(const std::string& hash) {
+  const bool known = absl::StartsWith(hash, "$2a$") || absl::StartsWith(hash, "$2b$") ||
+                     absl::StartsWith(hash, "$2y$");
+  int cost = -1;
+  if (!known || hash.size() != kHashLength || hash[6] != '$') return -1;
+  return absl::SimpleAtoi(hash.substr(4, 2), &cost) ? cost : -1;
+}
+
+bool same(const std::string& one, const std::string& other) {
+  return one.size() == other.size() && CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
+}
+
+bool gives(const std::string& password, const std::string& hash) {
+  const auto room = std::make_unique<crypt_data>();  // 32 KiB
+  const char* made = crypt_r(password.c_str(), hash.c_str(), room.get());
+  const bool right = made != nullptr && same(made, hash);
+  OPENSSL_cleanse(room.get(), sizeof(crypt_data));
+  return right;
+}
+
+}  // namespace
+
+absl::Status check_hash(const std::string& hash) {
+  const int cost = cost_of(hash);
+  if (cost < 0) return absl::InvalidArgumentError("not a bcrypt hash (htpasswd -nB makes one)");
+  if (cost < kLeastCost || cost > kMostCost) {
+    return absl::InvalidArgumentError("the cost of the bcrypt hash must be 4 to 16");
+  }
+  crypt_data room{};
+  const char* made = crypt_r("", hash.c_str(), &room);
+  if (made != nullptr && made[0] == '$') return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "not a bcrypt hash: it has a letter that does not belong there");
+}
+
+Passwords::Passwords(Users users) : users_(std::move(users)) {
+  for (const auto& [name, hash] : users_) {
+    if (cost_of(hash) > cost_of(dearest_)) dearest_ = hash;
+  }
+  RAND_bytes(salt_.data(), static_cast<int>(salt_.size()));
+}
+
+Verdict Passwords::check(const std::string& name, const std::string& password) {
+  const auto found = users_.find(name);
+  const bool there = found != users_.end();
+  const std::string& hash = there ? found->second : dearest_;
+  // crypt() ends at a NUL
+  const bool whole = password.find('\0') == std::string::npos;
+  const Digest digest = digest_of(name, password, hash);
+  if (there && whole && knows(digest)) return Verdict::kRight;
+  if (comparing_.fetch_add(1) >= kMostComparing) {
+    comparing_.fetch_sub(1);
+    return Verdict::kBusy;
+  }
+  const bool right = matches(password, hash);
+  comparing_.fetch_sub(1);
+  if (!right || !there || !whole) return Verdict::kWrong;
+  remember(digest);
+  return Verdict::kRight;
+}
+
+bool Passwords::matches(const std::string& password, const std::string& hash) {
+  const std::lock_guard lock(one_at_a_time_);
+  return gives(password, hash);
+}
+
+Passwords::Digest Passwords::digest_of(const std::string& name, const std::string& password,
+                                       const std::string& hash) const {
+  std::string text = std::to_string(name.size());
+  text.append(":").append(name).append(hash).append(password);
+  Digest digest{};
+  HMAC(EVP_sha256(), salt_.data(), static_cast<int>(salt_.size()),
+       reinterpret_cast<const uint8_t*>(text.data()), text.size(), digest.data(), nullptr);
+  OPENSSL_cleanse(text.data(), text.size());
+  return digest;
+}
+
+bool Passwords::knows(const Digest& digest) {
+  const std::lock_guard lock(mutex_);
+  int found = 0;
+  for (const Digest& known : known_) {
+    found |= CRYPTO_memcmp(known.data(), digest.data(), digest.size()) == 0 ? 1 : 0;
+  }
+  return found != 0;
+}
+
+void Passwords::remember(const Digest& digest) {
+  const std::lock_guard lock(mutex_);
+  if (known_.size() < kMostKnown) {
+    known_.push_back(digest);
+    return;
+  }
+  known_[oldest_] = digest;
+  oldest_ = (oldest_ + 1) % kMostKnown;
+}
+
+}  // namespace swaptrail::http

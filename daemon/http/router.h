@@ -1,0 +1,49 @@
+// One request in, one response out. No socket: reception.h has those.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "daemon/http/access.h"
+
+namespace swaptrail::http {
+
+struct Page {
+  std::string content_type;
+  std::string text;
+};
+
+// What is served. The functions may be called by several threads at once.
+struct Site {
+  std::string telemetry_path = "/metrics";
+  std::function<Page(std::string_view accept)> metrics;  // `accept`: the header, may be empty
+  std::function<bool()> ready;
+  std::string version;
+};
+
+struct Answer {
+  std::string bytes;
+  bool close = true;  // the connection, after it
+};
+
+// A response without a request: for what is refused before it is read.
+std::string bare_response(int status, std::string_view reason);
+
+// Any thread.
+class Router {
+ public:
+  // Both must outlive it.
+  Router(const Site& site, const Access& access);
+  ~Router();
+
+  // `head`: the request line and all headers, with the empty line at the end.
+  Answer answer(std::string_view head);
+
+ private:
+  class Parser;
+  std::unique_ptr<Parser> parser_;
+};
+
+}  // namespace swaptrail::http

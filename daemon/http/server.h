@@ -1,0 +1,51 @@
+// The HTTP server of the metrics: /metrics, /-/healthy, /-/ready and a page with links to them.
+//
+// One thread has all sockets and never waits for a single one of them: a request is handed to a
+// worker only when its whole head is there, and an answer is written as fast as its reader takes it.
+// So slow clients cost a place in a table, not a thread; when all places are taken, the connection
+// that has kept one waiting for longest gives it up.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "daemon/http/router.h"
+
+namespace swaptrail::http {
+
+struct HttpOptions {
+  std::string listen_address = "127.0.0.1:9789";  // also "[::1]:9789", ":9789"; port 0: any
+  std::string telemetry_path = "/metrics";
+  std::string config_file;             // of --web.config.file, empty: none
+  size_t max_connections = 256;        // 1 to 10,000
+  size_t workers = 8;                  // 1 to 64
+  size_t max_waiting = 64;             // requests for a worker; what is beyond gets 503
+  uint64_t head_timeout_ms = 5'000;    // for TLS and the whole head of a request
+  uint64_t idle_timeout_ms = 60'000;   // between two requests
+  uint64_t write_timeout_ms = 10'000;  // for a whole answer
+};
+
+class HttpServer {
+ public:
+  // Binds, and answers from now on. `site.telemetry_path` is that of the options. Its functions must
+  // be good for as long as the server lives. Errors: InvalidArgument (an address, a path or a bound
+  // that is none; the configuration file), Unavailable (the address can't be bound).
+  static absl::StatusOr<std::unique_ptr<HttpServer>> start(const HttpOptions& options, Site site);
+  // Closes all connections and waits for its threads.
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  uint16_t port() const;
+  bool has_tls() const;
+
+ private:
+  class Reception;
+  explicit HttpServer(std::unique_ptr<Reception> reception);
+  std::unique_ptr<Reception> reception_;
+};
+
+}  // namespace swaptrail::http

@@ -1,0 +1,44 @@
+// The daemon's unix socket: made so that nobody else can come between, and taken away again.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daemon/listen/descriptor.h"
+
+namespace swaptrail::listen {
+
+// A group's number. Errors: NotFound, Internal (the database of groups can't be read).
+absl::StatusOr<gid_t> group_id(const std::string& name);
+
+class UnixSocket {
+ public:
+  // Listens at `path`, mode 0660 and of `group`; without one, mode 0600. It appears at its path
+  // complete, or not at all. Symbolic links are not followed, neither as the socket nor as its
+  // folder. Two daemons that start at the same moment are kept apart by the daemon's lock file, not
+  // here. Errors: as ApiServer::start.
+  static absl::StatusOr<UnixSocket> create(const std::string& path, std::optional<gid_t> group);
+
+  UnixSocket(UnixSocket&&) = default;
+  UnixSocket& operator=(UnixSocket&&) = default;
+
+  // Non-blocking.
+  int listener() const { return listener_.get(); }
+  // Removes it from its path, if it is still this one.
+  void remove();
+
+ private:
+  UnixSocket() = default;
+  absl::Status bind_and_publish(std::optional<gid_t> group);
+
+  std::string path_, name_;
+  Descriptor folder_, listener_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+}  // namespace swaptrail::listen

@@ -1,0 +1,121 @@
+#include "daemon/metrics/cgroup_series.h"
+
+#include <numeric>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+
+namespace swaptrail::metrics {
+namespace {
+
+// Length of the UTF-8 sequence that `text` begins with, 0 if there is none (RFC 3629).
+size_t sequence_length(std::string_view text) {
+  const auto byte = [&](size_t at) { return static_cast<uint8_t>(text[at]); };
+  const auto follows = [&](size_t at) { return at < text.size() && (byte(at) & 0xc0) == 0x80; };
+  const uint8_t first = byte(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
+  if (first >= 0xe0 && first <= 0xef) {
+    if (!follows(1) || !follows(2)) return 0;
+    const bool overlong = first == 0xe0 && byte(1) < 0xa0;
+    const bool surrogate = first == 0xed && byte(1) > 0x9f;
+    return overlong || surrogate ? 0 : 3;
+  }
+  if (first < 0xf0 || first > 0xf4 || !follows(1) || !follows(2) || !follows(3)) return 0;
+  const bool overlong = first == 0xf0 && byte(1) < 0x90;
+  const bool beyond = first == 0xf4 && byte(1) > 0x8f;
+  return overlong || beyond ? 0 : 4;
+}
+
+}  // namespace
+
+std::string label_text(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const size_t length = sequence_length(text);
+    if (length == 0) {
+      out += "\xef\xbf\xbd";
+      text.remove_prefix(1);
+      continue;
+    }
+    out += text.substr(0, length);
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
+void CgroupSeries::update(const LedgerCopy& copy, const Cgroups& cgroups) {
+  collapsed_ = copy.collapsed;
+  name_rows(copy, cgroups);
+  add_rows(copy);
+  add_cells(copy);
+}
+
+// No two rows with the same path: a cgroup that was made anew waits until the old one's row is gone.
+void CgroupSeries::name_rows(const LedgerCopy& copy, const Cgroups& cgroups) {
+  sides_.resize(copy.rows.size() - 2);
+  absl::flat_hash_set<std::string> taken;
+  for (size_t at = 0; at < sides_.size(); ++at) {
+    const LedgerCopy::Row& row = copy.rows[at];
+    if (row.cgroup == 0 || sides_[at].serial != row.serial) sides_[at] = Side{row.serial, {}, {}};
+    if (!sides_[at].path.empty()) taken.insert(sides_[at].path);
+  }
+  for (size_t at = 0; at < sides_.size(); ++at) {
+    const LedgerCopy::Row& row = copy.rows[at];
+    Side& side = sides_[at];
+    if (row.cgroup == 0 || !side.path.empty()) continue;
+    auto path = cgroups.known_path(row.cgroup);
+    if (path && cgroups.lives(row.cgroup)) {
+      std::string text = label_text(*path);
+      if (taken.insert(text).second) side.path = std::move(text);
+    }
+    if (side.path.empty()) side.before = row.counts;
+  }
+}
+
+void CgroupSeries::add_rows(const LedgerCopy& copy) {
+  rows_.clear();
+  node_ = copy.rows.back().counts;
+  other_ = copy.rows[sides_.size()].counts;
+  for (size_t at = 0; at < sides_.size(); ++at) {
+    if (copy.rows[at].cgroup == 0) continue;
+    Row row{sides_[at].path, copy.rows[at].counts};
+    for (size_t column = 0; column < kColumns; ++column) {
+      other_[column] += sides_[at].before[column];
+      row.counts[column] -= sides_[at].before[column];
+    }
+    if (!row.path.empty()) rows_.push_back(row);
+  }
+}
+
+std::string_view CgroupSeries::path_of(const LedgerCopy& copy, uint32_t row) const {
+  if (row == sides_.size() + 1) return kNode;
+  if (row >= sides_.size() || copy.rows[row].cgroup == 0) return {};
+  return sides_[row].path;
+}
+
+void CgroupSeries::add_cells(const LedgerCopy& copy) {
+  cells_.clear();
+  shown_.resize(copy.cells.size());
+  other_cells_ = copy.matrix_other;
+  for (size_t at = 0; at < copy.cells.size(); ++at) {
+    const LedgerCopy::Cell& cell = copy.cells[at];
+    Shown& shown = shown_[at];
+    if (!cell.used) {
+      shown = {};
+      continue;
+    }
+    const uint64_t victim = copy.rows[cell.victim].serial;
+    const uint64_t reclaimer = copy.rows[cell.reclaimer].serial;
+    if (shown.victim_serial != victim || shown.reclaimer_serial != reclaimer) {
+      shown = {victim, reclaimer, 0};
+    }
+    const Cell seen{path_of(copy, cell.victim), path_of(copy, cell.reclaimer), cell.origin,
+                    cell.pages - shown.before};
+    if (seen.victim.empty() || seen.reclaimer.empty()) shown.before = cell.pages;
+    other_cells_[cell.origin] += shown.before;
+    if (cell.pages > shown.before) cells_.push_back(seen);
+  }
+}
+
+}  // namespace swaptrail::metrics

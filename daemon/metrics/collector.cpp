@@ -1,0 +1,98 @@
+#include "daemon/metrics/collector.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "daemon/metrics/catalogue.h"
+#include "daemon/metrics/scrape.h"
+
+namespace swaptrail::metrics {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr prometheus::MetricType kTypes[] = {prometheus::MetricType::Counter,
+                                             prometheus::MetricType::Gauge,
+                                             prometheus::MetricType::Histogram};
+
+absl::flat_hash_map<std::string_view, FillSeries> all_fillers() {
+  absl::flat_hash_map<std::string_view, FillSeries> all;
+  for (const auto& fillers : {page_fillers(), cgroup_fillers(), standing_fillers()}) {
+    for (const Filler& filler : fillers) all.emplace(filler.metric, filler.fill);
+  }
+  return all;
+}
+
+// Only there with --validate.
+bool is_of_validation(std::string_view name) { return name.starts_with("swaptrail_validation_"); }
+
+bool is_wanted(const Metric& metric, const Scrape& scrape) {
+  if (is_of_validation(metric.name) && scrape.standing->validation.sample == 0) return false;
+  return is_visible(metric, scrape.sources.plan);
+}
+
+prometheus::MetricFamily family_of(const Metric& metric, const Scrape& scrape) {
+  static const auto kFillers = all_fillers();
+  prometheus::MetricFamily family;
+  family.name = text_of(metric.name);
+  family.help = text_of(metric.help);
+  family.type = kTypes[static_cast<size_t>(metric.type)];
+  Series series(metric.type, family.metric);
+  const auto filler = kFillers.find(metric.name);
+  if (filler != kFillers.end()) filler->second(scrape, series);
+  return family;
+}
+
+uint64_t ns_since(Clock::time_point begin) {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count());
+}
+
+}  // namespace
+
+void Series::add(Labels labels, double value) {
+  prometheus::ClientMetric one;
+  one.label = std::move(labels);
+  (type_ == Type::kCounter ? one.counter.value : one.gauge.value) = value;
+  out_.push_back(std::move(one));
+}
+
+void Series::add(Labels labels, const TimeHistogram& histogram, const Ladder& ladder) {
+  prometheus::ClientMetric one;
+  one.label = std::move(labels);
+  one.histogram.bucket.reserve(kSteps);
+  uint64_t count = 0;
+  for (size_t step = 0; step < kSteps; ++step) {
+    count += histogram.bucket(step);
+    one.histogram.bucket.push_back({count, static_cast<double>(ladder.border_ns(step)) / 1e9});
+  }
+  count += histogram.bucket(kSteps);
+  if (count == 0) return;
+  one.histogram.sample_count = count;
+  one.histogram.sample_sum = static_cast<double>(histogram.sum_ns()) / 1e9;
+  out_.push_back(std::move(one));
+}
+
+std::vector<prometheus::MetricFamily> Collector::Collect() const {
+  const Clock::time_point begin = Clock::now();
+  const std::lock_guard lock(mutex_);
+  sources_.tally.ledger().copy(copy_);
+  cgroups_.update(copy_, sources_.cgroups);
+  const Scrape scrape{.sources = sources_,
+                      .cgroups = cgroups_,
+                      .standing = sources_.standings.newest(),
+                      .store = sources_.store.status(),
+                      .areas = sources_.areas(),
+                      .process = own_process(),
+                      .previous_seconds = static_cast<double>(took_ns_.load()) / 1e9};
+  std::vector<prometheus::MetricFamily> families;
+  for (const Metric& metric : catalogue()) {
+    if (is_wanted(metric, scrape)) families.push_back(family_of(metric, scrape));
+  }
+  took_ns_.store(ns_since(begin));
+  return families;
+}
+
+}  // namespace swaptrail::metrics

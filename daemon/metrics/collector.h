@@ -1,0 +1,52 @@
+// A scrape: everything in the catalogue, as it is now.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "daemon/attach_plan.h"
+#include "daemon/cgroups.h"
+#include "daemon/metrics/cgroup_series.h"
+#include "daemon/metrics/tally.h"
+#include "daemon/standing.h"
+#include "daemon/store/store.h"
+#include "prometheus/collectable.h"
+#include "prometheus/metric_family.h"
+#include "trace/recording/contents.h"
+
+namespace swaptrail::metrics {
+
+// Where the numbers are from. All must outlive the collector, and may be asked by any thread.
+struct Sources {
+  const Tally& tally;
+  const StandingBoard& standings;
+  const store::Store& store;
+  const Cgroups& cgroups;
+  const AttachPlan& plan;
+  std::function<std::vector<SwapArea>()> areas;  // those in use now: host_swap_areas()
+  std::function<uint64_t()> api_watchers;        // empty: there is no API server
+  std::string revision;                          // of the source; may be empty
+  double start_seconds = 0;                      // when the hooks were attached, since 1970
+};
+
+class Collector : public prometheus::Collectable {
+ public:
+  explicit Collector(Sources sources) : sources_(std::move(sources)) {}
+
+  // One family for each metric of the catalogue that has its hook, in its order; it may have no
+  // series. Any thread; one at a time, the others wait for it (a few milliseconds).
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  const Sources sources_;
+  mutable std::mutex mutex_;  // of the next two
+  mutable LedgerCopy copy_;
+  mutable CgroupSeries cgroups_;
+  mutable std::atomic<uint64_t> took_ns_{0};  // the last collection
+};
+
+}  // namespace swaptrail::metrics

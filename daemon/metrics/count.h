@@ -1,0 +1,33 @@
+// Counters that one thread adds to and any thread reads.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace swaptrail::metrics {
+
+// One writer: a load and a store, without a lock prefix. The store is a release and the read an
+// acquire (both free on x86), which is what CgroupLedger::copy() rests on.
+class Count {
+ public:
+  void add(uint64_t more) {
+    value_.store(value_.load(std::memory_order_relaxed) + more, std::memory_order_release);
+  }
+  void set(uint64_t value) { value_.store(value, std::memory_order_release); }
+  uint64_t read() const { return value_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// Lifecycles, and the base pages in them.
+struct PageCount {
+  Count lifecycles;
+  Count pages;
+  void add(uint64_t nr_pages) {
+    lifecycles.add(1);
+    pages.add(nr_pages);
+  }
+};
+
+}  // namespace swaptrail::metrics

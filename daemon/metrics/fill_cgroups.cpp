@@ -1,0 +1,84 @@
+// The rows and cells of cgroups.
+#include "daemon/metrics/scrape.h"
+#include "trace/decode.h"
+
+namespace swaptrail::metrics {
+namespace {
+
+std::string origin_text(size_t origin) {
+  return text_of(origin_name(static_cast<uint8_t>(origin)));
+}
+
+template <size_t Column>
+void fill_pages(const Scrape& scrape, Series& out) {
+  for (const CgroupSeries::Row& row : scrape.cgroups.rows()) {
+    out.add({{"cgroup", text_of(row.path)}}, row.counts[Column]);
+  }
+  out.add({{"cgroup", text_of(CgroupSeries::kOther)}}, scrape.cgroups.other()[Column]);
+}
+
+void fill_fault_wait(const Scrape& scrape, Series& out) {
+  const auto seconds = [](const Columns& counts) {
+    return static_cast<double>(counts[kFaultWait_ns]) / 1e9;
+  };
+  for (const CgroupSeries::Row& row : scrape.cgroups.rows()) {
+    out.add({{"cgroup", text_of(row.path)}}, seconds(row.counts));
+  }
+  out.add({{"cgroup", text_of(CgroupSeries::kOther)}}, seconds(scrape.cgroups.other()));
+}
+
+void add_reclaimed(std::string_view cgroup, const Columns& counts, Series& out) {
+  for (size_t origin = 0; origin < kOrigins; ++origin) {
+    const uint64_t pages = counts[kReclaimed + origin];
+    if (pages == 0) continue;
+    out.add({{"cgroup", text_of(cgroup)}, {"origin", origin_text(origin)}}, pages);
+  }
+}
+
+void fill_reclaimed(const Scrape& scrape, Series& out) {
+  for (const CgroupSeries::Row& row : scrape.cgroups.rows()) {
+    add_reclaimed(row.path, row.counts, out);
+  }
+  add_reclaimed(CgroupSeries::kNode, scrape.cgroups.node(), out);
+  add_reclaimed(CgroupSeries::kOther, scrape.cgroups.other(), out);
+}
+
+void add_cell(std::string_view victim, std::string_view reclaimer, size_t origin, uint64_t pages,
+              Series& out) {
+  out.add({{"victim", text_of(victim)},
+           {"reclaimer", text_of(reclaimer)},
+           {"origin", origin_text(origin)}},
+          pages);
+}
+
+void fill_matrix(const Scrape& scrape, Series& out) {
+  for (const CgroupSeries::Cell& cell : scrape.cgroups.cells()) {
+    add_cell(cell.victim, cell.reclaimer, cell.origin, cell.pages, out);
+  }
+  for (size_t origin = 0; origin < kOrigins; ++origin) {
+    const uint64_t pages = scrape.cgroups.other_cells()[origin];
+    if (pages == 0) continue;
+    add_cell(CgroupSeries::kOther, CgroupSeries::kOther, origin, pages, out);
+  }
+}
+
+void fill_cgroups(const Scrape& scrape, Series& out) {
+  out.add({{"state", "tracked"}}, uint64_t{scrape.cgroups.rows().size()});
+  out.add({{"state", "collapsed"}}, scrape.cgroups.collapsed());
+}
+
+}  // namespace
+
+std::vector<Filler> cgroup_fillers() {
+  return {
+      {"swaptrail_cgroup_swapped_out_pages_total", fill_pages<kSwappedOut>},
+      {"swaptrail_cgroup_swapped_in_pages_total", fill_pages<kSwappedIn>},
+      {"swaptrail_cgroup_regretted_pages_total", fill_pages<kRegretted>},
+      {"swaptrail_cgroup_fault_wait_seconds_total", fill_fault_wait},
+      {"swaptrail_cgroup_reclaimed_pages_total", fill_reclaimed},
+      {"swaptrail_reclaim_matrix_pages_total", fill_matrix},
+      {"swaptrail_cgroups", fill_cgroups},
+  };
+}
+
+}  // namespace swaptrail::metrics

@@ -1,0 +1,152 @@
+// What the tally counted of pages, lifecycles and times.
+#include "daemon/metrics/scrape.h"
+#include "trace/decode.h"
+
+namespace swaptrail::metrics {
+namespace {
+
+std::string area_text(size_t area) {
+  if (area == kNoArea) return "none";
+  return area == kOtherArea ? "other" : std::to_string(area);
+}
+std::string backend_text(size_t backend) {
+  return text_of(backend_name(static_cast<uint8_t>(backend)));
+}
+std::string origin_text(size_t origin) {
+  return text_of(origin_name(static_cast<uint8_t>(origin)));
+}
+
+struct Freed {
+  Outcome outcome;
+  const char* backend;
+};
+constexpr Freed kFreed[] = {{Outcome::kFreedDevice, "device"},
+                            {Outcome::kFreedZswap, "zswap"},
+                            {Outcome::kFreedZero, "zero"},
+                            {Outcome::kFreedClean, "clean"}};
+
+uint64_t freed_pages(const Tally& tally, Outcome outcome, size_t area) {
+  uint64_t pages = 0;
+  for (size_t origin = 0; origin < kOrigins; ++origin) {
+    for (size_t backend = 0; backend < kBackends; ++backend) {
+      pages += tally.lifecycles(static_cast<size_t>(outcome), origin, area, backend).pages.read();
+    }
+  }
+  return pages;
+}
+
+void fill_swapped_out(const Scrape& scrape, Series& out) {
+  for (size_t area = 0; area < kAreaPlaces; ++area) {
+    for (const Freed& freed : kFreed) {
+      const uint64_t pages = freed_pages(scrape.sources.tally, freed.outcome, area);
+      if (pages != 0) out.add({{"area", area_text(area)}, {"backend", freed.backend}}, pages);
+    }
+  }
+}
+
+void fill_swapped_in(const Scrape& scrape, Series& out) {
+  for (size_t area = 0; area < kAreaPlaces; ++area) {
+    for (size_t backend = 0; backend < kBackends; ++backend) {
+      const uint64_t pages = scrape.sources.tally.swapped_in_pages(area, backend);
+      if (pages == 0) continue;
+      out.add({{"area", area_text(area)}, {"backend", backend_text(backend)}}, pages);
+    }
+  }
+}
+
+void fill_freed_unread(const Scrape& scrape, Series& out) {
+  for (const ReturnHow how : {ReturnHow::kSlotFreed, ReturnHow::kSwapoff}) {
+    out.add({{"how", text_of(return_name(how))}}, scrape.sources.tally.freed_unread_pages(how));
+  }
+}
+
+void fill_regretted(const Scrape& scrape, Series& out) {
+  for (size_t origin = 0; origin < kOrigins; ++origin) {
+    out.add({{"origin", origin_text(origin)}}, scrape.sources.tally.regretted_pages(origin));
+  }
+}
+
+// `Member`: of PageCount.
+template <Count PageCount::*Member>
+void fill_lifecycles(const Scrape& scrape, Series& out) {
+  for (size_t outcome = 0; outcome < kOutcomes; ++outcome) {
+    for (size_t cell = 0; cell < kOrigins * kAreaPlaces * kBackends; ++cell) {
+      const size_t origin = cell / (kAreaPlaces * kBackends);
+      const size_t area = cell / kBackends % kAreaPlaces, backend = cell % kBackends;
+      const uint64_t count =
+          (scrape.sources.tally.lifecycles(outcome, origin, area, backend).*Member).read();
+      if (count == 0) continue;
+      out.add({{"outcome", text_of(outcome_name(static_cast<Outcome>(outcome)))},
+               {"origin", origin_text(origin)},
+               {"area", area_text(area)},
+               {"backend", backend_text(backend)}},
+              count);
+    }
+  }
+}
+
+void fill_incomplete(const Scrape& scrape, Series& out) {
+  for (size_t reason = 1; reason < static_cast<size_t>(IncompleteReason::kCount); ++reason) {
+    const auto name = incomplete_reason_name(static_cast<IncompleteReason>(reason));
+    out.add({{"reason", text_of(name)}}, scrape.sources.tally.incomplete(reason));
+  }
+}
+
+void fill_aborts(const Scrape& scrape, Series& out) {
+  for (size_t reason = 0; reason < static_cast<size_t>(AbortReason::kCount); ++reason) {
+    const auto name = abort_reason_name(static_cast<AbortReason>(reason));
+    out.add({{"reason", text_of(name)}}, scrape.sources.tally.aborts(reason));
+  }
+}
+
+void fill_spans(const Scrape& scrape, Series& out) {
+  for (size_t span = 0; span < kSpans; ++span) {
+    for (size_t backend = 0; backend < kBackends; ++backend) {
+      out.add({{"stage", text_of(latency_name(static_cast<Latency>(span)))},
+               {"backend", backend_text(backend)}},
+              scrape.sources.tally.span(span, backend), kShortTimes);
+    }
+  }
+}
+
+void fill_faults(const Scrape& scrape, Series& out) {
+  for (size_t backend = 0; backend < kBackends; ++backend) {
+    for (const bool major : {false, true}) {
+      out.add({{"backend", backend_text(backend)}, {"major", major ? "true" : "false"}},
+              scrape.sources.tally.fault(backend, major), kShortTimes);
+    }
+  }
+}
+
+void fill_time_in_swap(const Scrape& scrape, Series& out) {
+  for (size_t backend = 0; backend < kBackends; ++backend) {
+    out.add({{"backend", backend_text(backend)}}, scrape.sources.tally.time_in_swap(backend),
+            kLongTimes);
+  }
+}
+
+}  // namespace
+
+std::vector<Filler> page_fillers() {
+  return {
+      {"swaptrail_swapped_out_pages_total", fill_swapped_out},
+      {"swaptrail_swapped_in_pages_total", fill_swapped_in},
+      {"swaptrail_slots_freed_unread_pages_total", fill_freed_unread},
+      {"swaptrail_regretted_pages_total", fill_regretted},
+      {"swaptrail_unattributed_return_pages_total",
+       [](const Scrape& scrape, Series& out) {
+         out.add(scrape.sources.tally.unattributed_pages());
+       }},
+      {"swaptrail_lifecycles_total", fill_lifecycles<&PageCount::lifecycles>},
+      {"swaptrail_lifecycle_pages_total", fill_lifecycles<&PageCount::pages>},
+      {"swaptrail_incomplete_lifecycles_total", fill_incomplete},
+      {"swaptrail_aborts_total", fill_aborts},
+      {"swaptrail_violations_total",
+       [](const Scrape& scrape, Series& out) { out.add(scrape.sources.tally.violations()); }},
+      {"swaptrail_stage_latency_seconds", fill_spans},
+      {"swaptrail_fault_latency_seconds", fill_faults},
+      {"swaptrail_time_in_swap_seconds", fill_time_in_swap},
+  };
+}
+
+}  // namespace swaptrail::metrics

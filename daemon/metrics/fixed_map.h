@@ -1,0 +1,102 @@
+// A hash table of fixed room: open addressing, linear probing, no allocation after it was made.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+namespace swaptrail::metrics {
+
+// Keys are never 0. Keys that follow each other lie together in groups of 8: ids are given out in
+// order, and are asked for in nearly that order. At most half full. The memory is taken from the
+// system as it is touched. One thread.
+template <typename Value>
+class FixedMap {
+  static_assert(std::is_trivially_copyable_v<Value> && std::is_trivially_destructible_v<Value>);
+
+ public:
+  explicit FixedMap(size_t most)
+      : most_(most),
+        bits_(std::bit_width(std::bit_ceil(most < 8 ? size_t{16} : 2 * most)) - 1),
+        mask_((size_t{1} << bits_) - 1),
+        entries_(static_cast<Entry*>(std::calloc(mask_ + 1, sizeof(Entry)))) {
+    if (!entries_) throw std::bad_alloc();
+  }
+
+  Value* find(uint64_t key) {
+    for (size_t at = home(key); entries_[at].key != 0; at = next(at)) {
+      if (entries_[at].key == key) return &entries_[at].value;
+    }
+    return nullptr;
+  }
+  // A key that is not in it yet. Null if there is no room.
+  Value* insert(uint64_t key) {
+    if (size_ == most_) return nullptr;
+    size_t at = home(key);
+    while (entries_[at].key != 0) at = next(at);
+    ++size_;
+    entries_[at] = Entry{key, Value{}};
+    return &entries_[at].value;
+  }
+  void erase(uint64_t key) {
+    size_t at = home(key);
+    while (entries_[at].key != 0 && entries_[at].key != key) at = next(at);
+    if (entries_[at].key != 0) close_gap(at);
+  }
+  // Makes room: the smallest key of those behind a hand that goes round, eight at a time. Only if
+  // it is not empty.
+  void erase_an_old_one() {
+    uint64_t oldest = 0;
+    for (int seen = 0; seen < 8 || oldest == 0; hand_ = next(hand_)) {
+      const uint64_t key = entries_[hand_].key;
+      if (key == 0) continue;
+      ++seen;
+      if (oldest == 0 || key < oldest) oldest = key;
+      if (seen >= static_cast<int>(size_)) break;
+    }
+    erase(oldest);
+  }
+  void prefetch(uint64_t key) const { __builtin_prefetch(&entries_[home(key)], 1); }
+
+  size_t size() const { return size_; }
+  size_t room() const { return most_; }
+
+ private:
+  struct Entry {
+    uint64_t key;
+    Value value;
+  };
+  struct Free {
+    void operator()(Entry* entries) const { std::free(entries); }
+  };
+
+  size_t home(uint64_t key) const {
+    const uint64_t mixed = (key >> 3) * 0x9e3779b97f4a7c15;
+    return static_cast<size_t>(mixed >> (64 - bits_ + 3) << 3 | (key & 7));
+  }
+  size_t next(size_t at) const { return (at + 1) & mask_; }
+  // Those behind that would rather stand at the gap, or before it, move up.
+  void close_gap(size_t gap) {
+    for (size_t at = next(gap); entries_[at].key != 0; at = next(at)) {
+      const size_t wanted = home(entries_[at].key);
+      if (((at - wanted) & mask_) < ((at - gap) & mask_)) continue;
+      entries_[gap] = entries_[at];
+      gap = at;
+    }
+    entries_[gap].key = 0;
+    --size_;
+  }
+
+  const size_t most_;
+  const int bits_;
+  const size_t mask_;
+  size_t size_ = 0;
+  size_t hand_ = 0;
+  std::unique_ptr<Entry[], Free> entries_;
+};
+
+}  // namespace swaptrail::metrics

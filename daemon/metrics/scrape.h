@@ -1,0 +1,57 @@
+// What one scrape looks at, and how each metric's series come out of it. Internal to metrics/.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "daemon/metrics/catalogue.h"
+#include "daemon/metrics/collector.h"
+#include "daemon/metrics/own_process.h"
+
+namespace swaptrail::metrics {
+
+struct Scrape {
+  const Sources& sources;
+  const CgroupSeries& cgroups;
+  std::shared_ptr<const Standing> standing;
+  store::StoreStatus store;
+  std::vector<SwapArea> areas;
+  OwnProcess process;
+  double previous_seconds = 0;  // what the collection before took
+};
+
+// The series of one metric, while they are put together.
+class Series {
+ public:
+  // Each label's name and value.
+  using Labels = std::vector<prometheus::ClientMetric::Label>;
+  Series(Type type, std::vector<prometheus::ClientMetric>& out) : type_(type), out_(out) {}
+
+  void add(Labels labels, double value);
+  void add(Labels labels, uint64_t value) { add(std::move(labels), static_cast<double>(value)); }
+  void add(double value) { add(Labels(), value); }
+  void add(uint64_t value) { add(Labels(), value); }
+  // If it is not empty. `in_seconds`: the borders.
+  void add(Labels labels, const TimeHistogram& histogram, const Ladder& ladder);
+
+ private:
+  const Type type_;
+  std::vector<prometheus::ClientMetric>& out_;
+};
+
+using FillSeries = void (*)(const Scrape&, Series&);
+struct Filler {
+  std::string_view metric;
+  FillSeries fill;
+};
+// In three files, by what they look at. Each metric of the catalogue is in one of them.
+std::vector<Filler> page_fillers();      // fill_pages.cpp: the tally
+std::vector<Filler> cgroup_fillers();    // fill_cgroups.cpp
+std::vector<Filler> standing_fillers();  // fill_standing.cpp: everything else
+
+inline std::string text_of(std::string_view view) { return std::string(view); }
+
+}  // namespace swaptrail::metrics

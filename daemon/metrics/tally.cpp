@@ -1,0 +1,148 @@
+#include "daemon/metrics/tally.h"
+
+#include <algorithm>
+
+#include "trace/decode.h"
+
+namespace swaptrail::metrics {
+namespace {
+
+struct Span {
+  Stage from;
+  Stage to;
+};
+// In the order of Latency.
+constexpr Span kSpanStages[] = {
+    {Stage::kIsolated, Stage::kSlotAllocated}, {Stage::kSlotAllocated, Stage::kUnmapped},
+    {Stage::kUnmapped, Stage::kWriteBegin},    {Stage::kWriteIssued, Stage::kWriteCompleted},
+    {Stage::kWriteCompleted, Stage::kRemoved}, {Stage::kIsolated, Stage::kRemoved},
+};
+static_assert(std::size(kSpanStages) == kSpans);
+
+size_t area_of(uint64_t entry) {
+  if (entry == 0) return kNoArea;
+  return std::min<size_t>(entry_type(entry), kOtherArea);
+}
+size_t origin_of(uint8_t origin) { return std::min<size_t>(origin, SWAPTRAIL_ORIGIN_UNKNOWN); }
+// A value outside of the enum counts as `unknown`.
+size_t backend_of(uint8_t backend) {
+  return backend < kBackends ? backend : size_t{SWAPTRAIL_BACKEND_UNKNOWN};
+}
+
+bool is_freed(Outcome outcome) { return outcome <= Outcome::kFreedClean; }
+static_assert(Outcome::kFreedDevice < Outcome::kFreedClean &&
+              Outcome::kFreedZswap < Outcome::kFreedClean &&
+              Outcome::kFreedZero < Outcome::kFreedClean &&
+              Outcome::kFreedClean < Outcome::kAborted);
+
+}  // namespace
+
+Tally::Tally(const TallyOptions& options)
+    : options_(options),
+      lifecycles_(kOutcomes * kOrigins * kAreaPlaces * kBackends),
+      awaited_(std::max<size_t>(options.max_awaited, 16)),
+      ledger_(options.cgroups) {}
+
+void Tally::on_lifecycle(const Lifecycle& lifecycle) {
+  awaited_.prefetch(lifecycle.id);
+  ledger_.settle();
+  const size_t origin = origin_of(lifecycle.last.origin);
+  const size_t backend = backend_of(lifecycle.backend);
+  const auto outcome = static_cast<size_t>(lifecycle.outcome);
+  const size_t area = area_of(lifecycle.entry);
+  lifecycles_[((outcome * kOrigins + origin) * kAreaPlaces + area) * kBackends + backend].add(
+      lifecycle.nr_pages);
+  if (!lifecycle.complete()) incomplete_[static_cast<size_t>(lifecycle.incomplete)].add(1);
+  if (lifecycle.outcome == Outcome::kAborted) {
+    aborts_[static_cast<size_t>(lifecycle.abort_reason)].add(1);
+  }
+  add_spans(lifecycle, backend);
+  if (is_freed(lifecycle.outcome)) add_freed(lifecycle, origin);
+}
+
+// As in the summary (trace/summary.h).
+void Tally::add_spans(const Lifecycle& lifecycle, size_t backend) {
+  for (size_t span = 0; span < kSpans; ++span) {
+    const uint64_t from = lifecycle.at(kSpanStages[span].from);
+    const uint64_t to = lifecycle.at(kSpanStages[span].to);
+    const bool other_write =
+        span == static_cast<size_t>(Latency::kDeviceWrite) && backend != SWAPTRAIL_BACKEND_DEVICE;
+    if (from == 0 || to < from || other_write) continue;
+    spans_[span][backend].add(kShortTimes, to - from);
+  }
+}
+
+void Tally::add_freed(const Lifecycle& lifecycle, size_t origin) {
+  const uint64_t pages = lifecycle.nr_pages;
+  const uint32_t victim = ledger_.row_of(lifecycle.cgroup, pages);
+  ledger_.add(victim, kSwappedOut, pages);
+  // without a batch it is not known on whose behalf
+  uint32_t reclaimer = ledger_.other();
+  if (lifecycle.last.cgroup != 0) {
+    reclaimer = ledger_.row_of(lifecycle.last.cgroup, pages);
+  } else if (lifecycle.last.batch_ns != 0) {
+    reclaimer = ledger_.node();
+  }
+  ledger_.add(reclaimer, kReclaimed + origin, pages);
+  ledger_.add_cell(victim, reclaimer, static_cast<uint8_t>(origin), pages);
+  if (options_.returns_are_seen && lifecycle.id != 0) await(lifecycle, origin);
+}
+
+void Tally::await(const Lifecycle& lifecycle, size_t origin) {
+  if (awaited_.find(lifecycle.id) != nullptr) return;
+  if (awaited_.size() == awaited_.room()) awaited_.erase_an_old_one();
+  *awaited_.insert(lifecycle.id) = {lifecycle.cgroup, lifecycle.nr_pages,
+                                    static_cast<uint8_t>(origin)};
+  awaited_now_.set(awaited_.size());
+}
+
+// Of a folio not known: of no cgroup, by an unknown origin.
+Tally::Awaited Tally::take_awaited(const Return& entry_return) {
+  const uint64_t id = entry_return.lifecycle_id;
+  Awaited* found = id == 0 ? nullptr : awaited_.find(id);
+  if (found == nullptr) {
+    unattributed_.add(entry_return.nr_pages);
+    return {0, 0, SWAPTRAIL_ORIGIN_UNKNOWN};
+  }
+  const Awaited folio = *found;
+  if (found->pages > entry_return.nr_pages) {
+    found->pages = static_cast<uint16_t>(found->pages - entry_return.nr_pages);
+    return folio;
+  }
+  awaited_.erase(id);
+  awaited_now_.set(awaited_.size());
+  return folio;
+}
+
+void Tally::on_return(const Return& entry_return) {
+  ledger_.settle();
+  const Awaited folio = take_awaited(entry_return);
+  if (entry_return.how == ReturnHow::kSwappedIn) return add_swapped_in(entry_return, folio);
+  freed_unread_[static_cast<size_t>(entry_return.how)].add(entry_return.nr_pages);
+}
+
+void Tally::add_swapped_in(const Return& entry_return, const Awaited& folio) {
+  const uint64_t pages = entry_return.nr_pages;
+  const size_t backend = backend_of(entry_return.backend);
+  const uint32_t victim = ledger_.row_of(folio.cgroup, pages);
+  swapped_in_[area_of(entry_return.entry)][backend].add(pages);
+  ledger_.add(victim, kSwappedIn, pages);
+  if (entry_return.fault_ns != 0) {
+    faults_[backend][entry_return.major].add(kShortTimes, entry_return.fault_ns);
+    ledger_.add(victim, kFaultWait_ns, entry_return.fault_ns);
+  }
+  if (entry_return.after_ns == 0) return;
+  in_swap_[backend].add(kLongTimes, entry_return.after_ns);
+  if (entry_return.after_ns >= options_.regret_ns) return;
+  regretted_[folio.origin].add(pages);
+  ledger_.add(victim, kRegretted, pages);
+}
+
+void Tally::on_violation(const Violation&) { violations_.add(1); }
+
+void Tally::on_loss(const Loss& loss) {
+  losses_.add(1);
+  lost_events_.add(loss.count);
+}
+
+}  // namespace swaptrail::metrics

@@ -1,0 +1,260 @@
+#include "daemon/process_memory_child.h"
+
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <cstdio>
+#include <iterator>
+
+namespace swaptrail::memory_child {
+namespace {
+
+constexpr int kAdvicePageOut = 21;  // MADV_PAGEOUT
+
+// Entries of /proc/PID/pagemap: 8 bytes for each page.
+constexpr uint64_t kPresent = uint64_t{1} << 63, kSwap = uint64_t{1} << 62;
+constexpr uint64_t kFileOrShared = uint64_t{1} << 61;
+constexpr uint64_t kFrame = (uint64_t{1} << 55) - 1;
+// Types from here on are no swap areas (include/linux/swap.h MAX_SWAPFILES, with everything on).
+constexpr uint32_t kFirstSpecialType = 23;
+
+// What a process that reads page tables needs of the kernel; anything else ends it. A kernel
+// without seccomp goes without: the capabilities and descriptors are few either way.
+void allow_only_what_is_needed() {
+#if defined(__x86_64__)
+  constexpr uint32_t kArch = AUDIT_ARCH_X86_64;
+#elif defined(__aarch64__)
+  constexpr uint32_t kArch = AUDIT_ARCH_AARCH64;
+#else
+  return;
+#endif
+#if defined(__x86_64__) || defined(__aarch64__)
+  constexpr uint32_t kKill = SECCOMP_RET_KILL_PROCESS;
+  constexpr uint32_t kCalls[] = {SYS_recvfrom,   SYS_sendto,          SYS_pread64,   SYS_close,
+                                 SYS_pidfd_open, SYS_process_madvise, SYS_exit_group};
+  sock_filter filter[7 + 2 * std::size(kCalls) + 2];
+  size_t size = 0;
+  const auto add = [&](sock_filter step) { filter[size++] = step; };
+  add(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)));
+  add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kArch, 1, 0));
+  add(BPF_STMT(BPF_RET | BPF_K, kKill));
+  add(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
+  for (const uint32_t call : kCalls) {
+    add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1));
+    add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  }
+  add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 3));
+  add(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[2])));
+  add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, O_RDONLY | O_CLOEXEC, 0, 1));
+  add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  add(BPF_STMT(BPF_RET | BPF_K, kKill));
+  const sock_fprog program{static_cast<unsigned short>(size), filter};
+  prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+#endif
+}
+
+bool keep_only_capabilities(bool may_page_out) {
+  const cap_t now = cap_get_proc(), kept = cap_init();
+  if (now == nullptr || kept == nullptr) return false;
+  for (const cap_value_t capability :
+       {CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_NICE}) {
+    if (capability == CAP_SYS_NICE && !may_page_out) continue;
+    cap_flag_value_t had = CAP_CLEAR;
+    if (cap_get_flag(now, capability, CAP_PERMITTED, &had) != 0 || had != CAP_SET) continue;
+    for (const cap_flag_t flag : {CAP_PERMITTED, CAP_EFFECTIVE})
+      cap_set_flag(kept, flag, 1, &capability, CAP_SET);
+  }
+  const bool dropped = cap_set_proc(kept) == 0;
+  cap_free(now);
+  cap_free(kept);
+  return dropped;
+}
+
+// Leaves `socket` as the only descriptor. Its new number.
+int close_all_but(int socket) {
+  const int kept = fcntl(socket, F_DUPFD_CLOEXEC, 3);
+  if (kept < 0) _exit(1);
+  for (int fd = 0; fd < kept; fd++) close(fd);
+  closefrom(kept + 1);
+  return kept;
+}
+
+int open_pagemap(uint32_t pid) {
+  char path[32];
+  std::snprintf(path, sizeof(path), "/proc/%u/pagemap", pid);
+  return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+// Why `pagemap` ended early: it does so beyond user space, and at once if there is no memory.
+int short_read(int pagemap) {
+  uint64_t first;
+  return pread(pagemap, &first, sizeof(first), 0) == sizeof(first) ? EFAULT : ENXIO;
+}
+
+bool read_frame_flags(uint64_t pfn, uint64_t& flags) {
+  const int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  errno = ENXIO;  // no error and no bytes: there is no such frame
+  const ssize_t size = pread(fd, &flags, sizeof(flags), static_cast<off_t>(pfn * sizeof(flags)));
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return size == sizeof(flags);
+}
+
+void page(const Request& request, Answer& answer) {
+  const int pagemap = open_pagemap(request.pid);
+  if (pagemap < 0) {
+    answer.error = errno;
+    return;
+  }
+  const off_t at = static_cast<off_t>(request.address / page_bytes() * sizeof(uint64_t));
+  const ssize_t size = pread(pagemap, &answer.values[0], sizeof(uint64_t), at);
+  if (size != sizeof(uint64_t)) answer.error = size < 0 ? errno : short_read(pagemap);
+  close(pagemap);
+  if (answer.error != 0) return;
+  const PageEntry entry = decode(answer.values[0]);
+  if (entry.pfn != 0) answer.values[2] = read_frame_flags(entry.pfn, answer.values[1]) ? 1 : 0;
+}
+
+void frame_flags(const Request& request, Answer& answer) {
+  if (request.address > kFrame)
+    answer.error = ENXIO;
+  else if (!read_frame_flags(request.address, answer.values[0]))
+    answer.error = errno;
+}
+
+void count(const Request& request, Answer& answer) {
+  const int pagemap = open_pagemap(request.pid);
+  if (pagemap < 0) {
+    answer.error = errno;
+    return;
+  }
+  uint64_t entries[4096];
+  uint64_t at = request.address / page_bytes(), left = request.length_bytes / page_bytes();
+  while (left > 0 && answer.error == 0) {
+    const uint64_t wanted = std::min<uint64_t>(left, std::size(entries));
+    const ssize_t size = pread(pagemap, entries, wanted * sizeof(entries[0]),
+                               static_cast<off_t>(at * sizeof(entries[0])));
+    if (size <= 0) answer.error = size < 0 ? errno : short_read(pagemap);
+    const uint64_t read = size > 0 ? static_cast<uint64_t>(size) / sizeof(entries[0]) : 0;
+    for (uint64_t i = 0; i < read; i++) {
+      const PageEntry::State state = decode(entries[i]).state;
+      answer.values[state == PageEntry::State::kResident  ? 0
+                    : state == PageEntry::State::kSwapped ? 1
+                                                          : 2]++;
+    }
+    at += read;
+    left -= read;
+  }
+  close(pagemap);
+}
+
+void page_out(const Request& request, Answer& answer) {
+  const long process = syscall(SYS_pidfd_open, request.pid, 0);
+  if (process < 0) {
+    // EINVAL: 0, a negative number, or a thread that leads no process.
+    answer.error = errno == EINVAL ? ESRCH : errno;
+    return;
+  }
+  const iovec range{reinterpret_cast<void*>(request.address),
+                    std::min(request.length_bytes, ProcessMemory::kMostPageOut_bytes)};
+  const long done = syscall(SYS_process_madvise, process, &range, 1, kAdvicePageOut, 0);
+  // Of the range only pages that can't be reclaimed are EINVAL here: the rest was checked.
+  if (done <= 0) answer.error = done == 0 ? ENOMEM : errno == EINVAL ? EBUSY : errno;
+  answer.values[0] = done > 0 ? static_cast<uint64_t>(done) : 0;
+  close(static_cast<int>(process));
+}
+
+Answer answer_to(const Request& request, bool may_page_out) {
+  Answer answer;
+  answer.sequence = request.sequence;
+  const uint64_t length = request.length_bytes;
+  if (request.kind == Request::kCount || request.kind == Request::kPageOut) {
+    if ((request.address | length) % page_bytes() != 0 || length == 0 ||
+        length > ProcessMemory::kMaxRange_bytes)
+      answer.error = EINVAL;
+    else if (request.address + length < request.address)
+      answer.error = EFAULT;
+  }
+  if (request.kind == Request::kPageOut && !may_page_out) answer.error = ECANCELED;
+  if (answer.error != 0) return answer;
+  switch (request.kind) {
+    case Request::kPage:
+      page(request, answer);
+      return answer;
+    case Request::kFrameFlags:
+      frame_flags(request, answer);
+      return answer;
+    case Request::kCount:
+      count(request, answer);
+      return answer;
+    case Request::kPageOut:
+      page_out(request, answer);
+      return answer;
+  }
+  _exit(1);  // not a request of ours
+}
+
+}  // namespace
+
+uint64_t page_bytes() {
+  static const uint64_t bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+PageEntry decode(uint64_t entry) {
+  PageEntry page;
+  page.shared_or_file = (entry & kFileOrShared) != 0;
+  if (entry & kPresent) {
+    page.state = PageEntry::State::kResident;
+    page.pfn = entry & kFrame;
+  } else if (entry & kSwap) {
+    const uint32_t type = entry & 31;
+    if (type >= kFirstSpecialType) {
+      page.state = PageEntry::State::kSpecial;
+      return page;
+    }
+    page.state = PageEntry::State::kSwapped;
+    page.swap_type = type;
+    page.swap_offset = (entry & kFrame) >> 5;
+  }
+  return page;
+}
+
+void serve(int socket, bool may_page_out, pid_t parent) {
+  // Signals to the process group are the parent's to answer: it may still ask while it shuts down.
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE})
+    signal(number, SIG_IGN);
+  socket = close_all_but(socket);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(0);  // it ended before the line above
+  prctl(PR_SET_NAME, "swaptraild-mem");
+  prctl(PR_SET_DUMPABLE, 0);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) _exit(1);
+  if (!keep_only_capabilities(may_page_out)) _exit(1);
+  page_bytes();
+  allow_only_what_is_needed();
+  for (;;) {
+    Request request;
+    const ssize_t size = recv(socket, &request, sizeof(request), MSG_TRUNC);
+    if (size < 0 && errno == EINTR) continue;
+    if (size != sizeof(request)) _exit(size == 0 ? 0 : 1);
+    const Answer sent = answer_to(request, may_page_out);
+    if (send(socket, &sent, sizeof(sent), MSG_NOSIGNAL) != sizeof(sent)) _exit(1);
+  }
+}
+
+}  // namespace swaptrail::memory_child

@@ -1,0 +1,58 @@
+// Questions to the pipeline thread, which alone may look at what is in flight.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "trace/reconstructor.h"
+
+namespace swaptrail {
+
+// What a question may look at and do. On the pipeline thread, between two sweeps: keep it short.
+class PipelineView {
+ public:
+  virtual ~PipelineView() = default;
+  virtual const Reconstructor& reconstructor() const = 0;
+  // Writes what the flight recorder holds; the paths. Errors: FailedPrecondition (none is running),
+  // those of writing.
+  virtual absl::StatusOr<std::vector<std::string>> write_flight(const std::string& reason) = 0;
+};
+
+class Questions {
+ public:
+  static constexpr size_t kMostWaiting = 64;
+  using Question = std::function<void(PipelineView&)>;
+
+  // Any thread but the pipeline's. Returns once the question was answered. A question whose asker
+  // has given up is not run any more, so it may refer to what is on the asker's stack.
+  // Errors: ResourceExhausted (too many wait), DeadlineExceeded, Unavailable (the pipeline has ended).
+  absl::Status ask(Question question, absl::Time deadline);
+
+  // The pipeline thread's: answers all that wait. Costs a load if there is none.
+  void answer(PipelineView& view);
+  // No more: what waits, and what comes, is Unavailable.
+  void close();
+  // Any thread.
+  bool open() const { return open_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Asked;
+  std::atomic<size_t> waiting_{0};
+  std::mutex mutex_;
+  std::condition_variable answered_;
+  std::deque<std::shared_ptr<Asked>> asked_;
+  std::atomic<bool> open_{true};  // written with the lock
+};
+
+}  // namespace swaptrail

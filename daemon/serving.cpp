@@ -1,0 +1,196 @@
+#include "daemon/serving.h"
+
+#include <time.h>
+
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "daemon/api/control_service.h"
+#include "daemon/api/host.h"
+#include "daemon/api/page_tables.h"
+#include "daemon/api/trace_service.h"
+#include "daemon/http/server.h"
+#include "daemon/listen/listen.h"
+#include "daemon/metrics/collector.h"
+#include "daemon/metrics/openmetrics.h"
+#include "daemon/metrics/tally.h"
+#include "daemon/session.h"
+#include "daemon/store/store.h"
+#include "daemon/store_sink.h"
+#include "daemon/swap_areas.h"
+#include "prometheus/text_serializer.h"
+
+namespace swaptrail {
+namespace {
+
+constexpr uint64_t kNsPerMs = 1'000'000;
+constexpr absl::Duration kGrace = absl::Seconds(2);  // for calls that are running at the end
+
+store::Store::Options store_options(const Options& options) {
+  store::Store::Options result;
+  result.max_bytes = options.store_mib << 20;
+  result.regret_ns = options.regret_ms * kNsPerMs;
+  return result;
+}
+
+metrics::TallyOptions tally_options(const Options& options) {
+  metrics::TallyOptions result;
+  result.cgroups = static_cast<uint32_t>(options.metrics_cgroups);
+  result.regret_ns = options.regret_ms * kNsPerMs;
+  return result;
+}
+
+listen::ListenOptions listen_options(const Options& options) {
+  listen::ListenOptions result;
+  result.socket_path = socket_path(options);
+  result.socket_group = options.socket_group;
+  result.control_group = options.control_group;
+  result.tcp_address = options.listen;
+  result.tls_cert = options.tls_cert;
+  result.tls_key = options.tls_key;
+  result.tls_client_ca = options.tls_client_ca;
+  result.tls_no_client_auth = options.tls_no_client_auth;
+  return result;
+}
+
+http::HttpOptions http_options(const Options& options) {
+  http::HttpOptions result;
+  result.listen_address = options.web_listen;
+  result.telemetry_path = options.web_path;
+  result.config_file = options.web_config;
+  return result;
+}
+
+double unix_seconds(uint64_t monotonic_at_ns) {
+  timespec wall{};
+  clock_gettime(CLOCK_REALTIME, &wall);
+  const double now = static_cast<double>(wall.tv_sec) + static_cast<double>(wall.tv_nsec) / 1e9;
+  return now - static_cast<double>(monotonic_ns() - monotonic_at_ns) / 1e9;
+}
+
+http::Page page_of(const metrics::Collector& collector, std::string_view accept) {
+  const auto families = collector.Collect();
+  if (metrics::prefers_openmetrics(accept))
+    return {std::string(metrics::kOpenMetricsType), metrics::openmetrics_text(families)};
+  return {std::string(metrics::kTextType), prometheus::TextSerializer().Serialize(families)};
+}
+
+}  // namespace
+
+// In the order in which they need each other: the last is the first to go.
+struct Serving::Parts {
+  Parts(const Options& all, Cgroups& known, std::optional<PageFrames> found)
+      : options(all), cgroups(known), frames(found), tally(tally_options(all)) {}
+
+  const Options& options;
+  Cgroups& cgroups;
+  const std::optional<PageFrames> frames;
+  StandingBoard standings;
+  Questions questions;
+  std::unique_ptr<store::Store> store;
+  std::optional<StoreSink> store_sink;
+  metrics::Tally tally;
+  std::unique_ptr<ProcessMemory> memory;
+  std::unique_ptr<api::PageTables> tables;
+  std::unique_ptr<listen::ApiServer> listener;
+
+  std::optional<api::Host> host;
+  std::optional<api::TraceService> trace;
+  std::optional<api::ControlService> control;
+  api::RefusingControlService refusing;
+  std::optional<metrics::Collector> collector;
+  std::unique_ptr<http::HttpServer> http;
+  std::jthread housekeeping;
+};
+
+Serving::Serving(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Serving::~Serving() { stop(); }
+
+absl::StatusOr<std::unique_ptr<Serving>> Serving::prepare(const Options& options, Cgroups& cgroups,
+                                                          std::optional<PageFrames> frames) {
+  auto parts = std::make_unique<Parts>(options, cgroups, frames);
+  auto memory = ProcessMemory::start(options.enable_pageout);
+  if (!memory.ok()) return memory.status();
+  parts->memory = *std::move(memory);
+  parts->tables = api::page_tables_of(parts->memory.get());
+  auto store = store::Store::create(store_options(options));
+  if (!store.ok()) return store.status();
+  parts->store = *std::move(store);
+  parts->store_sink.emplace(*parts->store);
+  auto listener = listen::ApiServer::bind(listen_options(options));
+  if (!listener.ok()) return listener.status();
+  parts->listener = *std::move(listener);
+  for (const std::string& warning : parts->listener->warnings())
+    std::fprintf(stderr, "swaptraild: %s\n", warning.c_str());
+  return std::unique_ptr<Serving>(new Serving(std::move(parts)));
+}
+
+StandingBoard& Serving::standings() { return parts_->standings; }
+Questions& Serving::questions() { return parts_->questions; }
+std::vector<LifecycleSink*> Serving::sinks() { return {&*parts_->store_sink, &parts_->tally}; }
+void Serving::after_sweep() { parts_->tally.settle(); }
+
+absl::Status Serving::start(const AttachPlan& plan) {
+  parts_->tally.set_returns_are_seen((visible_kinds(plan) & kind_bit(SWAPTRAIL_SWAP_IN)) != 0);
+  if (absl::Status status = serve_api(plan); !status.ok()) return status;
+  if (absl::Status status = serve_metrics(plan); !status.ok()) return status;
+  parts_->housekeeping = std::jthread([this](const std::stop_token& stop) { keep_house(stop); });
+  return absl::OkStatus();
+}
+
+absl::Status Serving::serve_api(const AttachPlan& plan) {
+  Parts& parts = *parts_;
+  parts.host.emplace(api::Host{.store = *parts.store,
+                               .standings = parts.standings,
+                               .questions = parts.questions,
+                               .cgroups = parts.cgroups,
+                               .plan = plan,
+                               .frames = parts.frames,
+                               .pageout_enabled = parts.options.enable_pageout});
+  parts.trace.emplace(*parts.host, parts.tables.get());
+  parts.control.emplace(*parts.host, parts.tables.get());
+  return parts.listener->serve({&*parts.trace, &*parts.control, &parts.refusing});
+}
+
+absl::Status Serving::serve_metrics(const AttachPlan& plan) {
+  Parts& parts = *parts_;
+  if (parts.options.web_listen.empty()) return absl::OkStatus();
+  parts.collector.emplace(
+      metrics::Sources{parts.tally, parts.standings, *parts.store, parts.cgroups, plan,
+                       host_swap_areas, [&parts] { return parts.trace->watchers(); },
+                       SWAPTRAIL_REVISION, unix_seconds(parts.standings.newest()->start_ns)});
+  http::Site site;
+  site.telemetry_path = parts.options.web_path;
+  site.metrics = [&parts](std::string_view accept) { return page_of(*parts.collector, accept); };
+  site.ready = [&parts] { return parts.questions.open(); };
+  site.version = SWAPTRAIL_VERSION;
+  auto server = http::HttpServer::start(http_options(parts.options), std::move(site));
+  if (!server.ok()) return server.status();
+  parts.http = *std::move(server);
+  return absl::OkStatus();
+}
+
+// Once a second, so that a cgroup that lives only for a moment is known by its name.
+void Serving::keep_house(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  while (!stop.stop_requested()) {
+    parts_->cgroups.refresh();
+    parts_->tally.tick(parts_->cgroups);
+    wake.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+  }
+}
+
+void Serving::stop() {
+  Parts& parts = *parts_;
+  parts.http.reset();
+  if (parts.trace) parts.trace->stop_watchers();
+  if (parts.listener) parts.listener->shutdown(absl::Now() + kGrace);
+  parts.housekeeping = {};
+}
+
+}  // namespace swaptrail

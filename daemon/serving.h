@@ -1,0 +1,56 @@
+// What swaptraild serves of what it sees: the memory store by gRPC, metrics by HTTP.
+//
+// The order matters: prepare() while there is one thread and all privilege, start() when the
+// capabilities are gone, since a thread keeps those that its maker had.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daemon/attach_plan.h"
+#include "daemon/cgroups.h"
+#include "daemon/options.h"
+#include "daemon/page_frames.h"
+#include "daemon/questions.h"
+#include "daemon/standing.h"
+#include "trace/reconstructor.h"
+
+namespace swaptrail {
+
+// The main thread's.
+class Serving {
+ public:
+  // Takes memory for the store, forks the reader of page tables, and binds the socket of gRPC.
+  // `options` and `cgroups` must outlive it. Errors: of Store, ProcessMemory and ApiServer::bind.
+  static absl::StatusOr<std::unique_ptr<Serving>> prepare(const Options& options, Cgroups& cgroups,
+                                                          std::optional<PageFrames> frames);
+  ~Serving();
+  Serving(const Serving&) = delete;
+  Serving& operator=(const Serving&) = delete;
+
+  // For the pipeline.
+  std::vector<LifecycleSink*> sinks();
+  StandingBoard& standings();
+  Questions& questions();
+  void after_sweep();
+
+  // Serves from here on. `plan` must outlive stop(). Errors: of ApiServer::serve and HttpServer.
+  absl::Status start(const AttachPlan& plan);
+  // Ends streams and connections, within seconds. Also done by the destructor.
+  void stop();
+
+ private:
+  struct Parts;
+  explicit Serving(std::unique_ptr<Parts> parts);
+  absl::Status serve_api(const AttachPlan& plan);
+  absl::Status serve_metrics(const AttachPlan& plan);
+  void keep_house(const std::stop_token& stop);
+
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace swaptrail

@@ -1,0 +1,23 @@
+// Puts what the pipeline yields into the memory store.
+#pragma once
+
+#include "daemon/store/store.h"
+#include "trace/reconstructor.h"
+
+namespace swaptrail {
+
+// Pipeline thread only. The store must outlive it.
+class StoreSink : public LifecycleSink {
+ public:
+  explicit StoreSink(store::Store& store) : store_(store) {}
+
+  void on_lifecycle(const Lifecycle& lifecycle) override { store_.add(lifecycle); }
+  void on_return(const Return& entry_return) override { store_.note_return(entry_return); }
+  void on_violation(const Violation& violation) override { store_.note_violation(violation); }
+  void on_loss(const Loss&) override {}  // told by the lifecycles that it overlaps
+
+ private:
+  store::Store& store_;
+};
+
+}  // namespace swaptrail

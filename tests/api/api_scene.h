@@ -1,0 +1,168 @@
+// The services over a real store, called through a real gRPC channel inside the process.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "daemon/api/control_service.h"
+#include "daemon/api/trace_service.h"
+#include "swaptrail/v1/control.grpc.pb.h"
+#include "swaptrail/v1/trace.grpc.pb.h"
+#include "tests/unit/store_scene.h"
+
+namespace swaptrail::api {
+
+// Page tables that a test fills in.
+class FakePageTables : public PageTables {
+ public:
+  absl::StatusOr<PageEntry> page(uint32_t, uint64_t) override {
+    ++looks;
+    if (!on_look.empty()) {
+      const auto next = on_look.front();
+      if (on_look.size() > 1) on_look.erase(on_look.begin());
+      return next;
+    }
+    return absl::NotFoundError("no process has this pid");
+  }
+  absl::StatusOr<uint64_t> frame_flags(uint64_t) override { return flags; }
+  absl::StatusOr<RangeCount> count(uint32_t, uint64_t, uint64_t) override { return range; }
+  absl::StatusOr<uint64_t> page_out(uint32_t, uint64_t address, uint64_t length_bytes) override {
+    steps.emplace_back(address, length_bytes);
+    return on_page_out ? on_page_out(address, length_bytes) : length_bytes;
+  }
+
+  int looks = 0;
+  std::vector<absl::StatusOr<PageEntry>> on_look;  // the last one stays
+  absl::StatusOr<uint64_t> flags = 0;
+  RangeCount range;
+  std::vector<std::pair<uint64_t, uint64_t>> steps;
+  std::function<absl::StatusOr<uint64_t>(uint64_t, uint64_t)> on_page_out;
+};
+
+class NoSink : public LifecycleSink {
+ public:
+  void on_lifecycle(const Lifecycle&) override {}
+  void on_return(const Return&) override {}
+  void on_violation(const Violation&) override {}
+  void on_loss(const Loss&) override {}
+};
+
+// What stands for the pipeline: answers questions until it ends.
+class FakePipeline : public PipelineView {
+ public:
+  explicit FakePipeline(Questions& questions)
+      : reconstructor_(ReconstructorOptions{}, sink_), thread_([this, &questions] {
+          while (!stop_) {
+            questions.answer(*this);
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          }
+          questions.close();
+        }) {}
+  ~FakePipeline() override {
+    stop_ = true;
+    thread_.join();
+  }
+  const Reconstructor& reconstructor() const override { return reconstructor_; }
+  Reconstructor& writable() { return reconstructor_; }  // before the first question
+  absl::StatusOr<std::vector<std::string>> write_flight(const std::string& reason) override {
+    if (!flight) return absl::FailedPreconditionError("no flight recorder is running");
+    return std::vector<std::string>{"/flight/" + reason};
+  }
+  std::atomic<bool> flight{true};
+
+ private:
+  NoSink sink_;
+  Reconstructor reconstructor_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+inline SwapArea area_of(uint32_t type, const std::string& path) {
+  SwapArea area;
+  area.type = type;
+  area.path = path;
+  area.bytes = 1 << 20;
+  area.used_bytes = 4096;
+  area.priority = -2;
+  return area;
+}
+
+// A store, the services on it, and a client of each.
+struct Scene {
+  explicit Scene(const store::Store::Options& options = store::small_options(),
+                 bool with_tables = true)
+      : store(store::store_of(options)),
+        host{.store = *store,
+             .standings = standings,
+             .questions = questions,
+             .cgroups = cgroups,
+             .plan = plan,
+             .frames = PageFrames(0xffffea0000000000, 64),
+             .pageout_enabled = true},
+        pipeline(std::make_unique<FakePipeline>(questions)),
+        service(std::make_unique<TraceService>(
+            host, with_tables ? &tables : nullptr,
+            [] {
+              return std::vector<SwapArea>{area_of(0, "/dev/one"), area_of(1, "/dev/two")};
+            })),
+        control(host, with_tables ? &tables : nullptr) {
+    server = grpc::ServerBuilder()
+                 .RegisterService(service.get())
+                 .RegisterService(&control)
+                 .BuildAndStart();
+    grpc::ChannelArguments arguments;
+    channel = server->InProcessChannel(arguments);
+    trace = v1::TraceService::NewStub(channel);
+    change = v1::ControlService::NewStub(channel);
+  }
+  ~Scene() {
+    service->stop_watchers();
+    server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  }
+
+  void add(const Lifecycle& life) { store->add(life); }
+  // Random ones, closed at their ids.
+  void fill(uint64_t count, uint64_t seed = 1) {
+    std::mt19937_64 random(seed);
+    for (uint64_t id = 1; id <= count; ++id) {
+      Lifecycle life = store::random_lifecycle(random, ++last_id);
+      store->add(life);
+      all.push_back(life);
+    }
+  }
+
+  std::unique_ptr<store::Store> store;
+  StandingBoard standings;
+  Questions questions;
+  Cgroups cgroups{""};
+  AttachPlan plan;
+  FakePageTables tables;
+  Host host;
+  std::unique_ptr<FakePipeline> pipeline;
+  std::unique_ptr<TraceService> service;
+  ControlService control;
+  std::unique_ptr<grpc::Server> server;
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<v1::TraceService::Stub> trace;
+  std::unique_ptr<v1::ControlService::Stub> change;
+  std::vector<Lifecycle> all;
+  uint64_t last_id = 0;
+};
+
+// One call. The answer is in `response`.
+template <typename Stub, typename Method, typename Request, typename Response>
+grpc::Status call(Stub& stub, Method method, const Request& request, Response& response) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+  response.Clear();
+  return (stub.*method)(&context, request, &response);
+}
+
+}  // namespace swaptrail::api

@@ -1,0 +1,307 @@
+// The catalogue against what is collected and against its document; the two formats.
+#include "daemon/metrics/openmetrics.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "daemon/metrics/catalogue.h"
+#include "daemon/metrics/own_process.h"
+#include "prometheus/text_serializer.h"
+#include "tests/metrics/scene.h"
+
+namespace swaptrail::metrics {
+namespace {
+
+constexpr char kPrometheusAccepts[] =
+    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+
+std::shared_ptr<Standing> some_standing() {
+  auto standing = std::make_shared<Standing>();
+  standing->validation = {.sample = 1, .compared = 10, .agreed = 9, .findings = 1};
+  standing->totals.emitted[SWAPTRAIL_REMOVED] = 40;
+  standing->totals.emitted[SWAPTRAIL_SWAP_IN] = 2;
+  standing->totals.dropped[SWAPTRAIL_DROP_RING_FULL] = 3;
+  standing->totals.dropped[SWAPTRAIL_DROP_NO_RING] = 4;
+  standing->totals.context_full = 5;
+  standing->consumed = 35;
+  standing->stream.late = 6;
+  standing->stream.invalid = 7;
+  standing->reconciliation = {{"pswpout", 100, 101, 1, ""}, {"emitted", 42, 42, 0, ""}};
+  standing->programs = {{"removed", "remove_end_n4", "__remove_mapping", 10, 2'500'000'000, 1},
+                        {"removed", "remove_end_n4", "another", 1, 500'000'000, 1}};
+  standing->ring_fill = 0.25;
+  standing->attempts = {11, 100};
+  standing->slots = {12, 200};
+  standing->swapped = {13, 300};
+  return standing;
+}
+
+// Something of everything.
+void fill(Rig& rig) {
+  const uint64_t odd = make_cgroup(rig.root, "odd \"name\\");
+  rig.cgroups.refresh();
+  rig.standings.publish(some_standing());
+  rig.areas = {{.at_ns = 0,
+                .bytes = 1 << 20,
+                .used_bytes = 4096,
+                .type = 0,
+                .priority = -2,
+                .path = "/dev/zram0"}};
+  Lifecycle life = freed(1, odd, 16);
+  life.last.cgroup = odd;
+  for (size_t stage = 0; stage < kStageCount; ++stage) life.stage_ns[stage] = 1000 + stage * 2500;
+  rig.tally.on_lifecycle(life);
+  Return back = came_back(1, 16);
+  back.fault_ns = 90'000;
+  back.after_ns = 5'000'000;
+  rig.tally.on_return(back);
+}
+
+std::set<std::string> names_of(const std::vector<prometheus::MetricFamily>& families) {
+  std::set<std::string> names;
+  for (const auto& family : families) EXPECT_TRUE(names.insert(family.name).second) << family.name;
+  return names;
+}
+
+std::set<std::string> names_of_catalogue() {
+  std::set<std::string> names;
+  for (const Metric& metric : catalogue()) {
+    EXPECT_TRUE(names.insert(std::string(metric.name)).second) << metric.name;
+  }
+  return names;
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+TEST(Catalogue, IsWhatIsCollected) {
+  Rig rig;
+  fill(rig);
+  const auto families = rig.collector.Collect();
+  EXPECT_EQ(names_of(families), names_of_catalogue());
+  for (const auto& family : families) {
+    const auto metric = std::find_if(catalogue().begin(), catalogue().end(),
+                                     [&](const Metric& one) { return family.name == one.name; });
+    EXPECT_FALSE(family.metric.empty() && family.name != "") << family.name;
+    for (const auto& series : family.metric) {
+      std::string labels;
+      for (const auto& label : series.label) labels += (labels.empty() ? "" : ",") + label.name;
+      EXPECT_EQ(labels, metric->labels) << family.name;
+    }
+  }
+}
+
+TEST(Catalogue, NamesEndAsTheirTypeAndUnitWant) {
+  for (const Metric& metric : catalogue()) {
+    const bool counter = metric.type == Type::kCounter;
+    std::string_view name = metric.name;
+    EXPECT_EQ(name.ends_with("_total"), counter) << name;
+    if (counter) name.remove_suffix(6);
+    if (!metric.unit.empty()) {
+      EXPECT_TRUE(name.ends_with(metric.unit)) << name;
+    }
+    EXPECT_FALSE(metric.help.empty());
+  }
+}
+
+TEST(Catalogue, IsInTheDocument) {
+  EXPECT_EQ(read_text(SWAPTRAIL_SOURCE_DIR "/docs/METRICS.md"), catalogue_text())
+      << "ninja metrics_doc makes it anew";
+}
+
+TEST(Catalogue, AMetricWithoutItsHookIsAbsent) {
+  Rig rig;
+  fill(rig);
+  for (HookPlan& hook : rig.plan.hooks) {
+    if (hook.hook == "swap_in") hook.state = HookState::kMissing;
+  }
+  const auto names = names_of(rig.collector.Collect());
+  EXPECT_FALSE(names.count("swaptrail_fault_latency_seconds"));
+  EXPECT_FALSE(names.count("swaptrail_cgroup_swapped_in_pages_total"));
+  EXPECT_TRUE(names.count("swaptrail_cgroup_swapped_out_pages_total"));
+  const Samples samples = rig.scrape();
+  EXPECT_EQ(value_of(samples, "swaptrail_hook_state{hook=\"swap_in\",state=\"missing\"}"), 1);
+  EXPECT_EQ(samples.at("swaptrail_hook_attached{hook=\"swap_in\",target=\"\",mode=\"full\"}"), 0);
+}
+
+TEST(Catalogue, TracepointModeHasWhatItCanTell) {
+  Rig rig({}, Mode::kTracepoint);
+  const auto names = names_of(rig.collector.Collect());
+  EXPECT_TRUE(names.count("swaptrail_swapped_out_pages_total"));
+  EXPECT_FALSE(names.count("swaptrail_swapped_in_pages_total"));
+  EXPECT_FALSE(names.count("swaptrail_validation_compared_total"));  // no --validate
+}
+
+TEST(Exposition, NumbersOfTheStanding) {
+  Rig rig;
+  fill(rig);
+  const Samples samples = rig.scrape();
+  const Samples expected = {
+      {"swaptrail_events_emitted_total", 42},
+      {"swaptrail_events_consumed_total", 35},
+      {"swaptrail_events_dropped_total{cause=\"ring_full\"}", 3},
+      {"swaptrail_events_dropped_total{cause=\"no_ring\"}", 4},
+      {"swaptrail_events_total{kind=\"removed\"}", 40},
+      {"swaptrail_context_full_total", 5},
+      {"swaptrail_events_late_total", 6},
+      {"swaptrail_events_invalid_total", 7},
+      {"swaptrail_reconciliation_kernel_pages_total{counter=\"pswpout\"}", 100},
+      {"swaptrail_reconciliation_observed_pages_total{counter=\"pswpout\"}", 101},
+      {"swaptrail_reconciliation_difference_pages{counter=\"pswpout\"}", 1},
+      {"swaptrail_bpf_program_runs_total{program=\"remove_end_n4\",hook=\"removed\"}", 11},
+      {"swaptrail_bpf_program_run_seconds_total{program=\"remove_end_n4\",hook=\"removed\"}", 3},
+      {"swaptrail_bpf_program_skipped_runs_total{program=\"remove_end_n4\",hook=\"removed\"}", 2},
+      {"swaptrail_ring_fill_ratio", 0.25},
+      {"swaptrail_in_flight_lifecycles", 11},
+      {"swaptrail_pages_in_swap", 13},
+      {"swaptrail_table_room{table=\"slots\"}", 200},
+      {"swaptrail_validation_agreed_total", 9},
+      {"swaptrail_swap_area_info{area=\"0\",path=\"/dev/zram0\",type=\"zram\"}", 1},
+      {"swaptrail_swap_area_size_bytes{area=\"0\"}", 1 << 20},
+      {"swaptrail_swap_area_used_bytes{area=\"0\"}", 4096},
+      {"swaptrail_swap_area_priority{area=\"0\"}", -2},
+      {"swaptrail_mode_info{mode=\"full\",kernel=\"6.1.0-test\"}", 1},
+      {"swaptrail_build_info{version=\"" SWAPTRAIL_VERSION "\",revision=\"abc\"}", 1},
+      {"swaptrail_start_time_seconds", 1'700'000'000.5},
+      {"swaptrail_api_watchers", 0},
+      {"swaptrail_cgroups{state=\"tracked\"}", 1},
+  };
+  for (const auto& [series, value] : expected) {
+    ASSERT_TRUE(samples.count(series)) << series;
+    EXPECT_EQ(samples.at(series), value) << series;
+  }
+  EXPECT_EQ(samples.count("swaptrail_reconciliation_difference_pages{counter=\"emitted\"}"), 0u);
+  EXPECT_GT(value_of(rig.scrape(), "swaptrail_scrape_duration_seconds"), 0);
+  EXPECT_GT(value_of(samples, "process_resident_memory_bytes"), 1 << 20);
+  EXPECT_GT(value_of(samples, "process_open_fds"), 2);
+}
+
+TEST(Exposition, ANameWithBlanksAndParenthesesIsNoField) {
+  OwnProcess process;
+  parse_stat("42 (a) R 1) S 1 1 1 0 -1 4194560 1 2 3 4 250 50 7 8 20 0 9 0 1200 4096000 25 1", 1000,
+             process);
+  EXPECT_DOUBLE_EQ(process.cpu_seconds, 300.0 / static_cast<double>(sysconf(_SC_CLK_TCK)));
+  EXPECT_EQ(process.threads, 9u);
+  EXPECT_EQ(process.virtual_bytes, 4096000u);
+  EXPECT_EQ(process.resident_bytes, 25u * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
+  EXPECT_DOUBLE_EQ(process.start_seconds,
+                   1000 + 1200.0 / static_cast<double>(sysconf(_SC_CLK_TCK)));
+}
+
+TEST(Exposition, PromtoolFindsNothingWrong) {
+  if (std::system("command -v promtool >/dev/null") != 0) {
+    GTEST_SKIP() << "promtool is missing: it is in the package prometheus";
+  }
+  Rig rig;
+  fill(rig);
+  const std::string input = rig.root.file("text", rig.text());
+  FILE* tool = popen(("promtool check metrics < " + input + " 2>&1").c_str(), "r");
+  ASSERT_NE(tool, nullptr);
+  std::string said;
+  for (int letter = fgetc(tool); letter != EOF; letter = fgetc(tool)) {
+    said += static_cast<char>(letter);
+  }
+  EXPECT_EQ(pclose(tool), 0);
+  EXPECT_EQ(said, "");
+}
+
+TEST(Exposition, WhoGetsOpenMetrics) {
+  EXPECT_TRUE(prefers_openmetrics(kPrometheusAccepts));
+  EXPECT_TRUE(prefers_openmetrics("application/openmetrics-text"));
+  EXPECT_TRUE(prefers_openmetrics("text/plain;q=0.5, application/openmetrics-text;q=0.5"));
+  EXPECT_FALSE(prefers_openmetrics(""));
+  EXPECT_FALSE(prefers_openmetrics("*/*"));
+  EXPECT_FALSE(prefers_openmetrics("text/plain, application/openmetrics-text;q=0.5"));
+  EXPECT_FALSE(prefers_openmetrics("application/openmetrics-text;q=0"));
+  EXPECT_FALSE(prefers_openmetrics("application/openmetrics-text;version=2.0.0"));
+  EXPECT_FALSE(prefers_openmetrics("application/openmetrics-text;q=nonsense"));
+}
+
+// The rules of the OpenMetrics text format that a reader would stumble over.
+TEST(OpenMetrics, IsWellFormed) {
+  Rig rig;
+  fill(rig);
+  const Exposition exposition = exposition_of(rig.collector, kPrometheusAccepts);
+  EXPECT_EQ(exposition.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  ASSERT_TRUE(exposition.text.ends_with("\n# EOF\n"));
+  std::istringstream lines(exposition.text);
+  std::string family, type;
+  std::set<std::string> families;
+  size_t units = 0;
+  for (std::string line; std::getline(lines, line) && line != "# EOF";) {
+    std::istringstream words(line);
+    std::string hash, what, name, rest;
+    if (line[0] != '#') {
+      const std::string sample = line.substr(0, line.find_first_of("{ "));
+      if (type == "counter") {
+        EXPECT_EQ(sample, family + "_total");
+      }
+      if (type == "gauge") {
+        EXPECT_EQ(sample, family);
+      }
+      if (type == "histogram") {
+        EXPECT_TRUE(sample == family + "_bucket" || sample == family + "_count" ||
+                    sample == family + "_sum")
+            << line;
+      }
+      continue;
+    }
+    words >> hash >> what >> name >> rest;
+    if (what == "TYPE") {
+      family = name;
+      type = rest;
+      EXPECT_TRUE(families.insert(family).second) << family;
+      EXPECT_FALSE(type == "counter" && family.ends_with("_total")) << family;
+    }
+    EXPECT_EQ(name, family);
+    if (what == "UNIT") {
+      ++units;
+      EXPECT_TRUE(family.ends_with("_" + rest)) << line;
+    }
+  }
+  EXPECT_EQ(families.size(), catalogue().size());
+  EXPECT_GT(units, 20u);
+  EXPECT_NE(exposition.text.find("cgroup=\"/odd \\\"name\\\\\""), std::string::npos);
+  EXPECT_NE(exposition.text.find("le=\"1e-06\""), std::string::npos);
+  EXPECT_NE(exposition.text.find("le=\"1.0\""), std::string::npos);
+}
+
+// The same numbers as in the other format, whose writer is not ours.
+TEST(OpenMetrics, HasTheNumbersOfTheText) {
+  Rig rig;
+  fill(rig);
+  const auto families = rig.collector.Collect();
+  const Samples text = read_samples(prometheus::TextSerializer().Serialize(families));
+  const Samples open = read_samples(openmetrics_text(families));
+  EXPECT_EQ(text.size(), open.size());
+  for (const auto& [series, value] : open) {
+    if (series.find("le=") != std::string::npos) continue;
+    ASSERT_TRUE(text.count(series)) << series;
+    EXPECT_DOUBLE_EQ(text.at(series), value) << series;
+  }
+  const auto buckets = [](const Samples& samples) {
+    std::map<std::string, std::map<double, double>> all;
+    for (const auto& [series, value] : samples) {
+      const size_t at = series.find("le=\"");
+      if (at == std::string::npos) continue;
+      all[series.substr(0, at)][std::strtod(series.c_str() + at + 4, nullptr)] = value;
+    }
+    return all;
+  };
+  EXPECT_EQ(buckets(text), buckets(open));
+  EXPECT_FALSE(buckets(open).empty());
+}
+
+}  // namespace
+}  // namespace swaptrail::metrics

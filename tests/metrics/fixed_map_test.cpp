@@ -1,0 +1,98 @@
+// The hash table of fixed room and the borders of histograms, against the standard library.
+#include "daemon/metrics/fixed_map.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+#include "daemon/metrics/candidates.h"
+#include "daemon/metrics/ladder.h"
+
+namespace swaptrail::metrics {
+namespace {
+
+TEST(FixedMap, IsAMap) {
+  std::mt19937_64 random(7);
+  for (const size_t most : {1, 5, 100, 1000}) {
+    FixedMap<uint64_t> map(most);
+    std::map<uint64_t, uint64_t> model;
+    for (int step = 0; step < 50'000; ++step) {
+      const uint64_t key = 1 + random() % (2 * most + 3);
+      uint64_t* found = map.find(key);
+      ASSERT_EQ(found != nullptr, model.count(key) == 1) << "step " << step;
+      if (found != nullptr) {
+        ASSERT_EQ(*found, model[key]);
+      }
+      if (random() % 2 == 0) {
+        map.erase(key);
+        model.erase(key);
+      } else if (found == nullptr) {
+        uint64_t* added = map.insert(key);
+        ASSERT_EQ(added != nullptr, model.size() < most);
+        if (added == nullptr) continue;
+        ASSERT_EQ(*added, 0u);
+        *added = model[key] = random();
+      }
+      ASSERT_EQ(map.size(), model.size());
+    }
+  }
+}
+
+TEST(FixedMap, GivesUpAnOldOne) {
+  FixedMap<int> map(100);
+  for (uint64_t key = 1; key <= 100; ++key) *map.insert(key) = 1;
+  ASSERT_EQ(map.insert(101), nullptr);
+  for (uint64_t key = 101; key <= 10'000; ++key) {
+    map.erase_an_old_one();
+    ASSERT_EQ(map.size(), 99u);
+    ASSERT_NE(map.insert(key), nullptr);
+  }
+  uint64_t left = 0, newer = 0;
+  for (uint64_t key = 1; key <= 10'000; ++key) {
+    if (map.find(key) == nullptr) continue;
+    ++left;
+    newer += key > 9'000 ? 1 : 0;
+  }
+  EXPECT_EQ(left, 100u);
+  EXPECT_GT(newer, 90u);
+}
+
+TEST(Ladder, BordersBelongToTheLowerBucket) {
+  for (const Ladder& ladder : {kShortTimes, kLongTimes}) {
+    for (size_t step = 0; step < kSteps; ++step) {
+      EXPECT_EQ(ladder.bucket_of(ladder.border_ns(step) - 1), step);
+      EXPECT_EQ(ladder.bucket_of(ladder.border_ns(step)), step);
+      EXPECT_EQ(ladder.bucket_of(ladder.border_ns(step) + 1), step + 1);
+    }
+    EXPECT_EQ(ladder.bucket_of(0), 0u);
+    EXPECT_EQ(ladder.bucket_of(~uint64_t{0}), kSteps);
+  }
+}
+
+TEST(Ladder, HasTheStepsOfPowersOfTen) {
+  const uint64_t expected[] = {1'000, 2'500, 5'000, 10'000, 25'000, 50'000, 100'000};
+  for (size_t step = 0; step < std::size(expected); ++step) {
+    EXPECT_EQ(kShortTimes.border_ns(step), expected[step]);
+    EXPECT_EQ(kLongTimes.border_ns(step), expected[step] * 1000);
+  }
+}
+
+TEST(Candidates, FindsTheBusyOnesAmongMany) {
+  Candidates candidates;
+  std::mt19937_64 random(3);
+  for (int step = 0; step < 100'000; ++step) {
+    candidates.note(100 + random() % 5000, 1);
+    if (step % 10 == 0) candidates.note(1, 1);
+    if (step % 20 == 0) candidates.note(2, 1);
+  }
+  const auto busiest = candidates.busiest();
+  ASSERT_EQ(busiest.size(), Candidates::kRoom);
+  EXPECT_EQ(busiest[0].id, 1u);
+  EXPECT_EQ(busiest[1].id, 2u);
+  EXPECT_LE(busiest[0].sure(), 10'000u);  // never more than it was
+  EXPECT_GE(busiest[0].weight, 10'000u);  // never less
+}
+
+}  // namespace
+}  // namespace swaptrail::metrics

@@ -1,0 +1,148 @@
+// What the tests of the metrics share: a tree of directories for cgroups, everything that a collector
+// looks at, and a reader of the text format that has nothing in common with its writers.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "daemon/hook_catalogue.h"
+#include "daemon/metrics/collector.h"
+#include "daemon/metrics/openmetrics.h"
+#include "daemon/metrics/tally.h"
+
+namespace swaptrail::metrics {
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "metrics-XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name, const std::string& text) const {
+    const std::string path = path_ + "/" + name;
+    std::ofstream(path) << text;
+    return path;
+  }
+
+ private:
+  std::string path_;
+};
+
+// The id of a new cgroup, as the kernel gives it: the number of its inode.
+inline uint64_t make_cgroup(const Folder& root, const std::string& name) {
+  const std::string path = root.path() + "/" + name;
+  std::filesystem::create_directories(path);
+  struct stat status {};
+  EXPECT_EQ(stat(path.c_str(), &status), 0);
+  return status.st_ino;
+}
+inline void remove_cgroup(const Folder& root, const std::string& name) {
+  std::filesystem::remove(root.path() + "/" + name);
+}
+
+inline AttachPlan plan_of(Mode mode) {
+  AttachPlan plan;
+  plan.mode.mode = mode;
+  plan.release = "6.1.0-test";
+  for (const Hook& hook : hooks_of(mode)) {
+    HookPlan one;
+    one.hook = std::string(hook.name);
+    one.state = HookState::kChosen;
+    one.target.target = "target_of_" + one.hook;
+    plan.hooks.push_back(one);
+  }
+  return plan;
+}
+
+// "name{a="b"}" with the labels as they stand -> value.
+using Samples = std::map<std::string, double>;
+
+inline Samples read_samples(const std::string& text) {
+  Samples samples;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    const size_t blank = line.rfind(' ');
+    const bool added =
+        samples.emplace(line.substr(0, blank), std::strtod(line.c_str() + blank, nullptr)).second;
+    EXPECT_TRUE(added) << "twice: " << line;
+  }
+  return samples;
+}
+
+inline double sum_of(const Samples& samples, const std::string& name) {
+  double sum = 0;
+  for (const auto& [series, value] : samples) {
+    if (series == name || series.rfind(name + "{", 0) == 0) sum += value;
+  }
+  return sum;
+}
+
+// The value of a series; 0 if there is none.
+inline double value_of(const Samples& samples, const std::string& series) {
+  const auto found = samples.find(series);
+  return found == samples.end() ? 0 : found->second;
+}
+
+struct Rig {
+  explicit Rig(const TallyOptions& options = {}, Mode mode = Mode::kFull)
+      : tally(options), plan(plan_of(mode)) {}
+
+  Samples scrape() const { return read_samples(text()); }
+  std::string text() const { return exposition_of(collector, "").text; }
+
+  Folder root;
+  Cgroups cgroups{root.path()};
+  Tally tally;
+  StandingBoard standings;
+  std::unique_ptr<store::Store> store = *store::Store::create({});
+  AttachPlan plan;
+  std::vector<SwapArea> areas;
+  Collector collector{Sources{.tally = tally,
+                              .standings = standings,
+                              .store = *store,
+                              .cgroups = cgroups,
+                              .plan = plan,
+                              .areas = [this] { return areas; },
+                              .api_watchers = {},
+                              .revision = "abc",
+                              .start_seconds = 1'700'000'000.5}};
+};
+
+inline Lifecycle freed(uint64_t id, uint64_t cgroup, uint16_t pages = 1) {
+  Lifecycle life;
+  life.id = id;
+  life.cgroup = cgroup;
+  life.nr_pages = pages;
+  life.entry = 4096;
+  life.outcome = Outcome::kFreedDevice;
+  life.backend = SWAPTRAIL_BACKEND_DEVICE;
+  life.last.origin = SWAPTRAIL_ORIGIN_KSWAPD;
+  life.last.batch_ns = 1;
+  return life;
+}
+
+inline Return came_back(uint64_t id, uint16_t pages = 1) {
+  Return back;
+  back.lifecycle_id = id;
+  back.entry = 4096;
+  back.nr_pages = pages;
+  back.backend = SWAPTRAIL_BACKEND_DEVICE;
+  return back;
+}
+
+}  // namespace swaptrail::metrics

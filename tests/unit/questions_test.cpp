@@ -1,0 +1,102 @@
+// Questions to the pipeline thread: answered there, or given up, but never run afterwards.
+#include "daemon/questions.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "tests/unit/trace_scene.h"
+
+namespace swaptrail {
+namespace {
+
+class View : public PipelineView {
+ public:
+  const Reconstructor& reconstructor() const override { return reconstructor_; }
+  absl::StatusOr<std::vector<std::string>> write_flight(const std::string&) override {
+    return absl::FailedPreconditionError("none");
+  }
+
+ private:
+  Kept kept_;
+  Reconstructor reconstructor_{ReconstructorOptions{}, kept_};
+};
+
+absl::Time soon() { return absl::Now() + absl::Milliseconds(20); }
+absl::Time later() { return absl::Now() + absl::Seconds(60); }
+
+TEST(Questions, AreAnsweredOnTheThreadThatAnswers) {
+  Questions questions;
+  View view;
+  std::atomic<bool> stop{false};
+  std::thread::id answered;
+  std::thread pipeline([&] {
+    while (!stop) questions.answer(view);
+  });
+  const std::thread::id expected = pipeline.get_id();
+  EXPECT_TRUE(
+      questions.ask([&](PipelineView&) { answered = std::this_thread::get_id(); }, later()).ok());
+  stop = true;
+  pipeline.join();
+  EXPECT_EQ(answered, expected);
+}
+
+TEST(Questions, ThatWereGivenUpAreNotRun) {
+  Questions questions;
+  View view;
+  bool ran = false;
+  EXPECT_TRUE(absl::IsDeadlineExceeded(questions.ask([&](PipelineView&) { ran = true; }, soon())));
+  questions.answer(view);
+  EXPECT_FALSE(ran);
+}
+
+TEST(Questions, AreWaitedForOnceTheyRun) {
+  Questions questions;
+  View view;
+  std::atomic<bool> stop{false};
+  std::thread pipeline([&] {
+    while (!stop) questions.answer(view);
+  });
+  bool done = false;
+  const absl::Status status = questions.ask(
+      [&](PipelineView&) {
+        absl::SleepFor(absl::Milliseconds(100));  // beyond the deadline
+        done = true;
+      },
+      absl::Now() + absl::Milliseconds(50));
+  EXPECT_EQ(status.ok(), done);
+  stop = true;
+  pipeline.join();
+}
+
+TEST(Questions, AreBounded) {
+  Questions questions;
+  std::atomic<size_t> refused{0}, late{0};
+  std::vector<std::thread> askers;
+  for (size_t index = 0; index < Questions::kMostWaiting + 5; ++index)
+    askers.emplace_back([&] {
+      const absl::Status status =
+          questions.ask([](PipelineView&) {}, absl::Now() + absl::Seconds(3));
+      if (absl::IsResourceExhausted(status)) ++refused;
+      if (absl::IsDeadlineExceeded(status)) ++late;
+    });
+  for (std::thread& asker : askers) asker.join();
+  EXPECT_EQ(refused, 5u);
+  EXPECT_EQ(late, Questions::kMostWaiting);
+}
+
+TEST(Questions, EndWithThePipeline) {
+  Questions questions;
+  absl::Status waiting;
+  std::thread asker([&] { waiting = questions.ask([](PipelineView&) {}, later()); });
+  absl::SleepFor(absl::Milliseconds(20));
+  questions.close();
+  asker.join();
+  EXPECT_TRUE(absl::IsUnavailable(waiting));
+  EXPECT_TRUE(absl::IsUnavailable(questions.ask([](PipelineView&) {}, later())));
+}
+
+}  // namespace
+}  // namespace swaptrail

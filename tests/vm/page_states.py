@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+"""Runs inside a guest: a page in each state of its life, and what `swaptrail page` says of it.
+
+    page_states.py DAEMON SWAPTRAIL STALL.bpf.o
+
+The state is made for real, and held where the kernel would pass through it in microseconds: a slow
+device holds a page under writeback, a program at try_to_unmap() holds one that has got its slot and
+is not unmapped yet. The oracle is /proc/PID/pagemap and /proc/kpageflags, read here.
+
+Prints a line for each state; exit code 1 if one was told wrongly. Needs root, fentry, null_blk.
+"""
+
+import contextlib
+import ctypes
+import json
+import mmap
+import os
+import pathlib
+import struct
+import subprocess
+import sys
+import time
+
+PAGE = mmap.PAGESIZE
+MADV_PAGEOUT = 21
+KPF_SWAPCACHE = 13
+KPF_WRITEBACK = 8
+SLOW_NS = 3_000_000_000
+RUN = pathlib.Path("/run/swaptrail-states")
+PIN = pathlib.Path("/sys/fs/bpf/swaptrail-states")
+
+
+class Page:
+    """One page of a child process that does what it is told, line by line."""
+
+    def __init__(self, content, name="page-victim"):
+        self.to, self.back = os.pipe(), os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self.live(content, name)
+        os.close(self.to[0])
+        os.close(self.back[1])
+        self.lines = os.fdopen(self.back[0])
+        self.address = int(self.lines.readline())
+
+    def live(self, content, name):
+        """The child: its page, and a word for each step."""
+        pathlib.Path("/proc/self/comm").write_text(name)
+        os.close(self.to[1])
+        # apart from all others, so that no neighbour is swapped out or read in with it
+        room = mmap.mmap(-1, 16 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        begin = 8 * PAGE
+        room[begin:begin + PAGE] = content
+        first = ctypes.addressof(ctypes.c_char.from_buffer(room))
+        os.write(self.back[1], f"{first + begin}\n".encode())
+        for step in os.fdopen(self.to[0]):
+            if step == "out\n":
+                room.madvise(MADV_PAGEOUT, begin, PAGE)
+            elif step == "read\n":
+                assert room[begin + 100] == content[100]
+            elif step == "write\n":
+                room[begin + 100] = (content[100] + 1) % 256
+            elif step == "check\n":
+                assert room[begin:begin + PAGE] == content
+            os.write(self.back[1], b"done\n")
+        os._exit(0)
+
+    def tell(self, step):
+        os.write(self.to[1], f"{step}\n".encode())
+
+    def do(self, step):
+        self.tell(step)
+        self.wait()
+
+    def wait(self):
+        if self.lines.readline() != "done\n":
+            raise RuntimeError("the process with the page died")
+
+    def entry(self):
+        """The page table entry: (present, swapped, (type, offset) or frame)."""
+        with open(f"/proc/{self.pid}/pagemap", "rb") as pagemap:
+            pagemap.seek(self.address // PAGE * 8)
+            word, = struct.unpack("Q", pagemap.read(8))
+        rest = word & (1 << 55) - 1
+        swapped = bool(word >> 62 & 1)
+        return bool(word >> 63), swapped, (rest & 31, rest >> 5) if swapped else rest
+
+    def flags(self):
+        """KPF bits of its frame."""
+        present, _, frame = self.entry()
+        if not present:
+            return 0
+        with open("/proc/kpageflags", "rb") as flags:
+            flags.seek(frame * 8)
+            return struct.unpack("Q", flags.read(8))[0]
+
+    def end(self):
+        os.close(self.to[1])
+        self.lines.close()
+        os.waitpid(self.pid, 0)
+
+
+@contextlib.contextmanager
+def page(content=None, name="page-victim"):
+    one = Page(content or os.urandom(PAGE), name)
+    try:
+        yield one
+    finally:
+        one.end()
+
+
+def run(*command):
+    return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
+
+
+def swap(call, *arguments):
+    """swapon(2) and swapoff(2): the commands would read here and there first, seconds each."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, call)(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), f"{call} {arguments}")
+
+
+@contextlib.contextmanager
+def swapped_on(device):
+    with open(device, "rb+") as disk:
+        size = min(disk.seek(0, os.SEEK_END), 64 << 20)
+        with open("/tmp/swap", "wb") as header:
+            header.truncate(size)
+        run("mkswap", "/tmp/swap")
+        disk.seek(0)
+        disk.write(pathlib.Path("/tmp/swap").read_bytes()[:PAGE])
+    swap("swapon", device.encode(), 0)
+    try:
+        yield
+    finally:
+        swap("swapoff", device.encode())
+
+
+@contextlib.contextmanager
+def slow_disk():
+    """A disk in memory whose every request takes seconds; made fast, and then slowed down."""
+    run("modprobe", "null_blk", "nr_devices=0")
+    folder = pathlib.Path("/sys/kernel/config/nullb/slow")
+    if not folder.parent.exists():
+        run("mount", "-t", "configfs", "configfs", "/sys/kernel/config")
+    folder.mkdir()
+    settings = {"memory_backed": 1, "size": 1, "irqmode": 2, "completion_nsec": SLOW_NS, "queue_mode": 2}
+    for name, value in settings.items():
+        (folder / name).write_text(str(value))
+    (folder / "power").write_text("1")
+    try:
+        yield "/dev/nullb" + (folder / "index").read_text().strip()
+    finally:
+        (folder / "power").write_text("0")
+        folder.rmdir()
+
+
+@contextlib.contextmanager
+def daemon(program):
+    RUN.mkdir(exist_ok=True)
+    log = open("/tmp/daemon.err", "w+")
+    process = subprocess.Popen([program, "--print=none", "--run-dir", RUN, "--socket-group=none",
+                                "--web.listen-address=none", "--allow-no-swap"], stderr=log)
+    try:
+        for _ in range(600):
+            log.seek(0)
+            if "ready" in log.read():
+                break
+            if process.poll() is not None:
+                log.seek(0)
+                sys.exit(f"swaptraild does not start: {log.read()}")
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        if process.wait(60) != 0:
+            log.seek(0)
+            sys.exit(f"swaptraild ended badly: {log.read()}")
+
+
+@contextlib.contextmanager
+def stall(program):
+    PIN.mkdir()
+    run("bpftool", "prog", "loadall", program, PIN, "autoattach")
+    try:
+        yield
+    finally:
+        for name in PIN.iterdir():
+            name.unlink()
+        PIN.rmdir()
+
+
+class States:
+    def __init__(self, swaptrail):
+        self.swaptrail = swaptrail
+        self.failed = 0
+
+    def ask(self, one):
+        return json.loads(run(self.swaptrail, "page", "--socket", RUN / "api.sock", "-o", "json",
+                              "--pid", one.pid, "--addr", hex(one.address)))
+
+    def check(self, name, one, told, *facts):
+        """`facts`: (what, is it so)."""
+        wrong = [what for what, so in facts if not so]
+        self.failed += bool(wrong)
+        words = " ".join(told.get("explanation", []))
+        print(f"{'FAILED' if wrong else 'ok':8}{name}: {words}", flush=True)
+        for what in wrong:
+            print(f"        {what}: pagemap {one.entry()}, flags {one.flags():#x}, told {json.dumps(told)}")
+
+    def agrees(self, one, told):
+        """The state told, against pagemap now."""
+        present, swapped, where = one.entry()
+        if swapped:
+            entry = told.get("entry", {})
+            return (told["state"] == "PAGE_STATE_SWAPPED"
+                    and (entry.get("type", 0), int(entry.get("offset", 0))) == where)
+        return told["state"] == "PAGE_STATE_RESIDENT" and present and int(told["pfn"]) == where
+
+    def newest(self, told):
+        return (told.get("history") or [{}])[0]
+
+    def stages(self, told):
+        return {one["stage"] for one in self.newest(told).get("stages", [])}
+
+    def resident(self):
+        with page() as one:
+            told = self.ask(one)
+            self.check("resident", one, told, ("state", self.agrees(one, told)),
+                       ("no history", not told.get("history")))
+
+    def reserved(self, program):
+        """add_to_swap succeeded, and the page is still present."""
+        with stall(program), page(name="page-stalled") as one:
+            one.tell("out")
+            deadline = time.monotonic() + 3
+            while not one.flags() >> KPF_SWAPCACHE & 1 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            time.sleep(0.3)  # for the record to come
+            told = self.ask(one)
+            self.check("slot reserved, not yet unmapped", one, told,
+                       ("present", one.entry()[0]), ("state", self.agrees(one, told)),
+                       ("in the swap cache", one.flags() >> KPF_SWAPCACHE & 1),
+                       ("in flight", self.newest(told).get("outcome") == "OUTCOME_IN_FLIGHT"),
+                       ("slot told", "STAGE_SLOT_ALLOCATED" in self.stages(told)),
+                       ("unmapping to come", "STAGE_UNMAPPED" in told.get("outstanding", [])))
+            one.wait()
+            one.do("check")
+
+    def writing(self):
+        with page() as one:
+            one.do("out")
+            time.sleep(0.3)
+            told = self.ask(one)
+            self.check("under writeback", one, told, ("state", self.agrees(one, told)),
+                       ("in flight", self.newest(told).get("outcome") == "OUTCOME_IN_FLIGHT"),
+                       ("waits", self.newest(told).get("waiting_for") == "WAITING_WRITEBACK"),
+                       ("completion to come", "STAGE_WRITE_COMPLETED" in told.get("outstanding", [])))
+            time.sleep(SLOW_NS / 1e9 + 1)
+            told = self.ask(one)
+            self.check("written, and not freed yet", one, told, ("state", self.agrees(one, told)),
+                       ("waits", self.newest(told).get("waiting_for") == "WAITING_SECOND_PASS"))
+            one.do("check")
+
+    def swapped(self):
+        with page() as one:
+            self.out_and_freed(one)
+            told = self.ask(one)
+            self.check("swapped", one, told, ("state", self.agrees(one, told)),
+                       ("device", self.newest(told).get("outcome") == "OUTCOME_FREED_DEVICE"),
+                       ("not back", not self.newest(told).get("returned")))
+            one.do("read")
+            told = self.ask(one)
+            self.check("swapped in, still cached", one, told, ("state", self.agrees(one, told)),
+                       ("in the swap cache", one.flags() >> KPF_SWAPCACHE & 1),
+                       ("told so", "swapcache" in told.get("frame_flags", [])),
+                       ("back", self.newest(told).get("returned", {}).get("how")
+                        == "RETURN_HOW_SWAPPED_IN"))
+            one.do("write")
+            time.sleep(0.3)
+            told = self.ask(one)
+            self.check("swapped in, its slot free", one, told, ("state", self.agrees(one, told)),
+                       ("not in the swap cache", "swapcache" not in told.get("frame_flags", [])),
+                       ("oracle too", not one.flags() >> KPF_SWAPCACHE & 1))
+
+    def out_and_freed(self, one):
+        """Written in one pass, freed in the next, which somebody else asks for."""
+        one.do("out")
+        time.sleep(0.5)
+        reclaim = pathlib.Path("/sys/fs/cgroup/memory.reclaim")
+        with contextlib.suppress(OSError):
+            reclaim.write_text("4M")
+        time.sleep(0.5)
+
+    def zero_filled(self):
+        with page(bytes(PAGE)) as one:
+            one.do("write")
+            one.do("out")
+            time.sleep(0.5)
+            told = self.ask(one)
+            self.check("not zero-filled after all", one, told, ("state", self.agrees(one, told)),
+                       ("not zero", self.newest(told).get("backend") != "BACKEND_ZERO"))
+        with page(bytes(PAGE)) as one:
+            one.do("out")
+            time.sleep(0.5)
+            told = self.ask(one)
+            self.check("zero-filled", one, told, ("state", self.agrees(one, told)),
+                       ("zero", self.newest(told).get("backend") == "BACKEND_ZERO"))
+
+    def compressed(self):
+        enabled = pathlib.Path("/sys/module/zswap/parameters/enabled")
+        if not enabled.exists():
+            print("skipped zswap: this kernel has none")
+            return
+        enabled.write_text("1")
+        try:
+            with page(b"swaptrail" * 455 + b"!") as one:
+                one.do("out")
+                time.sleep(0.5)
+                told = self.ask(one)
+                self.check("in zswap", one, told, ("state", self.agrees(one, told)),
+                           ("zswap", self.newest(told).get("backend") == "BACKEND_ZSWAP"))
+                one.do("check")
+        finally:
+            enabled.write_text("0")
+
+
+def main(arguments):
+    if len(arguments) != 3:
+        sys.exit(__doc__)
+    program, swaptrail, stalling = arguments
+    states = States(swaptrail)
+    with daemon(program):
+        states.resident()
+        with swapped_on("/dev/nvme0n1"):
+            states.reserved(stalling)
+            states.swapped()
+            states.zero_filled()
+            states.compressed()
+        with slow_disk() as device, swapped_on(device):
+            states.writing()
+    return 1 if states.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
