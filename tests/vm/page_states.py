@@ -27,7 +27,7 @@ KPF_SWAPCACHE = 13
 KPF_WRITEBACK = 8
 SLOW_NS = 3_000_000_000
 RUN = pathlib.Path("/run/swaptrail-states")
-PIN = pathlib.Path("/sys/fs/bpf/swaptrail-states")
+CGROUP = pathlib.Path("/sys/fs/cgroup/swaptrail-states")
 
 
 class Page:
@@ -46,6 +46,7 @@ class Page:
     def live(self, content, name):
         """The child: its page, and a word for each step."""
         pathlib.Path("/proc/self/comm").write_text(name)
+        (CGROUP / "cgroup.procs").write_text("0")
         os.close(self.to[1])
         # apart from all others, so that no neighbour is swapped out or read in with it
         room = mmap.mmap(-1, 16 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -110,7 +111,10 @@ def page(content=None, name="page-victim"):
 
 
 def run(*command):
-    return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command}: {done.stderr or done.stdout}")
+    return done.stdout
 
 
 def swap(call, *arguments):
@@ -140,7 +144,8 @@ def swapped_on(device):
 def slow_disk():
     """A disk in memory whose every request takes seconds; made fast, and then slowed down."""
     run("modprobe", "null_blk", "nr_devices=0")
-    folder = pathlib.Path("/sys/kernel/config/nullb/slow")
+    # the folder gives the disk its name, on kernels that do not number them
+    folder = pathlib.Path("/sys/kernel/config/nullb/nullb0")
     if not folder.parent.exists():
         run("mount", "-t", "configfs", "configfs", "/sys/kernel/config")
     folder.mkdir()
@@ -149,7 +154,7 @@ def slow_disk():
         (folder / name).write_text(str(value))
     (folder / "power").write_text("1")
     try:
-        yield "/dev/nullb" + (folder / "index").read_text().strip()
+        yield "/dev/nullb0"
     finally:
         (folder / "power").write_text("0")
         folder.rmdir()
@@ -179,15 +184,24 @@ def daemon(program):
 
 
 @contextlib.contextmanager
-def stall(program):
-    PIN.mkdir()
-    run("bpftool", "prog", "loadall", program, PIN, "autoattach")
+def stall(path):
+    """stall.bpf.c, loaded and attached by libbpf."""
+    bpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
+    names = ("bpf_object__open_file", "bpf_object__find_program_by_name", "bpf_program__attach")
+    for name in names:
+        getattr(bpf, name).restype = ctypes.c_void_p
+    opened = ctypes.c_void_p(bpf.bpf_object__open_file(os.fsencode(path), None))
+    if not opened or bpf.bpf_object__load(opened) != 0:
+        raise OSError(ctypes.get_errno(), "can't load stall.bpf.c")
+    program = ctypes.c_void_p(bpf.bpf_object__find_program_by_name(opened, b"stall"))
+    link = ctypes.c_void_p(bpf.bpf_program__attach(program))
+    if not link:
+        raise OSError(ctypes.get_errno(), "can't attach stall.bpf.c")
     try:
         yield
     finally:
-        for name in PIN.iterdir():
-            name.unlink()
-        PIN.rmdir()
+        bpf.bpf_link__destroy(link)
+        bpf.bpf_object__close(opened)
 
 
 class States:
@@ -276,21 +290,24 @@ class States:
                        ("told so", "swapcache" in told.get("frame_flags", [])),
                        ("back", self.newest(told).get("returned", {}).get("how")
                         == "RETURN_HOW_SWAPPED_IN"))
+        with page() as one:
+            self.out_and_freed(one)
             one.do("write")
-            time.sleep(0.3)
             told = self.ask(one)
             self.check("swapped in, its slot free", one, told, ("state", self.agrees(one, told)),
                        ("not in the swap cache", "swapcache" not in told.get("frame_flags", [])),
                        ("oracle too", not one.flags() >> KPF_SWAPCACHE & 1))
 
     def out_and_freed(self, one):
-        """Written in one pass, freed in the next, which somebody else asks for."""
+        """Written in one pass, freed in a later one, which the cgroup is asked for."""
         one.do("out")
-        time.sleep(0.5)
-        reclaim = pathlib.Path("/sys/fs/cgroup/memory.reclaim")
-        with contextlib.suppress(OSError):
-            reclaim.write_text("4M")
-        time.sleep(0.5)
+        for _ in range(20):
+            time.sleep(0.3)
+            if self.newest(self.ask(one)).get("outcome", "").startswith("OUTCOME_FREED"):
+                return
+            with contextlib.suppress(OSError):  # it may find less than that
+                (CGROUP / "memory.reclaim").write_text("64K")
+        raise RuntimeError("the page was never freed")
 
     def zero_filled(self):
         with page(bytes(PAGE)) as one:
@@ -330,6 +347,7 @@ def main(arguments):
         sys.exit(__doc__)
     program, swaptrail, stalling = arguments
     states = States(swaptrail)
+    CGROUP.mkdir()
     with daemon(program):
         states.resident()
         with swapped_on("/dev/nvme0n1"):
@@ -339,6 +357,7 @@ def main(arguments):
             states.compressed()
         with slow_disk() as device, swapped_on(device):
             states.writing()
+    CGROUP.rmdir()
     return 1 if states.failed else 0
 
 
