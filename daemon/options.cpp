@@ -25,6 +25,7 @@ constexpr const char* kFooter = R"(Exit codes:
 Examples:
   swaptraild                             follow every page on its way to swap
   swaptraild --print=jsonl --pid=4711    one process, for a tool
+  swaptraild --config=/etc/swaptrail/swaptraild.conf    as the service does
   swaptraild --explain-attach            what this kernel lets swaptraild see
 )";
 
@@ -43,14 +44,9 @@ std::string check_power_of_two(const std::string& text) {
   return {};
 }
 
-// What the app can't keep in Options as it is.
-struct Words {
-  std::string mode = "auto";
-  CLI::Option* total = nullptr;
-};
-
-void add_observation(CLI::App& app, Options& options, Words& words) {
-  app.add_option("--mode", words.mode, "how to hook the kernel: auto, full, kprobe or tracepoint")
+void add_observation(CLI::App& app, Options& options) {
+  app.add_option("--mode", options.mode_word,
+                 "how to hook the kernel: auto, full, kprobe or tracepoint")
       ->check(CLI::IsMember({"auto", "full", "kprobe", "tracepoint"}));
   app.add_option("--ring-size", options.ring_mib, "MiB of ring buffer for each CPU [8]")
       ->check(CLI::Validator(check_power_of_two, "POWER_OF_TWO"));
@@ -80,7 +76,7 @@ void add_printing(CLI::App& app, Options& options) {
       ->transform(CLI::CheckedTransformer(outcome_names()));
 }
 
-void add_recording(CLI::App& app, Options& options, Words& words) {
+void add_recording(CLI::App& app, Options& options) {
   CLI::Option* record =
       app.add_option("--record", options.record_dir, "write recordings into this directory");
   CLI::Option* flight = app.add_option(
@@ -98,10 +94,9 @@ void add_recording(CLI::App& app, Options& options, Words& words) {
       ->needs(record);
   app.add_option("--record-age", options.part_age_s, "seconds after which a new file begins [3600]")
       ->check(CLI::Range(1, 30 * 86400));
-  words.total =
-      app.add_option("--record-total", options.total_mib,
-                     "MiB of all files, or of memory with --flight; the oldest go [1024, 64]")
-          ->check(CLI::Range(8, 1 << 20));
+  app.add_option("--record-total", options.total_mib,
+                 "MiB of all files, or of memory with --flight; the oldest go [1024, 64]")
+      ->check(CLI::Range(8, 1 << 20));
 }
 
 void add_serving(CLI::App& app, Options& options) {
@@ -180,19 +175,23 @@ std::string socket_path(const Options& options) {
   return options.socket.empty() ? options.run_dir + "/api.sock" : options.socket;
 }
 
-std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
-  Options options;
-  Words words;
-  CLI::App app{"Watches the kernel swap pages out and tells the whole trail of each."};
+void define_options(CLI::App& app, Options& options) {
+  app.description("Watches the kernel swap pages out and tells the whole trail of each.");
   app.set_version_flag("--version", "swaptraild " SWAPTRAIL_VERSION);
   app.footer(kFooter);
-  add_observation(app, options, words);
+  add_observation(app, options);
   add_printing(app, options);
-  add_recording(app, options, words);
+  add_recording(app, options);
   add_serving(app, options);
   add_web(app, options);
   add_explaining(app, options);
   add_config_file(app);
+}
+
+std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
+  Options options;
+  CLI::App app;
+  define_options(app, options);
   try {
     app.parse(argc, argv);
     check_together(options);
@@ -204,8 +203,9 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
     std::fprintf(stderr, "swaptraild: %s; see swaptraild --help\n", error.what());
     return kExitUsage;
   }
-  if (!options.flight_dir.empty() && words.total->count() == 0) options.total_mib = 64;
-  if (words.mode != "auto") options.mode = *parse_mode(words.mode);
+  const bool total_given = app.get_option("--record-total")->count() > 0;
+  if (!options.flight_dir.empty() && !total_given) options.total_mib = 64;
+  if (options.mode_word != "auto") options.mode = *parse_mode(options.mode_word);
   for (std::string* text : {&options.socket_group, &options.web_listen})
     if (*text == "none") text->clear();
   return options;

@@ -10,6 +10,10 @@
 #include "daemon/hook_catalogue.h"
 #include "trace/printer.h"
 
+namespace CLI {
+class App;
+}  // namespace CLI
+
 namespace swaptrail {
 
 // Exit codes; the manual and README list them.
@@ -26,7 +30,8 @@ enum ExitCode : int {
 
 // The filter is on what is printed.
 struct Options : PrintFilter {
-  std::optional<Mode> mode;  // none: the best that the kernel permits
+  std::optional<Mode> mode;        // none: the best that the kernel permits
+  std::string mode_word = "auto";  // as it was given
   PrintFormat print = PrintFormat::kText;
   size_t ring_mib = 8;  // per CPU, a power of two
   size_t max_folios = 1 << 20;
@@ -69,6 +74,9 @@ struct Options : PrintFilter {
 
 // Where the gRPC socket is.
 std::string socket_path(const Options& options);
+
+// Puts the definitions into `app`; both must stay where they are. For parsing see parse_options().
+void define_options(CLI::App& app, Options& options);
 
 // The options, or the code with which to exit at once (help, version, or an error that has been
 // printed to stderr).

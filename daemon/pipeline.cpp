@@ -175,7 +175,7 @@ void Pipeline::look_for_triggers() {
                status.ok() ? "written" : std::string(status.message()).c_str());
 }
 
-absl::StatusOr<std::vector<std::string>> Pipeline::write_flight(const std::string& reason) {
+absl::StatusOr<FlightFiles> Pipeline::write_flight(const std::string& reason) {
   if (!flight_)
     return absl::FailedPreconditionError(
         "no flight recorder is running; start swaptraild with --flight");

@@ -49,7 +49,7 @@ class Pipeline : private PipelineView {
  private:
   Pipeline(Session session, const Options& options, const PipelineClients& clients);
   const Reconstructor& reconstructor() const override { return reconstructor_; }
-  absl::StatusOr<std::vector<std::string>> write_flight(const std::string& reason) override;
+  absl::StatusOr<FlightFiles> write_flight(const std::string& reason) override;
   bool step();
   StreamCounters stream_now(const swaptrail_totals& totals) const;
   void publish_standing(uint64_t now_ns);

@@ -10,11 +10,11 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "daemon/flight_files.h"
 #include "trace/reconstructor.h"
 
 namespace swaptrail {
@@ -24,9 +24,9 @@ class PipelineView {
  public:
   virtual ~PipelineView() = default;
   virtual const Reconstructor& reconstructor() const = 0;
-  // Writes what the flight recorder holds; the paths. Errors: FailedPrecondition (none is running),
-  // those of writing.
-  virtual absl::StatusOr<std::vector<std::string>> write_flight(const std::string& reason) = 0;
+  // Writes what the flight recorder holds. Errors: FailedPrecondition (none is running), those of
+  // writing.
+  virtual absl::StatusOr<FlightFiles> write_flight(const std::string& reason) = 0;
 };
 
 class Questions {

@@ -182,7 +182,8 @@ void Recorder::change_part(uint64_t now_ns) {
 void Recorder::close_part(uint64_t end_ns) {
   note(part_.writer->finish(end_ns));
   if (options_.flight)
-    kept_.push_back({std::move(static_cast<StringSink&>(*part_.sink).text), end_ns});
+    kept_.push_back(
+        {std::move(static_cast<StringSink&>(*part_.sink).text), part_.begun_ns, end_ns});
 }
 
 uint64_t Recorder::flight_bytes() const {
@@ -223,10 +224,10 @@ void Recorder::remove_oldest_files() {
   }
 }
 
-absl::StatusOr<std::vector<std::string>> Recorder::trigger(const std::string& reason,
-                                                           uint64_t now_ns) {
+absl::StatusOr<FlightFiles> Recorder::trigger(const std::string& reason, uint64_t now_ns) {
   change_part(now_ns);
-  std::vector<std::string> paths;
+  FlightFiles files;
+  if (!kept_.empty()) files.since_ns = kept_.front().begin_ns;
   const std::string base =
       absl::StrCat(options_.dir, "/flight-", time_of_day(realtime_ns()), "-", reason, "-");
   int number = 0;
@@ -235,11 +236,11 @@ absl::StatusOr<std::vector<std::string>> Recorder::trigger(const std::string& re
     auto file = FileSink::create(path);
     if (!file.ok()) return file.status();
     if (absl::Status status = (*file)->append(part.bytes); !status.ok()) return status;
-    paths.push_back(std::move(path));
+    files.paths.push_back(std::move(path));
   }
   kept_.clear();
   status_.triggers++;
-  return paths;
+  return files;
 }
 
 void Recorder::finish(uint64_t end_ns) { close_part(end_ns); }

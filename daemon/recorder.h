@@ -18,6 +18,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "daemon/flight_files.h"
 #include "trace/merger.h"
 #include "trace/print.h"
 #include "trace/recording/contents.h"
@@ -61,7 +62,7 @@ class Recorder : public EventSink {
   void tick(uint64_t now_ns);
 
   // Flight: writes what is in memory to files "flight-..." in `dir` and goes on. Errors: of the files.
-  absl::StatusOr<std::vector<std::string>> trigger(const std::string& reason, uint64_t now_ns);
+  absl::StatusOr<FlightFiles> trigger(const std::string& reason, uint64_t now_ns);
 
   void finish(uint64_t end_ns);
   const Status& status() const { return status_; }
@@ -93,6 +94,7 @@ class Recorder : public EventSink {
   Part part_;
   struct Kept {
     std::string bytes;
+    uint64_t begin_ns;
     uint64_t end_ns;
   };
   std::deque<Kept> kept_;  // flight: closed parts, oldest first

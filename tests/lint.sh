@@ -12,7 +12,7 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit
 build=${SWAPTRAIL_BUILD:-$PWD/build/dev}
 jobs=${SWAPTRAIL_JOBS:-2}
 export PYTHONDONTWRITEBYTECODE=1
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 why=
 
 # Files of ours whose path matches.
 files() { # EXTENDED-REGEX
@@ -27,18 +27,21 @@ scripts() {
   done
 }
 
+skip() { # NAME REASON
+  echo "skipped $1: $2"
+  skipped=$((skipped + 1))
+}
+
+# A command that can't be tried returns 75, with the reason in $why.
 check() { # NAME TOOL COMMAND...
-  local name=$1 tool=$2
-  if ! command -v "$tool" >/dev/null; then
-    echo "skipped $name: $tool is missing"
-    skipped=$((skipped + 1))
-  elif "${@:3}"; then
-    echo "ok      $name"
-    passed=$((passed + 1))
-  else
-    echo "FAILED  $name"
-    failed=$((failed + 1))
-  fi
+  local name=$1 tool=$2 code=0
+  command -v "$tool" >/dev/null || { skip "$name" "$tool is missing" && return; }
+  "${@:3}" || code=$?
+  case $code in
+    0) echo "ok      $name" && passed=$((passed + 1)) ;;
+    75) skip "$name" "$why" ;;
+    *) echo "FAILED  $name" && failed=$((failed + 1)) ;;
+  esac
 }
 
 layering() { python3 tests/lint/layering.py; }
@@ -76,6 +79,17 @@ formatted() { # FILE...
 cpp_format() { formatted $(files '^(trace|engine|daemon|cli|tests|bench)/.*\.(h|cpp)$'); }
 # shellcheck disable=SC2046
 bpf_format() { formatted $(files '^bpf/.*\.[ch]$'); }
+# On the contract, from npm.
+buf() { # ARGUMENT...
+  local modules code=0 log
+  log=$(mktemp)
+  modules=$(tests/npm.sh tests/proto 2>"$log") || code=$?
+  why=$(tail -n1 "$log")
+  [ $code = 0 ] || [ $code = 75 ] || cat "$log"
+  rm -f "$log"
+  [ $code = 0 ] || return $code
+  "$modules/.bin/buf" "$@"
+}
 tidy() {
   files '^(trace|engine|daemon|cli)/.*\.cpp$' | xargs -n 1 -P "$jobs" clang-tidy --quiet -p "$build" 2>/dev/null
 }
@@ -87,6 +101,8 @@ check 'bpf headers compile alone' clang bpf_headers
 check shellcheck shellcheck shell_scripts
 check 'format of C++' clang-format cpp_format
 check 'format of bpf' clang-format bpf_format
+check 'buf lint' npm buf lint proto
+check 'buf breaking' npm buf breaking proto --against proto/baseline.binpb
 [ "${1-}" = --quick ] || check clang-tidy clang-tidy tidy
 
 echo "$passed passed, $failed failed, $skipped skipped"

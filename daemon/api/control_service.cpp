@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -54,13 +53,14 @@ grpc::Status ControlService::TriggerFlightRecorder(grpc::ServerContext* context,
                                                    v1::TriggerFlightRecorderResponse* response) {
   if (const auto status = check_reason(request->reason()); !status.ok()) return to_rpc(status);
   const std::string reason = request->reason().empty() ? kUsualReason : request->reason();
-  absl::StatusOr<std::vector<std::string>> paths = absl::UnknownError("not asked");
+  absl::StatusOr<FlightFiles> files = absl::UnknownError("not asked");
   const absl::Status asked = host_.questions.ask(
-      [&](PipelineView& view) { paths = view.write_flight(reason); },
+      [&](PipelineView& view) { files = view.write_flight(reason); },
       std::min(absl::FromChrono(context->deadline()), absl::Now() + kMostWriting));
   if (!asked.ok()) return to_rpc(asked);
-  if (!paths.ok()) return to_rpc(paths.status());
-  for (const std::string& path : *paths) response->add_paths(utf8(path));
+  if (!files.ok()) return to_rpc(files.status());
+  for (const std::string& path : files->paths) response->add_paths(utf8(path));
+  if (files->since_ns != 0) *response->mutable_since() = clock_.now().wall(files->since_ns);
   return grpc::Status::OK;
 }
 

@@ -1,7 +1,10 @@
 // The control service: the flight recorder, and MADV_PAGEOUT on page tables that a test makes up.
+#include <time.h>
+
 #include <algorithm>
 #include <optional>
 
+#include "daemon/session.h"
 #include "tests/api/api_scene.h"
 
 namespace swaptrail::api {
@@ -9,6 +12,7 @@ namespace {
 
 using Stub = v1::ControlService::Stub;
 constexpr uint64_t kPage = 4096;
+constexpr uint64_t kSecond_ns = 1'000'000'000;
 
 Lifecycle freed(uint64_t id, uint32_t pid, uint64_t address) {
   Lifecycle life;
@@ -162,10 +166,15 @@ TEST(ApiControl, TriggersTheFlightRecorder) {
     request.set_reason(reason);
     return call(*scene.change, &Stub::TriggerFlightRecorder, request, response);
   };
+  scene.pipeline->flight_since_ns = monotonic_ns() - 3600 * kSecond_ns;
+  const uint64_t hour_ago_s = static_cast<uint64_t>(time(nullptr)) - 3600;
   ASSERT_TRUE(trigger("oom_2-x").ok());
   EXPECT_EQ(response.paths(0), "/flight/oom_2-x");
+  EXPECT_NEAR(static_cast<double>(response.since().seconds()), static_cast<double>(hour_ago_s), 60);
+  scene.pipeline->flight_since_ns = 0;  // nothing was written
   ASSERT_TRUE(trigger("").ok());
   EXPECT_EQ(response.paths(0), "/flight/request");
+  EXPECT_FALSE(response.has_since());
   EXPECT_TRUE(trigger(std::string(64, 'x')).ok());
   for (const std::string& wrong : {std::string(65, 'x'), std::string("../x"), std::string("a b")}) {
     EXPECT_EQ(trigger(wrong).error_code(), grpc::StatusCode::INVALID_ARGUMENT) << wrong;

@@ -71,11 +71,12 @@ class FakePipeline : public PipelineView {
   }
   const Reconstructor& reconstructor() const override { return reconstructor_; }
   Reconstructor& writable() { return reconstructor_; }  // before the first question
-  absl::StatusOr<std::vector<std::string>> write_flight(const std::string& reason) override {
+  absl::StatusOr<FlightFiles> write_flight(const std::string& reason) override {
     if (!flight) return absl::FailedPreconditionError("no flight recorder is running");
-    return std::vector<std::string>{"/flight/" + reason};
+    return FlightFiles{{"/flight/" + reason}, flight_since_ns};
   }
   std::atomic<bool> flight{true};
+  std::atomic<uint64_t> flight_since_ns{0};
 
  private:
   NoSink sink_;

@@ -15,7 +15,7 @@ namespace {
 class View : public PipelineView {
  public:
   const Reconstructor& reconstructor() const override { return reconstructor_; }
-  absl::StatusOr<std::vector<std::string>> write_flight(const std::string&) override {
+  absl::StatusOr<FlightFiles> write_flight(const std::string&) override {
     return absl::FailedPreconditionError("none");
   }
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "daemon/recorder.h"
-#include "daemon/swap_areas.h"
 #include "daemon/session.h"
+#include "daemon/swap_areas.h"
 #include "trace/recording/file.h"
 #include "trace/recording/reader.h"
 
@@ -141,13 +141,18 @@ TEST_F(RecorderTest, FlightForgetsWhatIsTooOld) {
     recorder->on_event(event(start + second * kSecond), second / 5);
     recorder->tick(start + second * kSecond + 1);
   }
-  ASSERT_TRUE(recorder->trigger("test", start + 200 * kSecond).ok());
+  const auto written = recorder->trigger("test", start + 200 * kSecond);
+  ASSERT_TRUE(written.ok());
+  EXPECT_EQ(written->paths, files());
   Collector replayed;
   for (const std::string& file : files()) contents(file, replayed);
   ASSERT_FALSE(replayed.times.empty());
   EXPECT_GE(replayed.times.front(), start + 120 * kSecond);
   EXPECT_LE(replayed.times.front(), start + 140 * kSecond);
   EXPECT_EQ(replayed.times.back(), start + 195 * kSecond);
+  // A tick begins the oldest part after an event, and the next event, 5 s later, is its first.
+  EXPECT_LT(written->since_ns, replayed.times.front());
+  EXPECT_GT(written->since_ns, replayed.times.front() - 5 * kSecond);
 }
 
 TEST_F(RecorderTest, ADirectoryThatCannotBeMadeIsAnError) {

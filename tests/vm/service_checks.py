@@ -45,8 +45,14 @@ def programs():
 
 
 def links():
-    return {each["id"] for each in json.loads(run("bpftool", "-j", "link", "show").stdout)
-            if each["type"] in ("tracing", "raw_tracepoint", "perf_event")}
+    """bpftool fails on a link that is being made at the moment: then once more."""
+    for _ in range(50):
+        said = run("bpftool", "-j", "link", "show", check=False)
+        if said.returncode == 0:
+            return {each["id"] for each in json.loads(said.stdout)
+                    if each["type"] in ("tracing", "raw_tracepoint", "perf_event")}
+        time.sleep(0.1)
+    raise AssertionError(f"bpftool link show: {said.stdout}")
 
 
 def processes():
