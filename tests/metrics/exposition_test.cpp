@@ -143,6 +143,106 @@ TEST(Catalogue, TracepointModeHasWhatItCanTell) {
   EXPECT_FALSE(names.count("swaptrail_validation_compared_total"));  // no --validate
 }
 
+// name{label="word"} for each of the words.
+std::set<std::string> series_of(const std::string& name, const std::string& label,
+                                const std::set<std::string>& words) {
+  std::set<std::string> all;
+  for (const std::string& word : words) all.insert(name + "{" + label + "=\"" + word + "\"}");
+  return all;
+}
+
+const std::set<std::string> kOriginsOfFull = {
+    "none",  "kswapd",      "direct",       "memcg_limit",  "proactive",
+    "damon", "hibernation", "node_reclaim", "madv_pageout", "unknown"};
+const std::set<std::string> kOriginsOfTracepoint = {"none",         "kswapd", "direct",
+                                                    "node_reclaim", "memcg",  "unknown"};
+
+// increase() does not see the first event of a series that begins with it.
+TEST(Exposition, FewAndFixedSeriesAreThereAtZero) {
+  Rig rig;
+  rig.areas = {{.bytes = 1 << 20, .used_bytes = 0, .type = 3, .path = "/dev/zram3"}};
+  const Samples samples = rig.scrape();
+  std::set<std::string> wanted;
+  const auto want = [&](const std::set<std::string>& some) {
+    wanted.insert(some.begin(), some.end());
+  };
+  want(series_of("swaptrail_slots_freed_unread_pages_total", "how", {"slot_freed", "swapoff"}));
+  want(series_of("swaptrail_regretted_pages_total", "origin", kOriginsOfFull));
+  want(series_of("swaptrail_incomplete_lifecycles_total", "reason",
+                 {"before_attach", "dropped", "not_hooked", "table_full", "ended"}));
+  want(series_of("swaptrail_aborts_total", "reason",
+                 {"none", "no_slot", "still_mapped", "referenced", "dirtied", "write_refused",
+                  "write_error", "extra_reference", "split", "slot_gone"}));
+  want(series_of("swaptrail_events_dropped_total", "cause", {"ring_full", "no_ring"}));
+  want(series_of("swaptrail_swapped_out_pages_total", "area=\"3\",backend",
+                 {"device", "zswap", "zero", "clean"}));
+  want(series_of("swaptrail_swapped_in_pages_total", "area=\"3\",backend",
+                 {"device", "zswap", "zero"}));
+  for (const char* cgroup : {"other", "(node)"}) {
+    want(series_of("swaptrail_cgroup_reclaimed_pages_total",
+                   "cgroup=\"" + std::string(cgroup) + "\",origin", kOriginsOfFull));
+  }
+  want(series_of("swaptrail_reclaim_matrix_pages_total",
+                 "victim=\"other\",reclaimer=\"other\",origin", kOriginsOfFull));
+  want(series_of("swaptrail_time_in_swap_seconds_count", "backend", {"device", "zswap", "zero"}));
+  for (const char* major : {"true", "false"}) {
+    for (const char* backend : {"device", "zswap", "zero"}) {
+      want({"swaptrail_fault_latency_seconds_count{backend=\"" + std::string(backend) +
+            "\",major=\"" + major + "\"}"});
+    }
+  }
+  want(series_of("swaptrail_stage_latency_seconds_count", "stage=\"device_write\",backend",
+                 {"device"}));
+  for (const char* stage : {"isolated_to_slot", "slot_to_unmapped", "unmapped_to_write",
+                            "completed_to_removed", "isolated_to_removed"}) {
+    want(series_of("swaptrail_stage_latency_seconds_count",
+                   "stage=\"" + std::string(stage) + "\",backend", {"device", "zswap", "zero"}));
+  }
+  std::set<std::string> families, there;
+  for (const std::string& series : wanted) families.insert(series.substr(0, series.find('{')));
+  for (const auto& [series, value] : samples) {
+    if (!families.count(series.substr(0, series.find('{')))) continue;
+    EXPECT_EQ(value, 0) << series;
+    there.insert(series);
+  }
+  EXPECT_EQ(there, wanted);
+  size_t kinds = 0;
+  for (const auto& [series, value] : samples) {
+    if (series.rfind("swaptrail_events_total{", 0) == 0) ++kinds;
+  }
+  EXPECT_EQ(kinds, 18u);
+}
+
+TEST(Exposition, OriginsAreThoseOfTheMode) {
+  Rig rig({}, Mode::kTracepoint);
+  const std::string begin = "swaptrail_reclaim_matrix_pages_total";
+  std::set<std::string> there;
+  for (const auto& [series, value] : rig.scrape()) {
+    if (series.rfind(begin + "{", 0) == 0) there.insert(series);
+  }
+  EXPECT_EQ(there,
+            series_of(begin, "victim=\"other\",reclaimer=\"other\",origin", kOriginsOfTracepoint));
+}
+
+// What is not foreseen is shown all the same, once it occurs.
+TEST(Exposition, AnUnusualLabelIsThereOnceItOccurs) {
+  Rig rig;
+  Lifecycle life = freed(1, 7);
+  life.last.origin = SWAPTRAIL_ORIGIN_MEMCG;
+  rig.tally.on_lifecycle(life);
+  Return back = came_back(1);
+  back.backend = SWAPTRAIL_BACKEND_NONE;
+  back.fault_ns = back.after_ns = 5;
+  rig.tally.on_return(back);
+  const Samples samples = rig.scrape();
+  EXPECT_EQ(value_of(samples, "swaptrail_regretted_pages_total{origin=\"memcg\"}"), 1);
+  EXPECT_EQ(value_of(samples, "swaptrail_time_in_swap_seconds_count{backend=\"none\"}"), 1);
+  EXPECT_EQ(
+      value_of(samples, "swaptrail_fault_latency_seconds_count{backend=\"none\",major=\"false\"}"),
+      1);
+  EXPECT_EQ(value_of(samples, "swaptrail_swapped_in_pages_total{area=\"0\",backend=\"none\"}"), 1);
+}
+
 TEST(Exposition, NumbersOfTheStanding) {
   Rig rig;
   fill(rig);

@@ -19,7 +19,7 @@ namespace {
 
 constexpr uint32_t kRows = 400;
 constexpr uint64_t kPages = 1000;  // at once: a row that is seen twice, or not at all, shows
-constexpr int kRounds = 2000;
+constexpr int kRounds = 1000;
 constexpr uint8_t kOrigin = SWAPTRAIL_ORIGIN_MEMCG_LIMIT;
 
 // Counts for all cgroups, and then moves all of them to `other`: over and over. Every page is counted

@@ -1,5 +1,6 @@
 """The API of a running swaptraild, asked by a client that is not ours, while real pages are swapped."""
 
+import concurrent.futures
 import grp
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import unittest
 import urllib.request
@@ -30,6 +32,12 @@ def resident_kib(pid):
         if line.startswith("VmRSS:"):
             return int(line.split()[1])
     raise RuntimeError("no VmRSS")
+
+
+def cpu_seconds(pid):
+    """User and system time of a process so far."""
+    fields = lab.read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def free_port():
@@ -310,6 +318,34 @@ class Metrics(Api):
             self.assertEqual(self.value(text, "swaptrail_reconciliation_difference_pages"), 0)
             self.assertEqual(self.value(text, "swaptrail_events_dropped_total"), 0)
             self.assertEqual(daemon.stop(), 0, daemon.stderr())
+
+    def test_twenty_scrapers_at_full_rate(self):
+        """They cost the observation nothing; what they cost in CPU is printed."""
+        port = free_port()
+        with self.daemon("--print=none", f"--web.listen-address=127.0.0.1:{port}") as daemon:
+            with concurrent.futures.ThreadPoolExecutor(max_workers=20) as pool:
+                stop = threading.Event()
+                scrapers = [pool.submit(self.scrape_until, stop, port) for _ in range(20)]
+                self.swap_out_and_in()
+                stop.set()
+                scrapes = sum(one.result() for one in scrapers)
+            self.assertGreater(scrapes, 20)
+            status = self.client().call("GetStatus")
+            self.assertEqual(status["loss"]["dropped_ring_full"], "0")
+            idle = cpu_seconds(daemon.process.pid)
+            for _ in range(100):
+                self.scrape(port)
+            cost = (cpu_seconds(daemon.process.pid) - idle) / 100
+            self.assertEqual(daemon.stop(), 0, daemon.stderr())
+        print(f"        {scrapes} scrapes by 20 while pages were swapped, 0 records dropped; "
+              f"{1000 * cost:.1f} ms CPU each", flush=True)
+
+    def scrape_until(self, stop, port):
+        count = 0
+        while not stop.is_set():
+            self.scrape(port)
+            count += 1
+        return count
 
 
 if __name__ == "__main__":

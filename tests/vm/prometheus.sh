@@ -71,9 +71,15 @@ guest() { # DAEMON
         /share/workload anon --mib 32 --limit 16 --rounds 2 --cgroup $cgroup </dev/null || code=1
         sleep 5
     done
-    # Some by the whole machine's reclaim, so that the matrix is not only a diagonal.
-    echo 16M >/sys/fs/cgroup/memory.reclaim 2>/dev/null || true
-    rmdir $cgroup
+    # Under the limit of the cgroup above, so that the matrix is not only a diagonal.
+    mkdir $cgroup-above
+    echo +memory >$cgroup-above/cgroup.subtree_control
+    echo 16M >$cgroup-above/memory.max
+    mkdir $cgroup-above/below
+    /share/workload anon --mib 32 --rounds 2 --cgroup $cgroup-above/below </dev/null || code=1
+    sleep 5
+    /share/workload anon --mib 32 --rounds 2 --cgroup $cgroup-above/below </dev/null || code=1
+    rmdir $cgroup-above/below $cgroup-above $cgroup
     settle
     sleep 20
     cat /proc/vmstat >/share/vmstat.after
