@@ -195,6 +195,11 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     check_together(options);
+  } catch (const CLI::ConfigError& error) {
+    std::fprintf(stderr,
+                 "swaptraild: --config: %s: is there such an option? see swaptraild --help\n",
+                 error.what());
+    return kExitUsage;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {
       app.exit(error);

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """Asks a running Prometheus everything that the dashboards and rules ask, and names what stays empty.
 
-    evaluate.py [--url URL] [--minutes N] [--fine PANEL ...] [--vmstat BEFORE AFTER]
+    evaluate.py [--url URL] [--minutes N] [--vmstat BEFORE AFTER]
 
 Variables are filled in as Grafana does, with all jobs and instances, and with each value in turn where
 only one is chosen at a time. A panel is empty if no expression of it has a value in the last N minutes
-(10), or if a label of its legend is missing in a result. --fine: panels that may be empty there. --vmstat:
-two copies of /proc/vmstat, before the daemon started and after all was quiet again: the counters have to
-agree with them to the page. Exit codes: 0, 1 something is empty or differs, 2 Prometheus does not answer.
+(10), or if a label of its legend is missing in a result. --vmstat: two copies of /proc/vmstat, before
+the daemon started and after all was quiet again: the counters have to agree with them to the page. Exit codes: 0, 1 something is empty or differs, 2 Prometheus does not answer.
 """
 
 import argparse
@@ -134,7 +133,6 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:9090")
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--fine", nargs="*", default=[])
     parser.add_argument("--vmstat", nargs=2)
     options = parser.parse_args()
     prometheus, seconds = Prometheus(options.url), int(options.minutes * 60)
@@ -146,11 +144,10 @@ def main():
     except (urllib.error.URLError, ConnectionError) as error:
         print(f"Prometheus at {options.url} does not answer: {error}")
         return 2
-    bad = [(where, why) for where, why in found if where not in options.fine]
-    for where, why in bad:
+    for where, why in found:
         print(f"{where}: {why}")
-    print(f"{len(bad)} empty or wrong, {len(found) - len(bad)} empty for a known reason")
-    return 1 if bad else 0
+    print(f"{len(found)} empty or wrong")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

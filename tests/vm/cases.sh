@@ -19,6 +19,8 @@ set -uo pipefail
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=tests/vm/areas.sh
 source "$here/areas.sh"
+# shellcheck source=tests/vm/settle.sh
+source "$here/settle.sh"
 
 [[ $# -ge 4 ]] || { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 daemon=$1 workload=$2 out=$3
@@ -51,18 +53,6 @@ give_up() { # DIR WORD REASON
     echo "$2 $3" >"$1/result"
     [[ $2 == skip ]] || failed=1
     return 1
-}
-
-# Until nothing is written any more; then folds the kernel's per-CPU counters.
-settle() {
-    local last='' now i
-    for ((i = 0; i < 100; i++)); do
-        now=$(grep -E '^(pswpout|pswpin|nr_writeback) ' /proc/vmstat)
-        [[ $now == "$last" ]] && break
-        last=$now
-        sleep 0.3
-    done
-    cat /proc/sys/vm/stat_refresh
 }
 
 wait_until() { # SECONDS COMMAND...

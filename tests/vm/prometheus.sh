@@ -16,23 +16,10 @@ root=$(dirname "$(dirname "$here")")
 usage() { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 skip() { echo "prometheus.sh: $*" >&2; exit 75; }
 
-# Panels that have nothing to show in this guest, and why.
-fine=(
-    'latency/Mean write to a device' # zram alone: its writes are over when they are issued, up to 6.12
-)
-
 # ---- in the guest: prometheus.sh guest DAEMON, with zram on -----------------------------------------
 
-settle() {
-    local last='' now i
-    for ((i = 0; i < 100; i++)); do
-        now=$(grep -E '^(pswpout|pswpin|nr_writeback) ' /proc/vmstat)
-        [[ $now == "$last" ]] && break
-        last=$now
-        sleep 0.5
-    done
-    cat /proc/sys/vm/stat_refresh
-}
+# shellcheck source=tests/vm/settle.sh
+source "$here/settle.sh"
 
 answers() { curl -sf -o /dev/null --max-time 5 "$1"; }
 
@@ -84,7 +71,7 @@ guest() { # DAEMON
     sleep 20
     cat /proc/vmstat >/share/vmstat.after
     curl -s http://127.0.0.1:9789/metrics >/share/metrics
-    python3 "$root/tests/dashboards/evaluate.py" --minutes 5 --fine "${fine[@]}" \
+    python3 "$root/tests/dashboards/evaluate.py" --minutes 5 \
         --vmstat /share/vmstat.before /share/vmstat.after || code=1
     kill $prometheus $daemon
     wait $daemon || { echo "swaptraild ended with code $?"; code=1; }
