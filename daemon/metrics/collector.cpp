@@ -52,6 +52,14 @@ uint64_t ns_since(Clock::time_point begin) {
 
 }  // namespace
 
+bool can_occur(const Scrape& scrape, size_t origin) {
+  constexpr uint32_t kTracepoint = 1u << SWAPTRAIL_ORIGIN_NONE | 1u << SWAPTRAIL_ORIGIN_KSWAPD |
+                                   1u << SWAPTRAIL_ORIGIN_DIRECT | 1u << SWAPTRAIL_ORIGIN_NODE |
+                                   1u << SWAPTRAIL_ORIGIN_MEMCG | 1u << SWAPTRAIL_ORIGIN_UNKNOWN;
+  const bool by_tracepoint = scrape.sources.plan.mode.mode == Mode::kTracepoint;
+  return by_tracepoint ? (kTracepoint >> origin & 1) != 0 : origin != SWAPTRAIL_ORIGIN_MEMCG;
+}
+
 void Series::add(Labels labels, double value) {
   prometheus::ClientMetric one;
   one.label = std::move(labels);
@@ -69,7 +77,6 @@ void Series::add(Labels labels, const TimeHistogram& histogram, const Ladder& la
     one.histogram.bucket.push_back({count, static_cast<double>(ladder.border_ns(step)) / 1e9});
   }
   count += histogram.bucket(kSteps);
-  if (count == 0) return;
   one.histogram.sample_count = count;
   one.histogram.sample_sum = static_cast<double>(histogram.sum_ns()) / 1e9;
   out_.push_back(std::move(one));

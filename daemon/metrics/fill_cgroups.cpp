@@ -27,20 +27,28 @@ void fill_fault_wait(const Scrape& scrape, Series& out) {
   out.add({{"cgroup", text_of(CgroupSeries::kOther)}}, seconds(scrape.cgroups.other()));
 }
 
-void add_reclaimed(std::string_view cgroup, const Columns& counts, Series& out) {
+void add_reclaimed(std::string_view cgroup, const Columns& counts, size_t origin, Series& out) {
+  out.add({{"cgroup", text_of(cgroup)}, {"origin", origin_text(origin)}},
+          counts[kReclaimed + origin]);
+}
+
+// Of `other` and the node all origins are there from the start on, for increase().
+void add_always(std::string_view cgroup, const Columns& counts, const Scrape& scrape, Series& out) {
   for (size_t origin = 0; origin < kOrigins; ++origin) {
-    const uint64_t pages = counts[kReclaimed + origin];
-    if (pages == 0) continue;
-    out.add({{"cgroup", text_of(cgroup)}, {"origin", origin_text(origin)}}, pages);
+    if (counts[kReclaimed + origin] == 0 && !can_occur(scrape, origin)) continue;
+    add_reclaimed(cgroup, counts, origin, out);
   }
 }
 
 void fill_reclaimed(const Scrape& scrape, Series& out) {
   for (const CgroupSeries::Row& row : scrape.cgroups.rows()) {
-    add_reclaimed(row.path, row.counts, out);
+    for (size_t origin = 0; origin < kOrigins; ++origin) {
+      if (row.counts[kReclaimed + origin] == 0) continue;
+      add_reclaimed(row.path, row.counts, origin, out);
+    }
   }
-  add_reclaimed(CgroupSeries::kNode, scrape.cgroups.node(), out);
-  add_reclaimed(CgroupSeries::kOther, scrape.cgroups.other(), out);
+  add_always(CgroupSeries::kNode, scrape.cgroups.node(), scrape, out);
+  add_always(CgroupSeries::kOther, scrape.cgroups.other(), scrape, out);
 }
 
 void add_cell(std::string_view victim, std::string_view reclaimer, size_t origin, uint64_t pages,
@@ -57,7 +65,7 @@ void fill_matrix(const Scrape& scrape, Series& out) {
   }
   for (size_t origin = 0; origin < kOrigins; ++origin) {
     const uint64_t pages = scrape.cgroups.other_cells()[origin];
-    if (pages == 0) continue;
+    if (pages == 0 && !can_occur(scrape, origin)) continue;
     add_cell(CgroupSeries::kOther, CgroupSeries::kOther, origin, pages, out);
   }
 }

@@ -1,4 +1,6 @@
 // What the tally counted of pages, lifecycles and times.
+#include <algorithm>
+
 #include "daemon/metrics/scrape.h"
 #include "trace/decode.h"
 
@@ -15,6 +17,14 @@ std::string backend_text(size_t backend) {
 std::string origin_text(size_t origin) {
   return text_of(origin_name(static_cast<uint8_t>(origin)));
 }
+
+// What is there at 0 from the start on, so that increase() sees the first event too: the areas in use,
+// and the backends where a page can lie.
+bool is_in_use(const Scrape& scrape, size_t area) {
+  return std::any_of(scrape.areas.begin(), scrape.areas.end(),
+                     [&](const SwapArea& one) { return one.type == area && area < kAreas; });
+}
+bool holds_pages(size_t backend) { return backend >= SWAPTRAIL_BACKEND_DEVICE; }
 
 struct Freed {
   Outcome outcome;
@@ -37,18 +47,21 @@ uint64_t freed_pages(const Tally& tally, Outcome outcome, size_t area) {
 
 void fill_swapped_out(const Scrape& scrape, Series& out) {
   for (size_t area = 0; area < kAreaPlaces; ++area) {
+    const bool in_use = is_in_use(scrape, area);
     for (const Freed& freed : kFreed) {
       const uint64_t pages = freed_pages(scrape.sources.tally, freed.outcome, area);
-      if (pages != 0) out.add({{"area", area_text(area)}, {"backend", freed.backend}}, pages);
+      if (pages == 0 && !in_use) continue;
+      out.add({{"area", area_text(area)}, {"backend", freed.backend}}, pages);
     }
   }
 }
 
 void fill_swapped_in(const Scrape& scrape, Series& out) {
   for (size_t area = 0; area < kAreaPlaces; ++area) {
+    const bool in_use = is_in_use(scrape, area);
     for (size_t backend = 0; backend < kBackends; ++backend) {
       const uint64_t pages = scrape.sources.tally.swapped_in_pages(area, backend);
-      if (pages == 0) continue;
+      if (pages == 0 && !(in_use && holds_pages(backend))) continue;
       out.add({{"area", area_text(area)}, {"backend", backend_text(backend)}}, pages);
     }
   }
@@ -62,7 +75,9 @@ void fill_freed_unread(const Scrape& scrape, Series& out) {
 
 void fill_regretted(const Scrape& scrape, Series& out) {
   for (size_t origin = 0; origin < kOrigins; ++origin) {
-    out.add({{"origin", origin_text(origin)}}, scrape.sources.tally.regretted_pages(origin));
+    const uint64_t pages = scrape.sources.tally.regretted_pages(origin);
+    if (pages == 0 && !can_occur(scrape, origin)) continue;
+    out.add({{"origin", origin_text(origin)}}, pages);
   }
 }
 
@@ -101,10 +116,14 @@ void fill_aborts(const Scrape& scrape, Series& out) {
 
 void fill_spans(const Scrape& scrape, Series& out) {
   for (size_t span = 0; span < kSpans; ++span) {
+    const bool device_alone = span == static_cast<size_t>(Latency::kDeviceWrite);
     for (size_t backend = 0; backend < kBackends; ++backend) {
+      const TimeHistogram& times = scrape.sources.tally.span(span, backend);
+      const bool usual = device_alone ? backend == SWAPTRAIL_BACKEND_DEVICE : holds_pages(backend);
+      if (times.is_empty() && !usual) continue;
       out.add({{"stage", text_of(latency_name(static_cast<Latency>(span)))},
                {"backend", backend_text(backend)}},
-              scrape.sources.tally.span(span, backend), kShortTimes);
+              times, kShortTimes);
     }
   }
 }
@@ -112,16 +131,19 @@ void fill_spans(const Scrape& scrape, Series& out) {
 void fill_faults(const Scrape& scrape, Series& out) {
   for (size_t backend = 0; backend < kBackends; ++backend) {
     for (const bool major : {false, true}) {
-      out.add({{"backend", backend_text(backend)}, {"major", major ? "true" : "false"}},
-              scrape.sources.tally.fault(backend, major), kShortTimes);
+      const TimeHistogram& times = scrape.sources.tally.fault(backend, major);
+      if (times.is_empty() && !holds_pages(backend)) continue;
+      out.add({{"backend", backend_text(backend)}, {"major", major ? "true" : "false"}}, times,
+              kShortTimes);
     }
   }
 }
 
 void fill_time_in_swap(const Scrape& scrape, Series& out) {
   for (size_t backend = 0; backend < kBackends; ++backend) {
-    out.add({{"backend", backend_text(backend)}}, scrape.sources.tally.time_in_swap(backend),
-            kLongTimes);
+    const TimeHistogram& times = scrape.sources.tally.time_in_swap(backend);
+    if (times.is_empty() && !holds_pages(backend)) continue;
+    out.add({{"backend", backend_text(backend)}}, times, kLongTimes);
   }
 }
 

@@ -1,6 +1,7 @@
 // A hash table of fixed room: open addressing, linear probing, no allocation after it was made.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -42,23 +43,39 @@ class FixedMap {
     entries_[at] = Entry{key, Value{}};
     return &entries_[at].value;
   }
-  void erase(uint64_t key) {
+  // What was found for `key`, or a new one. Null if it is not there and there is no room.
+  Value* find_or_insert(uint64_t key, bool& is_new) {
     size_t at = home(key);
     while (entries_[at].key != 0 && entries_[at].key != key) at = next(at);
-    if (entries_[at].key != 0) close_gap(at);
+    is_new = entries_[at].key == 0;
+    if (!is_new) return &entries_[at].value;
+    if (size_ == most_) return nullptr;
+    ++size_;
+    entries_[at] = Entry{key, Value{}};
+    return &entries_[at].value;
+  }
+  void erase(uint64_t key) {
+    if (Value* found = find(key)) erase_found(found);
+  }
+  // `found`: by find(), and nothing was added or erased since.
+  void erase_found(Value* found) {
+    const auto* bytes = reinterpret_cast<const char*>(found) - offsetof(Entry, value);
+    close_gap(static_cast<size_t>(reinterpret_cast<const Entry*>(bytes) - entries_.get()));
   }
   // Makes room: the smallest key of those behind a hand that goes round, eight at a time. Only if
   // it is not empty.
   void erase_an_old_one() {
     uint64_t oldest = 0;
-    for (int seen = 0; seen < 8 || oldest == 0; hand_ = next(hand_)) {
+    size_t place = 0;
+    for (size_t seen = 0; seen < std::min<size_t>(8, size_); hand_ = next(hand_)) {
       const uint64_t key = entries_[hand_].key;
       if (key == 0) continue;
       ++seen;
-      if (oldest == 0 || key < oldest) oldest = key;
-      if (seen >= static_cast<int>(size_)) break;
+      if (oldest != 0 && key > oldest) continue;
+      oldest = key;
+      place = hand_;
     }
-    erase(oldest);
+    close_gap(place);
   }
   void prefetch(uint64_t key) const { __builtin_prefetch(&entries_[home(key)], 1); }
 

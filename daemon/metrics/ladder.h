@@ -17,6 +17,7 @@ class Ladder {
  public:
   explicit constexpr Ladder(uint64_t first_ns) {
     uint64_t power = first_ns;
+    borders_[kSteps] = UINT64_MAX;
     for (size_t step = 0; step < kSteps; ++step) {
       constexpr uint64_t kTenths[] = {10, 25, 50};
       borders_[step] = power * kTenths[step % 3] / 10;
@@ -25,22 +26,22 @@ class Ladder {
     size_t step = 0;
     for (size_t width = 0; width < first_.size(); ++width) {
       const uint64_t least = width == 0 ? 0 : uint64_t{1} << (width - 1);
-      while (step < kSteps && borders_[step] < least) ++step;
+      while (borders_[step] < least) ++step;
       first_[width] = static_cast<uint8_t>(step);
     }
   }
 
-  // kSteps: above the last border. Two steps at most from the first one that comes into question.
+  // kSteps: above the last border. A border is at least twice the one before, so that there is at
+  // most one among the times of the same bit width.
   constexpr size_t bucket_of(uint64_t time_ns) const {
-    size_t step = first_[static_cast<size_t>(std::bit_width(time_ns))];
-    while (step < kSteps && borders_[step] < time_ns) ++step;
-    return step;
+    const size_t step = first_[static_cast<size_t>(std::bit_width(time_ns))];
+    return step + (borders_[step] < time_ns ? 1 : 0);
   }
   constexpr uint64_t border_ns(size_t step) const { return borders_[step]; }
 
  private:
-  std::array<uint64_t, kSteps> borders_{};
-  std::array<uint8_t, 65> first_{};  // by bit width
+  std::array<uint64_t, kSteps + 1> borders_{};  // the last one is never reached
+  std::array<uint8_t, 65> first_{};             // by bit width
 };
 
 inline constexpr Ladder kShortTimes{1'000};     // 1 us ... 100 s
@@ -57,6 +58,12 @@ class TimeHistogram {
   }
   uint64_t bucket(size_t step) const { return buckets_[step].read(); }
   uint64_t sum_ns() const { return sum_ns_.read(); }
+  bool is_empty() const {
+    for (const Count& bucket : buckets_) {
+      if (bucket.read() != 0) return false;
+    }
+    return true;
+  }
 
  private:
   std::array<Count, kSteps + 1> buckets_;

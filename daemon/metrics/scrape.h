@@ -23,6 +23,9 @@ struct Scrape {
   double previous_seconds = 0;  // what the collection before took
 };
 
+// Can reclaim of this origin be told from others in the mode of the hooks?
+bool can_occur(const Scrape& scrape, size_t origin);
+
 // The series of one metric, while they are put together.
 class Series {
  public:
@@ -34,7 +37,6 @@ class Series {
   void add(Labels labels, uint64_t value) { add(std::move(labels), static_cast<double>(value)); }
   void add(double value) { add(Labels(), value); }
   void add(uint64_t value) { add(Labels(), value); }
-  // If it is not empty. `in_seconds`: the borders.
   void add(Labels labels, const TimeHistogram& histogram, const Ladder& ladder);
 
  private:

@@ -74,11 +74,14 @@ void Tally::add_spans(const Lifecycle& lifecycle, size_t backend) {
 
 void Tally::add_freed(const Lifecycle& lifecycle, size_t origin) {
   const uint64_t pages = lifecycle.nr_pages;
-  const uint32_t victim = ledger_.row_of(lifecycle.cgroup, pages);
+  const bool by_itself = lifecycle.last.cgroup != 0 && lifecycle.last.cgroup == lifecycle.cgroup;
+  const uint32_t victim = ledger_.row_of(lifecycle.cgroup, by_itself ? 2 * pages : pages);
   ledger_.add(victim, kSwappedOut, pages);
   // without a batch it is not known on whose behalf
   uint32_t reclaimer = ledger_.other();
-  if (lifecycle.last.cgroup != 0) {
+  if (by_itself) {
+    reclaimer = victim;
+  } else if (lifecycle.last.cgroup != 0) {
     reclaimer = ledger_.row_of(lifecycle.last.cgroup, pages);
   } else if (lifecycle.last.batch_ns != 0) {
     reclaimer = ledger_.node();
@@ -89,10 +92,14 @@ void Tally::add_freed(const Lifecycle& lifecycle, size_t origin) {
 }
 
 void Tally::await(const Lifecycle& lifecycle, size_t origin) {
-  if (awaited_.find(lifecycle.id) != nullptr) return;
-  if (awaited_.size() == awaited_.room()) awaited_.erase_an_old_one();
-  *awaited_.insert(lifecycle.id) = {lifecycle.cgroup, lifecycle.nr_pages,
-                                    static_cast<uint8_t>(origin)};
+  bool is_new = false;
+  Awaited* folio = awaited_.find_or_insert(lifecycle.id, is_new);
+  if (!is_new) return;
+  if (folio == nullptr) {
+    awaited_.erase_an_old_one();
+    folio = awaited_.insert(lifecycle.id);
+  }
+  *folio = {lifecycle.cgroup, lifecycle.nr_pages, static_cast<uint8_t>(origin)};
   awaited_now_.set(awaited_.size());
 }
 
@@ -109,7 +116,7 @@ Tally::Awaited Tally::take_awaited(const Return& entry_return) {
     found->pages = static_cast<uint16_t>(found->pages - entry_return.nr_pages);
     return folio;
   }
-  awaited_.erase(id);
+  awaited_.erase_found(found);
   awaited_now_.set(awaited_.size());
   return folio;
 }

@@ -27,6 +27,9 @@ TEST(FixedMap, IsAMap) {
       if (random() % 2 == 0) {
         map.erase(key);
         model.erase(key);
+      } else if (found != nullptr && random() % 2 == 0) {
+        map.erase_found(found);
+        model.erase(key);
       } else if (found == nullptr) {
         uint64_t* added = map.insert(key);
         ASSERT_EQ(added != nullptr, model.size() < most);
@@ -37,6 +40,20 @@ TEST(FixedMap, IsAMap) {
       ASSERT_EQ(map.size(), model.size());
     }
   }
+}
+
+TEST(FixedMap, FindsOrInserts) {
+  FixedMap<int> map(2);
+  bool is_new = false;
+  *map.find_or_insert(8, is_new) = 80;
+  EXPECT_TRUE(is_new);
+  EXPECT_EQ(*map.find_or_insert(8, is_new), 80);
+  EXPECT_FALSE(is_new);
+  EXPECT_EQ(*map.find_or_insert(16, is_new), 0);
+  EXPECT_EQ(map.size(), 2u);
+  EXPECT_EQ(map.find_or_insert(24, is_new), nullptr);
+  EXPECT_TRUE(is_new);
+  EXPECT_EQ(*map.find_or_insert(8, is_new), 80);  // also when it is full
 }
 
 TEST(FixedMap, GivesUpAnOldOne) {

@@ -249,6 +249,50 @@ TEST(Http, AFullQueueIsTold) {
   EXPECT_EQ(status_of(waiting.receive()), 200);
 }
 
+TEST(Http, OneTooManyTakesThePlaceOfAnIdleOne) {
+  HttpOptions options;
+  options.max_connections = 2;
+  options.head_timeout_ms = options.idle_timeout_ms = 600'000;
+  Served served(options);
+  Client half(served.server->port()), idle(served.server->port());
+  half.send("GET /-/healthy HT");
+  idle.send(get("/-/healthy"));
+  EXPECT_EQ(status_of(idle.receive()), 200);
+  Client third(served.server->port());
+  EXPECT_TRUE(idle.is_closed(10'000));
+  half.send("TP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(status_of(half.receive()), 200);
+  third.send(get("/-/healthy"));
+  EXPECT_EQ(status_of(third.receive()), 200);
+}
+
+TEST(Http, OneTooManyIsClosedWhileAllOthersAreAnswered) {
+  std::atomic<bool> go{false};
+  std::atomic<int> inside{0};
+  HttpOptions options;
+  options.listen_address = "127.0.0.1:0";
+  options.max_connections = 2;
+  options.head_timeout_ms = options.idle_timeout_ms = 600'000;
+  Site site;
+  site.metrics = [&](std::string_view) {
+    ++inside;
+    while (!go) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return Page{"text/plain", "x"};
+  };
+  site.ready = [] { return true; };
+  const auto server = HttpServer::start(options, site);
+  ASSERT_TRUE(server.ok());
+  Client first((*server)->port()), second((*server)->port());
+  first.send(get("/metrics"));
+  second.send(get("/metrics"));
+  while (inside < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  Client third((*server)->port());
+  EXPECT_TRUE(third.is_closed(10'000));
+  go = true;
+  EXPECT_EQ(status_of(first.receive()), 200);
+  EXPECT_EQ(status_of(second.receive()), 200);
+}
+
 TEST(Http, StopsWithConnectionsOpen) {
   auto served = std::make_unique<Served>();
   Client client(served->server->port()), half(served->server->port());
