@@ -48,18 +48,21 @@ class Watchers::Watcher : public Reactor {
   // Those below are the watchers' thread's.
   bool writing() const { return writing_.load(std::memory_order_acquire); }
   bool gone() const { return gone_.load(); }
-  // True: there is more than went into this message.
-  bool write_next(const store::Snapshot& snapshot, Converter& converter) {
+  // Makes the next message, if there is something to tell. True: there is not, but more to look at.
+  bool fill(const store::Snapshot& snapshot, Converter& converter) {
     response_.Clear();
     uint64_t missed = 0;
     const bool more = follower_.read(snapshot, converter, *response_.mutable_lifecycles(), missed);
     response_.set_missed(missed);
     full_.store(more);
     behind_ = more;
-    if (response_.lifecycles().empty() && missed == 0) return more;
+    filled_ = !response_.lifecycles().empty() || missed != 0;
+    return more && !filled_;
+  }
+  void send() {
+    if (!std::exchange(filled_, false)) return;
     writing_.store(true, std::memory_order_release);
     StartWrite(&response_);
-    return more;
   }
   // May there be something that it was not told? Then the next round looks, whatever is new.
   bool behind() const { return behind_; }
@@ -79,7 +82,7 @@ class Watchers::Watcher : public Reactor {
   Follower follower_;
   v1::WatchLifecyclesResponse response_;  // in the air while writing_
   std::atomic<bool> writing_{false}, gone_{false}, full_{false};
-  bool behind_ = true, cancelled_ = false;
+  bool behind_ = true, filled_ = false, cancelled_ = false;
   std::shared_ptr<Watcher> self_;
 };
 
@@ -188,7 +191,14 @@ bool Watchers::round(std::vector<std::shared_ptr<Watcher>>& watchers) {
   return write_news(watchers);
 }
 
+// gRPC serialises and sends on this thread: not before the snapshot is given back.
 bool Watchers::write_news(std::vector<std::shared_ptr<Watcher>>& watchers) {
+  const bool more = fill_messages(watchers);
+  for (const std::shared_ptr<Watcher>& watcher : watchers) watcher->send();
+  return more;
+}
+
+bool Watchers::fill_messages(std::vector<std::shared_ptr<Watcher>>& watchers) {
   Converter converter(host_.cgroups, host_.frames, clock_.now(), false);
   const store::Snapshot snapshot = host_.store.snapshot();
   bool more = false;
@@ -198,7 +208,7 @@ bool Watchers::write_news(std::vector<std::shared_ptr<Watcher>>& watchers) {
       watcher->lag();
       continue;
     }
-    if (watcher->write_next(snapshot, converter) && !watcher->writing()) more = true;
+    if (watcher->fill(snapshot, converter)) more = true;
   }
   return more;
 }

@@ -21,8 +21,8 @@
 namespace swaptrail::api {
 
 // The thread looks at the store each kRound_ns, if there is something new and somebody to tell it to:
-// it takes one snapshot, makes the next message of each watcher whose last one has gone out, and gives
-// the snapshot back. A watcher that does not read has one message in the air and a place in the store,
+// it takes one snapshot, makes the next message of each watcher whose last one has gone out, gives the
+// snapshot back, and sends. A watcher that does not read has one message in the air and a place in the store,
 // nothing else: the pipeline never waits for it, and what the store gives up meanwhile it has missed.
 class Watchers {
  public:
@@ -51,6 +51,7 @@ class Watchers {
   bool round(std::vector<std::shared_ptr<Watcher>>& watchers);
   void end_those_done(std::vector<std::shared_ptr<Watcher>>& watchers, bool closing);
   bool write_news(std::vector<std::shared_ptr<Watcher>>& watchers);
+  bool fill_messages(std::vector<std::shared_ptr<Watcher>>& watchers);
   uint64_t seen_by_store() const;
   void wake();
 
