@@ -190,6 +190,7 @@ void Serving::stop() {
   parts.http.reset();
   if (parts.trace) parts.trace->stop_watchers();
   if (parts.listener) parts.listener->shutdown(absl::Now() + kGrace);
+  parts.listener.reset();  // before the services that it refers to
   parts.housekeeping = {};
 }
 

@@ -24,8 +24,8 @@ Lifecycle Reconstructor::Impl::as_it_stands(const Attempt& attempt) const {
   Lifecycle life = attempt.life;
   life.outcome = Outcome::kInFlight;
   life.waiting_for = verdict.waiting;
-  life.incomplete = verdict.incomplete == IncompleteReason::kEnded ? IncompleteReason::kNone
-                                                                   : verdict.incomplete;
+  life.incomplete =
+      verdict.incomplete == IncompleteReason::kEnded ? IncompleteReason::kNone : verdict.incomplete;
   life.overlapped_loss = sight_.overlapped(attempt);
   return life;
 }

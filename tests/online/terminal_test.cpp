@@ -62,6 +62,11 @@ class AtTerminal {
     ASSERT_EQ(write(master_, keys.data(), keys.size()), keys.size());
   }
   void send(int signal) const { kill(pid_, signal); }
+  // Waits until it has stopped itself.
+  bool has_stopped() const {
+    int status = 0;
+    return waitpid(pid_, &status, WUNTRACED) == pid_ && WIFSTOPPED(status);
+  }
   void resize(unsigned short rows) {
     winsize size{};
     size.ws_col = 120;
@@ -191,6 +196,7 @@ TEST_F(TerminalTest, StopGivesTheTerminalBackAndTakesItAgain) {
   ASSERT_TRUE(top.shows("row100"));
   top.send(SIGTSTP);
   ASSERT_TRUE(top.shows(kLeave));
+  ASSERT_TRUE(top.has_stopped());
   EXPECT_TRUE(top.is_as_before());
   top.send(SIGCONT);
   ASSERT_TRUE(top.shows(kEnter));

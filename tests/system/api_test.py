@@ -304,16 +304,20 @@ class Metrics(Api):
         return total
 
     def test_equal_the_kernel(self):
+        """swaptraild reads /proc/vmstat when it starts and once a second: we do before and after that."""
         port = free_port()
+        outer = lab.settled_vmstat()["pswpout"]
         with self.daemon("--print=none", f"--web.listen-address=127.0.0.1:{port}") as daemon:
-            before = lab.settled_vmstat()
+            inner = lab.settled_vmstat()["pswpout"]
             self.swap_out_and_in()
-            after = lab.settled_vmstat()
+            settled = lab.settled_vmstat()["pswpout"]
             time.sleep(1.5)
             text = self.scrape(port)
+            after = lab.vmstat()["pswpout"]
             written = self.value(text, "swaptrail_reconciliation_observed_pages_total", counter="pswpout")
             kernel = self.value(text, "swaptrail_reconciliation_kernel_pages_total", counter="pswpout")
-            self.assertEqual(written, after["pswpout"] - before["pswpout"])
+            self.assertGreaterEqual(written, settled - inner)
+            self.assertLessEqual(written, after - outer)
             self.assertEqual(kernel, written)
             self.assertEqual(self.value(text, "swaptrail_reconciliation_difference_pages"), 0)
             self.assertEqual(self.value(text, "swaptrail_events_dropped_total"), 0)
