@@ -123,8 +123,6 @@ absl::StatusOr<std::unique_ptr<Serving>> Serving::prepare(const Options& options
   auto listener = listen::ApiServer::bind(listen_options(options));
   if (!listener.ok()) return listener.status();
   parts->listener = *std::move(listener);
-  for (const std::string& warning : parts->listener->warnings())
-    std::fprintf(stderr, "swaptraild: %s\n", warning.c_str());
   return std::unique_ptr<Serving>(new Serving(std::move(parts)));
 }
 
@@ -150,6 +148,9 @@ absl::Status Serving::serve_api(const AttachPlan& plan) {
                                .plan = plan,
                                .frames = parts.frames,
                                .pageout_enabled = parts.options.enable_pageout});
+  // not before: who is refused gets one line, with the reason
+  for (const std::string& warning : parts.listener->warnings())
+    std::fprintf(stderr, "swaptraild: %s\n", warning.c_str());
   parts.trace.emplace(*parts.host, parts.tables.get());
   parts.control.emplace(*parts.host, parts.tables.get());
   return parts.listener->serve({&*parts.trace, &*parts.control, &parts.refusing});
