@@ -77,6 +77,15 @@ class Page:
         if self.lines.readline() != "done\n":
             raise RuntimeError("the process with the page died")
 
+    def out(self):
+        """The kernel drains the lists of one CPU only: a page that waits on another one's stays at first."""
+        for _ in range(50):
+            self.do("out")
+            if self.entry()[1]:
+                return
+            time.sleep(0.1)
+        raise RuntimeError("the page does not go")
+
     def entry(self):
         """The page table entry: (present, swapped, (type, offset) or frame)."""
         with open(f"/proc/{self.pid}/pagemap", "rb") as pagemap:
@@ -94,6 +103,18 @@ class Page:
         with open("/proc/kpageflags", "rb") as flags:
             flags.seek(frame * 8)
             return struct.unpack("Q", flags.read(8))[0]
+
+    def begin_out(self):
+        """Until it has its slot, and hangs there."""
+        for _ in range(50):
+            self.tell("out")
+            deadline = time.monotonic() + 1
+            while time.monotonic() < deadline:
+                if self.flags() >> KPF_SWAPCACHE & 1:
+                    return
+                time.sleep(0.02)
+            self.wait()
+        raise RuntimeError("the page does not go")
 
     def end(self):
         os.close(self.to[1])
@@ -246,10 +267,7 @@ class States:
     def reserved(self, program):
         """add_to_swap succeeded, and the page is still present."""
         with stall(program), page(name="page-stalled") as one:
-            one.tell("out")
-            deadline = time.monotonic() + 3
-            while not one.flags() >> KPF_SWAPCACHE & 1 and time.monotonic() < deadline:
-                time.sleep(0.02)
+            one.begin_out()
             time.sleep(0.3)  # for the record to come
             told = self.ask(one)
             self.check("slot reserved, not yet unmapped", one, told,
@@ -263,7 +281,7 @@ class States:
 
     def writing(self):
         with page() as one:
-            one.do("out")
+            one.out()
             time.sleep(0.3)
             told = self.ask(one)
             self.check("under writeback", one, told, ("state", self.agrees(one, told)),
@@ -300,7 +318,7 @@ class States:
 
     def out_and_freed(self, one):
         """Written in one pass, freed in a later one, which the cgroup is asked for."""
-        one.do("out")
+        one.out()
         for _ in range(20):
             time.sleep(0.3)
             if self.newest(self.ask(one)).get("outcome", "").startswith("OUTCOME_FREED"):
@@ -312,13 +330,13 @@ class States:
     def zero_filled(self):
         with page(bytes(PAGE)) as one:
             one.do("write")
-            one.do("out")
+            one.out()
             time.sleep(0.5)
             told = self.ask(one)
             self.check("not zero-filled after all", one, told, ("state", self.agrees(one, told)),
                        ("not zero", self.newest(told).get("backend") != "BACKEND_ZERO"))
         with page(bytes(PAGE)) as one:
-            one.do("out")
+            one.out()
             time.sleep(0.5)
             told = self.ask(one)
             self.check("zero-filled", one, told, ("state", self.agrees(one, told)),
@@ -332,7 +350,7 @@ class States:
         enabled.write_text("1")
         try:
             with page(b"swaptrail" * 455 + b"!") as one:
-                one.do("out")
+                one.out()
                 time.sleep(0.5)
                 told = self.ask(one)
                 self.check("in zswap", one, told, ("state", self.agrees(one, told)),
