@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_split.h"
+#include "trace/printer.h"
 
 namespace swaptrail {
 namespace {
@@ -15,11 +16,6 @@ namespace {
 uint64_t inode_of(const std::string& path) {
   struct stat status {};
   return stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
-}
-
-bool is_at_or_below(std::string_view path, std::string_view above) {
-  if (above == "/") return true;
-  return path.starts_with(above) && (path.size() == above.size() || path[above.size()] == '/');
 }
 
 }  // namespace
@@ -63,7 +59,7 @@ std::vector<uint64_t> Cgroups::at_or_below(std::string_view path, uint64_t now_n
   std::vector<uint64_t> ids;
   const std::lock_guard lock(mutex_);
   for (const auto& [id, known] : paths_)
-    if (is_at_or_below(known.path, path)) ids.push_back(id);
+    if (is_inside(known.path, path)) ids.push_back(id);
   return ids;
 }
 

@@ -204,7 +204,6 @@ void Pipeline::publish_standing(uint64_t now_ns) {
   standing->attempts = {reconstructor_.live_attempts(), tables.max_attempts};
   standing->slots = {reconstructor_.tracked_slots(), tables.max_slots};
   standing->swapped = {reconstructor_.swapped_folios(), tables.max_swapped};
-  standing->sweeps = sweeps_;
   if (validation_) standing->validation = validation_->standing();
   standing->flight_recorder = flight_;
   standings_.publish(std::move(standing));
@@ -238,7 +237,6 @@ bool Pipeline::step() {
   output_.flush();
   questions_.answer(*this);
   after_sweep_();
-  sweeps_++;
   if (const uint64_t now = monotonic_ns(); now - published_ns_ >= kPublishEvery_ns)
     publish_standing(now);
   return session_.fill() > kBusy;
@@ -263,14 +261,14 @@ absl::Status Pipeline::tell_last_losses() {
 }
 
 // What was seen until `end_ns`, when every hook was still attached: a page whose completion was missed
-// only because that hook went first would look like a loss.
-void Pipeline::drain(uint64_t end_ns) {
+// only because that hook went first would look like a loss. Returns how many events came after.
+uint64_t Pipeline::drain(uint64_t end_ns) {
   session_.sweep(merger_);
   tell_skipped_runs();
   merger_.advance(end_ns, *sink_);
   CountingSink rest(*sink_);
   merger_.flush(rest);
-  stream_.after_end = rest.events;
+  return rest.events;
 }
 
 absl::Status Pipeline::finish() {
@@ -278,8 +276,7 @@ absl::Status Pipeline::finish() {
   if (!end.ok()) return end.status();
   const uint64_t end_ns = monotonic_ns();
   session_.detach();
-  drain(end_ns);
-  stream_.skipped_runs = session_.skipped_runs();
+  const uint64_t after_end = drain(end_ns);
   if (absl::Status status = tell_last_losses(); !status.ok()) return status;
   if (validation_)
     validation_->finish(end_ns);  // of both
@@ -288,10 +285,9 @@ absl::Status Pipeline::finish() {
 
   auto last = read(Reading::Moment::kLast);
   if (!last.ok()) return last.status();
-  stream_.invalid = session_.counters().invalid;
-  stream_.late = merger_.counters().late;
-  stream_.overflow = merger_.counters().overflow;
-  put_stream_counters(stream_, *last);
+  StreamCounters stream = stream_now(last->totals);
+  stream.after_end = after_end;
+  put_stream_counters(stream, *last);
   for (Reading* reading : {&*end, &*last}) {
     if (recorder_) recorder_->add(*reading);
     readings_.push_back(std::move(*reading));

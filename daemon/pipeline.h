@@ -57,7 +57,7 @@ class Pipeline : private PipelineView {
   absl::StatusOr<Reading> read(Reading::Moment moment) const;
   void look_for_triggers();
   void tell_skipped_runs();
-  void drain(uint64_t end_ns);
+  uint64_t drain(uint64_t end_ns);
   absl::Status finish();
   absl::Status tell_last_losses();
 
@@ -76,8 +76,6 @@ class Pipeline : private PipelineView {
   bool flight_ = false;
   EventSink* sink_ = nullptr;      // the recorder, the validation, the reconstructor: each hands on
   std::vector<Reading> readings_;  // begin, end, last: what the report is made of
-  StreamCounters stream_;
-  uint64_t sweeps_ = 0;
   uint64_t published_ns_ = 0;
 };
 

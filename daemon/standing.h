@@ -53,7 +53,6 @@ struct Standing {
   std::vector<ProgramRuns> programs;
   double ring_fill = 0;           // the fullest ring at the last sweep, 0 ... 1
   Fill attempts, slots, swapped;  // the reconstructor's tables
-  uint64_t sweeps = 0;
   ValidationStanding validation;
   bool flight_recorder = false;
 };

@@ -13,12 +13,12 @@ bool contains(const std::vector<Value>& values, Value value) {
   return std::find(values.begin(), values.end(), value) != values.end();
 }
 
+}  // namespace
+
 bool is_inside(std::string_view path, std::string_view root) {
   return path == root || root == "/" ||
-         (path.starts_with(root) && (root.back() == '/' || path[root.size()] == '/'));
+         (path.starts_with(root) && (root.ends_with('/') || path[root.size()] == '/'));
 }
-
-}  // namespace
 
 bool PrintFilter::wants(const Lifecycle& lifecycle, const Names& names) const {
   if (!pids.empty()) {

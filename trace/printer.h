@@ -19,6 +19,9 @@ namespace swaptrail {
 
 enum class PrintFormat : uint8_t { kText, kJsonl, kNone };
 
+// Is the cgroup at `path` the one at `root`, or below it?
+bool is_inside(std::string_view path, std::string_view root);
+
 // What is printed; empty = all. Violations and losses always are. A return has neither cgroup nor
 // outcome, so a filter lets it through by its process only.
 struct PrintFilter {
