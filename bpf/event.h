@@ -22,11 +22,12 @@
 #include <linux/types.h>
 #endif
 
-#define SWAPTRAIL_ABI_VERSION 1
+#define SWAPTRAIL_ABI_VERSION 2
+#define SWAPTRAIL_ABI_OLDEST 1 /* that trace/ can still read from a recording: docs/EVENTS.md, Versions */
 #define SWAPTRAIL_COMM_LEN 16
 #define SWAPTRAIL_CALIBRATION_PAGES 64 /* struct pages that calibrate.bpf.c can note */
 
-/* What was observed. The hook of the same name in daemon/attach_plan says where. */
+/* What was observed. The hook that brings each kind is in daemon/hook_catalogue. */
 enum swaptrail_kind {
 	SWAPTRAIL_RECLAIM_BEGIN = 1,    /* a batch of isolated folios enters shrink_folio_list */
 	SWAPTRAIL_RECLAIM_END = 2,      /* it returns; result = base pages reclaimed */
@@ -41,12 +42,14 @@ enum swaptrail_kind {
 	SWAPTRAIL_REMOVED = 11,         /* __remove_mapping; result 1: gone from the cache, to be freed */
 	SWAPTRAIL_CACHE_DELETED = 12,   /* left the swap cache for another reason than reclaim */
 	SWAPTRAIL_SLOT_FREED = 13,      /* entry .. entry + nr_pages - 1 can be reused */
-	SWAPTRAIL_SWAP_IN = 14,         /* do_swap_page returned; result = vm_fault_t */
+	SWAPTRAIL_SWAP_IN = 14,         /* one pass of do_swap_page returned; result = vm_fault_t */
 	SWAPTRAIL_SWAP_READ = 15,       /* a folio is filled from its slot, whatever the backend */
 	SWAPTRAIL_ZSWAP_LOADED = 16,    /* ... and it came from zswap; other answers are not recorded */
 	SWAPTRAIL_SPLIT = 17,           /* a folio of `result` pages in the swap cache became folios of nr_pages */
 	SWAPTRAIL_PAGE_FREED = 18,      /* tracepoint mode only: the page went to the page allocator */
-	SWAPTRAIL_KIND_END
+	SWAPTRAIL_SHMEM_SWAP_IN = 19,   /* shmem_swapin_folio returned; result: -errno, or vm_fault_t bits */
+	SWAPTRAIL_KIND_END,
+	SWAPTRAIL_KIND_ROOM = 32 /* arrays by kind: a new kind leaves their layout as it is */
 };
 
 /* Who asked for the reclaim that the current task is doing. */
@@ -62,6 +65,7 @@ enum swaptrail_origin {
 	SWAPTRAIL_ORIGIN_HIBERNATION = 8,
 	SWAPTRAIL_ORIGIN_MEMCG = 9,    /* tracepoint mode: a memcg limit or memory.reclaim */
 	SWAPTRAIL_ORIGIN_UNKNOWN = 10, /* in reclaim, but its begin was not seen */
+	SWAPTRAIL_ORIGIN_LRU_GEN = 11, /* a command written to debugfs lru_gen */
 	SWAPTRAIL_ORIGIN_END
 };
 
@@ -74,8 +78,11 @@ enum swaptrail_state {
 	SWAPTRAIL_STATE_DIRTY = 1 << 4,
 	SWAPTRAIL_STATE_WRITEBACK = 1 << 5,
 	SWAPTRAIL_STATE_MAPPED = 1 << 6,        /* set only by SWAPTRAIL_UNMAPPED */
-	SWAPTRAIL_STATE_SWAPOFF = 1 << 7,       /* SLOT_FREED: the area is being swapped off */
+	SWAPTRAIL_STATE_SWAPOFF = 1 << 7,       /* SLOT_FREED: by the thread that swaps the area off */
 	SWAPTRAIL_STATE_OWNER_GUESSED = 1 << 8, /* tracepoint mode: owner by order of rss_stat */
+	SWAPTRAIL_STATE_TRIED = 1 << 9,         /* SWAP_IN: FAULT_FLAG_TRIED, so the fault counts as major */
+	SWAPTRAIL_STATE_VMA_LOCK = 1 << 10,     /* SWAP_IN: FAULT_FLAG_VMA_LOCK, the pass before mmap_lock */
+	SWAPTRAIL_STATE_IN_FAULT = 1 << 11,     /* SHMEM_SWAP_IN: for a page fault; else for read, write, splice */
 };
 
 /* Where swap_writepage put the folio (u.write.backend). */
@@ -91,11 +98,14 @@ enum swaptrail_backend {
 
 struct swaptrail_event {
 	__u64 time_ns;  /* CLOCK_MONOTONIC, read after the ring reservation */
-	__u64 folio;    /* address of its first struct page: identity, never shown to users */
+	union {
+		__u64 folio;         /* address of its first struct page: identity, never shown to users */
+		__u64 reader_cgroup; /* SWAP_IN, SHMEM_SWAP_IN: id of the cgroup (v2) of the thread that waits */
+	};
 	__u64 entry;    /* swp_entry_t: type << 58 | offset; of the first page; 0 = none
 			 * (offset 0 holds the area's header, so 0 is never a real entry) */
 	__u64 batch_ns; /* when the task's reclaim batch began (a little before its RECLAIM_BEGIN), 0 outside one */
-	__u32 tid;      /* the running thread: the reclaimer, or the faulting thread */
+	__u32 tid;      /* the running thread: the reclaimer, or who waits for a page */
 	__u32 tgid;
 	__u32 lost; /* records of this CPU that found no room before this one, modulo 2^32 */
 	__s32 result;
@@ -127,19 +137,30 @@ struct swaptrail_event {
 			__u32 nr_dirty;
 			__u32 pad;
 		} end;
-		struct {               /* UNMAPPED_ONE: the victim; SWAP_IN: the faulting thread's process */
-			__u64 address; /* user virtual address of page `first_page` of the folio */
-			__u64 value;   /* UNMAPPED_ONE: cgroup id of the folio; SWAP_IN: nanoseconds it took */
+		/*
+		 * UNMAPPED_ONE: where it was mapped. first_page: index in the folio of the page at
+		 *   `address`, 0xffff = not known; ptes: entries replaced, 0xffff = not counted.
+		 * SWAP_IN: `entry` and `address` are those that faulted; ptes: entries filled, 0 = none;
+		 *   they begin `first_page` pages before `entry`.
+		 * SHMEM_SWAP_IN: `entry` is the one asked for; ptes: pages brought back, from `first_page`
+		 *   pages before it on; address: inode number; owner: device (dev_t of the kernel).
+		 */
+		struct {
+			__u64 address; /* user virtual address */
+			__u64 value;   /* UNMAPPED_ONE: cgroup id of the folio; else nanoseconds it took */
 			__u32 owner;   /* tgid of the mm's owner; 0 = none known */
 			__u16 first_page;
-			__u16 ptes;                    /* page table entries replaced; 0xffff = not counted */
-			char comm[SWAPTRAIL_COMM_LEN]; /* of the owner */
+			__u16 ptes;
+			char comm[SWAPTRAIL_COMM_LEN]; /* UNMAPPED_ONE: of the owner; else of the thread that waits */
 		} map;
 		struct {              /* every other kind */
 			__u64 cgroup; /* id of the cgroup the folio is charged to, 0 = not known */
-			__u64 pad[3];
-			__u32 backend; /* WRITE_END: enum swaptrail_backend */
-			__u32 pad2;
+			__u64 inode;  /* WRITE_BEGIN of shmem: the file, 0 = not known */
+			__u64 index;  /* ... and the page in it */
+			__u64 pad;
+			__u32 backend; /* enum swaptrail_backend. WRITE_END: where it went. WRITE_ISSUED: DEVICE
+					* inside swap_writepage of that folio, else UNKNOWN: a write of zswap's */
+			__u32 device;  /* with `inode`: dev_t of the kernel, major << 20 | minor */
 		} page;
 	} u;
 };
@@ -156,9 +177,9 @@ enum swaptrail_drop {
  * emitted = consumed + sum(dropped) once the programs are detached.
  */
 struct swaptrail_totals {
-	__u64 emitted[SWAPTRAIL_KIND_END];               /* records attempted */
-	__u64 pages[SWAPTRAIL_KIND_END];                 /* base pages of those that succeeded */
-	__u64 failed_pages[SWAPTRAIL_KIND_END];          /* base pages of those that did not */
+	__u64 emitted[SWAPTRAIL_KIND_ROOM];              /* records attempted */
+	__u64 pages[SWAPTRAIL_KIND_ROOM];                /* base pages of those that succeeded */
+	__u64 failed_pages[SWAPTRAIL_KIND_ROOM];         /* base pages of those that did not */
 	__u64 backend_pages[SWAPTRAIL_BACKEND_MASK + 1]; /* base pages by WRITE_END's backend */
 	__u64 dropped[SWAPTRAIL_DROP_END];
 	__u64 context_full; /* reclaim batches or faults not followed: the table of tasks was full */
@@ -173,6 +194,6 @@ struct swaptrail_totals {
 SWAPTRAIL_STATIC_ASSERT(sizeof(struct swaptrail_event) == 96);
 SWAPTRAIL_STATIC_ASSERT(sizeof(((struct swaptrail_event *)0)->u) == 40);
 SWAPTRAIL_STATIC_ASSERT(sizeof(struct swaptrail_totals) ==
-			8 * (3 * SWAPTRAIL_KIND_END + SWAPTRAIL_BACKEND_MASK + 1 + SWAPTRAIL_DROP_END + 1));
+			8 * (3 * SWAPTRAIL_KIND_ROOM + SWAPTRAIL_BACKEND_MASK + 1 + SWAPTRAIL_DROP_END + 1));
 
 #endif /* SWAPTRAIL_BPF_EVENT_H */

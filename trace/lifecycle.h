@@ -96,6 +96,13 @@ struct Reclaimer {
 
 inline constexpr size_t kMaxMappings = 4;  // kept in detail; all are counted
 
+// A page of a file in a tmpfs, or of other shared memory. inode 0 = not known.
+struct SharedObject {
+  uint64_t inode = 0;
+  uint64_t index = 0;   // of the folio's first page in the file, pages
+  uint32_t device = 0;  // dev_t of the kernel: major << 20 | minor
+};
+
 // One swap-out attempt of one folio, from isolation until it is freed or given up.
 struct Lifecycle {
   uint64_t id = 0;  // 1, 2, ... in order of beginning; never 0
@@ -108,6 +115,7 @@ struct Lifecycle {
   Reclaimer last;   // freed it or gave it up
   std::array<Mapping, kMaxMappings> mappings{};
   uint32_t mapping_count = 0;  // all UNMAPPED_ONE events; may exceed kMaxMappings
+  SharedObject object;         // of shmem
   uint32_t generation = 0;     // how many times the slot had been freed before, as far as seen
   uint32_t passes = 1;         // batches of reclaim that touched it
   uint16_t nr_pages = 1;       // base pages
@@ -129,23 +137,52 @@ struct Lifecycle {
   bool complete() const { return incomplete == IncompleteReason::kNone; }
 };
 
-// How a page that was swapped out ended its stay.
-enum class ReturnHow : uint8_t { kSwappedIn, kSlotFreed, kSwapoff, kCount };
+// How a page that was swapped out ended its stay, or what became of a fault on it.
+enum class ReturnHow : uint8_t {
+  kSwappedIn,  // a fault or a read(2) needed it
+  kSlotFreed,  // nobody ever will
+  kSwapoff,    // swapoff brought it back
+  kReadError,  // a fault failed: the page is where it was. The device, or its copy, is broken
+  kNoMemory,   // a fault failed: no memory for the page. It is where it was
+  kCount,
+};
 
+// The end of a stay in swap, or a fault on a swap entry: each fault is told once, however often the
+// kernel retried it, and each freed page returns once.
 struct Return {
+  uint64_t lifecycle_id = 0;  // 0 = swapped out before we looked, or forgotten
+  uint64_t entry = 0;         // of the first page of this range; a fault without pages: that it wanted
+  uint64_t time_ns = 0;
+  uint64_t after_ns = 0;       // since removal, 0 = not known, or nothing came back
+  uint64_t fault_ns = 0;       // how long its reader waited, all passes together; 0 = no reader
+  uint64_t address = 0;        // of the fault, or of the first page; shmem: 0
+  uint64_t reader_cgroup = 0;  // of who waited, 0 = not known
+  uint32_t generation = 0;
+  uint32_t tgid = 0;         // of who waited: the reader
+  uint32_t tid = 0;
+  uint32_t owner_tgid = 0;   // whose memory it is, 0 = not known, or shmem
+  uint16_t nr_pages = 1;     // that came back from swap; 0 = they were back already, or did not come
+  uint16_t mapped_pages = 0; // page table entries that the fault filled (shmem: pages of the file)
+  uint16_t passes = 0;       // of do_swap_page in this fault
+  ReturnHow how = ReturnHow::kSwappedIn;
+  uint8_t backend = SWAPTRAIL_BACKEND_UNKNOWN;  // where the page lay
+  bool major = false;                           // as the kernel counts it (mm/memory.c, mm_account_fault)
+  bool shmem = false;
+  Comm comm{};  // of who waited
+};
+
+// What happens to a page that is in swap, and stays there.
+enum class StayChange : uint8_t {
+  kZswapWriteback,    // zswap moved it to the device
+  kReadaheadDropped,  // read ahead, never used, and dropped by reclaim
+  kCount,
+};
+struct Stay {
   uint64_t lifecycle_id = 0;  // 0 = swapped out before we looked, or forgotten
   uint64_t entry = 0;         // of the first page of this range
   uint64_t time_ns = 0;
-  uint64_t after_ns = 0;  // since removal, 0 = not known
-  uint64_t fault_ns = 0;  // duration of do_swap_page, 0 = no fault
-  uint64_t address = 0;
-  uint32_t generation = 0;
-  uint32_t tgid = 0;
   uint16_t nr_pages = 1;
-  ReturnHow how = ReturnHow::kSwappedIn;
-  uint8_t backend = SWAPTRAIL_BACKEND_UNKNOWN;  // where the page lay
-  bool major = false;
-  Comm comm{};
+  StayChange change = StayChange::kZswapWriteback;
 };
 
 // A transition that the kernel cannot make. Either we, or the kernel, or the observation is wrong.

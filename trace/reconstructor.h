@@ -33,6 +33,7 @@ class LifecycleSink {
   virtual ~LifecycleSink() = default;
   virtual void on_lifecycle(const Lifecycle& lifecycle) = 0;
   virtual void on_return(const Return& entry_return) = 0;
+  virtual void on_stay(const Stay&) {}
   virtual void on_violation(const Violation& violation) = 0;
   virtual void on_loss(const Loss& loss) = 0;  // passed through, in order
 };
