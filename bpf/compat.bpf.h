@@ -58,7 +58,9 @@ extern void *bpf_rdonly_cast(void *object, __u32 btf_id) __ksym __weak;
 #define SWP_WRITEOK 0x2        /* include/linux/swap.h */
 #define PF_MEMALLOC 0x00000800 /* include/linux/sched.h */
 #define PF_KSWAPD 0x00020000
-#define MAPPING_ANON 0x1 /* PAGE_MAPPING_ANON, include/linux/page-flags.h */
+#define PF_KTHREAD 0x00200000
+#define FAULT_FLAG_TRIED_BIT 0x20 /* include/linux/mm_types.h, mm.h before 5.16: FAULT_FLAG_TRIED */
+#define MAPPING_ANON 0x1          /* PAGE_MAPPING_ANON, include/linux/page-flags.h */
 #define MAPPING_KSM 0x3
 #define TTU_BATCH_FLUSH 0x40 /* include/linux/rmap.h: always set by swap-out, and only there */
 #define MM_SWAPENTS 2        /* include/linux/mm_types_task.h */
@@ -101,6 +103,14 @@ static __always_inline __u64 folio_entry(const void *folio)
 static __always_inline __u64 entry_of(const void *folio, __u64 flags)
 {
 	return in_swap_cache(flags) ? folio_entry(folio) : 0;
+}
+
+/* Of the file that the folio is a page of. */
+static __always_inline const struct inode *folio_inode(const void *folio)
+{
+	if (bpf_core_type_exists(struct folio))
+		return READ2((const struct folio *)folio, mapping, host);
+	return READ2((const struct page *)folio, mapping, host);
 }
 
 /* The low bits of folio->mapping: what kind of mapping it is. */
@@ -245,6 +255,33 @@ static __always_inline __u32 current_flags(void)
 		return ((struct task_struct *)bpf_get_current_task_btf())->flags;
 #endif
 	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), flags);
+}
+
+/*
+ * Is the current task in swapoff? Only it and KSM's switch name themselves as a memory hog for a
+ * while (mm/swapfile.c, sys_swapoff: set_current_oom_origin).
+ */
+static __always_inline bool is_swapping_off(void)
+{
+#ifdef SWAPTRAIL_DIRECT
+	if (bpf_core_enum_value_exists(enum bpf_func_id___task, BPF_FUNC_get_current_task_btf___task))
+		return ((struct task_struct *)bpf_get_current_task_btf())->signal->oom_flag_origin;
+#endif
+	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), signal, oom_flag_origin);
+}
+
+/*
+ * The page offset of an anonymous page at the VMA's begin, in the terms of folio->index: vm_pgoff, but
+ * from 7.3 on an offset of its own where the VMA maps a file.
+ */
+static __always_inline __u64 anon_pgoff(const struct vm_area_struct *vma)
+{
+	if (bpf_core_field_exists(struct vm_area_struct___anon_pgoff, __vm_anon_pgoff_lo)) {
+		const struct vm_area_struct___anon_pgoff *split = (const void *)vma;
+
+		return (__u64)READ1(split, __vm_anon_pgoff_hi) << 32 | READ1(split, __vm_anon_pgoff_lo);
+	}
+	return READ1(vma, vm_pgoff);
 }
 
 /* The process that owns the mm: tgid and comm into the event; needs CONFIG_MEMCG. */

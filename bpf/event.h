@@ -97,7 +97,7 @@ enum swaptrail_backend {
 };
 
 struct swaptrail_event {
-	__u64 time_ns;  /* CLOCK_MONOTONIC, read after the ring reservation */
+	__u64 time_ns; /* CLOCK_MONOTONIC, read after the ring reservation */
 	union {
 		__u64 folio;         /* address of its first struct page: identity, never shown to users */
 		__u64 reader_cgroup; /* SWAP_IN, SHMEM_SWAP_IN: id of the cgroup (v2) of the thread that waits */

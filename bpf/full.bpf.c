@@ -3,6 +3,9 @@
 #define SWAPTRAIL_DIRECT
 #include "stages.bpf.h"
 
+#define __VMLINUX_H__ /* pt_regs as the kernel names its fields: see kernel_types.h */
+#include <bpf/bpf_tracing.h>
+
 /* libbpf finds the target at run time: see daemon/attach_plan. */
 #define arg(i) (ctx[i])
 

@@ -68,7 +68,18 @@ struct mem_cgroup_per_node___objcg {
 	struct obj_cgroup *objcg;
 };
 
-struct address_space;
+struct super_block {
+	__u32 s_dev;
+};
+
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+
+struct address_space {
+	struct inode *host;
+};
 
 /* include/linux/mm_types.h: up to 6.17 flags is a word ... */
 struct folio {
@@ -124,8 +135,13 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct signal_struct {
+	bool oom_flag_origin;
+};
+
 struct task_struct {
 	unsigned int flags;
+	struct signal_struct *signal;
 	int tgid;
 	char comm[16];
 	struct css_set *cgroups;
@@ -140,6 +156,10 @@ struct vm_area_struct {
 	unsigned long vm_pgoff;
 	struct mm_struct *vm_mm;
 };
+struct vm_area_struct___anon_pgoff { /* 7.3 and later */
+	__u32 __vm_anon_pgoff_lo;
+	__u32 __vm_anon_pgoff_hi;
+};
 
 typedef struct {
 	unsigned long pte;
@@ -148,6 +168,7 @@ typedef struct {
 struct vm_fault {
 	struct vm_area_struct *vma;
 	unsigned long address;
+	unsigned int flags;
 	pte_t orig_pte;
 };
 
@@ -228,6 +249,10 @@ enum pageflags {
 	PG_owner_priv_1 = 10,
 	PG_writeback = 1,
 	PG_head = 6,
+};
+
+enum fault_flag {
+	FAULT_FLAG_VMA_LOCK = 1 << 12, /* 6.4 and later */
 };
 
 enum req_flag_bits {

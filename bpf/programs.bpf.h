@@ -16,6 +16,9 @@ EXIT_PROGRAM(pageout_end, 1, on_origin_end())
 ENTRY_PROGRAM(node_begin, on_origin_begin(SWAPTRAIL_ORIGIN_NODE))
 EXIT_PROGRAM(node_end, 3, on_origin_end())
 
+ENTRY_PROGRAM(lru_gen_begin, on_origin_begin(SWAPTRAIL_ORIGIN_LRU_GEN))
+EXIT_PROGRAM(lru_gen_end, 4, on_origin_end())
+
 ENTRY_PROGRAM(reclaim_begin, on_reclaim_begin((const struct scan_control *)arg(2)))
 EXIT_PROGRAM(reclaim_end_n5, 5,
 	     on_reclaim_end((const struct scan_control *)arg(2), (const struct reclaim_stat *)arg(3), ret))
@@ -32,6 +35,8 @@ EXIT_PROGRAM(unmap_one_end_n4, 4,
 ENTRY_PROGRAM(rss_changed, on_rss_changed((const void *)arg(0), (int)arg(1)))
 EXIT_PROGRAM(unmapped_n2, 2, on_unmapped((const void *)arg(0), arg(1)))
 
+ENTRY_PROGRAM(shmem_write_f0, on_shmem_write((const void *)arg(0)))
+ENTRY_PROGRAM(shmem_write_f1, on_shmem_write((const void *)arg(1)))
 ENTRY_PROGRAM(write_begin_f0, on_write_begin((const void *)arg(0)))
 ENTRY_PROGRAM(write_begin_f1, on_write_begin((const void *)arg(1)))
 EXIT_PROGRAM(write_end_f0_n2, 2, on_write_end((const void *)arg(0), (int)ret))
@@ -58,10 +63,26 @@ ENTRY_PROGRAM(slot_freed_cluster,
 
 ENTRY_PROGRAM(fault_begin, on_fault_begin((const struct vm_fault *)arg(0)))
 EXIT_PROGRAM(fault_end_n1, 1, on_fault_end((int)ret))
+ENTRY_PROGRAM(entry_dropped, on_entries_dropped(arg(0), 1))
+ENTRY_PROGRAM(entries_dropped, on_entries_dropped(arg(0), (__u32)arg(1)))
+ENTRY_PROGRAM(folio_entries_dropped, on_folio_entries_dropped((const void *)arg(0), (const void *)arg(1)))
 ENTRY_PROGRAM(swap_read_f0, on_swap_read((const void *)arg(0)))
 ENTRY_PROGRAM(swap_read_f1, on_swap_read((const void *)arg(1)))
 EXIT_PROGRAM(zswap_loaded_true_n1, 1, on_zswap_loaded((const void *)arg(0), ret & 0xff))
 EXIT_PROGRAM(zswap_loaded_zero_n1, 1, on_zswap_loaded((const void *)arg(0), !(int)ret))
+
+/* A kprobe in every mode: see on_shmem_swap_in_begin(). */
+SEC("?kprobe") int shmem_swap_in_begin(struct pt_regs *regs)
+{
+	on_shmem_swap_in_begin((const struct inode *)PT_REGS_PARM1(regs), (const __u64 *)PT_REGS_PARM3(regs),
+			       (const __u64 *)PT_REGS_SP(regs));
+	return 0;
+}
+SEC("?kretprobe") int shmem_swap_in_end(struct pt_regs *regs)
+{
+	on_shmem_swap_in_end((int)PT_REGS_RC(regs));
+	return 0;
+}
 
 ENTRY_PROGRAM(split_begin, on_split_begin((const void *)arg(0)))
 EXIT_PROGRAM(split_end_n2, 2, on_split_end((const void *)arg(0), (int)ret))

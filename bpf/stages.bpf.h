@@ -10,57 +10,7 @@
 #ifndef SWAPTRAIL_BPF_STAGES_BPF_H
 #define SWAPTRAIL_BPF_STAGES_BPF_H
 
-#include "emit.bpf.h"
-
-#define MAX_RECLAIMERS 16384
-#define MAX_FAULTS 16384
-
-/* What one task's reclaim batch is doing right now. */
-struct batch {
-	__u64 begin_ns;
-	__u64 nr_scanned; /* sc->nr_scanned at the begin */
-	__u64 mm;         /* being unmapped from */
-	__u64 unmapping;  /* the folio, and where: see on_unmap_one_end() */
-	__u64 unmapping_vma;
-	__u64 writing;  /* folio inside swap_writepage */
-	__u64 removing; /* folio inside __remove_mapping */
-	__u64 removing_entry;
-	__u64 still_mapped; /* folio of which a mapping stayed */
-	__u32 ptes;
-	__u8 origin;
-	__u8 backend;   /* of `writing` */
-	__u8 slot_gone; /* `writing` left the swap cache inside swap_writepage */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_RECLAIMERS);
-	__type(key, __u32); /* tid */
-	__type(value, struct batch);
-} batches SEC(".maps");
-
-/* tid -> enum swaptrail_origin, set by the callers of reclaim that leave no trace in scan_control */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_RECLAIMERS);
-	__type(key, __u32);
-	__type(value, __u32);
-} origins SEC(".maps");
-
-struct fault {
-	__u64 begin_ns;
-	__u64 entry;
-	__u64 address;
-	__u32 owner;
-	char comm[SWAPTRAIL_COMM_LEN];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_FAULTS);
-	__type(key, __u32); /* tid */
-	__type(value, struct fault);
-} faults SEC(".maps");
+#include "swap_in.bpf.h"
 
 struct split {
 	__u64 folio;
@@ -74,49 +24,6 @@ struct {
 	__type(key, __u32); /* tid */
 	__type(value, struct split);
 } splits SEC(".maps");
-
-static __always_inline __u32 current_tid(void)
-{
-	return bpf_get_current_pid_tgid();
-}
-
-static __always_inline struct batch *current_batch(void)
-{
-	__u32 tid = current_tid();
-
-	return bpf_map_lookup_elem(&batches, &tid);
-}
-
-static __always_inline void count_context_full(void)
-{
-	struct swaptrail_totals *t = this_totals();
-
-	if (t)
-		ADD(t->context_full, 1);
-}
-
-static __always_inline void name_batch(struct swaptrail_event *e, const struct batch *batch)
-{
-	if (!batch)
-		return;
-	e->batch_ns = batch->begin_ns;
-	e->origin = batch->origin;
-}
-
-/* A record about one folio, with its present state. */
-static __always_inline struct swaptrail_event *begin_folio_event(__u32 kind, const void *folio, __u64 flags,
-								 __u16 pages, const struct batch *batch)
-{
-	struct swaptrail_event *e = begin_event(kind, folio);
-
-	if (!e)
-		return NULL;
-	e->nr_pages = pages;
-	e->state = folio_state(folio, flags);
-	e->entry = entry_of(folio, flags);
-	name_batch(e, batch);
-	return e;
-}
 
 /* ---- who asks for reclaim -------------------------------------------------- */
 
@@ -146,6 +53,8 @@ static __always_inline void on_pageout_begin(void)
 #pragma unroll
 	for (int i = 0; i < sizeof(damon) - 1; i++)
 		same = same && comm[i] == damon[i];
+	/* a user's thread can have that name too */
+	same = same && current_flags() & PF_KTHREAD;
 	on_origin_begin(same ? SWAPTRAIL_ORIGIN_DAMON : SWAPTRAIL_ORIGIN_PAGEOUT);
 }
 
@@ -244,7 +153,7 @@ static __always_inline void on_slot_allocated(const void *folio, int error)
 
 /*
  * The slots are free for reuse. Runs under the cluster's lock with the area's
- * description at hand; an area without SWP_WRITEOK is being swapped off.
+ * description at hand; an area without SWP_WRITEOK is being swapped off (mm/swapfile.c).
  */
 static __always_inline void on_slot_freed(const struct swap_info_struct *si, __u64 offset, __u32 pages)
 {
@@ -256,7 +165,8 @@ static __always_inline void on_slot_freed(const struct swap_info_struct *si, __u
 		return;
 	e->entry = (__u64)READ1(si, type) << SWP_TYPE_SHIFT | offset;
 	e->nr_pages = pages;
-	if (!(READ1(si, flags) & SWP_WRITEOK))
+	/* others free slots of it too: faults, exits */
+	if (!(READ1(si, flags) & SWP_WRITEOK) && is_swapping_off())
 		e->state = SWAPTRAIL_STATE_SWAPOFF;
 	name_batch(e, current_batch());
 	end_event(e);
@@ -274,6 +184,8 @@ static __always_inline void on_cluster_slots_freed(const struct swap_info_struct
 }
 
 /* ---- unmap -------------------------------------------------------------------- */
+
+#define FIRST_PAGE_UNKNOWN 0xffff
 
 static __always_inline bool is_swap_out(__u64 ttu_flags)
 {
@@ -320,6 +232,7 @@ static __always_inline void on_unmap_one_end(const void *folio, const struct vm_
 	struct swaptrail_event *e;
 	__u64 flags, page;
 	__u32 ptes;
+	__u16 pages;
 
 	if (!is_swap_out(ttu_flags))
 		return;
@@ -338,7 +251,8 @@ static __always_inline void on_unmap_one_end(const void *folio, const struct vm_
 	if (!ptes)
 		return;
 	count_pages(SWAPTRAIL_UNMAPPED_ONE, go_on, ptes);
-	e = begin_folio_event(SWAPTRAIL_UNMAPPED_ONE, folio, flags, folio_pages(folio, flags), batch);
+	pages = folio_pages(folio, flags);
+	e = begin_folio_event(SWAPTRAIL_UNMAPPED_ONE, folio, flags, pages, batch);
 	if (!e)
 		return;
 	e->result = go_on;
@@ -346,9 +260,11 @@ static __always_inline void on_unmap_one_end(const void *folio, const struct vm_
 	e->u.map.value = folio_cgroup(folio);
 	e->u.map.ptes = ptes;
 	/* the VMA can begin in the middle of a large folio (mm/internal.h vma_address) */
-	page = ((address - READ1(vma, vm_start)) >> page_shift) + READ1(vma, vm_pgoff);
-	if (!(e->state & SWAPTRAIL_STATE_KSM))
-		e->u.map.first_page = page - FOLIO_READ(folio, index);
+	page = (address - READ1(vma, vm_start)) >> page_shift;
+	page += e->state & SWAPTRAIL_STATE_ANON ? anon_pgoff(vma) : READ1(vma, vm_pgoff);
+	page -= FOLIO_READ(folio, index);
+	if (pages > 1)
+		e->u.map.first_page = page < pages ? page : FIRST_PAGE_UNKNOWN;
 	read_owner(e, READ1(vma, vm_mm));
 	end_event(e);
 }
@@ -384,6 +300,21 @@ static __always_inline void on_unmapped(const void *folio, __u64 ttu_flags)
 
 /* ---- write -------------------------------------------------------------------- */
 
+/* mm/shmem.c shmem_writepage (shmem_writeout from 6.16 on): soon the folio is no page of the file any more. */
+static __always_inline void on_shmem_write(const void *folio)
+{
+	struct batch *batch = current_batch();
+	const struct inode *inode;
+
+	if (!batch)
+		return;
+	inode = folio_inode(folio);
+	batch->shmem_folio = (__u64)folio;
+	batch->shmem_inode = READ1(inode, i_ino);
+	batch->shmem_device = READ2(inode, i_sb, s_dev);
+	batch->shmem_index = FOLIO_READ(folio, index);
+}
+
 static __always_inline void on_write_begin(const void *folio)
 {
 	struct batch *batch = current_batch();
@@ -399,6 +330,11 @@ static __always_inline void on_write_begin(const void *folio)
 	if (!e)
 		return;
 	e->u.page.cgroup = folio_cgroup(folio);
+	if (batch && batch->shmem_folio == (__u64)folio && !(e->state & SWAPTRAIL_STATE_ANON)) {
+		e->u.page.inode = batch->shmem_inode;
+		e->u.page.index = batch->shmem_index;
+		e->u.page.device = batch->shmem_device;
+	}
 	end_event(e);
 }
 
@@ -437,8 +373,11 @@ static __always_inline void on_write_issued(const void *folio)
 	count_pages(SWAPTRAIL_WRITE_ISSUED, true, pages);
 	note_backend(batch, folio, SWAPTRAIL_BACKEND_DEVICE);
 	e = begin_folio_event(SWAPTRAIL_WRITE_ISSUED, folio, flags, pages, batch);
-	if (e)
-		end_event(e);
+	if (!e)
+		return;
+	if (batch && batch->writing == (__u64)folio)
+		e->u.page.backend = SWAPTRAIL_BACKEND_DEVICE;
+	end_event(e);
 }
 
 /*
@@ -546,6 +485,7 @@ static __always_inline void on_cache_deleted(const void *folio)
 	count_pages(SWAPTRAIL_CACHE_DELETED, true, pages);
 	if (batch && batch->writing == (__u64)folio)
 		batch->slot_gone = 1;
+	note_shmem_folio(folio_entry(folio), pages);
 	e = begin_folio_event(SWAPTRAIL_CACHE_DELETED, folio, flags, pages, batch);
 	if (e)
 		end_event(e);
@@ -587,87 +527,6 @@ static __always_inline void on_split_end(const void *folio, int error)
 		}
 	}
 	bpf_map_delete_elem(&splits, &tid);
-}
-
-/* ---- swap-in -------------------------------------------------------------------- */
-
-/* Everything is read here: do_swap_page may return with the mm unlocked and the VMA gone. */
-static __always_inline void on_fault_begin(const struct vm_fault *vmf)
-{
-	__u64 entry = entry_of_pte(READ1(vmf, orig_pte.pte));
-	struct fault fault = {};
-	struct task_struct *owner;
-	__u32 tid = current_tid();
-
-	if (!entry) {
-		/* what a fault left whose end the kernel skipped is not this one's */
-		bpf_map_delete_elem(&faults, &tid);
-		return;
-	}
-	fault.begin_ns = bpf_ktime_get_ns();
-	fault.entry = entry;
-	fault.address = READ1(vmf, address);
-	owner = READ3(vmf, vma, vm_mm, owner);
-	fault.owner = READ1(owner, tgid);
-	bpf_get_current_comm(fault.comm, sizeof(fault.comm));
-	if (bpf_map_update_elem(&faults, &tid, &fault, BPF_ANY))
-		count_context_full();
-}
-
-static __always_inline void on_fault_end(int result)
-{
-	__u32 tid = current_tid();
-	struct fault *fault = bpf_map_lookup_elem(&faults, &tid);
-	struct swaptrail_event *e;
-
-	if (!fault)
-		return;
-	count_pages(SWAPTRAIL_SWAP_IN, true, 1);
-	e = begin_event(SWAPTRAIL_SWAP_IN, NULL);
-	if (e) {
-		e->entry = fault->entry;
-		e->nr_pages = 1;
-		e->result = result;
-		e->u.map.address = fault->address;
-		e->u.map.value = e->time_ns - fault->begin_ns;
-		e->u.map.owner = fault->owner;
-		e->u.map.ptes = 1;
-		__builtin_memcpy(e->u.map.comm, fault->comm, sizeof(fault->comm));
-		end_event(e);
-	}
-	bpf_map_delete_elem(&faults, &tid);
-}
-
-/* mm/page_io.c swap_read_folio: a new folio is to be filled from its slot. */
-static __always_inline void on_swap_read(const void *folio)
-{
-	__u64 flags = folio_flags(folio);
-	__u16 pages = folio_pages(folio, flags);
-	struct swaptrail_event *e;
-
-	count_pages(SWAPTRAIL_SWAP_READ, true, pages);
-	e = begin_folio_event(SWAPTRAIL_SWAP_READ, folio, flags, pages, NULL);
-	if (!e)
-		return;
-	/* the synchronous swap-in up to 6.19 sets the entry without the swap cache */
-	e->entry = folio_entry(folio);
-	end_event(e);
-}
-
-static __always_inline void on_zswap_loaded(const void *folio, bool loaded)
-{
-	__u64 flags = folio_flags(folio);
-	__u16 pages = folio_pages(folio, flags);
-	struct swaptrail_event *e;
-
-	count_pages(SWAPTRAIL_ZSWAP_LOADED, loaded, pages);
-	if (!loaded)
-		return;
-	e = begin_folio_event(SWAPTRAIL_ZSWAP_LOADED, folio, flags, pages, NULL);
-	if (!e)
-		return;
-	e->entry = folio_entry(folio);
-	end_event(e);
 }
 
 #endif /* SWAPTRAIL_BPF_STAGES_BPF_H */

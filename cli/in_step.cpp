@@ -99,6 +99,8 @@ void InStep::on_event(const swaptrail_event& event, uint64_t sequence) {
   closed_.compare();
 }
 
+void InStep::on_time(uint64_t now_ns) { reconstructor_->on_time(now_ns); }
+
 void InStep::on_loss(const Loss& loss) {
   closed_.wait();
   reconstructor_->on_loss(loss);

@@ -43,6 +43,7 @@ class InStep : public EventSink {
 
   void on_event(const swaptrail_event& event, uint64_t sequence) override;
   void on_loss(const Loss& loss) override;
+  void on_time(uint64_t now_ns) override;
   // Call once, last: finishes the reconstructor too.
   void finish(uint64_t now_ns);
 
@@ -55,6 +56,7 @@ class InStep : public EventSink {
     Closed(LifecycleSink& next, engine::Lockstep& lockstep) : next_(next), lockstep_(lockstep) {}
     void on_lifecycle(const Lifecycle& lifecycle) override;
     void on_return(const Return& entry_return) override { next_.on_return(entry_return); }
+    void on_stay(const Stay& stay) override { next_.on_stay(stay); }
     void on_violation(const Violation& violation) override { next_.on_violation(violation); }
     void on_loss(const Loss& loss) override { next_.on_loss(loss); }
 

@@ -31,6 +31,8 @@ class Seams : public EventSink {
     next_.on_loss(loss);
   }
 
+  void on_time(uint64_t now_ns) override { next_.on_time(now_ns); }
+
  private:
   struct Cpu {
     uint32_t part = 0;  // in which it had an event last, from 1; 0 = never

@@ -22,6 +22,11 @@ class Player : public EventSink {
     reconstructor_.on_loss(loss);
   }
 
+  void on_time(uint64_t now_ns) override {
+    names_.advance(now_ns);
+    reconstructor_.on_time(now_ns);
+  }
+
   Played finish(uint64_t end_ns) {
     names_.advance(end_ns);
     reconstructor_.finish(end_ns);

@@ -97,7 +97,7 @@ class Observer : public engine::EventOutput {
   void finish() { in_step_ ? in_step_->finish(end_ns_) : reconstructor_.finish(end_ns_); }
 
   uint64_t end_ns() const { return end_ns_; }
-  const ReconstructorCounters& counters() const { return reconstructor_.counters(); }
+  ReconstructorCounters counters() const { return reconstructor_.counters(); }
   const SlotShares& slots() const { return slots_; }
   const engine::LockstepCounters* lockstep() const {
     return in_step_ ? &in_step_->counters() : nullptr;

@@ -71,6 +71,10 @@ class Validator : public EventSink {
     slots_.on_loss(loss);
     in_step_.on_loss(loss);
   }
+  void on_time(uint64_t now_ns) override {
+    advance(now_ns);
+    in_step_.on_time(now_ns);
+  }
   void finish(uint64_t end_ns) { in_step_.finish(end_ns); }
 
   uint64_t last_ns() const { return names_.now_ns(); }

@@ -147,9 +147,10 @@ class TargetResolver {
     target.shape = shape.text();
     target.entry_program = std::string(row.entry);
     target.exit_program = absl::StrReplaceAll(row.exit, {{"{n}", count}});
+    target.by_kprobe = row.by_kprobe;
     if (!row.exit.empty()) {
       target.end_target = std::string(row.end_target.empty() ? row.target : row.end_target);
-      if (mode_ == Mode::kKprobe) {
+      if (mode_ == Mode::kKprobe && !row.by_kprobe) {
         target.exit_entry_program = absl::StrCat(target.exit_program, "_entry");
       }
     }

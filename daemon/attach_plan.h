@@ -60,6 +60,7 @@ struct AttachTarget {
   std::string entry_program;  // fentry, kprobe or raw tracepoint on `target`
   std::string exit_program;   // fexit, kretprobe (on target) or raw tracepoint (on end_target)
   std::string exit_entry_program;  // kprobe mode: kprobe on `target` that keeps the arguments
+  bool by_kprobe = false;          // entry_program and exit_program are kprobes, whatever the mode
   std::string warning;             // e.g. calls that bypass the function, or symbols not checked
 };
 

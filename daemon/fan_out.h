@@ -19,6 +19,9 @@ class FanOut : public LifecycleSink {
   void on_return(const Return& entry_return) override {
     for (LifecycleSink* sink : sinks_) sink->on_return(entry_return);
   }
+  void on_stay(const Stay& stay) override {
+    for (LifecycleSink* sink : sinks_) sink->on_stay(stay);
+  }
   void on_violation(const Violation& violation) override {
     for (LifecycleSink* sink : sinks_) sink->on_violation(violation);
   }

@@ -17,12 +17,15 @@ constexpr Hook kFunctionHooks[] = {
      "reclaim batches, and who asked for them", ""},
     {"pageout_request", 0, "that a reclaim was asked for by MADV_PAGEOUT or DAMON", ""},
     {"node_reclaim", 0, "that a reclaim was asked for by vm.zone_reclaim_mode", ""},
+    {"lru_gen_request", 0, "that a reclaim was asked for by a command to debugfs lru_gen",
+     "the kernel has no multi-generational LRU"},
     {"slot_allocated", bit(SWAPTRAIL_SLOT_ALLOCATED),
      "when a page got its swap slot, and failures to get one", ""},
     {"unmapped_one", bit(SWAPTRAIL_UNMAPPED_ONE), "whose page it is: process and virtual address",
      ""},
     {"swap_ptes", 0, "how many page table entries of a mapping were replaced", ""},
     {"unmapped", bit(SWAPTRAIL_UNMAPPED), "whether all mappings of a page were removed", ""},
+    {"shmem_write", 0, "which file a page of shared memory belongs to", ""},
     {"write", bit(SWAPTRAIL_WRITE_BEGIN) | bit(SWAPTRAIL_WRITE_END),
      "the decision to write a page, and where it went", ""},
     {"zswap_stored", bit(SWAPTRAIL_ZSWAP_STORED), "whether zswap took a page",
@@ -36,6 +39,9 @@ constexpr Hook kFunctionHooks[] = {
     {"slot_freed", bit(SWAPTRAIL_SLOT_FREED), "when slots become free again, so slots freed unread",
      ""},
     {"swap_in", bit(SWAPTRAIL_SWAP_IN), "faults on swapped pages, so regretted swap-outs", ""},
+    {"entries_dropped", 0, "how many page table entries a fault filled", ""},
+    {"shmem_swap_in", bit(SWAPTRAIL_SHMEM_SWAP_IN),
+     "who reads shared memory back, and waits for it", ""},
     {"swap_read", bit(SWAPTRAIL_SWAP_READ), "reads from swap, readahead among them", ""},
     {"zswap_loaded", bit(SWAPTRAIL_ZSWAP_LOADED), "whether a read was served by zswap",
      "the kernel has no zswap/frontswap"},
@@ -63,6 +69,9 @@ constexpr Candidate kFunctionCandidates[] = {
     {"node_reclaim", "node_reclaim", "", "_ (struct pglist_data *, ...)", 0, "node_begin",
      "node_end"},
 
+    {"lru_gen_request", "lru_gen_seq_write", "", "_ (struct file *, ...)", args(4), "lru_gen_begin",
+     "lru_gen_end"},
+
     // mm/swapfile.c and mm/swap_state.c. Up to 6.14 another folio_alloc_swap only reserves a slot
     // and returns it: a struct, which no row accepts.
     {"slot_allocated", "folio_alloc_swap", "", "int (folio, ...)", args(1) | args(2), "",
@@ -76,6 +85,11 @@ constexpr Candidate kFunctionCandidates[] = {
     {"swap_ptes", "mm_trace_rss_stat", "", "_ (struct mm_struct *, int, ...)", 0, "rss_changed",
      ""},
     {"unmapped", "try_to_unmap", "", "_ (folio, int)", 0, "", "unmapped_n2"},
+
+    // mm/shmem.c. 7.3 puts a context before the folio.
+    {"shmem_write", "shmem_writeout", "", "int (folio, ...)", 0, "shmem_write_f0", ""},
+    {"shmem_write", "shmem_writeout", "", "int (_, folio, ...)", 0, "shmem_write_f1", ""},
+    {"shmem_write", "shmem_writepage", "", "int (folio, _)", 0, "shmem_write_f0", ""},
 
     // mm/page_io.c. 7.3 puts a context before the folio.
     {"write", "swap_writeout", "", "int (folio, _)", 0, "write_begin_f0", "write_end_f0_n2"},
@@ -122,6 +136,15 @@ constexpr Candidate kFunctionCandidates[] = {
 
     // mm/memory.c, mm/page_io.c, mm/zswap.c (0 is success where it returns an int)
     {"swap_in", "do_swap_page", "", "int (struct vm_fault *)", 0, "fault_begin", "fault_end_n1"},
+    // mm/swapfile.c: a fault drops the swap entries that it replaces
+    {"entries_dropped", "folio_put_swap", "", "_ (folio, folio)", 0, "folio_entries_dropped", ""},
+    {"entries_dropped", "swap_free_nr", "", "_ (swp_entry_t, int)", 0, "entries_dropped", ""},
+    {"entries_dropped", "swap_free", "", "_ (swp_entry_t)", 0, "entry_dropped", ""},
+    // mm/shmem.c
+    {"shmem_swap_in", "shmem_swapin_folio", "", "int (struct inode *, int, _, _, _, _, _)", 0,
+     "shmem_swap_in_begin", "shmem_swap_in_end", true},
+    {"shmem_swap_in", "shmem_swapin_page", "", "int (struct inode *, int, _, _, _, _, _)", 0,
+     "shmem_swap_in_begin", "shmem_swap_in_end", true},
     {"swap_read", "swap_read_folio", "", "_ (folio, ...)", 0, "swap_read_f0", ""},
     {"swap_read", "swap_read_folio", "", "_ (_, folio, ...)", 0, "swap_read_f1", ""},
     {"swap_read", "swap_readpage", "", "_ (folio, ...)", 0, "swap_read_f0", ""},
@@ -189,6 +212,7 @@ constexpr Unseen kUnseen[] = {
     {"cache_deleted", "no tracepoint where the swap cache lets go of a page"},
     {"slot_freed", "no tracepoint where a slot is freed"},
     {"swap_in", "no tracepoint in do_swap_page"},
+    {"shmem_swap_in", "no tracepoint where shared memory is read back"},
     {"swap_read", "reads from swap don't carry REQ_SWAP: they can't be told from other reads"},
     {"zswap_loaded", "no tracepoint in zswap"},
     {"split", "no tracepoint where a folio is split"},

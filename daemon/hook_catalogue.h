@@ -43,6 +43,7 @@ struct Candidate {
   uint32_t counts;          // with `...`: bits 1 << number of arguments with a program; 0: any
   absl::string_view entry;  // program to run on entry, or empty
   absl::string_view exit;   // program to run on return, or empty; {n} = number of arguments
+  bool by_kprobe = false;   // in full mode too: more arguments than a trampoline passes before 6.6
 };
 
 // A hook of the full mode that no tracepoint of any kernel can serve.

@@ -16,7 +16,8 @@ namespace {
 // How long to leave the rings alone. 10 ms at 300,000 events a second and CPU is 3,000 records of
 // 104 bytes: 4 % of the smallest sensible ring.
 constexpr long kSweepEvery_ns = 10'000'000;
-constexpr double kBusy = 0.05;  // of a ring in use: sweep again at once
+constexpr double kBusy = 0.05;           // of a ring in use: sweep again at once
+constexpr double kMayHaveDropped = 0.5;  // of a ring in use
 constexpr uint64_t kPublishEvery_ns = 1'000'000'000;
 
 void sleep_ns(long duration_ns) {
@@ -226,12 +227,29 @@ void Pipeline::tell_skipped_runs() {
   if (const auto loss = session_.newly_skipped()) sink_->on_loss(*loss);
 }
 
+// What was dropped for want of room, before events of that time go on. A ring that was never half full
+// when it was read has dropped nothing since; once a second all are looked at all the same.
+void Pipeline::report_drops() {
+  const uint64_t now = monotonic_ns();
+  if (session_.fill() < kMayHaveDropped && now - drops_read_ns_ < kPublishEvery_ns) return;
+  drops_read_ns_ = now;
+  auto totals = session_.totals_by_cpu();
+  if (!totals.ok()) return;
+  for (uint32_t cpu = 0; cpu < totals->size(); cpu++)
+    merger_.report_drops(
+        cpu, static_cast<uint32_t>((*totals)[cpu].dropped[SWAPTRAIL_DROP_RING_FULL]), now, *sink_);
+}
+
 // One sweep; true if the rings fill so fast that the next one should come at once.
 bool Pipeline::step() {
   const uint64_t consumed = session_.counters().consumed;
   const uint64_t complete_until = session_.sweep(merger_);
   if (session_.counters().consumed != consumed) tell_skipped_runs();
+  report_drops();
+  const uint64_t emitted = merger_.counters().emitted;
   merger_.advance(complete_until, *sink_);
+  if (merger_.counters().emitted == emitted && reconstructor_.has_due(complete_until))
+    sink_->on_time(complete_until);
   if (recorder_) recorder_->tick(monotonic_ns());
   if (flight_) look_for_triggers();
   output_.flush();
@@ -254,7 +272,7 @@ absl::Status Pipeline::tell_last_losses() {
   auto totals = session_.totals_by_cpu();
   if (!totals.ok()) return totals.status();
   for (uint32_t cpu = 0; cpu < totals->size(); cpu++)
-    merger_.flush_losses(cpu,
+    merger_.report_drops(cpu,
                          static_cast<uint32_t>((*totals)[cpu].dropped[SWAPTRAIL_DROP_RING_FULL]),
                          monotonic_ns(), *sink_);
   return absl::OkStatus();

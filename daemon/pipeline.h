@@ -57,6 +57,7 @@ class Pipeline : private PipelineView {
   absl::StatusOr<Reading> read(Reading::Moment moment) const;
   void look_for_triggers();
   void tell_skipped_runs();
+  void report_drops();
   uint64_t drain(uint64_t end_ns);
   absl::Status finish();
   absl::Status tell_last_losses();
@@ -77,6 +78,7 @@ class Pipeline : private PipelineView {
   EventSink* sink_ = nullptr;      // the recorder, the validation, the reconstructor: each hands on
   std::vector<Reading> readings_;  // begin, end, last: what the report is made of
   uint64_t published_ns_ = 0;
+  uint64_t drops_read_ns_ = 0;
 };
 
 }  // namespace swaptrail

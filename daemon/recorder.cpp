@@ -45,8 +45,10 @@ uint64_t cgroup_of(const swaptrail_event& event) {
       return event.u.begin.cgroup;
     case SWAPTRAIL_UNMAPPED_ONE:
       return event.u.map.value;
-    case SWAPTRAIL_RECLAIM_END:
     case SWAPTRAIL_SWAP_IN:
+    case SWAPTRAIL_SHMEM_SWAP_IN:
+      return event.reader_cgroup;
+    case SWAPTRAIL_RECLAIM_END:
       return 0;
     default:
       return event.u.page.cgroup;
@@ -134,6 +136,11 @@ void Recorder::on_event(const swaptrail_event& event, uint64_t sequence) {
 void Recorder::on_loss(const Loss& loss) {
   note(part_.writer->add(loss));
   next_.on_loss(loss);
+}
+
+void Recorder::on_time(uint64_t now_ns) {
+  note(part_.writer->add_time(now_ns));
+  next_.on_time(now_ns);
 }
 
 void Recorder::learn_cgroup(uint64_t id, uint64_t now_ns) {

@@ -53,6 +53,7 @@ class Recorder : public EventSink {
 
   void on_event(const swaptrail_event& event, uint64_t sequence) override;
   void on_loss(const Loss& loss) override;
+  void on_time(uint64_t now_ns) override;
 
   // A reading for the trust number; the first one is repeated in every part.
   void add(const Reading& reading);

@@ -47,10 +47,10 @@ struct Placement {
 };
 
 std::vector<Placement> placements(const AttachTarget& target, Mode mode) {
-  const bool kprobe = mode == Mode::kKprobe;
-  const Attachment entry = mode == Mode::kFull ? Attachment::kTracing
-                           : kprobe            ? Attachment::kKprobe
-                                               : Attachment::kRawTracepoint;
+  const bool kprobe = mode == Mode::kKprobe || target.by_kprobe;
+  const Attachment entry = kprobe                ? Attachment::kKprobe
+                           : mode == Mode::kFull ? Attachment::kTracing
+                                                 : Attachment::kRawTracepoint;
   std::vector<Placement> result;
   if (!target.entry_program.empty()) result.push_back({target.entry_program, entry, target.target});
   if (!target.exit_entry_program.empty())
@@ -85,7 +85,10 @@ absl::Status open_and_check(Mode mode, const HostFeatures& host, std::optional<B
   return status;
 }
 
-absl::Status want_hook(BpfObject& object, const HookPlan& hook, Mode mode) {
+absl::Status want_hook(BpfObject& object, const HookPlan& hook, const HostFeatures& host,
+                       Mode mode) {
+  if (hook.target.by_kprobe && !host.kprobe.ok)
+    return absl::PermissionDeniedError("it needs a kprobe: " + host.kprobe.reason);
   for (const Placement& p : placements(hook.target, mode))
     if (absl::Status status = object.want(p.program, p.attachment, p.target); !status.ok())
       return status;
@@ -114,7 +117,7 @@ void drop_refused_hooks(AttachPlan& plan, const HostFeatures& host) {
     if (hook.state != HookState::kChosen) continue;
     std::optional<BpfObject> object;
     absl::Status status = open_and_check(plan.mode.mode, host, object);
-    if (status.ok()) status = want_hook(*object, hook, plan.mode.mode);
+    if (status.ok()) status = want_hook(*object, hook, host, plan.mode.mode);
     if (status.ok()) status = object->load();
     if (!status.ok())
       give_up(hook, absl::StrCat(status.message(), ": ", verdict(last_libbpf_words())));
@@ -130,21 +133,28 @@ bool tells_backend(const AttachPlan& plan) {
   });
 }
 
+bool is_chosen(const AttachPlan& plan, absl::string_view name) {
+  const HookPlan* hook = plan.find(name);
+  return hook != nullptr && hook->state == HookState::kChosen;
+}
+
 absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, int cpus,
                          std::optional<BpfObject>& object) {
   absl::Status status = open_and_check(plan.mode.mode, host, object);
   if (!status.ok()) return status;
   for (HookPlan& hook : plan.hooks) {
     if (hook.state != HookState::kChosen) continue;
-    if (absl::Status wanted = want_hook(*object, hook, plan.mode.mode); !wanted.ok()) {
+    if (absl::Status wanted = want_hook(*object, hook, host, plan.mode.mode); !wanted.ok()) {
       for (const Placement& p : placements(hook.target, plan.mode.mode)) object->unwant(p.program);
       give_up(hook, std::string(wanted.message()));
     }
   }
   bpf_map__set_max_entries(object->map("rings"), cpus);
-  const uint8_t tells = tells_backend(plan);
-  if (absl::Status told = object->set_constant("tells_backend", tells); !told.ok()) return told;
-  return object->load();
+  const uint8_t tells = tells_backend(plan), counts = is_chosen(plan, "entries_dropped");
+  status = object->set_constant("tells_backend", tells);
+  if (plan.mode.mode != Mode::kTracepoint)
+    status.Update(object->set_constant("counts_filled_ptes", counts));
+  return status.ok() ? object->load() : status;
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ class Validation : public EventSink, private engine::FindingSink {
   void hand_on_to(Reconstructor& reconstructor) { in_step_.hand_on_to(reconstructor); }
   void on_event(const swaptrail_event& event, uint64_t sequence) override;
   void on_loss(const Loss& loss) override { in_step_.on_loss(loss); }
+  void on_time(uint64_t now_ns) override { in_step_.on_time(now_ns); }
   void finish(uint64_t now_ns);
 
   const engine::LockstepCounters& counters() const { return in_step_.counters(); }

@@ -102,6 +102,7 @@ class AttemptTable {
   void remove(uint32_t index);
 
   Attempt& at(uint32_t index) { return pool_.at(index); }
+  const Attempt& at(uint32_t index) const { return pool_.at(index); }
   Pool<Attempt>& pool() { return pool_; }
   size_t live() const { return pool_.live(); }
 

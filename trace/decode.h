@@ -41,6 +41,7 @@ std::string_view abort_reason_name(AbortReason reason);
 std::string_view incomplete_reason_name(IncompleteReason reason);
 std::string_view waiting_name(Waiting waiting);
 std::string_view return_name(ReturnHow how);
+std::string_view stay_name(StayChange change);
 
 }  // namespace swaptrail
 

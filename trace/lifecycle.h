@@ -151,22 +151,22 @@ enum class ReturnHow : uint8_t {
 // kernel retried it, and each freed page returns once.
 struct Return {
   uint64_t lifecycle_id = 0;  // 0 = swapped out before we looked, or forgotten
-  uint64_t entry = 0;         // of the first page of this range; a fault without pages: that it wanted
+  uint64_t entry = 0;  // of the first page of this range; a fault without pages: that it wanted
   uint64_t time_ns = 0;
   uint64_t after_ns = 0;       // since removal, 0 = not known, or nothing came back
   uint64_t fault_ns = 0;       // how long its reader waited, all passes together; 0 = no reader
   uint64_t address = 0;        // of the fault, or of the first page; shmem: 0
   uint64_t reader_cgroup = 0;  // of who waited, 0 = not known
   uint32_t generation = 0;
-  uint32_t tgid = 0;         // of who waited: the reader
+  uint32_t tgid = 0;  // of who waited: the reader
   uint32_t tid = 0;
-  uint32_t owner_tgid = 0;   // whose memory it is, 0 = not known, or shmem
-  uint16_t nr_pages = 1;     // that came back from swap; 0 = they were back already, or did not come
-  uint16_t mapped_pages = 0; // page table entries that the fault filled (shmem: pages of the file)
-  uint16_t passes = 0;       // of do_swap_page in this fault
+  uint32_t owner_tgid = 0;  // whose memory it is, 0 = not known, or shmem
+  uint16_t nr_pages = 1;    // that came back from swap; 0 = they were back already, or did not come
+  uint16_t mapped_pages = 0;  // page table entries that the fault filled (shmem: pages of the file)
+  uint16_t passes = 0;        // of do_swap_page in this fault
   ReturnHow how = ReturnHow::kSwappedIn;
   uint8_t backend = SWAPTRAIL_BACKEND_UNKNOWN;  // where the page lay
-  bool major = false;                           // as the kernel counts it (mm/memory.c, mm_account_fault)
+  bool major = false;  // as the kernel counts it (mm/memory.c, mm_account_fault)
   bool shmem = false;
   Comm comm{};  // of who waited
 };
@@ -208,6 +208,8 @@ struct Loss {
   uint32_t cpu = 0;
 
   bool is_of_runs() const { return cpu == kNoCpu; }
+  // Of nothing: how a recording says that everything up to `to_ns` had come (EventSink::on_time).
+  bool is_time_mark() const { return count == 0; }
 };
 
 }  // namespace swaptrail

@@ -45,10 +45,13 @@ bool Merger::push(uint32_t cpu, const swaptrail_event& event) {
 
 void Merger::note_losses(uint32_t cpu, Queue& queue, const swaptrail_event& event) {
   uint32_t dropped = event.lost - queue.previous_lost;
+  // Reserved before the drops that report_drops() has reported meanwhile.
+  const bool older = queue.previous_lost - event.lost <= queue.reported;
   if (dropped >= kHalf) {
-    ++counters_.odd_lost;
+    if (!older) ++counters_.odd_lost;
     dropped = 0;
   } else {
+    queue.reported = 0;
     queue.previous_lost = event.lost;
   }
   const uint64_t count = dropped + queue.overflow;
@@ -149,7 +152,7 @@ void Merger::emit_losses(Queue& queue, uint64_t sequence, EventSink& sink) {
 
 void Merger::flush(EventSink& sink) { advance(std::numeric_limits<uint64_t>::max(), sink); }
 
-void Merger::flush_losses(uint32_t cpu, uint32_t lost_total, uint64_t now_ns, EventSink& sink) {
+void Merger::report_drops(uint32_t cpu, uint32_t lost_total, uint64_t now_ns, EventSink& sink) {
   if (cpu >= options_.max_cpus) return;
   has_room(cpu);  // makes the queue
   Queue& queue = queues_[cpu];
@@ -159,6 +162,7 @@ void Merger::flush_losses(uint32_t cpu, uint32_t lost_total, uint64_t now_ns, Ev
   const uint64_t from_ns = queue.previous_ns != 0 ? queue.previous_ns : options_.start_ns;
   if (dropped < kHalf) {
     queue.previous_lost = lost_total;
+    queue.reported += dropped;
     counters_.lost += dropped;
   }
   queue.overflow = 0;

@@ -38,6 +38,8 @@ class EventSink {
   virtual void on_event(const swaptrail_event& event, uint64_t sequence) = 0;
   // Just before the event that revealed it.
   virtual void on_loss(const Loss& loss) = 0;
+  // Everything up to `now_ns` has come, though no event says so: graces run out.
+  virtual void on_time(uint64_t) {}
 };
 
 class Merger {
@@ -69,9 +71,11 @@ class Merger {
   // Emits all. For the end of a recording, when nothing more can come.
   void flush(EventSink& sink);
 
-  // After flush(): tells the losses of a CPU after its last event. `lost_total` is what event.lost
-  // would be now: its sum of swaptrail_totals.dropped.
-  void flush_losses(uint32_t cpu, uint32_t lost_total, uint64_t now_ns, EventSink& sink);
+  // Reports what a CPU has dropped since its last event, and was not reported yet, as a loss until
+  // `now_ns`. `lost_total` is what event.lost would be now: swaptrail_totals.dropped of that CPU. Call it
+  // after a sweep and before advance(): then no event of that time goes on before the loss is known,
+  // though the CPU may have no event of its own for long.
+  void report_drops(uint32_t cpu, uint32_t lost_total, uint64_t now_ns, EventSink& sink);
 
   size_t waiting() const { return waiting_; }
   const Counters& counters() const { return counters_; }
@@ -93,6 +97,7 @@ class Merger {
     uint64_t next_sequence = 0;
     uint64_t previous_ns = 0;
     uint32_t previous_lost = 0;
+    uint32_t reported = 0;  // by report_drops(), since the last event
     uint64_t overflow = 0;  // not kept since the last event that was
     std::vector<PendingLoss> losses;
 

@@ -51,6 +51,7 @@ void append_json_string(std::string_view text, std::string& out);
 // One JSON object each, with its newline.
 void append_json(const Lifecycle& lifecycle, const Names& names, std::string& out);
 void append_json(const Return& entry_return, std::string& out);
+void append_json(const Stay& stay, std::string& out);
 void append_json(const Violation& violation, const Names& names, std::string& out);
 void append_json(const Loss& loss, std::string& out);
 void append_json(const Report& report, std::string& out);
@@ -59,6 +60,7 @@ void append_json(const Report& report, std::string& out);
 // are shown as '?'.
 void append_text(const Lifecycle& lifecycle, const Names& names, uint64_t start_ns,
                  std::string& out);
+void append_text(const Stay& stay, uint64_t start_ns, std::string& out);
 void append_text(const Return& entry_return, uint64_t start_ns, std::string& out);
 void append_text(const Violation& violation, uint64_t start_ns, std::string& out);
 void append_text(const Loss& loss, uint64_t start_ns, std::string& out);

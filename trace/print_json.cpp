@@ -96,6 +96,20 @@ void mappings_field(const Lifecycle& lifecycle, std::string& out) {
   out.push_back(']');
 }
 
+// Of shared memory: the file, as /proc/PID/maps names its device and inode.
+void object_field(const SharedObject& object, std::string& out) {
+  append_key("object", out);
+  if (object.inode == 0) {
+    out.append("null");
+    return;
+  }
+  out.push_back('{');
+  field("device", absl::StrFormat("%d:%d", object.device >> 20, object.device & 0xfffff), out);
+  field("inode", object.inode, out);
+  field("index", object.index, out);
+  out.push_back('}');
+}
+
 void reclaimer_field(std::string_view key, const Reclaimer& reclaimer, std::string& out) {
   append_key(key, out);
   out.push_back('{');
@@ -169,6 +183,7 @@ void append_json(const Lifecycle& lifecycle, const Names& names, std::string& ou
   name_or_null("incomplete", !lifecycle.complete(), incomplete_reason_name(lifecycle.incomplete),
                out);
   flag("overlapped_loss", lifecycle.overlapped_loss, out);
+  object_field(lifecycle.object, out);
   out.append("}\n");
 }
 
@@ -185,6 +200,24 @@ void append_json(const Return& entry_return, std::string& out) {
   field("pid", uint64_t{entry_return.tgid}, out);
   field("comm", comm_text(entry_return.comm), out);
   address_field(entry_return.address, out);
+  field("tid", uint64_t{entry_return.tid}, out);
+  const uint64_t owner = entry_return.owner_tgid;
+  number_or_null("owner_pid", owner != 0, owner, out);
+  field("mapped", uint64_t{entry_return.mapped_pages}, out);
+  field("passes", uint64_t{entry_return.passes}, out);
+  flag("shmem", entry_return.shmem, out);
+  field("backend", backend_name(entry_return.backend), out);
+  out.append("}\n");
+}
+
+void append_json(const Stay& stay, std::string& out) {
+  out.push_back('{');
+  field("type", std::string_view("stay"), out);
+  number_or_null("lifecycle", stay.lifecycle_id != 0, stay.lifecycle_id, out);
+  entry_fields(stay.entry, out);
+  field("pages", uint64_t{stay.nr_pages}, out);
+  field("change", stay_name(stay.change), out);
+  field("time_ns", stay.time_ns, out);
   out.append("}\n");
 }
 

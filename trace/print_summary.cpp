@@ -20,6 +20,12 @@ struct CounterField {
 };
 constexpr CounterField kCounterFields[] = {
     {"events", &ReconstructorCounters::events},
+    {"freed_pages", &ReconstructorCounters::freed_pages},
+    {"returned_pages", &ReconstructorCounters::returned_pages},
+    {"away_pages", &ReconstructorCounters::away_pages},
+    {"superseded_pages", &ReconstructorCounters::superseded_pages},
+    {"unknown_returned_pages", &ReconstructorCounters::unknown_returned_pages},
+    {"readahead_dropped_pages", &ReconstructorCounters::readahead_dropped_pages},
     {"zswap_writeback_pages", &ReconstructorCounters::zswap_writeback_pages},
     {"shared_swap_ins", &ReconstructorCounters::shared_swap_ins},
     {"failed_swap_ins", &ReconstructorCounters::failed_swap_ins},
@@ -27,6 +33,7 @@ constexpr CounterField kCounterFields[] = {
     {"ignored", &ReconstructorCounters::ignored},
     {"unexplained_gaps", &ReconstructorCounters::unexplained_gaps},
     {"superseded_slots", &ReconstructorCounters::superseded_slots},
+    {"not_followed_pages", &ReconstructorCounters::not_followed_pages},
     {"attempts_full", &ReconstructorCounters::attempts_full},
     {"slots_full", &ReconstructorCounters::slots_full},
     {"swapped_full", &ReconstructorCounters::swapped_full},
@@ -284,9 +291,14 @@ void append_json(const Report& report, std::string& out) {
   tally_field("total", summary.total(), out);
   tally_field("complete", summary.complete(), out);
   append_key("complete_share", out);
-  absl::StrAppendFormat(&out, "%.6f", summary.complete_share());
+  absl::StrAppendFormat(&out, "%.6f", summary.complete_share(report.counters.not_followed));
   tally_field("overlapped_loss", summary.overlapped(), out);
   tallies(summary, out);
+  open("faults", '{', out);
+  field("count", summary.faults().faults, out);
+  field("major", summary.faults().major, out);
+  field("wait_ns", summary.faults().wait_ns, out);
+  out.push_back('}');
   tally_field("regretted", summary.regretted(), out);
   field("regret_ns", summary.regret_ns(), out);
   field("violations", summary.violations(), out);
@@ -308,7 +320,8 @@ void append_text(const Report& report, std::string& out) {
   const Summary& summary = report.summary;
   absl::StrAppendFormat(&out, "%d lifecycles of %d pages, %.2f %% complete; %d violations\n",
                         summary.total().lifecycles, summary.total().pages,
-                        100.0 * summary.complete_share(), summary.violations());
+                        100.0 * summary.complete_share(report.counters.not_followed),
+                        summary.violations());
   absl::StrAppendFormat(&out, "%d events; %d lost, in %d gaps\n", report.counters.events,
                         summary.lost_events(), summary.losses());
   tally_lines(summary, out);

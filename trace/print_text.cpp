@@ -172,6 +172,14 @@ void append_text(const Return& entry_return, uint64_t start_ns, std::string& out
   out.push_back('\n');
 }
 
+void append_text(const Stay& stay, uint64_t start_ns, std::string& out) {
+  append_time(stay.time_ns, start_ns, out);
+  append_all(out, " #", stay.lifecycle_id, " ");
+  append_entry(stay.entry, out);
+  append_pages(stay.nr_pages, out);
+  append_all(out, " ", stay_name(stay.change), "\n");
+}
+
 void append_text(const Violation& violation, uint64_t start_ns, std::string& out) {
   append_time(violation.time_ns, start_ns, out);
   append_all(out, " #", violation.lifecycle_id, " VIOLATION ", violation.rule, " ");

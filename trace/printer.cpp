@@ -67,6 +67,12 @@ void Printer::on_return(const Return& entry_return) {
         [&] { append_text(entry_return, start_ns_, buffer_); });
 }
 
+// It has no process: a filter by process leaves it out.
+void Printer::on_stay(const Stay& stay) {
+  if (filter_.any()) return;
+  print([&] { append_json(stay, buffer_); }, [&] { append_text(stay, start_ns_, buffer_); });
+}
+
 void Printer::on_violation(const Violation& violation) {
   summary_.on_violation(violation);
   print([&] { append_json(violation, names_, buffer_); },

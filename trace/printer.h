@@ -43,6 +43,7 @@ class Printer : public LifecycleSink {
 
   void on_lifecycle(const Lifecycle& lifecycle) override;
   void on_return(const Return& entry_return) override;
+  void on_stay(const Stay& stay) override;
   void on_violation(const Violation& violation) override;
   void on_loss(const Loss& loss) override;
 

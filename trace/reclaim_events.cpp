@@ -148,6 +148,8 @@ void Reconstructor::Impl::start_write(Attempt& attempt, const Event& event) {
   attempt.written = attempt.refused = attempt.write_failed = attempt.no_user = false;
   attempt.zswap_stored = attempt.writeback_left = attempt.dirtied_after = false;
   attempt.writer_tid = event.tid;
+  if (event.u.page.inode == 0) return;
+  attempt.life.object = {event.u.page.inode, event.u.page.index, event.u.page.device};
 }
 
 void Reconstructor::Impl::check_write(const Attempt& attempt, const Event& event) {
@@ -180,6 +182,9 @@ void Reconstructor::Impl::on_zswap_stored(const Event& event) {
 
 void Reconstructor::Impl::on_write_issued(const Event& event) {
   const uint32_t index = tracepoint_mode() ? attempt_for(event) : written_attempt(event);
+  // Inside swap_writepage: a folio that found no room in our table, and no write of zswap's own.
+  const bool of_write = event.u.page.backend == SWAPTRAIL_BACKEND_DEVICE;
+  if (index == kNoIndex && (of_write || tracepoint_mode())) return;
   if (index == kNoIndex) return on_zswap_writeback(event);
   Attempt& attempt = attempts.at(index);
   if (tracepoint_mode()) touch(index, event);
@@ -188,17 +193,6 @@ void Reconstructor::Impl::on_write_issued(const Event& event) {
   set_stage(attempt, Stage::kWriteIssued, event.time_ns);
   attempt.life.backend = SWAPTRAIL_BACKEND_DEVICE;
   attempt.writer_tid = event.tid;
-}
-
-// zswap_writeback_entry (mm/zswap.c) moves an old page to the device, through a folio of its own.
-void Reconstructor::Impl::on_zswap_writeback(const Event& event) {
-  const uint32_t nr_pages = std::max<uint16_t>(1, event.nr_pages);
-  counters.zswap_writeback_pages += nr_pages;
-  for (uint32_t page = 0; page < nr_pages && event.entry != 0; ++page) {
-    const Slot* slot = slots.find(event.entry + page);
-    if (slot == nullptr || slot->swapped == kNoIndex) continue;
-    swapped.at(slot->swapped).backend = SWAPTRAIL_BACKEND_DEVICE;
-  }
 }
 
 void Reconstructor::Impl::on_write_end(const Event& event) {
@@ -232,8 +226,14 @@ void Reconstructor::Impl::on_write_completed(const Event& event) {
 }
 
 void Reconstructor::Impl::on_removed(const Event& event) {
+  if (on_unused_copy(event)) return;
   const uint32_t index = attempt_for(event);
-  if (index == kNoIndex) return;
+  if (index == kNoIndex) {
+    if (event.result != 1) return;
+    ++counters.not_followed;
+    counters.not_followed_pages += std::max<uint16_t>(1, event.nr_pages);
+    return;
+  }
   touch(index, event);
   Attempt& attempt = attempts.at(index);
   learn_cgroup(attempt, event.u.page.cgroup);

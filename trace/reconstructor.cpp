@@ -45,18 +45,27 @@ const Reconstructor::Impl::Step Reconstructor::Impl::kSteps[SWAPTRAIL_KIND_END] 
     &Impl::on_swap_read,
     &Impl::ignore,
     &Impl::on_split,
-    &Impl::on_page_freed};
+    &Impl::on_page_freed,
+    &Impl::on_shmem_swap_in};
 
 Reconstructor::Reconstructor(const ReconstructorOptions& options, LifecycleSink& sink)
     : impl_(std::make_unique<Impl>(options, sink)) {}
 Reconstructor::~Reconstructor() = default;
 void Reconstructor::on_event(const Event& event, uint64_t) { impl_->on_event(event); }
 void Reconstructor::on_loss(const Loss& loss) { impl_->on_loss(loss); }
+bool Reconstructor::has_due(uint64_t now_ns) const { return impl_->has_due(now_ns); }
+void Reconstructor::on_time(uint64_t now_ns) { impl_->on_time(now_ns); }
 void Reconstructor::finish(uint64_t now_ns) { impl_->finish(now_ns); }
+uint64_t Reconstructor::away_pages(uint32_t type) const { return impl_->away().of(type); }
+uint64_t Reconstructor::waiting_pages(uint32_t type) const { return impl_->waiting().of(type); }
 size_t Reconstructor::live_attempts() const { return impl_->attempts.live(); }
 size_t Reconstructor::swapped_folios() const { return impl_->swapped.live(); }
 size_t Reconstructor::tracked_slots() const { return impl_->slots.tracked(); }
-const ReconstructorCounters& Reconstructor::counters() const { return impl_->counters; }
+ReconstructorCounters Reconstructor::counters() const {
+  ReconstructorCounters counters = impl_->counters;
+  counters.away_pages = impl_->away().all();
+  return counters;
+}
 
 Reconstructor::Impl::Impl(const ReconstructorOptions& options, LifecycleSink& sink)
     : attempts(options.max_attempts),
@@ -65,6 +74,7 @@ Reconstructor::Impl::Impl(const ReconstructorOptions& options, LifecycleSink& si
       options_(options),
       sink_(sink),
       batches_(std::max<size_t>(1, options.max_batches)),
+      faults_(options.event_abi >= 2),
       visible_stages_(visible_stages(options.visible_kinds)) {
   sight_.visible_kinds = options.visible_kinds;
   sight_.may_miss = options.may_miss_silently;
@@ -77,9 +87,18 @@ void Reconstructor::Impl::on_event(const Event& raw) {
     ++counters.ignored;
     return;
   }
-  settle_leaving(raw.time_ns);
-  settle_frees(raw.time_ns);
+  on_time(raw.time_ns);
   (this->*kSteps[raw.kind])(raw);
+}
+
+bool Reconstructor::Impl::has_due(uint64_t now_ns) const {
+  return faults_.has_due(now_ns) || has_due_leaving(now_ns) || has_due_frees(now_ns);
+}
+
+void Reconstructor::Impl::on_time(uint64_t now_ns) {
+  settle_faults(now_ns);
+  settle_leaving(now_ns);
+  settle_frees(now_ns);
 }
 
 void Reconstructor::Impl::on_loss(const Loss& loss) {
@@ -96,6 +115,7 @@ bool Reconstructor::Impl::is_swap_entry(uint64_t entry) const {
 }
 
 void Reconstructor::Impl::finish(uint64_t now_ns) {
+  settle_faults(~uint64_t{0});
   settle_frees(~uint64_t{0});
   std::vector<std::pair<uint64_t, uint32_t>> open;
   open.reserve(attempts.live());
@@ -313,8 +333,16 @@ void Reconstructor::Impl::restart(uint32_t index, const Event& event) {
   close(index, verdict, event.time_ns);
 }
 
+// A folio that reclaim removes without having unmapped it may have been read in: it is no page of a file,
+// nor is it mapped, so that its mapping tells nothing.
+bool Reconstructor::Impl::is_shmem_folio(const Event& event) {
+  if (event.kind != SWAPTRAIL_REMOVED) return is_shmem(event);
+  const Slot* slot = slots.find(event.entry);
+  return slot != nullptr && slot->swapped != kNoIndex && swapped.at(slot->swapped).shmem;
+}
+
 uint32_t Reconstructor::Impl::begin(const Event& event) {
-  const bool shmem = is_shmem(event);
+  const bool shmem = is_shmem_folio(event);
   const bool slotless =
       (kind_bit(event.kind) & kSlotlessBegin) || (shmem && (kind_bit(event.kind) & kUnmapKinds));
   if (event.entry == 0 && !slotless) {
@@ -450,6 +478,7 @@ void Reconstructor::Impl::close(uint32_t index, const Verdict& judged, uint64_t 
   if (attempt.leaving_ns != 0) leaving_.remove(attempts.pool(), index);
   ++counters.lifecycles;
   sink_.on_lifecycle(life);
+  if (!gone_.empty()) return_gone(life);
   attempts.remove(index);
 }
 

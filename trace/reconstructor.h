@@ -62,22 +62,32 @@ struct ReconstructorOptions {
   uint32_t page_struct_size = 64;  // sizeof(struct page), bytes
   uint32_t page_size = 4096;       // bytes
   uint32_t max_swapfiles = 23;     // entries of a higher type are migration and the like
+  uint32_t event_abi = SWAPTRAIL_ABI_VERSION;  // of the stream: docs/EVENTS.md, Versions
 };
 
 struct ReconstructorCounters {
   uint64_t events = 0;
-  uint64_t lifecycles = 0;             // yielded
-  uint64_t zswap_writeback_pages = 0;  // zswap moved an old entry to the device: no lifecycle
-  uint64_t shared_swap_ins = 0;        // further faults on a slot already returned (fork)
-  uint64_t failed_swap_ins = 0;        // do_swap_page asked for a retry, or failed
-  uint64_t cache_refaults = 0;         // faults on a page that had never left memory
-  uint64_t ignored = 0;                // events of folios that are not on their way to swap
-  uint64_t unexplained_gaps = 0;       // lifecycles marked dropped although no loss was told
-  uint64_t superseded_slots = 0;       // allocated anew, and we did not see them freed
-  uint64_t attempts_full = 0;          // events that found no room in their table:
-  uint64_t slots_full = 0;             //   (base pages)
-  uint64_t swapped_full = 0;           //   (lifecycles: their return will have id 0)
-  uint64_t batches_full = 0;           //   (the oldest batch was given up)
+  uint64_t lifecycles = 0;  // yielded
+  // Each freed page returns once: freed = returned + away + superseded, at any time.
+  uint64_t freed_pages = 0;       // of lifecycles whose return is awaited
+  uint64_t away_pages = 0;        // of these, now
+  uint64_t returned_pages = 0;    // of these
+  uint64_t superseded_pages = 0;  // of these: their slot went to another, their return was missed
+  uint64_t unknown_returned_pages = 0;   // returned, and swapped out before we looked
+  uint64_t readahead_dropped_pages = 0;  // read ahead, never used, and dropped: no lifecycle
+  uint64_t zswap_writeback_pages = 0;    // zswap moved an old entry to the device: no lifecycle
+  uint64_t shared_swap_ins = 0;          // faults on pages that were back already (fork)
+  uint64_t failed_swap_ins = 0;          // faults that failed: the device, or no memory
+  uint64_t cache_refaults = 0;           // faults on a page that had never left memory
+  uint64_t ignored = 0;                  // events of folios that are not on their way to swap
+  uint64_t unexplained_gaps = 0;         // lifecycles marked dropped although no loss was told
+  uint64_t superseded_slots = 0;         // allocated anew, and we did not see them freed
+  uint64_t not_followed = 0;             // lifecycles that found no room and were freed, and
+  uint64_t not_followed_pages = 0;       //   their pages
+  uint64_t attempts_full = 0;            // events that found no room in their table:
+  uint64_t slots_full = 0;               //   (base pages)
+  uint64_t swapped_full = 0;             //   (lifecycles: their return will have id 0)
+  uint64_t batches_full = 0;             //   (the oldest batch was given up)
 };
 
 class Reconstructor : public EventSink {
@@ -90,6 +100,9 @@ class Reconstructor : public EventSink {
 
   void on_event(const swaptrail_event& event, uint64_t sequence) override;
   void on_loss(const Loss& loss) override;
+  void on_time(uint64_t now_ns) override;
+  // Has something waited so long that on_time(now_ns) would end it?
+  bool has_due(uint64_t now_ns) const;
 
   // The observation ends: closes everything that is still open. Call once, last.
   void finish(uint64_t now_ns);
@@ -100,10 +113,14 @@ class Reconstructor : public EventSink {
   std::optional<Lifecycle> in_flight_of_frame(uint64_t struct_page) const;
   std::optional<Lifecycle> in_flight_of_entry(uint64_t entry) const;
 
+  // Base pages of one swap area, by entry_type().
+  uint64_t away_pages(uint32_t type) const;     // freed, and not returned
+  uint64_t waiting_pages(uint32_t type) const;  // with a slot, in the swap cache, not freed yet
+
   size_t live_attempts() const;   // folios on their way now
   size_t swapped_folios() const;  // freed folios whose return is awaited
   size_t tracked_slots() const;   // room taken in the slot table
-  const ReconstructorCounters& counters() const;
+  ReconstructorCounters counters() const;
 
  private:
   class Impl;

@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "trace/attempts.h"
 #include "trace/batches.h"
+#include "trace/faults.h"
 #include "trace/reconstructor.h"
 #include "trace/slots.h"
 #include "trace/swapped.h"
@@ -23,6 +25,8 @@ class Reconstructor::Impl {
 
   void on_event(const Event& event);
   void on_loss(const Loss& loss);
+  void on_time(uint64_t now_ns);
+  bool has_due(uint64_t now_ns) const;
   void finish(uint64_t now_ns);
   std::optional<Lifecycle> in_flight_of_frame(uint64_t struct_page);
   std::optional<Lifecycle> in_flight_of_entry(uint64_t entry);
@@ -31,6 +35,9 @@ class Reconstructor::Impl {
   Pool<Swapped> swapped;
   SlotTable slots;
   ReconstructorCounters counters;
+
+  const AreaPages& away() const { return away_; }
+  const AreaPages& waiting() const { return waiting_; }
 
  private:
   enum class Claim : uint8_t { kAllocated, kKept, kRemoved };  // how it has its slots
@@ -49,23 +56,35 @@ class Reconstructor::Impl {
   void on_removed(const Event& event);
   void on_split(const Event& event);
   void on_page_freed(const Event& event);
-  void on_zswap_writeback(const Event& event);
   uint32_t written_attempt(const Event& event);
   void start_write(Attempt& attempt, const Event& event);
   void split_off(const Attempt& whole, const Event& event, uint32_t page);
   void check_write(const Attempt& attempt, const Event& event);
   void check_removed(const Attempt& attempt, const Event& event);
 
-  // slot_events.cpp: what happens to slots, and to the pages in them.
+  // return_events.cpp: the way back, and pages that stay in swap.
+  void on_swap_in(const Event& event);
+  void on_shmem_swap_in(const Event& event);
+  void on_swap_read(const Event& event);
+  void on_zswap_writeback(const Event& event);
+  bool on_unused_copy(const Event& event);
+  void on_fault(const Fault& fault);
+  void settle_faults(uint64_t now_ns);
+  uint32_t return_run(const Fault& fault, Return back, uint32_t limit);
+  uint32_t return_away(Return back, uint32_t record, uint32_t limit);
+  uint32_t return_pending(const Fault& fault, Return back, uint32_t limit);
+  uint32_t return_cached(const Fault& fault, Return back, uint32_t index, uint32_t limit);
+  void return_unknown(Return back, Slot* slot);
+  void return_nothing(Return& back);
+  void emit_stays(const Event& event, StayChange change);
+
+  // slot_events.cpp: who has a slot, and when it becomes free.
   void on_cache_deleted(const Event& event);
   void on_slot_freed(const Event& event);
-  void on_swap_in(const Event& event);
-  void on_swap_read(const Event& event);
-  void refault(uint32_t index, const Event& event);
-  uint32_t return_run(const Event& event, uint64_t entry, uint32_t limit);
-  void return_unknown(const Event& event, uint64_t entry, Slot* slot);
-  bool return_pending(const Event& event, uint64_t entry);
   void free_run(const Event& event, uint64_t entry, uint32_t nr_pages, bool read, uint32_t record);
+  void push_pending(const PendingFree& free);
+  void forget_page(Slot& slot, uint64_t entry);
+  void return_gone(const Lifecycle& life);
   void settle_free(const PendingFree& free);
   void settle_frees(uint64_t now_ns);
   void emit_return(const Swapped& record, Return entry_return);
@@ -75,6 +94,8 @@ class Reconstructor::Impl {
   void evict_owner(Slot& slot, uint32_t index, uint64_t entry, bool allocated);
   void mark_leaving(uint32_t index, const Event& event);
   void settle_leaving(uint64_t now_ns);
+  bool has_due_leaving(uint64_t now_ns) const;
+  bool has_due_frees(uint64_t now_ns) const;
 
   // in_flight.cpp
   Lifecycle as_it_stands(const Attempt& attempt) const;
@@ -93,6 +114,7 @@ class Reconstructor::Impl {
   uint32_t live_attempt(const Event& event);
   uint32_t migrated_attempt(const Event& event);
   uint32_t begin(const Event& event);
+  bool is_shmem_folio(const Event& event);
   void place_in_time(Attempt& attempt, const Event& event);
   void check_pass(Attempt& attempt, const Event& event);
   void inherit_slot(uint32_t index, const Event& event);
@@ -125,6 +147,11 @@ class Reconstructor::Impl {
   BatchTable batches_;
   AttemptList<&Attempt::in_leaving> leaving_;
   PendingFrees pending_frees_;
+  FaultTable faults_;
+  AreaPages away_;     // freed pages that have not returned
+  AreaPages waiting_;  // pages of folios on their way that have a slot
+  std::vector<uint64_t>
+      gone_;  // entries of the lifecycle that closes: their slots are free already
   uint64_t next_id_ = 1;
   uint32_t losses_ = 0;  // told
   uint8_t visible_stages_;

@@ -1,6 +1,5 @@
-// What happens to swap slots and to the pages in them, during reclaim and after it.
+// Who has a swap slot, and when it becomes free.
 #include <algorithm>
-#include <cstring>
 
 #include "trace/reconstructor_impl.h"
 
@@ -10,30 +9,9 @@ namespace {
 // How long a fault may take from freeing the slot to its return: then nobody will tell any more.
 constexpr uint64_t kFaultGraceNs = 1'000'000'000;
 
-// vm_fault_t, include/linux/mm_types.h.
-constexpr uint32_t kFaultMajor = 0x4;
-constexpr uint32_t kFaultNotDone = 0x1 | 0x2 | 0x10 | 0x40 | 0x400;  // OOM, SIGBUS, ..., RETRY
-
 uint32_t pages_of(const Event& event) { return std::max<uint16_t>(1, event.nr_pages); }
 
 uint64_t span_ns(uint64_t from_ns, uint64_t to_ns) { return to_ns > from_ns ? to_ns - from_ns : 0; }
-
-uint64_t fault_begin_ns(const Event& event) {
-  return event.time_ns - std::min<uint64_t>(event.time_ns, event.u.map.value);
-}
-
-Return swapped_in(const Event& event, uint64_t entry, uint32_t nr_pages) {
-  Return back;
-  back.entry = entry;
-  back.time_ns = event.time_ns;
-  back.fault_ns = event.u.map.value;
-  back.address = event.u.map.address;
-  back.tgid = event.tgid;
-  back.nr_pages = static_cast<uint16_t>(nr_pages);
-  back.major = event.result & kFaultMajor;
-  std::memcpy(back.comm.data(), event.u.map.comm, SWAPTRAIL_COMM_LEN);
-  return back;
-}
 
 }  // namespace
 
@@ -63,11 +41,12 @@ void Reconstructor::Impl::claim_slots(uint32_t index, Claim claim) {
     evict_owner(*slot, index, entry + page, allocated);
     if (allocated) {
       slot->generation += slot->used;  // freed in between, and we did not see it
-      slot->read = slot->returned = 0;
+      slot->read = slot->returned = slot->moved = 0;
       slot->cached = 0;
     }
     if (claim != Claim::kRemoved) slot->freeing = 0;
     slot->used = !slot->freeing;
+    if (slot->attempt == kNoIndex) waiting_.add(entry + page, 1);
     slot->attempt = index;
     if (page == 0) attempts.at(index).life.generation = slot->generation - slot->freeing;
   }
@@ -96,6 +75,16 @@ void Reconstructor::Impl::evict_owner(Slot& slot, uint32_t index, uint64_t entry
     blamed.life.entry = entry;
     violate(Rule::kSlotReusedWithoutFree, blamed, claimer.last_event_ns);
   }
+  forget_page(slot, entry);
+}
+
+// What the slot is held to have is not there any more, and did not return as far as we saw.
+void Reconstructor::Impl::forget_page(Slot& slot, uint64_t entry) {
+  if (slot.swapped == kNoIndex) return;
+  if (!slot.returned) {
+    away_.remove(entry, 1);
+    ++counters.superseded_pages;
+  }
   unref(slot.swapped, 1);
   slot.swapped = kNoIndex;
 }
@@ -117,22 +106,47 @@ void Reconstructor::Impl::hand_slots(uint32_t index, const Verdict& verdict) {
     Slot* slot = slots.find(life.entry + page);
     if (slot == nullptr || slot->attempt != index) continue;
     slot->attempt = kNoIndex;
+    waiting_.remove(life.entry + page, 1);
     if (!freed) {
       slot->cached = cached && slot->used ? cached_mark() : 0;
       continue;
     }
-    if (slot->swapped != kNoIndex) unref(slot->swapped, 1);
-    slot->swapped = kNoIndex;
+    forget_page(*slot, life.entry + page);
     slot->cached = 0;
-    slot->read = slot->returned = 0;
-    if (slot->freeing) continue;  // nothing is left in it
+    slot->read = slot->returned = slot->moved = 0;
+    if (record == kNoIndex) continue;
+    ++counters.freed_pages;
+    if (slot->freeing) {  // nothing is left in it
+      gone_.push_back(life.entry + page);
+      continue;
+    }
     slot->swapped = record;
+    away_.add(life.entry + page, 1);
     ++references;
   }
   if (record == kNoIndex) return;
   swapped.at(record) = {
       life.id, life.at(Stage::kRemoved), life.generation, references, life.backend, life.shmem};
   if (references == 0) swapped.release(record);
+}
+
+// Pages whose owners let go of them while they were written: their slots were free when they were.
+void Reconstructor::Impl::return_gone(const Lifecycle& life) {
+  const Swapped record{life.id,   life.at(Stage::kRemoved), life.generation, 0, life.backend,
+                       life.shmem};
+  for (size_t index = 0; index < gone_.size();) {
+    Return back;
+    back.entry = gone_[index];
+    back.time_ns = record.removed_ns;
+    back.how = ReturnHow::kSlotFreed;
+    back.shmem = life.shmem;
+    size_t next = index + 1;
+    while (next < gone_.size() && gone_[next] == gone_[next - 1] + 1) ++next;
+    back.nr_pages = static_cast<uint16_t>(next - index);
+    index = next;
+    emit_return(record, back);
+  }
+  gone_.clear();
 }
 
 void Reconstructor::Impl::unref(uint32_t record, uint32_t references) {
@@ -153,10 +167,14 @@ void Reconstructor::Impl::mark_leaving(uint32_t index, const Event& event) {
   leaving_.append(attempts.pool(), index);
 }
 
+bool Reconstructor::Impl::has_due_leaving(uint64_t now_ns) const {
+  if (leaving_.head() == kNoIndex) return false;
+  return span_ns(attempts.at(leaving_.head()).leaving_ns, now_ns) > kFaultGraceNs;
+}
+
 void Reconstructor::Impl::settle_leaving(uint64_t now_ns) {
-  while (leaving_.head() != kNoIndex) {
+  while (has_due_leaving(now_ns)) {
     const Attempt& attempt = attempts.at(leaving_.head());
-    if (span_ns(attempt.leaving_ns, now_ns) <= kFaultGraceNs) return;
     close(leaving_.head(), judge_left(attempt, sight_), attempt.leaving_ns);
   }
 }
@@ -195,10 +213,7 @@ void Reconstructor::Impl::on_slot_freed(const Event& event) {
       continue;
     }
     if (slot->attempt != kNoIndex) mark_leaving(slot->attempt, event);
-    if (slot->returned && slot->swapped != kNoIndex) {
-      unref(slot->swapped, 1);
-      slot->swapped = kNoIndex;
-    }
+    if (slot->returned) forget_page(*slot, event.entry + page);
     if (slot->swapped != run.record || slot->read != run.read) end_run();
     if (slot->swapped != kNoIndex) {
       if (run.nr_pages++ == 0) run.entry = event.entry + page;
@@ -223,32 +238,39 @@ void Reconstructor::Impl::on_slot_freed(const Event& event) {
   end_run();
 }
 
-// Slots of one freed folio, not returned yet, were freed together.
+// Slots of one freed folio, not returned yet, were freed together. Their pages count as away until it is
+// told how they returned.
 void Reconstructor::Impl::free_run(const Event& event, uint64_t entry, uint32_t nr_pages, bool read,
                                    uint32_t record) {
   const Swapped& held = swapped.at(record);
   const bool swapoff = event.state & SWAPTRAIL_STATE_SWAPOFF;
-  const bool may_be_fault =
+  const bool may_be_read =
       read || !sight_.sees(SWAPTRAIL_SWAP_READ) || sight_.loss_until_ns > held.removed_ns;
-  if (!swapoff && !held.shmem && may_be_fault && sight_.sees(SWAPTRAIL_SWAP_IN)) {
-    if (pending_frees_.full()) {
-      settle_free(pending_frees_.front());
-      pending_frees_.pop();
-    }
-    pending_frees_.push({entry, event.time_ns, record, static_cast<uint16_t>(nr_pages)});
-    return;
+  const bool tells_reader = sight_.sees(held.shmem ? SWAPTRAIL_SHMEM_SWAP_IN : SWAPTRAIL_SWAP_IN);
+  if (!swapoff && may_be_read && tells_reader) {
+    return push_pending({entry, event.time_ns, record, static_cast<uint16_t>(nr_pages)});
   }
   Return back;
   back.entry = entry;
   back.time_ns = event.time_ns;
   back.nr_pages = static_cast<uint16_t>(nr_pages);
-  // shmem_swapin_folio (mm/shmem.c) is not do_swap_page: that the slot was read must do.
+  back.shmem = held.shmem;
+  // Without a hook in shmem_swapin_folio (mm/shmem.c): that the slot was read must do.
   const bool shmem_read = held.shmem && read;
   back.how = swapoff      ? ReturnHow::kSwapoff
              : shmem_read ? ReturnHow::kSwappedIn
                           : ReturnHow::kSlotFreed;
+  away_.remove(entry, nr_pages);
   emit_return(held, back);
   unref(record, nr_pages);
+}
+
+void Reconstructor::Impl::push_pending(const PendingFree& free) {
+  if (pending_frees_.full()) {
+    settle_free(pending_frees_.front());
+    pending_frees_.pop();
+  }
+  pending_frees_.push(free);
 }
 
 void Reconstructor::Impl::settle_free(const PendingFree& free) {
@@ -258,127 +280,22 @@ void Reconstructor::Impl::settle_free(const PendingFree& free) {
   back.time_ns = free.time_ns;
   back.nr_pages = free.nr_pages;
   back.how = ReturnHow::kSlotFreed;
+  back.shmem = swapped.at(free.swapped).shmem;
+  away_.remove(free.entry, free.nr_pages);
   emit_return(swapped.at(free.swapped), back);
   unref(free.swapped, free.nr_pages);
 }
 
+bool Reconstructor::Impl::has_due_frees(uint64_t now_ns) const {
+  if (pending_frees_.empty()) return false;
+  return span_ns(pending_frees_.front().time_ns, now_ns) > kFaultGraceNs;
+}
+
 void Reconstructor::Impl::settle_frees(uint64_t now_ns) {
-  while (!pending_frees_.empty()) {
-    const PendingFree free = pending_frees_.front();
-    if (span_ns(free.time_ns, now_ns) <= kFaultGraceNs) return;
-    settle_free(free);
+  while (has_due_frees(now_ns)) {
+    settle_free(pending_frees_.front());
     pending_frees_.pop();
   }
-}
-
-// --- swap-in ---
-
-void Reconstructor::Impl::on_swap_in(const Event& event) {
-  if (!is_swap_entry(event.entry)) return ignore(event);
-  if (static_cast<uint32_t>(event.result) & kFaultNotDone) {
-    ++counters.failed_swap_ins;
-    return;
-  }
-  for (uint32_t page = 0; page < pages_of(event);) {
-    page += return_run(event, event.entry + page, pages_of(event) - page);
-  }
-}
-
-// Pages from `entry` on that came back together, at most `limit`; how many.
-uint32_t Reconstructor::Impl::return_run(const Event& event, uint64_t entry, uint32_t limit) {
-  Slot* slot = slots.find(entry);
-  const bool on_its_way = slot != nullptr && slot->attempt != kNoIndex;
-  if (on_its_way) refault(slot->attempt, event);
-  if (slot != nullptr && slot->swapped != kNoIndex && !slot->returned) {
-    const uint32_t record = slot->swapped;
-    uint32_t run = 0;
-    while (run < limit && slot != nullptr && slot->swapped == record && !slot->returned) {
-      slot->returned = 1;
-      slot = slots.find(entry + ++run);
-    }
-    emit_return(swapped.at(record), swapped_in(event, entry, run));
-    return run;
-  }
-  if (return_pending(event, entry) || on_its_way) return 1;
-  if (slot != nullptr && slot->returned) {
-    ++counters.shared_swap_ins;
-  } else if (slot != nullptr && slot->cached != 0 && !slot->read) {
-    ++counters.cache_refaults;
-  } else {
-    return_unknown(event, entry, slot);
-  }
-  return 1;
-}
-
-// Swapped out before we looked.
-void Reconstructor::Impl::return_unknown(const Event& event, uint64_t entry, Slot* slot) {
-  sink_.on_return(swapped_in(event, entry, 1));
-  if (slot == nullptr) slot = slots.obtain(entry);
-  if (slot == nullptr) {
-    ++counters.slots_full;
-    return;
-  }
-  slot->returned = 1;
-}
-
-// The fault freed the slot before it returned.
-bool Reconstructor::Impl::return_pending(const Event& event, uint64_t entry) {
-  PendingFree* free = pending_frees_.find(entry, fault_begin_ns(event));
-  if (free == nullptr) return false;
-  const uint32_t before = static_cast<uint32_t>(entry - free->entry);
-  const uint32_t after = free->nr_pages - before - 1;
-  emit_return(swapped.at(free->swapped), swapped_in(event, entry, 1));
-  unref(free->swapped, 1);
-  PendingFree rest = *free;
-  free->nr_pages = static_cast<uint16_t>(before);
-  if (after == 0) return true;
-  rest.entry = entry + 1;
-  rest.nr_pages = static_cast<uint16_t>(after);
-  if (before == 0) {
-    *free = rest;
-  } else if (pending_frees_.full()) {
-    settle_free(rest);
-  } else {
-    pending_frees_.push(rest);
-  }
-  return true;
-}
-
-// A fault found the page in the swap cache, before it was freed.
-void Reconstructor::Impl::refault(uint32_t index, const Event& event) {
-  Attempt& attempt = attempts.at(index);
-  // The slot was freed in that fault, and is somebody else's by now.
-  if (attempt.life.at(Stage::kSlotAllocated) > fault_begin_ns(event)) return;
-  if (attempt.batch != kNoIndex) {
-    attempt.refaulted = true;  // events of the pass may follow: its end closes it
-    return;
-  }
-  close(index, stayed(attempt, AbortReason::kReferenced, sight_), event.time_ns);
-}
-
-void Reconstructor::Impl::on_swap_read(const Event& event) {
-  for (uint32_t page = 0; page < pages_of(event) && event.entry != 0; ++page) {
-    Slot* slot = slots.obtain(event.entry + page);
-    if (slot == nullptr) {
-      ++counters.slots_full;
-      continue;
-    }
-    const bool elsewhere =
-        slot->attempt != kNoIndex && attempts.at(slot->attempt).life.folio != event.folio;
-    if (elsewhere) supersede(slot->attempt, Rule::kReadWhileCached, event);
-    slot->read = 1;
-    slot->used = 1;
-    slot->freeing = 0;
-    if (event.state & SWAPTRAIL_STATE_SWAPCACHE) slot->cached = cached_mark();
-  }
-}
-
-void Reconstructor::Impl::emit_return(const Swapped& record, Return entry_return) {
-  entry_return.lifecycle_id = record.lifecycle_id;
-  entry_return.generation = record.generation;
-  entry_return.backend = record.backend;
-  entry_return.after_ns = span_ns(record.removed_ns, entry_return.time_ns);
-  sink_.on_return(entry_return);
 }
 
 }  // namespace swaptrail

@@ -51,9 +51,10 @@ Summary::Summary(const Options& options) : options_(options) {
   victims_.reserve(options.max_victims);
 }
 
-double Summary::complete_share() const {
-  if (total_.lifecycles == 0) return 1.0;
-  return static_cast<double>(complete_.lifecycles) / static_cast<double>(total_.lifecycles);
+double Summary::complete_share(uint64_t not_followed) const {
+  const uint64_t all = total_.lifecycles + not_followed;
+  if (all == 0) return 1.0;
+  return static_cast<double>(complete_.lifecycles) / static_cast<double>(all);
 }
 
 void Summary::on_lifecycle(const Lifecycle& lifecycle) {
@@ -82,11 +83,11 @@ void Summary::add_latencies(const Lifecycle& lifecycle) {
 }
 
 void Summary::add_freed(const Lifecycle& lifecycle) {
-  origins_[std::min<size_t>(lifecycle.last.origin, SWAPTRAIL_ORIGIN_UNKNOWN)].add(
+  origins_[std::min<size_t>(lifecycle.last.origin, SWAPTRAIL_ORIGIN_END - 1)].add(
       lifecycle.nr_pages);
   backends_[std::min<size_t>(lifecycle.backend, SWAPTRAIL_BACKEND_END - 1)].add(lifecycle.nr_pages);
   VictimRow& row = victim_of(lifecycle);
-  row.pages[std::min<size_t>(lifecycle.last.origin, SWAPTRAIL_ORIGIN_UNKNOWN)] +=
+  row.pages[std::min<size_t>(lifecycle.last.origin, SWAPTRAIL_ORIGIN_END - 1)] +=
       lifecycle.nr_pages;
 }
 
@@ -102,14 +103,23 @@ VictimRow& Summary::victim_of(const Lifecycle& lifecycle) {
 }
 
 void Summary::on_return(const Return& entry_return) {
-  returns_[static_cast<size_t>(entry_return.how)].add(entry_return.nr_pages);
-  if (entry_return.how != ReturnHow::kSwappedIn) return;
-  if (entry_return.fault_ns != 0) {
-    latencies_[static_cast<size_t>(Latency::kFault)].add(entry_return.fault_ns);
+  if (entry_return.passes != 0) add_fault(entry_return);
+  const bool failed =
+      entry_return.how == ReturnHow::kReadError || entry_return.how == ReturnHow::kNoMemory;
+  if (entry_return.nr_pages != 0 || failed) {
+    returns_[static_cast<size_t>(entry_return.how)].add(entry_return.nr_pages);
   }
+  if (entry_return.how != ReturnHow::kSwappedIn || entry_return.nr_pages == 0) return;
   if (entry_return.after_ns == 0) return;
   latencies_[static_cast<size_t>(Latency::kTimeInSwap)].add(entry_return.after_ns);
   if (entry_return.after_ns < options_.regret_ns) regretted_.add(entry_return.nr_pages);
+}
+
+void Summary::add_fault(const Return& fault) {
+  ++faults_.faults;
+  faults_.major += fault.major;
+  faults_.wait_ns += fault.fault_ns;
+  latencies_[static_cast<size_t>(Latency::kFault)].add(fault.fault_ns);
 }
 
 void Summary::on_violation(const Violation&) { ++violations_; }

@@ -25,6 +25,13 @@ struct Tally {
   }
 };
 
+// Faults, and how long they waited.
+struct FaultTally {
+  uint64_t faults = 0;
+  uint64_t major = 0;
+  uint64_t wait_ns = 0;
+};
+
 // The times that are measured between two stages.
 enum class Latency : uint8_t {
   kIsolatedToSlot,
@@ -33,7 +40,7 @@ enum class Latency : uint8_t {
   kDeviceWrite,  // write_issued -> write_completed, backend device only
   kCompletedToRemoved,
   kIsolatedToRemoved,  // the whole swap-out
-  kFault,              // do_swap_page
+  kFault,              // of a fault on a swap entry, all its passes
   kTimeInSwap,         // removed -> swapped in
   kCount,
 };
@@ -66,8 +73,9 @@ class Summary : public LifecycleSink {
 
   const Tally& total() const { return total_; }
   const Tally& complete() const { return complete_; }
-  // Share of lifecycles that are complete, 0 ... 1; 1 if there are none.
-  double complete_share() const;
+  // Share of lifecycles that are complete, 0 ... 1; 1 if there are none. `not_followed`: of others, for
+  // which there was no room.
+  double complete_share(uint64_t not_followed) const;
   const Tally& by(Outcome value) const { return outcomes_[static_cast<size_t>(value)]; }
   const Tally& by(AbortReason value) const { return aborts_[static_cast<size_t>(value)]; }
   const Tally& by(IncompleteReason value) const { return incomplete_[static_cast<size_t>(value)]; }
@@ -76,6 +84,8 @@ class Summary : public LifecycleSink {
   const Tally& by_origin(uint8_t origin) const { return origins_[origin]; }
   const Tally& by_backend(uint8_t backend) const { return backends_[backend]; }
   const Histogram& latency(Latency value) const { return latencies_[static_cast<size_t>(value)]; }
+  // Faults on swap entries, and reads of shared memory, however many pages they brought.
+  const FaultTally& faults() const { return faults_; }
   const Tally& regretted() const { return regretted_; }
   const Tally& overlapped() const { return overlapped_; }
   uint64_t violations() const { return violations_; }
@@ -91,6 +101,7 @@ class Summary : public LifecycleSink {
  private:
   void add_latencies(const Lifecycle& lifecycle);
   void add_freed(const Lifecycle& lifecycle);
+  void add_fault(const Return& fault);
   VictimRow& victim_of(const Lifecycle& lifecycle);
 
   Options options_;
@@ -102,6 +113,7 @@ class Summary : public LifecycleSink {
   std::array<Tally, SWAPTRAIL_ORIGIN_END> origins_{};
   std::array<Tally, SWAPTRAIL_BACKEND_END> backends_{};
   std::array<Histogram, kLatencyCount> latencies_{};
+  FaultTally faults_;
   absl::flat_hash_map<uint32_t, VictimRow> victims_;
   VictimRow other_victims_;
   uint64_t violations_ = 0, losses_ = 0, lost_events_ = 0;

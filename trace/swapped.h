@@ -2,11 +2,14 @@
 #ifndef SWAPTRAIL_TRACE_SWAPPED_H_
 #define SWAPTRAIL_TRACE_SWAPPED_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <vector>
 
 #include "bpf/event.h"
+#include "trace/decode.h"
 #include "trace/pool.h"
 
 namespace swaptrail {
@@ -30,10 +33,25 @@ struct PendingFree {
   uint16_t nr_pages = 0;  // 0 = settled
 };
 
+// Pages by swap area.
+class AreaPages {
+ public:
+  static constexpr uint32_t kTypes = 32;  // MAX_SWAPFILES_SHIFT is 5 (include/linux/swap.h)
+
+  void add(uint64_t entry, uint64_t pages) { pages_[type_of(entry)] += pages; }
+  void remove(uint64_t entry, uint64_t pages) { pages_[type_of(entry)] -= pages; }
+  uint64_t of(uint32_t type) const { return type < kTypes ? pages_[type] : 0; }
+  uint64_t all() const { return std::accumulate(pages_.begin(), pages_.end(), uint64_t{0}); }
+
+ private:
+  static uint32_t type_of(uint64_t entry) { return entry_type(entry) % kTypes; }
+  std::array<uint64_t, kTypes> pages_{};
+};
+
 // A ring of bounded size, oldest first.
 class PendingFrees {
  public:
-  static constexpr size_t kMax = 256;
+  static constexpr size_t kMax = 4096;
 
   bool empty() const { return count_ == 0; }
   bool full() const { return count_ == kMax; }

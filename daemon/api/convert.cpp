@@ -61,6 +61,8 @@ static_assert(same(v1::STAGE_ISOLATED, Stage::kIsolated, 1) &&
 static_assert(same(v1::RETURN_HOW_SWAPPED_IN, ReturnHow::kSwappedIn, 1) &&
               same(v1::RETURN_HOW_SLOT_FREED, ReturnHow::kSlotFreed, 1) &&
               same(v1::RETURN_HOW_SWAPOFF, ReturnHow::kSwapoff, 1) &&
+              same(v1::RETURN_HOW_READ_ERROR, ReturnHow::kReadError, 1) &&
+              same(v1::RETURN_HOW_NO_MEMORY, ReturnHow::kNoMemory, 1) &&
               v1::ReturnHow_MAX == last(ReturnHow::kCount) + 1);
 static_assert(same(v1::LATENCY_SPAN_ISOLATED_TO_SLOT, Latency::kIsolatedToSlot, 1) &&
               same(v1::LATENCY_SPAN_SLOT_TO_UNMAPPED, Latency::kSlotToUnmapped, 1) &&
@@ -81,6 +83,7 @@ static_assert(same(v1::ORIGIN_KSWAPD, SWAPTRAIL_ORIGIN_KSWAPD, 0) &&
               same(v1::ORIGIN_HIBERNATION, SWAPTRAIL_ORIGIN_HIBERNATION, 0) &&
               same(v1::ORIGIN_MEMCG, SWAPTRAIL_ORIGIN_MEMCG, 0) &&
               same(v1::ORIGIN_UNKNOWN, SWAPTRAIL_ORIGIN_UNKNOWN, 0) &&
+              same(v1::ORIGIN_LRU_GEN, SWAPTRAIL_ORIGIN_LRU_GEN, 0) &&
               v1::Origin_MAX == last(SWAPTRAIL_ORIGIN_END));
 static_assert(same(v1::BACKEND_NONE, SWAPTRAIL_BACKEND_NONE, 0) &&
               same(v1::BACKEND_DEVICE, SWAPTRAIL_BACKEND_DEVICE, 0) &&

@@ -63,6 +63,7 @@ constexpr std::array<std::string_view, SWAPTRAIL_ORIGIN_END> kOrigins = {
     "for hibernation",
     "for a cgroup's limit or memory.reclaim",
     "in a reclaim whose begin was not seen",
+    "because of a command to lru_gen",
 };
 
 }  // namespace

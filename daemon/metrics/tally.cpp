@@ -23,7 +23,7 @@ size_t area_of(uint64_t entry) {
   if (entry == 0) return kNoArea;
   return std::min<size_t>(entry_type(entry), kOtherArea);
 }
-size_t origin_of(uint8_t origin) { return std::min<size_t>(origin, SWAPTRAIL_ORIGIN_UNKNOWN); }
+size_t origin_of(uint8_t origin) { return std::min<size_t>(origin, SWAPTRAIL_ORIGIN_END - 1); }
 // A value outside of the enum counts as `unknown`.
 size_t backend_of(uint8_t backend) {
   return backend < kBackends ? backend : size_t{SWAPTRAIL_BACKEND_UNKNOWN};

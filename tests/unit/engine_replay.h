@@ -33,7 +33,7 @@ class Replay : public EventOutput {
     reconstructor_.on_event(event, sequence);
   }
   void finish(uint64_t now_ns) { reconstructor_.finish(now_ns); }
-  const ReconstructorCounters& counters() const { return reconstructor_.counters(); }
+  ReconstructorCounters counters() const { return reconstructor_.counters(); }
 
   Kept kept;
   std::vector<swaptrail_event> events;

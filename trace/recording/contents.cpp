@@ -1,6 +1,8 @@
 #include "trace/recording/contents.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "trace/recording/fields.h"
@@ -9,6 +11,9 @@ namespace swaptrail {
 namespace {
 
 constexpr size_t kTotalsCount = sizeof(swaptrail_totals) / sizeof(uint64_t);
+// Event ABI 1 had an array place for each kind that there was: 18, and none for 0.
+constexpr size_t kKindsOfAbi1 = 19;
+constexpr size_t kTotalsCountOfAbi1 = kTotalsCount - 3 * (SWAPTRAIL_KIND_ROOM - kKindsOfAbi1);
 constexpr size_t kTextLeast = 4, kHookLeast = 5 * kTextLeast + 4, kCpuLeast = 20;
 
 // Fields in the order of the file: one list for both directions.
@@ -18,8 +23,9 @@ void each_field(Fields& fields, Header& h) {
          h.page_frames_base);
   // All of them, by this binding: one that is not recorded would make replay differ from live. Does
   // this not compile? Then an option is new: it goes to the end of the header's fields (minor + 1).
+  // The event ABI stands at the begin.
   auto& [visible_kinds, start_ns, may_miss_silently, max_attempts, max_slots, max_swapped,
-         max_batches, page_struct_size, page_size, max_swapfiles] = h.reconstruction;
+         max_batches, page_struct_size, page_size, max_swapfiles, event_abi] = h.reconstruction;
   fields(visible_kinds, start_ns, may_miss_silently);
   fields.wide(max_attempts, max_slots, max_swapped, max_batches);
   fields(page_struct_size, page_size, max_swapfiles);
@@ -65,6 +71,23 @@ absl::Status outcome(const FieldReader& reader, std::string_view what) {
                                           " is too short or has a text that is too long"));
 }
 
+// Totals of event ABI 1, with the places of this one.
+swaptrail_totals totals_of_abi1(const std::vector<uint64_t>& values) {
+  swaptrail_totals totals{};
+  auto from = values.begin();
+  const auto take = [&from](auto& to, size_t count) {
+    std::copy_n(from, count, std::begin(to));
+    from += static_cast<ptrdiff_t>(count);
+  };
+  take(totals.emitted, kKindsOfAbi1);
+  take(totals.pages, kKindsOfAbi1);
+  take(totals.failed_pages, kKindsOfAbi1);
+  take(totals.backend_pages, std::size(totals.backend_pages));
+  take(totals.dropped, std::size(totals.dropped));
+  totals.context_full = *from;
+  return totals;
+}
+
 Known known(uint8_t value) { return value <= 2 ? static_cast<Known>(value) : Known::kUnknown; }
 
 }  // namespace
@@ -88,13 +111,15 @@ absl::Status parse_payload(std::string_view payload, RecordingHeader& header) {
   Getter get{FieldReader(payload)};
   get(header.event_abi, header.event_bytes);
   if (get.reader.ok() &&
-      (header.event_abi != SWAPTRAIL_ABI_VERSION || header.event_bytes != sizeof(swaptrail_event)))
-    return absl::FailedPreconditionError(
-        absl::StrCat("the recording has events of ABI version ", header.event_abi, ", ",
-                     header.event_bytes, " bytes; this program knows version ",
-                     SWAPTRAIL_ABI_VERSION, ", ", sizeof(swaptrail_event), " bytes"));
+      (header.event_abi < SWAPTRAIL_ABI_OLDEST || header.event_abi > SWAPTRAIL_ABI_VERSION ||
+       header.event_bytes != sizeof(swaptrail_event)))
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the recording has events of ABI version ", header.event_abi, ", ", header.event_bytes,
+        " bytes; this program knows versions ", SWAPTRAIL_ABI_OLDEST, " to ", SWAPTRAIL_ABI_VERSION,
+        ", ", sizeof(swaptrail_event), " bytes"));
   get.reader = FieldReader(payload);
   each_field(get, header);
+  header.reconstruction.event_abi = header.event_abi;
   header.hooks.resize(get.reader.count(kHookLeast));
   for (RecordedHook& hook : header.hooks)
     get(hook.kinds, hook.hook, hook.state, hook.target, hook.reason, hook.costs);
@@ -158,11 +183,14 @@ absl::Status parse_payload(std::string_view payload, Reading& reading) {
   Getter get{FieldReader(payload)};
   const auto moment = get.reader.number<uint8_t>();
   get(reading.at_ns, reading.consumed);
-  uint64_t totals[kTotalsCount] = {};
-  if (get.reader.count(sizeof(uint64_t)) != kTotalsCount)
+  std::vector<uint64_t> totals(get.reader.count(sizeof(uint64_t)));
+  if (totals.size() != kTotalsCount && totals.size() != kTotalsCountOfAbi1)
     return absl::DataLossError("a reading with other totals than the event ABI has");
   for (uint64_t& value : totals) get(value);
-  std::memcpy(&reading.totals, totals, sizeof(totals));
+  if (totals.size() == kTotalsCountOfAbi1)
+    reading.totals = totals_of_abi1(totals);
+  else
+    std::memcpy(&reading.totals, totals.data(), sizeof(reading.totals));
   reading.vmstat.resize(get.reader.count(kTextLeast + sizeof(uint64_t)));
   for (auto& [name, value] : reading.vmstat) get(name, value);
   if (moment > static_cast<uint8_t>(Reading::Moment::kLast))

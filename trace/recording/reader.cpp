@@ -129,7 +129,11 @@ class Teller {
     for (const RecordedLoss& loss : block.losses) {
       if (!tell_events(block, index, loss.before_event)) return false;
       index = loss.before_event;
-      if (wanted(loss.loss.to_ns)) sink_.on_loss(loss.loss);
+      if (!wanted(loss.loss.to_ns)) continue;
+      if (loss.loss.is_time_mark())
+        sink_.on_time(loss.loss.to_ns);
+      else
+        sink_.on_loss(loss.loss);
     }
     return tell_events(block, index, static_cast<uint32_t>(block.events.size()));
   }

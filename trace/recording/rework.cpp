@@ -133,6 +133,9 @@ class WriterSink : public EventSink {
   void on_loss(const Loss& loss) override {
     if (status_.ok()) status_ = writer_.add(loss);
   }
+  void on_time(uint64_t now_ns) override {
+    if (status_.ok()) status_ = writer_.add_time(now_ns);
+  }
   const absl::Status& status() const { return status_; }
 
  private:

@@ -59,6 +59,10 @@ class RecordingWriter {
   }
   // InvalidArgument as well: a CPU above kMaxRecordedCpu.
   absl::Status add(const Loss& loss);
+  // A mark in the stream: everything up to `now_ns` had come. Errors: of the sink.
+  absl::Status add_time(uint64_t now_ns) {
+    return paused_ ? absl::OkStatus() : add(Loss{now_ns, now_ns, 0, 0});
+  }
 
   // Notes are written at once, before the events that still wait for their block; while paused they
   // wait too, up to 1 MiB. Errors: of the sink, then the writer is paused and the note waits.

@@ -1,0 +1,272 @@
+// The way back: faults and reads, what they bring back, and what happens to pages that stay in swap.
+#include <algorithm>
+
+#include "trace/reconstructor_impl.h"
+
+namespace swaptrail {
+namespace {
+
+constexpr int kEio = -5, kEnomem = -12;  // include/uapi/asm-generic/errno-base.h
+
+uint32_t pages_of(const Event& event) { return std::max<uint16_t>(1, event.nr_pages); }
+
+uint64_t span_ns(uint64_t from_ns, uint64_t to_ns) { return to_ns > from_ns ? to_ns - from_ns : 0; }
+
+ReturnHow how_of(const Fault& fault) {
+  const auto bits = static_cast<uint32_t>(fault.result);
+  if (fault.filled != 0 || !fault.ended()) return ReturnHow::kSwappedIn;
+  if (fault.shmem) {
+    if (fault.result == kEio) return ReturnHow::kReadError;
+    return fault.result == kEnomem ? ReturnHow::kNoMemory : ReturnHow::kSwappedIn;
+  }
+  if (bits & kFaultBroken) return ReturnHow::kReadError;
+  return bits & kFaultOom ? ReturnHow::kNoMemory : ReturnHow::kSwappedIn;
+}
+
+// What is known of a fault whatever it brought back.
+Return told_by(const Fault& fault) {
+  Return back;
+  back.entry = fault.entry;
+  back.time_ns = fault.end_ns;
+  back.fault_ns = span_ns(fault.begin_ns, fault.end_ns);
+  back.address = fault.address;
+  back.reader_cgroup = fault.cgroup;
+  back.tgid = fault.tgid;
+  back.tid = fault.tid;
+  back.owner_tgid = fault.owner_tgid;
+  back.nr_pages = 0;
+  back.passes = fault.passes;
+  back.how = how_of(fault);
+  back.major = fault.major();
+  back.shmem = fault.shmem;
+  back.comm = fault.comm;
+  return back;
+}
+
+}  // namespace
+
+void Reconstructor::Impl::on_swap_in(const Event& event) {
+  if (!is_swap_entry(event.entry)) return ignore(event);
+  faults_.add(event, [this](const Fault& fault) { on_fault(fault); });
+}
+
+void Reconstructor::Impl::on_shmem_swap_in(const Event& event) {
+  if (!is_swap_entry(event.entry)) return ignore(event);
+  on_fault(shmem_fault_of(event));
+}
+
+void Reconstructor::Impl::settle_faults(uint64_t now_ns) {
+  faults_.settle(now_ns, [this](const Fault& fault) { on_fault(fault); });
+}
+
+// All that a fault brought back: mostly one run of pages of one lifecycle. The wait is told with the
+// first of several.
+void Reconstructor::Impl::on_fault(const Fault& fault) {
+  Return back = told_by(fault);
+  if (back.how != ReturnHow::kSwappedIn) ++counters.failed_swap_ins;
+  if (fault.filled == 0) return return_nothing(back);
+  const uint64_t first = fault.entry - fault.first_page;
+  for (uint32_t page = 0; page < fault.filled;) {
+    back.entry = first + page;
+    page += return_run(fault, back, fault.filled - page);
+    back.fault_ns = 0;
+    back.passes = 0;
+    back.major = false;
+  }
+}
+
+// A fault that only waited: another thread was faster, or the page could not be had.
+void Reconstructor::Impl::return_nothing(Return& back) {
+  const Slot* slot = slots.find(back.entry);
+  if (slot != nullptr && slot->swapped != kNoIndex) {
+    const Swapped& record = swapped.at(slot->swapped);
+    back.lifecycle_id = record.lifecycle_id;
+    back.generation = record.generation;
+    back.backend = record.backend;
+  }
+  sink_.on_return(back);
+}
+
+// Pages from back.entry on that came back together, at most `limit`; how many.
+uint32_t Reconstructor::Impl::return_run(const Fault& fault, Return back, uint32_t limit) {
+  Slot* slot = slots.find(back.entry);
+  const bool on_its_way = slot != nullptr && slot->attempt != kNoIndex;
+  if (on_its_way) {
+    const uint32_t run = return_cached(fault, back, slot->attempt, limit);
+    if (run != 0) return run;
+  }
+  slot = slots.find(back.entry);
+  if (slot != nullptr && slot->swapped != kNoIndex && !slot->returned) {
+    return return_away(back, slot->swapped, limit);
+  }
+  if (const uint32_t run = return_pending(fault, back, limit)) return run;
+  back.mapped_pages = 1;
+  if (on_its_way) {
+    return_nothing(back);
+  } else if (slot != nullptr && slot->returned) {
+    ++counters.shared_swap_ins;
+    return_nothing(back);
+  } else if (slot != nullptr && slot->cached != 0 && !slot->read) {
+    ++counters.cache_refaults;
+    return_nothing(back);
+  } else {
+    return_unknown(back, slot);
+  }
+  return 1;
+}
+
+// Pages that are in swap. In a slot that is kept the page has returned all the same.
+uint32_t Reconstructor::Impl::return_away(Return back, uint32_t record, uint32_t limit) {
+  uint32_t run = 0;
+  for (; run < limit; ++run) {
+    Slot* slot = slots.find(back.entry + run);
+    if (slot == nullptr || slot->swapped != record || slot->returned) break;
+    slot->returned = 1;
+  }
+  back.nr_pages = back.mapped_pages = static_cast<uint16_t>(run);
+  away_.remove(back.entry, run);
+  emit_return(swapped.at(record), back);
+  return run;
+}
+
+// Swapped out before we looked.
+void Reconstructor::Impl::return_unknown(Return back, Slot* slot) {
+  back.nr_pages = 1;
+  counters.unknown_returned_pages += 1;
+  sink_.on_return(back);
+  if (slot == nullptr) slot = slots.obtain(back.entry);
+  if (slot == nullptr) {
+    ++counters.slots_full;
+    return;
+  }
+  slot->returned = 1;
+}
+
+// The fault freed the slots before it returned.
+uint32_t Reconstructor::Impl::return_pending(const Fault& fault, Return back, uint32_t limit) {
+  PendingFree* free = pending_frees_.find(back.entry, fault.last_begin_ns);
+  if (free == nullptr) return 0;
+  const uint32_t before = static_cast<uint32_t>(back.entry - free->entry);
+  const uint32_t run = std::min<uint32_t>(limit, free->nr_pages - before);
+  const uint32_t after = free->nr_pages - before - run;
+  back.nr_pages = back.mapped_pages = static_cast<uint16_t>(run);
+  away_.remove(back.entry, run);
+  emit_return(swapped.at(free->swapped), back);
+  unref(free->swapped, run);
+  PendingFree rest = *free;
+  rest.entry = back.entry + run;
+  rest.nr_pages = static_cast<uint16_t>(after);
+  free->nr_pages = static_cast<uint16_t>(before);
+  if (after == 0) return run;
+  if (before == 0) {
+    *free = rest;
+  } else {
+    push_pending(rest);
+  }
+  return run;
+}
+
+// A fault found the pages in the swap cache, before they were freed. 0: they are another's by now.
+uint32_t Reconstructor::Impl::return_cached(const Fault& fault, Return back, uint32_t index,
+                                            uint32_t limit) {
+  Attempt& attempt = attempts.at(index);
+  // The slot was freed in that fault, and is somebody else's by now.
+  if (attempt.life.at(Stage::kSlotAllocated) > fault.last_begin_ns) return 0;
+  const uint32_t page = static_cast<uint32_t>(back.entry - attempt.life.entry);
+  const uint32_t run = std::min<uint32_t>(limit, attempt.life.nr_pages - page);
+  back.lifecycle_id = attempt.life.id;
+  back.generation = attempt.life.generation;
+  back.mapped_pages = static_cast<uint16_t>(run);
+  if (attempt.batch != kNoIndex) {
+    attempt.refaulted = true;  // events of the pass may follow: its end closes it
+  } else {
+    close(index, stayed(attempt, AbortReason::kReferenced, sight_), fault.end_ns);
+  }
+  sink_.on_return(back);
+  return run;
+}
+
+void Reconstructor::Impl::on_swap_read(const Event& event) {
+  for (uint32_t page = 0; page < pages_of(event) && event.entry != 0; ++page) {
+    Slot* slot = slots.obtain(event.entry + page);
+    if (slot == nullptr) {
+      ++counters.slots_full;
+      continue;
+    }
+    const bool elsewhere =
+        slot->attempt != kNoIndex && attempts.at(slot->attempt).life.folio != event.folio;
+    if (elsewhere) supersede(slot->attempt, Rule::kReadWhileCached, event);
+    slot->read = 1;
+    slot->used = 1;
+    slot->freeing = slot->moved = 0;
+    if (event.state & SWAPTRAIL_STATE_SWAPCACHE) slot->cached = cached_mark();
+  }
+}
+
+// --- pages that stay in swap ---
+
+// zswap_writeback_entry (mm/zswap.c) moves an old page to the device, through a folio of its own.
+void Reconstructor::Impl::on_zswap_writeback(const Event& event) {
+  counters.zswap_writeback_pages += pages_of(event);
+  for (uint32_t page = 0; page < pages_of(event) && event.entry != 0; ++page) {
+    Slot* slot = slots.obtain(event.entry + page);
+    if (slot == nullptr) continue;
+    if (slot->swapped != kNoIndex) swapped.at(slot->swapped).backend = SWAPTRAIL_BACKEND_DEVICE;
+    slot->read = slot->moved = slot->used = 1;
+    slot->cached = cached_mark();
+  }
+  emit_stays(event, StayChange::kZswapWriteback);
+}
+
+// A folio that reclaim meets, and that nobody has mapped since its slot was read or written: it was no
+// swap-out. False: it may be one.
+bool Reconstructor::Impl::on_unused_copy(const Event& event) {
+  if (event.entry == 0 || attempts.find(event.folio) != kNoIndex) return false;
+  const Slot* slot = slots.find(event.entry);
+  if (slot == nullptr || slot->attempt != kNoIndex || !slot->read || slot->returned) return false;
+  if (event.result != 1) return true;
+  const bool read_ahead = !slot->moved;
+  if (read_ahead) counters.readahead_dropped_pages += pages_of(event);
+  if (read_ahead && !slot->freeing) emit_stays(event, StayChange::kReadaheadDropped);
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    Slot* dropped = slots.find(event.entry + page);
+    if (dropped == nullptr) continue;
+    dropped->read = dropped->moved = 0;
+    dropped->cached = 0;
+  }
+  return true;
+}
+
+// One for each lifecycle that the pages belong to.
+void Reconstructor::Impl::emit_stays(const Event& event, StayChange change) {
+  const auto record_at = [&](uint32_t page) {
+    const Slot* slot = slots.find(event.entry + page);
+    return slot == nullptr ? kNoIndex : slot->swapped;
+  };
+  for (uint32_t page = 0; page < pages_of(event) && event.entry != 0;) {
+    const uint32_t record = record_at(page);
+    Stay stay;
+    stay.lifecycle_id = record == kNoIndex ? 0 : swapped.at(record).lifecycle_id;
+    stay.entry = event.entry + page;
+    stay.time_ns = event.time_ns;
+    stay.change = change;
+    uint32_t run = 1;
+    while (page + run < pages_of(event) && record_at(page + run) == record) ++run;
+    stay.nr_pages = static_cast<uint16_t>(run);
+    page += run;
+    sink_.on_stay(stay);
+  }
+}
+
+void Reconstructor::Impl::emit_return(const Swapped& record, Return entry_return) {
+  entry_return.lifecycle_id = record.lifecycle_id;
+  entry_return.generation = record.generation;
+  entry_return.backend = record.backend;
+  if (entry_return.nr_pages != 0) {
+    entry_return.after_ns = span_ns(record.removed_ns, entry_return.time_ns);
+    counters.returned_pages += entry_return.nr_pages;
+  }
+  sink_.on_return(entry_return);
+}
+
+}  // namespace swaptrail
