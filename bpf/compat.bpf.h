@@ -308,6 +308,14 @@ static __always_inline __u64 entry_of_pte(__u64 pte)
 	return type < SWP_TYPES_AT_LEAST ? type << SWP_TYPE_SHIFT | offset : 0;
 }
 
+/* Of one pass of a fault: bits of enum fault_flag. */
+static __always_inline __u32 fault_flags(const struct vm_fault *vmf)
+{
+	if (bpf_core_field_exists(((struct vm_fault___enum *)0)->flags))
+		return READ1((const struct vm_fault___enum *)vmf, flags);
+	return READ1((const struct vm_fault___word *)vmf, flags);
+}
+
 /* Does swap_writepage record zero-filled folios instead of writing them (6.12 and later)? */
 static __always_inline bool records_zero_folios(void)
 {

@@ -168,8 +168,16 @@ typedef struct {
 struct vm_fault {
 	struct vm_area_struct *vma;
 	unsigned long address;
-	unsigned int flags;
 	pte_t orig_pte;
+};
+enum fault_flag {
+	FAULT_FLAG_VMA_LOCK = 1 << 12, /* 6.4 and later; a placeholder, as below */
+};
+struct vm_fault___word { /* up to 5.15 */
+	unsigned int flags;
+};
+struct vm_fault___enum {
+	enum fault_flag flags;
 };
 
 /* arch/x86/include/asm/ptrace.h; kprobe mode takes the arguments from here */
@@ -249,10 +257,6 @@ enum pageflags {
 	PG_owner_priv_1 = 10,
 	PG_writeback = 1,
 	PG_head = 6,
-};
-
-enum fault_flag {
-	FAULT_FLAG_VMA_LOCK = 1 << 12, /* 6.4 and later */
 };
 
 enum req_flag_bits {

@@ -73,7 +73,7 @@ static __always_inline void on_fault_begin(const struct vm_fault *vmf)
 	fault.begin_ns = bpf_ktime_get_ns();
 	fault.entry = entry;
 	fault.address = READ1(vmf, address);
-	fault.flags = READ1(vmf, flags);
+	fault.flags = fault_flags(vmf);
 	owner = READ3(vmf, vma, vm_mm, owner);
 	fault.owner = READ1(owner, tgid);
 	bpf_get_current_comm(fault.comm, sizeof(fault.comm));

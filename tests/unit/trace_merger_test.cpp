@@ -147,8 +147,8 @@ TEST(TraceMerger, LossesAfterTheLastEvent) {
   Recorder recorder;
   merger.push(0, event_at(10, 0, 1));
   merger.flush(recorder);
-  merger.flush_losses(0, 4, 99, recorder);
-  merger.flush_losses(0, 4, 99, recorder);
+  merger.report_drops(0, 4, 99, recorder);
+  merger.report_drops(0, 4, 99, recorder);
   ASSERT_EQ(recorder.losses.size(), 2u);
   EXPECT_EQ(recorder.losses[1].count, 3u);
   EXPECT_EQ(recorder.losses[1].from_ns, 10u);

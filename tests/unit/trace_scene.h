@@ -26,11 +26,13 @@ class Kept : public LifecycleSink {
  public:
   void on_lifecycle(const Lifecycle& lifecycle) override { lifecycles.push_back(lifecycle); }
   void on_return(const Return& entry_return) override { returns.push_back(entry_return); }
+  void on_stay(const Stay& stay) override { stays.push_back(stay); }
   void on_violation(const Violation& violation) override { violations.push_back(violation); }
   void on_loss(const Loss& loss) override { losses.push_back(loss); }
 
   std::vector<Lifecycle> lifecycles;
   std::vector<Return> returns;
+  std::vector<Stay> stays;
   std::vector<Violation> violations;
   std::vector<Loss> losses;
 };
@@ -157,7 +159,27 @@ class Scene {
     event.tid = event.tgid = 100;
     event.u.map.address = 0x7fff0000;
     event.u.map.value = 5000;
+    event.u.map.owner = 100;
+    event.u.map.ptes = result & 0x453 ? 0 : nr_pages;
     std::strcpy(event.u.map.comm, "victim");
+    return event;
+  }
+  // A pass that waited for the page, 5 ms after the one before; `state`: its flags.
+  swaptrail_event& swap_in_pass(uint64_t entry, int result, uint16_t state) {
+    now += 5 * kMs;
+    swaptrail_event& event = swap_in(entry, result);
+    event.u.map.value = 5 * kMs;
+    event.state = state;
+    return event;
+  }
+  swaptrail_event& shmem_swap_in(uint64_t entry, int result, uint16_t state) {
+    swaptrail_event& event = add(SWAPTRAIL_SHMEM_SWAP_IN, {0, entry, 1, state}, 0, result);
+    event.tid = event.tgid = 100;
+    event.u.map.address = 77;
+    event.u.map.owner = 21;
+    event.u.map.value = 6 * kMs;
+    event.u.map.ptes = result < 0 ? 0 : 1;
+    std::strcpy(event.u.map.comm, "reader");
     return event;
   }
   void swap_read(const Page& page) { add(SWAPTRAIL_SWAP_READ, page).tid = 100; }
@@ -181,7 +203,7 @@ class Scene {
     Merger merger;
     for (const swaptrail_event& event : events) merger.push(event.cpu, event);
     merger.flush(reconstructor);
-    if (lost_at_end != 0) merger.flush_losses(0, lost_at_end, now + 500, reconstructor);
+    if (lost_at_end != 0) merger.report_drops(0, lost_at_end, now + 500, reconstructor);
     out.swapped = reconstructor.swapped_folios();
     reconstructor.finish(now + 1000);
     out.counters = reconstructor.counters();
