@@ -37,8 +37,10 @@ struct Attempt {
   uint32_t writer_tid = 0;
   Link in_batch;
   Link in_leaving;
+  Link in_waiting;
   SlotOrigin slot = SlotOrigin::kNone;
   bool live : 1 = false;
+  bool waits : 1 = false;         // in no batch, for a later pass: in the list of those
   bool keyed : 1 = false;         // found by its folio's address
   bool confirmed : 1 = true;      // false: perhaps a write of zswap's own (tracepoint mode)
   bool slot_failed : 1 = false;   // the last allocation failed

@@ -275,16 +275,17 @@ void Reconstructor::Impl::split_off(const Attempt& whole, const Event& event, ui
   const uint64_t folio = whole.life.folio + uint64_t{page} * options_.page_struct_size;
   const uint32_t stale = attempts.find(folio);
   if (stale != kNoIndex) supersede(stale, Rule::kEntryChanged, event);
-  const uint32_t index = attempts.add(folio);
+  const uint32_t index = room_for(folio, event.time_ns);
   if (index == kNoIndex) {
     ++counters.attempts_full;
     return;
   }
   Attempt& piece = attempts.at(index);
   piece = whole;
+  piece.waits = false;
   piece.live = piece.keyed = true;
   piece.last_event_ns = event.time_ns;
-  piece.in_batch = piece.in_leaving = Link{};
+  piece.in_batch = piece.in_leaving = piece.in_waiting = Link{};
   piece.leaving_ns = 0;
   piece.cache_left = piece.removing = false;
   Lifecycle& life = piece.life;
@@ -302,6 +303,8 @@ void Reconstructor::Impl::split_off(const Attempt& whole, const Event& event, ui
   }
   if (whole.batch != kNoIndex) {
     batches_.at(whole.batch).touched.append(attempts.pool(), index);
+  } else {
+    wait_for_pass(index);
   }
   claim_slots(index, Claim::kKept);
 }

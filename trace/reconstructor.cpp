@@ -203,6 +203,32 @@ void Reconstructor::Impl::settle(uint32_t index, const Batch& batch, uint64_t no
   if (verdict.outcome != Outcome::kInFlight) return close(index, verdict, now_ns);
   attempt.life.kept_because = verdict.abort_reason;
   leave_batch(index);
+  wait_for_pass(index);
+}
+
+void Reconstructor::Impl::wait_for_pass(uint32_t index) {
+  if (attempts.at(index).waits) return;
+  attempts.at(index).waits = true;
+  passed_.append(attempts.pool(), index);
+}
+
+void Reconstructor::Impl::end_wait(uint32_t index) {
+  if (!attempts.at(index).waits) return;
+  attempts.at(index).waits = false;
+  passed_.remove(attempts.pool(), index);
+}
+
+// A new attempt. In a full table that which waits longest for its next pass makes room: one whose page
+// nobody maps any more may wait for ever. kNoIndex: none waits.
+uint32_t Reconstructor::Impl::room_for(uint64_t folio, uint64_t now_ns) {
+  uint32_t index = attempts.add(folio);
+  if (index != kNoIndex || passed_.head() == kNoIndex) return index;
+  ++counters.attempts_full;
+  ++counters.not_followed;
+  const uint32_t oldest = passed_.head();
+  counters.not_followed_pages += attempts.at(oldest).life.nr_pages;
+  close(oldest, {Outcome::kUnknown, AbortReason::kNone, IncompleteReason::kTableFull}, now_ns);
+  return attempts.add(folio);
 }
 
 void Reconstructor::Impl::leave_batch(uint32_t index) {
@@ -230,6 +256,7 @@ void Reconstructor::Impl::touch(uint32_t index, const Event& event) {
   const uint32_t batch = batch_of(event);
   if (attempt.batch == batch) return;
   leave_batch(index);
+  end_wait(index);
   batches_.at(batch).touched.append(attempts.pool(), index);
   attempt.batch = batch;
   attempt.life.last = batches_.at(batch).reclaimer;
@@ -349,7 +376,7 @@ uint32_t Reconstructor::Impl::begin(const Event& event) {
     ignore(event);
     return kNoIndex;
   }
-  const uint32_t index = attempts.add(event.folio);
+  const uint32_t index = room_for(event.folio, event.time_ns);
   if (index == kNoIndex) {
     ++counters.attempts_full;
     return kNoIndex;
@@ -475,6 +502,7 @@ void Reconstructor::Impl::close(uint32_t index, const Verdict& judged, uint64_t 
   }
   hand_slots(index, verdict);
   leave_batch(index);
+  end_wait(index);
   if (attempt.leaving_ns != 0) leaving_.remove(attempts.pool(), index);
   ++counters.lifecycles;
   sink_.on_lifecycle(life);
@@ -488,6 +516,7 @@ void Reconstructor::Impl::discard(uint32_t index) {
   counters.zswap_writeback_pages += attempt.life.nr_pages;
   hand_slots(index, Verdict{});
   leave_batch(index);
+  end_wait(index);
   if (attempt.leaving_ns != 0) leaving_.remove(attempts.pool(), index);
   attempts.remove(index);
 }

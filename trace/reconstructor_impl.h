@@ -70,12 +70,13 @@ class Reconstructor::Impl {
   bool on_unused_copy(const Event& event);
   void on_fault(const Fault& fault);
   void settle_faults(uint64_t now_ns);
-  uint32_t return_run(const Fault& fault, Return back, uint32_t limit);
-  uint32_t return_away(Return back, uint32_t record, uint32_t limit);
-  uint32_t return_pending(const Fault& fault, Return back, uint32_t limit);
-  uint32_t return_cached(const Fault& fault, Return back, uint32_t index, uint32_t limit);
-  void return_unknown(Return back, Slot* slot);
-  void return_nothing(Return& back);
+  uint32_t return_run(const Fault& fault, Return& back, uint32_t limit);
+  uint32_t return_away(Return& back, uint32_t record, uint32_t limit);
+  uint32_t return_pending(const Fault& fault, Return& back, uint32_t limit);
+  uint32_t return_cached(const Fault& fault, Return& back, uint32_t index, uint32_t limit);
+  void return_unknown(Return& back, Slot* slot);
+  void name_lifecycle(Return& back);
+  void credit(const Swapped& record, Return& back);
   void emit_stays(const Event& event, StayChange change);
 
   // slot_events.cpp: who has a slot, and when it becomes free.
@@ -126,6 +127,9 @@ class Reconstructor::Impl {
   void touch(uint32_t index, const Event& event);
   void touch_alone(Attempt& attempt, const Event& event);
   void leave_batch(uint32_t index);
+  void wait_for_pass(uint32_t index);
+  void end_wait(uint32_t index);
+  uint32_t room_for(uint64_t folio, uint64_t now_ns);
   // An event on its way out. Others fill no gap: it may have been freed, and read in again.
   void note(Attempt& attempt, const Event& event) { attempt.last_event_ns = event.time_ns; }
 
@@ -146,6 +150,7 @@ class Reconstructor::Impl {
   Sight sight_;
   BatchTable batches_;
   AttemptList<&Attempt::in_leaving> leaving_;
+  AttemptList<&Attempt::in_waiting> passed_;  // written or unmapped, in no batch: the oldest first
   PendingFrees pending_frees_;
   FaultTable faults_;
   AreaPages away_;     // freed pages that have not returned

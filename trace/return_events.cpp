@@ -24,7 +24,7 @@ ReturnHow how_of(const Fault& fault) {
 }
 
 // What is known of a fault whatever it brought back.
-Return told_by(const Fault& fault) {
+Return return_of(const Fault& fault) {
   Return back;
   back.entry = fault.entry;
   back.time_ns = fault.end_ns;
@@ -43,6 +43,12 @@ Return told_by(const Fault& fault) {
   return back;
 }
 
+// `next` goes on with the pages of `whole`.
+bool joins(const Return& whole, const Return& next) {
+  const bool both = (whole.nr_pages != 0) == (next.nr_pages != 0);
+  return both && whole.lifecycle_id == next.lifecycle_id && whole.backend == next.backend;
+}
+
 }  // namespace
 
 void Reconstructor::Impl::on_swap_in(const Event& event) {
@@ -59,36 +65,48 @@ void Reconstructor::Impl::settle_faults(uint64_t now_ns) {
   faults_.settle(now_ns, [this](const Fault& fault) { on_fault(fault); });
 }
 
-// All that a fault brought back: mostly one run of pages of one lifecycle. The wait is told with the
-// first of several.
+// All that a fault brought back: mostly pages of one lifecycle. The wait is that of the first return, if
+// there are several.
 void Reconstructor::Impl::on_fault(const Fault& fault) {
-  Return back = told_by(fault);
-  if (back.how != ReturnHow::kSwappedIn) ++counters.failed_swap_ins;
-  if (fault.filled == 0) return return_nothing(back);
-  const uint64_t first = fault.entry - fault.first_page;
-  for (uint32_t page = 0; page < fault.filled;) {
-    back.entry = first + page;
-    page += return_run(fault, back, fault.filled - page);
-    back.fault_ns = 0;
-    back.passes = 0;
-    back.major = false;
+  Return whole = return_of(fault);
+  if (whole.how != ReturnHow::kSwappedIn) ++counters.failed_swap_ins;
+  if (fault.filled == 0) {
+    name_lifecycle(whole);
+    return sink_.on_return(whole);
   }
+  const uint64_t first = fault.entry - fault.first_page;
+  whole.entry = first;
+  uint32_t page = return_run(fault, whole, fault.filled);
+  while (page < fault.filled) {
+    Return next = return_of(fault);
+    next.entry = first + page;
+    next.fault_ns = 0;
+    next.passes = 0;
+    next.major = false;
+    page += return_run(fault, next, fault.filled - page);
+    if (joins(whole, next)) {
+      whole.nr_pages += next.nr_pages;
+      whole.mapped_pages += next.mapped_pages;
+    } else {
+      sink_.on_return(whole);
+      whole = next;
+    }
+  }
+  sink_.on_return(whole);
 }
 
-// A fault that only waited: another thread was faster, or the page could not be had.
-void Reconstructor::Impl::return_nothing(Return& back) {
+// A fault that brings back what is back already, or nothing: whose page it wanted.
+void Reconstructor::Impl::name_lifecycle(Return& back) {
   const Slot* slot = slots.find(back.entry);
-  if (slot != nullptr && slot->swapped != kNoIndex) {
-    const Swapped& record = swapped.at(slot->swapped);
-    back.lifecycle_id = record.lifecycle_id;
-    back.generation = record.generation;
-    back.backend = record.backend;
-  }
-  sink_.on_return(back);
+  if (slot == nullptr || slot->swapped == kNoIndex) return;
+  const Swapped& record = swapped.at(slot->swapped);
+  back.lifecycle_id = record.lifecycle_id;
+  back.generation = record.generation;
+  back.backend = record.backend;
 }
 
 // Pages from back.entry on that came back together, at most `limit`; how many.
-uint32_t Reconstructor::Impl::return_run(const Fault& fault, Return back, uint32_t limit) {
+uint32_t Reconstructor::Impl::return_run(const Fault& fault, Return& back, uint32_t limit) {
   Slot* slot = slots.find(back.entry);
   const bool on_its_way = slot != nullptr && slot->attempt != kNoIndex;
   if (on_its_way) {
@@ -102,13 +120,13 @@ uint32_t Reconstructor::Impl::return_run(const Fault& fault, Return back, uint32
   if (const uint32_t run = return_pending(fault, back, limit)) return run;
   back.mapped_pages = 1;
   if (on_its_way) {
-    return_nothing(back);
+    name_lifecycle(back);
   } else if (slot != nullptr && slot->returned) {
     ++counters.shared_swap_ins;
-    return_nothing(back);
+    name_lifecycle(back);
   } else if (slot != nullptr && slot->cached != 0 && !slot->read) {
     ++counters.cache_refaults;
-    return_nothing(back);
+    name_lifecycle(back);
   } else {
     return_unknown(back, slot);
   }
@@ -116,7 +134,7 @@ uint32_t Reconstructor::Impl::return_run(const Fault& fault, Return back, uint32
 }
 
 // Pages that are in swap. In a slot that is kept the page has returned all the same.
-uint32_t Reconstructor::Impl::return_away(Return back, uint32_t record, uint32_t limit) {
+uint32_t Reconstructor::Impl::return_away(Return& back, uint32_t record, uint32_t limit) {
   uint32_t run = 0;
   for (; run < limit; ++run) {
     Slot* slot = slots.find(back.entry + run);
@@ -125,15 +143,14 @@ uint32_t Reconstructor::Impl::return_away(Return back, uint32_t record, uint32_t
   }
   back.nr_pages = back.mapped_pages = static_cast<uint16_t>(run);
   away_.remove(back.entry, run);
-  emit_return(swapped.at(record), back);
+  credit(swapped.at(record), back);
   return run;
 }
 
 // Swapped out before we looked.
-void Reconstructor::Impl::return_unknown(Return back, Slot* slot) {
+void Reconstructor::Impl::return_unknown(Return& back, Slot* slot) {
   back.nr_pages = 1;
   counters.unknown_returned_pages += 1;
-  sink_.on_return(back);
   if (slot == nullptr) slot = slots.obtain(back.entry);
   if (slot == nullptr) {
     ++counters.slots_full;
@@ -143,7 +160,7 @@ void Reconstructor::Impl::return_unknown(Return back, Slot* slot) {
 }
 
 // The fault freed the slots before it returned.
-uint32_t Reconstructor::Impl::return_pending(const Fault& fault, Return back, uint32_t limit) {
+uint32_t Reconstructor::Impl::return_pending(const Fault& fault, Return& back, uint32_t limit) {
   PendingFree* free = pending_frees_.find(back.entry, fault.last_begin_ns);
   if (free == nullptr) return 0;
   const uint32_t before = static_cast<uint32_t>(back.entry - free->entry);
@@ -151,7 +168,7 @@ uint32_t Reconstructor::Impl::return_pending(const Fault& fault, Return back, ui
   const uint32_t after = free->nr_pages - before - run;
   back.nr_pages = back.mapped_pages = static_cast<uint16_t>(run);
   away_.remove(back.entry, run);
-  emit_return(swapped.at(free->swapped), back);
+  credit(swapped.at(free->swapped), back);
   unref(free->swapped, run);
   PendingFree rest = *free;
   rest.entry = back.entry + run;
@@ -167,7 +184,7 @@ uint32_t Reconstructor::Impl::return_pending(const Fault& fault, Return back, ui
 }
 
 // A fault found the pages in the swap cache, before they were freed. 0: they are another's by now.
-uint32_t Reconstructor::Impl::return_cached(const Fault& fault, Return back, uint32_t index,
+uint32_t Reconstructor::Impl::return_cached(const Fault& fault, Return& back, uint32_t index,
                                             uint32_t limit) {
   Attempt& attempt = attempts.at(index);
   // The slot was freed in that fault, and is somebody else's by now.
@@ -182,7 +199,6 @@ uint32_t Reconstructor::Impl::return_cached(const Fault& fault, Return back, uin
   } else {
     close(index, stayed(attempt, AbortReason::kReferenced, sight_), fault.end_ns);
   }
-  sink_.on_return(back);
   return run;
 }
 
@@ -258,15 +274,18 @@ void Reconstructor::Impl::emit_stays(const Event& event, StayChange change) {
   }
 }
 
-void Reconstructor::Impl::emit_return(const Swapped& record, Return entry_return) {
-  entry_return.lifecycle_id = record.lifecycle_id;
-  entry_return.generation = record.generation;
-  entry_return.backend = record.backend;
-  if (entry_return.nr_pages != 0) {
-    entry_return.after_ns = span_ns(record.removed_ns, entry_return.time_ns);
-    counters.returned_pages += entry_return.nr_pages;
-  }
-  sink_.on_return(entry_return);
+// The pages of `back` are those of the record, and have returned.
+void Reconstructor::Impl::credit(const Swapped& record, Return& back) {
+  back.lifecycle_id = record.lifecycle_id;
+  back.generation = record.generation;
+  back.backend = record.backend;
+  back.after_ns = span_ns(record.removed_ns, back.time_ns);
+  counters.returned_pages += back.nr_pages;
+}
+
+void Reconstructor::Impl::emit_return(const Swapped& record, Return back) {
+  credit(record, back);
+  sink_.on_return(back);
 }
 
 }  // namespace swaptrail

@@ -73,7 +73,8 @@ TEST(TraceSummary, Totals) {
   summary.on_lifecycle(other);
   EXPECT_EQ(summary.total().pages, 5u);
   EXPECT_EQ(summary.complete().pages, 4u);
-  EXPECT_DOUBLE_EQ(summary.complete_share(), 0.5);
+  EXPECT_DOUBLE_EQ(summary.complete_share(0), 0.5);
+  EXPECT_DOUBLE_EQ(summary.complete_share(summary.total().lifecycles), 0.25);
   EXPECT_EQ(summary.by(Outcome::kFreedDevice).pages, 4u);
   EXPECT_EQ(summary.by(AbortReason::kNoSlot).lifecycles, 1u);
   EXPECT_EQ(summary.by(AbortReason::kNone).lifecycles, 0u);
