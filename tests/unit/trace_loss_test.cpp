@@ -430,8 +430,37 @@ TEST(TraceLimits, Attempts) {
   Scene scene;
   for (uint64_t index = 1; index <= 3; ++index) scene.out_async(page_at(index));
   const Outcomes out = scene.run(options);
-  EXPECT_EQ(out.kept.lifecycles.size(), 2u);
+  ASSERT_EQ(out.kept.lifecycles.size(), 3u);
   EXPECT_GT(out.counters.attempts_full, 0u);
+  // The one that waits longest makes room, and says so.
+  EXPECT_EQ(out.kept.lifecycles[0].entry, page_at(1).entry);
+  EXPECT_EQ(out.kept.lifecycles[0].outcome, Outcome::kUnknown);
+  EXPECT_EQ(out.kept.lifecycles[0].incomplete, IncompleteReason::kTableFull);
+  EXPECT_EQ(out.counters.not_followed, 1u);
+  EXPECT_EQ(out.counters.not_followed_pages, 1u);
+  EXPECT_EQ(out.kept.lifecycles[1].outcome, Outcome::kInFlight);
+  EXPECT_EQ(out.kept.lifecycles[2].outcome, Outcome::kInFlight);
+}
+
+// Folios of a pass that runs can't make room: they are not followed, and counted when they go.
+TEST(TraceLimits, AttemptsOfOnePass) {
+  ReconstructorOptions options;
+  options.max_attempts = 2;
+  Scene scene;
+  scene.begin();
+  for (uint64_t index = 1; index <= 3; ++index) {
+    scene.slot(page_at(index));
+    scene.unmap(page_at(index));
+  }
+  for (uint64_t index = 1; index <= 3; ++index) {
+    scene.write_sync(page_at(index));
+    scene.removed(page_at(index));
+  }
+  scene.end();
+  const Outcomes out = scene.run(options);
+  EXPECT_GE(out.kept.lifecycles.size(), 2u);
+  EXPECT_GT(out.counters.attempts_full, 0u);
+  EXPECT_EQ(out.counters.zswap_writeback_pages, 0u);
 }
 
 TEST(TraceLimits, SlotsAndSwapped) {

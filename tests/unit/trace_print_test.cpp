@@ -67,7 +67,7 @@ TEST(TracePrint, LifecycleJsonExactly) {
            R"("slot_allocated":10000002000,"unmapped":10000004000,"write_begin":10000005000,)"
            R"("write_issued":10000006000,"write_end":10000008000,)"
            R"("write_completed":10000007000,"removed":10000009000},"complete":true,)"
-           R"("incomplete":null,"overlapped_loss":false})"
+           R"("incomplete":null,"overlapped_loss":false,"object":null})"
            "\n");
 }
 
@@ -95,7 +95,8 @@ TEST(TracePrint, TheOthersInJson) {
   append_json(back, out);
   EXPECT_EQ(out, R"({"type":"return","lifecycle":null,"swap_type":2,"swap_offset":8,"pages":1,)"
                  R"("how":"swapped_in","after_ns":null,"fault_ns":null,"major":false,"pid":0,)"
-                 R"("comm":"","address":null})"
+                 R"("comm":"","address":null,"tid":0,"owner_pid":null,"mapped":0,"passes":0,)"
+                 R"("shmem":false,"backend":"unknown"})"
                  "\n");
   out.clear();
   append_json(Loss{1, 2, 3, 4}, out);

@@ -103,19 +103,44 @@ TEST(TraceSummary, RegrettedReturns) {
   Return back;
   back.after_ns = 999;
   back.fault_ns = 7;
+  back.passes = 2;
+  back.major = true;
   summary.on_return(back);
+  back.major = false;
   back.after_ns = 1000;
   summary.on_return(back);
   back.how = ReturnHow::kSlotFreed;
   back.after_ns = 1;
+  back.passes = 0;
   summary.on_return(back);
   back.how = ReturnHow::kSwappedIn;
+  back.passes = 1;
   back.after_ns = 0;  // not known
   summary.on_return(back);
   EXPECT_EQ(summary.regretted().lifecycles, 1u);
   EXPECT_EQ(summary.by(ReturnHow::kSwappedIn).lifecycles, 3u);
   EXPECT_EQ(summary.latency(Latency::kTimeInSwap).count(), 2u);
   EXPECT_EQ(summary.latency(Latency::kFault).count(), 3u);
+  EXPECT_EQ(summary.faults().faults, 3u);
+  EXPECT_EQ(summary.faults().major, 1u);
+  EXPECT_EQ(summary.faults().wait_ns, 21u);
+}
+
+// A fault that brings nothing back has waited all the same.
+TEST(TraceSummary, FaultsWithoutPages) {
+  Summary summary;
+  Return back;
+  back.nr_pages = 0;
+  back.passes = 1;
+  back.fault_ns = 7;
+  summary.on_return(back);
+  back.how = ReturnHow::kReadError;
+  summary.on_return(back);
+  EXPECT_EQ(summary.by(ReturnHow::kSwappedIn).lifecycles, 0u);
+  EXPECT_EQ(summary.by(ReturnHow::kReadError).lifecycles, 1u);
+  EXPECT_EQ(summary.by(ReturnHow::kReadError).pages, 0u);
+  EXPECT_EQ(summary.faults().faults, 2u);
+  EXPECT_EQ(summary.faults().wait_ns, 14u);
 }
 
 TEST(TraceSummary, VictimsAreBounded) {
