@@ -77,6 +77,7 @@ int export_recording(const ExportOptions& options) {
   Progress progress("export", Progress::style_here(options.output.empty()));
   auto observation = Observation::open(options.files, progress);
   if (!observation.ok()) return complain_of_input(observation.status());
+  complain_of_lacks(observation->header());
   const auto range = parse_range(options.from, options.to, observation->header());
   if (!range.ok())
     return complain(kUnusable, std::string(range.status().message()),

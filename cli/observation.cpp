@@ -111,4 +111,9 @@ absl::Status Observation::for_each(EventSink& sink, const TimeRange& range) {
   return absl::OkStatus();
 }
 
+void complain_of_lacks(const RecordingHeader& header) {
+  if (header.lacks().empty()) return;
+  complain(kDone, "an older recording", std::string(header.lacks()));
+}
+
 }  // namespace swaptrail

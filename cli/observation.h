@@ -68,4 +68,7 @@ class Observation {
   std::vector<Part> parts_;
 };
 
+// Says on stderr what a recording of an older version can't tell; nothing if there is none.
+void complain_of_lacks(const RecordingHeader& header);
+
 }  // namespace swaptrail

@@ -41,6 +41,7 @@ int replay(const ReplayOptions& options) {
     return complain(kUnusable, std::string(range.status().message()),
                     "see swaptrail replay --help");
 
+  complain_of_lacks(observation->header());
   RecordedNames names(*observation);
   StandardPrinter printer(options.print, options.filter, names);
   printer.set_start(observation->header().reconstruction.start_ns);

@@ -164,6 +164,7 @@ int validate(const ValidateOptions& options) {
   auto observation = Observation::open(options.files, progress);
   if (!observation.ok()) return complain_of_input(observation.status());
   const RecordingHeader& header = observation->header();
+  complain_of_lacks(header);
   const auto range = parse_range(options.from, options.to, header);
   if (!range.ok())
     return complain(kUnusable, std::string(range.status().message()),

@@ -92,6 +92,12 @@ Known known(uint8_t value) { return value <= 2 ? static_cast<Known>(value) : Kno
 
 }  // namespace
 
+std::string_view RecordingHeader::lacks() const {
+  if (event_abi >= 2) return "";
+  return "its events (ABI 1) do not say how many pages a fault brought back, who read shared memory, "
+         "which file it is of, nor who freed a slot during swapoff";
+}
+
 uint64_t Gap::events() const {
   uint64_t sum = 0;
   for (const Cpu& cpu : cpus) sum += cpu.events;

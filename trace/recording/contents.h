@@ -42,6 +42,9 @@ struct RecordingHeader {
   uint64_t page_frames_base = 0;        // address of the struct page of frame 0, 0 = not known
   ReconstructorOptions reconstruction;  // as live; has visible_kinds, start_ns and the page sizes
   std::vector<RecordedHook> hooks;
+
+  // What the events of an older ABI do not say, as a sentence; empty: they say all.
+  std::string_view lacks() const;
 };
 
 inline constexpr uint64_t kNotTold = ~uint64_t{0};
