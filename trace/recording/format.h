@@ -18,7 +18,7 @@ namespace swaptrail {
 
 inline constexpr char kRecordingMagic[8] = {'S', 'W', 'T', 'R', 'A', 'I', 'L', '\n'};
 inline constexpr uint16_t kRecordingMajor = 1;  // a reader refuses a newer one
-inline constexpr uint16_t kRecordingMinor = 1;  // what is added at the ends of payloads
+inline constexpr uint16_t kRecordingMinor = 2;  // what is added at the ends of payloads
 
 inline constexpr size_t kPreambleBytes = 24;
 inline constexpr size_t kRecordHeadBytes = 40;  // the fixed part
