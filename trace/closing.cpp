@@ -1,6 +1,7 @@
 #include "trace/closing.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <string>
 
@@ -76,6 +77,16 @@ StreamCounters stream_counters_of(const std::vector<Reading>& readings) {
       if (name == known.name) counters.*known.value = value;
   }
   return counters;
+}
+
+void put_read_widths(const swaptrail_totals& before, Reading& reading) {
+  const auto first = reconciled_totals(before), second = reconciled_totals(reading.totals);
+  for (size_t at = 0; at < first.size(); ++at) {
+    // signed: what is read less what zswap loaded can go back for a moment
+    const auto moved = static_cast<int64_t>(second[at].second - first[at].second);
+    if (moved == 0) continue;
+    reading.vmstat.emplace_back(read_width_name(first[at].first), std::abs(moved));
+  }
 }
 
 void put_stream_counters(const StreamCounters& counters, Reading& last) {

@@ -20,6 +20,10 @@ std::vector<ReconcileRow> reconcile_readings(const std::vector<Reading>& reading
 // What the totals of kLast tell, and what put_stream_counters() has put there; 0 without it.
 StreamCounters stream_counters_of(const std::vector<Reading>& readings);
 
+// How far the totals moved from `before` to those of `reading`, whose /proc/vmstat was read between
+// them: kept with it, for the allowances of the rows. Nothing if they did not move.
+void put_read_widths(const swaptrail_totals& before, Reading& reading);
+
 // Adds what totals cannot tell to a reading kLast, as named values in place of vmstat's.
 void put_stream_counters(const StreamCounters& counters, Reading& last);
 

@@ -1,10 +1,9 @@
 #include <algorithm>
-#include <array>
-#include <optional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "daemon/api/answers.h"
 #include "daemon/api/convert.h"
@@ -36,14 +35,37 @@ static_assert(
 
 std::string text(std::string_view name) { return std::string(name); }
 
+// Areas as values of a group: by path, whatever type they had; by type where that is not known.
+class AreaKeys {
+ public:
+  explicit AreaKeys(std::shared_ptr<const AreaTimeline> areas) : areas_(std::move(areas)) {}
+
+  uint64_t key_of(uint32_t type, uint64_t at_ns) const {
+    const AreaInstance* area = areas_->find(type, at_ns);
+    if (area == nullptr) return type;
+    const auto first = std::ranges::find_if(areas_->instances, [&](const AreaInstance& one) {
+      return one.seen.area.path == area->seen.area.path;
+    });
+    return kTypes + first->number;
+  }
+  std::string text_of(uint64_t key) const {
+    if (key == store::kNoArea) return "none";
+    if (key < kTypes) return absl::StrCat("area ", key);
+    const auto found = std::ranges::find(areas_->instances, static_cast<uint32_t>(key - kTypes),
+                                         &AreaInstance::number);
+    return found == areas_->instances.end() ? "unknown" : utf8(found->seen.area.path);
+  }
+
+ private:
+  static constexpr uint64_t kTypes = 64;  // 6 bits of an entry
+  std::shared_ptr<const AreaTimeline> areas_;
+};
+
 // What stands in a row for the value of a group.
 class KeyTexts {
  public:
-  KeyTexts(Converter& converter, const AreaSource& areas, const std::vector<GroupBy>& columns)
-      : converter_(converter), columns_(columns) {
-    if (std::ranges::find(columns, GroupBy::kArea) == columns.end()) return;
-    for (const SwapArea& area : areas()) paths_[area.type] = utf8(area.path);
-  }
+  KeyTexts(Converter& converter, const AreaKeys& areas, const std::vector<GroupBy>& columns)
+      : converter_(converter), areas_(areas), columns_(columns) {}
 
   std::string of(size_t column, const store::StatsRow& row) {
     const uint64_t value = row.key[column];
@@ -56,7 +78,7 @@ class KeyTexts {
       case GroupBy::kOrigin:
         return text(origin_name(static_cast<uint8_t>(value)));
       case GroupBy::kArea:
-        return area(value);
+        return areas_.text_of(value);
       case GroupBy::kOutcome:
         return text(outcome_name(static_cast<Outcome>(value)));
       case GroupBy::kBackend:
@@ -77,15 +99,10 @@ class KeyTexts {
     return pid == 0 && comm_text(comm).empty() ? "unknown"
                                                : absl::StrCat(utf8(comm_text(comm)), "/", pid);
   }
-  std::string area(uint64_t number) {
-    if (number == store::kNoArea) return "none";
-    const auto found = paths_.find(static_cast<uint32_t>(number));
-    return found == paths_.end() ? absl::StrCat("area ", number) : found->second;
-  }
 
   Converter& converter_;
+  const AreaKeys& areas_;
   const std::vector<GroupBy>& columns_;
-  absl::flat_hash_map<uint32_t, std::string> paths_;
 };
 
 absl::Status put_groups(const v1::QueryStatsRequest& request, store::StatsQuery& query) {
@@ -192,15 +209,17 @@ void put_use(const store::AreaUse& use, size_t most_bytes, Converter& converter,
 
 }  // namespace
 
-absl::Status answer_stats(const Host& host, const Moment& moment, const AreaSource& areas,
+absl::Status answer_stats(const Host& host, const Moment& moment,
                           const v1::QueryStatsRequest& request, const store::Stop& stop,
                           v1::QueryStatsResponse& response) {
   auto query = to_query(host, moment, request);
   if (!query.ok()) return query.status();
   query->stop = stop;
+  const AreaKeys areas(host.areas.timeline());
+  query->area_of = [&](uint32_t type, uint64_t at_ns) { return areas.key_of(type, at_ns); };
   const auto stats = store::query_stats(host.store.snapshot(), *query);
   if (!stats.ok()) return stats.status();
-  Converter converter(host.cgroups, host.frames, moment, true);
+  Converter converter(host, moment, true);
   KeyTexts keys(converter, areas, query->group_by);
   for (const store::StatsRow& row : stats->rows) {
     v1::StatsRow& told = *response.add_rows();
@@ -229,7 +248,7 @@ absl::Status answer_matrix(const Host& host, const Moment& moment,
   if (!cells.ok()) return cells.status();
   const store::Matrix matrix =
       store::query_matrix(host.store.snapshot(), *filter, *cells, kMostTable, stop);
-  Converter converter(host.cgroups, host.frames, moment, true);
+  Converter converter(host, moment, true);
   for (const store::MatrixCell& cell : matrix.cells) {
     v1::MatrixCell& told = *response.add_cells();
     if (cell.victim_cgroup != 0) converter.put_cgroup(cell.victim_cgroup, *told.mutable_victim());
@@ -242,12 +261,12 @@ absl::Status answer_matrix(const Host& host, const Moment& moment,
   return absl::OkStatus();
 }
 
-void answer_areas(const Host& host, const Moment& moment, const AreaSource& areas,
-                  const store::Stop& stop, v1::GetSwapAreasResponse& response) {
-  const std::vector<SwapArea> now = areas();
+void answer_areas(const Host& host, const Moment& moment, const store::Stop& stop,
+                  v1::GetSwapAreasResponse& response) {
+  const std::vector<SwapArea> now = host.areas.now();
   const std::vector<store::AreaUse> uses =
       store::query_areas(host.store.snapshot(), moment.now_ns(), kMostOwners, kMostTable, stop);
-  Converter converter(host.cgroups, host.frames, moment, true);
+  Converter converter(host, moment, true);
   for (const SwapArea& area : now) {
     v1::SwapArea& told = *response.add_areas();
     put_area(area, told);

@@ -209,6 +209,39 @@ TEST(ApiStats, AreasAndWhoseTheyAre) {
   EXPECT_EQ(told.areas(1).ages(0).up_to().seconds(), 1);
 }
 
+TEST(ApiStats, AGroupOfAnAreaHasTheNameOfItsTime) {
+  Scene scene;
+  Lifecycle life;
+  life.nr_pages = 1;
+  life.outcome = Outcome::kFreedDevice;
+  life.entry = make_entry(0, 5);
+  const auto add = [&](uint64_t id, uint64_t at_ns) {
+    life.id = id;
+    life.stage_ns[static_cast<size_t>(Stage::kSlotAllocated)] = at_ns;
+    life.closed_ns = at_ns + 10;
+    scene.add(life);
+  };
+  add(1, 1000);
+  scene.areas.put({{1, "/dev/two"}}, 2000, scene.area_watch);
+  scene.areas.put({{0, "/dev/three"}, {1, "/dev/two"}}, 3000, scene.area_watch);
+  add(2, 4000);
+  add(3, 5000);
+  v1::QueryStatsRequest request;
+  request.add_group_by(v1::STATS_GROUP_DEVICE);
+  v1::QueryStatsResponse told;
+  ASSERT_TRUE(call(*scene.trace, &Stub::QueryStats, request, told).ok());
+  ASSERT_EQ(told.rows_size(), 2);
+  EXPECT_EQ(told.rows(0).key(0), "/dev/three");
+  EXPECT_EQ(told.rows(0).pages(), 2u);
+  EXPECT_EQ(told.rows(1).key(0), "/dev/one");
+
+  v1::ListLifecyclesResponse list;
+  ASSERT_TRUE(call(*scene.trace, &Stub::ListLifecycles, v1::ListLifecyclesRequest(), list).ok());
+  ASSERT_EQ(list.lifecycles_size(), 3);
+  EXPECT_EQ(list.lifecycles(0).entry().area(), "/dev/three");
+  EXPECT_EQ(list.lifecycles(2).entry().area(), "/dev/one");
+}
+
 TEST(ApiStats, AQueryThatNobodyWaitsForEnds) {
   Scene scene(store::small_options(8 << 20));
   scene.fill(9000);
