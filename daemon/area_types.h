@@ -9,6 +9,10 @@
 
 namespace swaptrail {
 
+// SwapArea::type of one whose type can't be read, and does not follow from what was seen. None such is
+// recorded.
+inline constexpr uint32_t kTypeNotKnown = ~uint32_t{0};
+
 // A file or device, as both the kernel and stat(2) know it. All 0 = not known.
 struct AreaFile {
   uint64_t inode = 0;   // of a swap file; 0 for a device

@@ -1,9 +1,12 @@
 #include "daemon/pipeline.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -20,6 +23,8 @@ constexpr double kMayHaveDropped = 0.5;  // of a ring in use
 // Readings of both counters, some 100 us each: the first is in every difference for good.
 constexpr int kTriesAtBegin = 64, kTriesEachSecond = 4, kTriesAtEnd = 16;
 constexpr uint64_t kPublishEvery_ns = 1'000'000'000;
+
+uint64_t page_bytes() { return static_cast<uint64_t>(sysconf(_SC_PAGESIZE)); }
 
 void sleep_ns(long duration_ns) {
   const timespec duration{0, duration_ns};
@@ -218,6 +223,35 @@ absl::StatusOr<FlightFiles> Pipeline::write_flight(const std::string& reason) {
   return recorder_->trigger(reason, monotonic_ns());
 }
 
+// Kept for a second: who asks for it again and again must not hold up the rings.
+const SlotUse& Pipeline::slot_use() {
+  const uint64_t now = monotonic_ns();
+  if (slot_use_.at_ns != 0 && now - slot_use_.at_ns < kPublishEvery_ns) return slot_use_;
+  slot_use_ = SlotUse();
+  slot_use_.at_ns = now;
+  const uint64_t needed = kind_bit(SWAPTRAIL_SLOT_FREED) | kind_bit(SWAPTRAIL_SWAP_IN);
+  slot_use_.freed_slots_are_seen = (visible_kinds(session_.plan()) & needed) == needed;
+  const ReconstructorCounters counters = reconstructor_.counters();
+  slot_use_.not_followed_pages = counters.not_followed_pages + counters.slots_full;
+  if (auto totals = session_.totals(); totals.ok())
+    slot_use_.lost_records = std::accumulate(std::begin(totals->dropped), std::end(totals->dropped),
+                                             uint64_t{0});
+  const std::shared_ptr<const AreaTimeline> timeline = areas_.timeline();
+  for (SwapArea& area : areas_.now()) {
+    SlotUse::Area& use = slot_use_.areas.emplace_back();
+    use.area = std::move(area);
+    const uint32_t type = use.area.type;
+    if (type == kTypeNotKnown) continue;
+    use.away = reconstructor_.away_pages(type);
+    use.waiting = reconstructor_.waiting_pages(type);
+    const AreaInstance* known = timeline->find(type, now);
+    if (known == nullptr) continue;
+    use.since_ns = known->since_ns;
+    use.at_start = known->seen.area.used_bytes / page_bytes();
+  }
+  return slot_use_;
+}
+
 // Both readings are of now: what is in the rings is not consumed yet, and shows as such.
 void Pipeline::publish_standing(uint64_t now_ns) {
   published_ns_ = now_ns;
@@ -234,6 +268,7 @@ void Pipeline::publish_standing(uint64_t now_ns) {
   standing->reconstructor = reconstructor_.counters();
   standing->reconciliation = reconcile_readings(
       {readings_.front(), *std::move(end), std::move(last)}, visible_kinds(session_.plan()));
+  add_balance(standing->reconstructor, visible_kinds(session_.plan()), standing->reconciliation);
   standing->programs = session_.program_runs();
   standing->ring_fill = session_.fill();
   const ReconstructorOptions tables = reconstructor_options(session_, options_);
@@ -350,6 +385,7 @@ absl::Status Pipeline::finish() {
   if (recorder_) recorder_->finish(end_ns);
   // the report is made of the readings alone, so that a replay makes the same; the validation adds to it
   std::vector<ReconcileRow> rows = reconcile_readings(readings_, visible_kinds(session_.plan()));
+  add_balance(reconstructor_.counters(), visible_kinds(session_.plan()), rows);
   if (validation_)
     for (const ReconcileRow& row : validation_->trust_rows()) rows.push_back(row);
   output_.print_summary(reconstructor_.counters(), stream_counters_of(readings_), std::move(rows));

@@ -51,6 +51,7 @@ class Pipeline : private PipelineView {
  private:
   Pipeline(Session session, const Options& options, const PipelineClients& clients);
   const Reconstructor& reconstructor() const override { return reconstructor_; }
+  const SlotUse& slot_use() override;
   absl::StatusOr<FlightFiles> write_flight(const std::string& reason) override;
   bool step();
   StreamCounters stream_now(const swaptrail_totals& totals) const;
@@ -84,6 +85,7 @@ class Pipeline : private PipelineView {
   EventSink* sink_ = nullptr;
   std::vector<Reading> readings_;  // begin, end, last: what the report is made of
   uint64_t published_ns_ = 0;
+  SlotUse slot_use_;
   uint64_t drops_read_ns_ = 0;
 };
 

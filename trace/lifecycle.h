@@ -134,12 +134,6 @@ struct Lifecycle {
   bool overlapped_loss = false;  // some CPU lost events during its life
 
   uint64_t at(Stage stage) const { return stage_ns[static_cast<size_t>(stage)]; }
-  // A moment at which `entry` was its own: while it is open and the allocation was not seen, now.
-  uint64_t slot_ns() const {
-    const uint64_t allocated_ns = at(Stage::kSlotAllocated);
-    if (allocated_ns != 0) return allocated_ns;
-    return closed_ns != 0 ? closed_ns : ~uint64_t{0};
-  }
   bool complete() const { return incomplete == IncompleteReason::kNone; }
 };
 

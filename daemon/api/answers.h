@@ -18,7 +18,7 @@ inline constexpr size_t kAnswerBytes = size_t{3} << 20;
 // All fill an empty `response`. Any thread. Errors: InvalidArgument where the request is out of bounds.
 void answer_status(const Host& host, const Moment& moment, size_t watchers,
                    v1::GetStatusResponse& response);
-void answer_areas(const Host& host, const Moment& moment, const store::Stop& stop,
+absl::Status answer_areas(const Host& host, const Moment& moment, const store::Stop& stop,
                   v1::GetSwapAreasResponse& response);
 absl::Status answer_stats(const Host& host, const Moment& moment,
                           const v1::QueryStatsRequest& request, const store::Stop& stop,

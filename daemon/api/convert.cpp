@@ -7,6 +7,7 @@
 
 #include "daemon/api/utf8.h"
 #include "trace/decode.h"
+#include "trace/slot_time.h"
 
 namespace swaptrail::api {
 namespace {
@@ -217,7 +218,7 @@ void Converter::put(const Lifecycle& lifecycle, v1::Lifecycle& out) {
   if (const auto pfn = pfn_of(lifecycle.folio)) out.set_pfn(*pfn);
   out.set_nr_pages(lifecycle.nr_pages);
   if (lifecycle.entry != 0) {
-    put_entry(lifecycle.entry, lifecycle.generation, lifecycle.slot_ns(), *out.mutable_entry());
+    put_entry(lifecycle.entry, lifecycle.generation, slot_time_ns(lifecycle), *out.mutable_entry());
   }
   if (lifecycle.cgroup != 0) put_cgroup(lifecycle.cgroup, *out.mutable_cgroup());
   put_mappings(lifecycle, out);

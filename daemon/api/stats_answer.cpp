@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -5,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "daemon/api/answers.h"
 #include "daemon/api/convert.h"
 #include "daemon/api/filter.h"
@@ -20,6 +23,7 @@ using store::GroupBy;
 
 constexpr size_t kUsualGroups = 100, kUsualCells = 50, kMostOwners = 100, kMostTable = 65536;
 constexpr int kMostSpans = 8;
+constexpr absl::Duration kMostWait = absl::Seconds(2);
 
 static_assert(
     static_cast<int>(v1::STATS_GROUP_VICTIM_CGROUP) ==
@@ -175,8 +179,47 @@ void put_row(const store::StatsRow& row, const std::vector<Latency>& spans, v1::
   }
 }
 
+// Why some of its used slots are not explained, as far as that is known.
+std::string why_not_explained(const SlotUse& use, const SlotUse::Area& area, int64_t unexplained) {
+  if (unexplained == 0) return {};
+  if (unexplained < 0) return "the kernel has freed more than was seen to return";
+  std::string out;
+  const auto add = [&](const std::string& reason) { out += (out.empty() ? "" : "; ") + reason; };
+  if (area.since_ns == 0 && area.at_start != 0) {
+    add(absl::StrCat(area.at_start, " were in use when swaptraild started"));
+  }
+  if (use.not_followed_pages != 0) {
+    add(absl::StrCat(use.not_followed_pages, " pages found no room in a table"));
+  }
+  if (use.lost_records != 0) add(absl::StrCat(use.lost_records, " records were lost"));
+  if (out.empty()) out = "slots in reserve for each CPU, or of pages that no hook has seen";
+  return out;
+}
+
+void put_slots(const SlotUse& use, const SlotUse::Area& area, v1::SwapArea& out) {
+  if (!use.freed_slots_are_seen) {
+    out.set_note("it is not seen when a slot is freed: what is still in swap is not known");
+    return;
+  }
+  if (area.area.type == kTypeNotKnown || area.area.used_bytes == kNotTold) {
+    out.set_note("the number that the kernel has for it is not known");
+    return;
+  }
+  v1::AreaSlots& slots = *out.mutable_slots();
+  slots.set_used(area.area.used_bytes / static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
+  slots.set_away(area.away);
+  slots.set_cached(area.waiting + area.kept);
+  const auto unexplained = static_cast<int64_t>(slots.used() - slots.away() - slots.cached());
+  slots.set_unexplained(unexplained);
+  out.set_note(why_not_explained(use, area, unexplained));
+}
+
 void put_area(const SwapArea& area, v1::SwapArea& out) {
-  out.set_type(area.type);
+  if (area.type == kTypeNotKnown) {
+    out.set_type_unknown(true);
+  } else {
+    out.set_type(area.type);
+  }
   out.set_path(utf8(area.path));
   out.set_size_bytes(area.bytes);
   if (area.used_bytes != kNotTold) out.set_used_bytes(area.used_bytes);
@@ -261,19 +304,32 @@ absl::Status answer_matrix(const Host& host, const Moment& moment,
   return absl::OkStatus();
 }
 
-void answer_areas(const Host& host, const Moment& moment, const store::Stop& stop,
-                  v1::GetSwapAreasResponse& response) {
-  const std::vector<SwapArea> now = host.areas.now();
-  const std::vector<store::AreaUse> uses =
-      store::query_areas(host.store.snapshot(), moment.now_ns(), kMostOwners, kMostTable, stop);
+absl::Status answer_areas(const Host& host, const Moment& moment, const store::Stop& stop,
+                          v1::GetSwapAreasResponse& response) {
+  SlotUse now;
+  const auto asked = host.questions.ask([&](PipelineView& view) { now = view.slot_use(); },
+                                        absl::Now() + kMostWait);
+  if (!asked.ok()) return asked;
+  const std::shared_ptr<const AreaTimeline> areas = host.areas.timeline();
+  std::vector<store::AreaUse> uses;
+  if (now.freed_slots_are_seen) {
+    const auto is_of_now = [&](uint32_t type, uint64_t at_ns) {
+      const AreaInstance* then = areas->find(type, at_ns);
+      return then == nullptr || then == areas->find(type, moment.now_ns());
+    };
+    uses = store::query_areas(host.store.snapshot(), moment.now_ns(), kMostOwners, kMostTable, stop,
+                              is_of_now);
+  }
   Converter converter(host, moment, true);
-  for (const SwapArea& area : now) {
+  for (const SlotUse::Area& area : now.areas) {
     v1::SwapArea& told = *response.add_areas();
-    put_area(area, told);
-    const auto use = std::ranges::find(uses, area.type, &store::AreaUse::area);
-    put_use(use == uses.end() ? store::AreaUse{} : *use, kAnswerBytes / now.size(), converter,
+    put_area(area.area, told);
+    put_slots(now, area, told);
+    const auto use = std::ranges::find(uses, area.area.type, &store::AreaUse::area);
+    put_use(use == uses.end() ? store::AreaUse{} : *use, kAnswerBytes / now.areas.size(), converter,
             told);
   }
+  return absl::OkStatus();
 }
 
 }  // namespace swaptrail::api

@@ -119,8 +119,8 @@ grpc::Status TraceService::ExplainPage(grpc::ServerContext* context,
 grpc::Status TraceService::GetSwapAreas(grpc::ServerContext* context,
                                         const v1::GetSwapAreasRequest*,
                                         v1::GetSwapAreasResponse* response) {
-  answer_areas(host_, clock_.now(), stop_of(*context), *response);
-  return end_of(*context, absl::OkStatus(), *response);
+  return end_of(*context, answer_areas(host_, clock_.now(), stop_of(*context), *response),
+                *response);
 }
 
 grpc::Status TraceService::QueryStats(grpc::ServerContext* context,

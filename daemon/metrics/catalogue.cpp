@@ -76,8 +76,8 @@ constexpr Metric kMetrics[] = {
     // how it stands
     {"swaptrail_in_flight_lifecycles", kGauge, "", "", "1", "",
      "Lifecycles that are open: folios on their way out."},
-    {"swaptrail_pages_in_swap", kGauge, "", "", "1", "",
-     "Folios followed in swap: freed, and not back yet."},
+    {"swaptrail_pages_in_swap", kGauge, "", "", "1", "slot_freed",
+     "Base pages followed in swap: freed, and not returned yet. Without the hook that sees slots being freed it is not known."},
     {"swaptrail_reconciliation_kernel_pages_total", kCounter, "pages", "counter", "5", "",
      "What a counter of /proc/vmstat has grown by since the hooks were attached."},
     {"swaptrail_reconciliation_observed_pages_total", kCounter, "pages", "counter", "5", "",

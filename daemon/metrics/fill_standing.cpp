@@ -148,7 +148,7 @@ std::vector<Filler> standing_fillers() {
       {"swaptrail_swap_area_used_bytes", fill_area_used},
       {"swaptrail_swap_area_priority", fill_area_priority},
       {"swaptrail_in_flight_lifecycles", SWAPTRAIL_ONE(scrape.standing->attempts.used)},
-      {"swaptrail_pages_in_swap", SWAPTRAIL_ONE(scrape.standing->swapped.used)},
+      {"swaptrail_pages_in_swap", SWAPTRAIL_ONE(scrape.standing->reconstructor.away_pages)},
       {"swaptrail_reconciliation_kernel_pages_total",
        fill_reconciliation<&ReconcileRow::kernel_delta>},
       {"swaptrail_reconciliation_observed_pages_total", fill_reconciliation<&ReconcileRow::ours>},

@@ -1,4 +1,5 @@
 #include "daemon/metrics/tally.h"
+#include "trace/slot_time.h"
 
 #include <algorithm>
 
@@ -44,7 +45,7 @@ void Tally::on_lifecycle(const Lifecycle& lifecycle) {
   const size_t origin = origin_of(lifecycle.last.origin);
   const size_t backend = backend_of(lifecycle.backend);
   const auto outcome = static_cast<size_t>(lifecycle.outcome);
-  const size_t area = areas_.place_of(lifecycle.entry, lifecycle.slot_ns());
+  const size_t area = areas_.place_of(lifecycle.entry, slot_time_ns(lifecycle));
   lifecycles_[((outcome * kOrigins + origin) * kAreaPlaces + area) * kBackends + backend].add(
       lifecycle.nr_pages);
   if (!lifecycle.complete()) incomplete_[static_cast<size_t>(lifecycle.incomplete)].add(1);

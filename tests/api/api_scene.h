@@ -77,6 +77,8 @@ class FakePipeline : public PipelineView {
     if (!flight) return absl::FailedPreconditionError("no flight recorder is running");
     return FlightFiles{{"/flight/" + reason}, flight_since_ns};
   }
+  const SlotUse& slot_use() override { return slot_use_; }
+  SlotUse slot_use_;  // written before the first question
   std::atomic<bool> flight{true};
   std::atomic<uint64_t> flight_since_ns{0};
 

@@ -41,6 +41,7 @@ std::shared_ptr<Standing> some_standing() {
   standing->attempts = {11, 100};
   standing->slots = {12, 200};
   standing->swapped = {13, 300};
+  standing->reconstructor.away_pages = 16 * 13;
   return standing;
 }
 
@@ -318,7 +319,7 @@ TEST(Exposition, NumbersOfTheStanding) {
       {"swaptrail_bpf_program_skipped_runs_total{program=\"remove_end_n4\",hook=\"removed\"}", 2},
       {"swaptrail_ring_fill_ratio", 0.25},
       {"swaptrail_in_flight_lifecycles", 11},
-      {"swaptrail_pages_in_swap", 13},
+      {"swaptrail_pages_in_swap", 16 * 13},
       {"swaptrail_table_room{table=\"slots\"}", 200},
       {"swaptrail_validation_agreed_total", 9},
       {"swaptrail_swap_area_info{area=\"0\",path=\"/dev/zram0\",type=\"zram\"}", 1},

@@ -48,14 +48,11 @@ inline constexpr uint64_t kNotTold = ~uint64_t{0};
 
 enum class Known : uint8_t { kUnknown = 0, kNo = 1, kYes = 2 };
 
-// Of an area whose type can't be read, and does not follow from what was seen.
-inline constexpr uint32_t kTypeNotKnown = ~uint32_t{0};
-
 struct SwapArea {
   uint64_t at_ns = 0;              // when it was seen so; a later one of the same type replaces it
   uint64_t bytes = 0;              // 0 = swapped off
   uint64_t used_bytes = kNotTold;  // at that time (format 1.1 and later)
-  uint32_t type = 0;               // entry_type() of its entries, or kTypeNotKnown
+  uint32_t type = 0;               // entry_type() of its entries
   int32_t priority = 0;
   Known rotational = Known::kUnknown;
   Known synchronous = Known::kUnknown;
