@@ -73,6 +73,8 @@ struct super_block {
 };
 
 struct inode {
+	unsigned short i_mode;
+	__u32 i_rdev;
 	unsigned long i_ino;
 	struct super_block *i_sb;
 };
@@ -219,10 +221,17 @@ struct swap_cluster_info {
 	unsigned int count;
 };
 
+struct file {
+	struct inode *f_inode;
+};
+
 struct swap_info_struct {
 	unsigned long flags;
+	signed short prio;
 	signed char type;
+	unsigned int pages;
 	struct swap_cluster_info *cluster_info;
+	struct file *swap_file;
 };
 
 struct swap_info_struct___zeromap { /* 6.12 to 7.1 */

@@ -11,8 +11,11 @@ RecordedNames::RecordedNames(const Observation& observation) {
     const RecordingContents& contents = observation.contents(part);
     for (const CgroupName& cgroup : contents.cgroups) cgroups_[cgroup.id].push_back(cgroup);
     for (const SwapArea& area : contents.areas)
-      if (area.bytes != 0 || !area.path.empty()) areas_[area.type] = area;
+      if (area.bytes != 0) areas_[area.type].push_back(area);
   }
+  for (auto& [type, areas] : areas_)
+    std::stable_sort(areas.begin(), areas.end(),
+                     [](const SwapArea& a, const SwapArea& b) { return a.at_ns < b.at_ns; });
   for (auto& [id, names] : cgroups_)
     std::stable_sort(names.begin(), names.end(),
                      [](const CgroupName& a, const CgroupName& b) { return a.at_ns < b.at_ns; });
@@ -38,7 +41,11 @@ std::optional<std::string_view> RecordedNames::cgroup_path(uint64_t id) const {
 
 const SwapArea* RecordedNames::area(uint32_t type) const {
   const auto found = areas_.find(type);
-  return found == areas_.end() ? nullptr : &found->second;
+  if (found == areas_.end()) return nullptr;
+  const SwapArea* known = &found->second.front();
+  for (const SwapArea& area : found->second)
+    if (area.at_ns <= now_ns_) known = &area;
+  return known;
 }
 
 }  // namespace swaptrail

@@ -30,7 +30,8 @@ class RecordedNames : public Names {
   std::optional<uint64_t> pfn_of(uint64_t folio) const override;
   std::optional<std::string_view> cgroup_path(uint64_t id) const override;
 
-  // The swap area of that type as it was last seen; null if the recording has none.
+  // The swap area that has that type at the moment that is being replayed, or had it last; before the
+  // first one was noted, that one. Null if the recording has none.
   const SwapArea* area(uint32_t type) const;
 
  private:
@@ -38,7 +39,7 @@ class RecordedNames : public Names {
   uint32_t page_struct_size_ = 0;
   uint64_t now_ns_ = 0;
   absl::flat_hash_map<uint64_t, std::vector<CgroupName>> cgroups_;  // each by time
-  absl::flat_hash_map<uint32_t, SwapArea> areas_;
+  absl::flat_hash_map<uint32_t, std::vector<SwapArea>> areas_;  // each by time
 };
 
 }  // namespace swaptrail

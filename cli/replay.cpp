@@ -19,9 +19,10 @@ void print_summary(const Observation& observation, const TimeRange& range, const
   if (range.whole() && played.damage.ok()) readings = observation.readings();
   StreamCounters stream = stream_counters_of(readings);
   stream.late = std::max(stream.late, played.late);
-  printer.print_summary(
-      played.counters, stream,
-      reconcile_readings(readings, observation.header().reconstruction.visible_kinds));
+  const uint64_t visible_kinds = observation.header().reconstruction.visible_kinds;
+  std::vector<ReconcileRow> rows = reconcile_readings(readings, visible_kinds);
+  if (!rows.empty()) add_balance(played.counters, visible_kinds, rows);
+  printer.print_summary(played.counters, stream, std::move(rows));
 }
 
 // Without damage, writing may have stopped between two records.

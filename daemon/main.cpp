@@ -8,6 +8,7 @@
 #include <string>
 #include <variant>
 
+#include "daemon/area_watch.h"
 #include "daemon/attach_plan.h"
 #include "daemon/cgroups.h"
 #include "daemon/features.h"
@@ -110,9 +111,9 @@ std::string cgroup_mount() {
   return mounts.ok() ? Cgroups::find_mount(*mounts) : "";
 }
 
-ExitCode run_pipeline(Pipeline& pipeline, Serving& serving) {
+ExitCode run_pipeline(Pipeline& pipeline, Serving& serving, AreaWatch& areas) {
   const AttachPlan& plan = pipeline.session().plan();
-  if (absl::Status status = serving.start(plan); !status.ok())
+  if (absl::Status status = serving.start(plan, areas); !status.ok())
     return refuse(kExitFailure, text_of(status), "nothing is observed");
   say(ready_line(plan));
   tell_ready(ready_line(plan));
@@ -129,13 +130,14 @@ ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& ho
   Output output(options, names, STDOUT_FILENO);
   auto serving = Serving::prepare(options, cgroups, names.frames());
   if (!serving.ok()) return refuse(kExitFailure, text_of(serving.status()), "nothing is observed");
+  const std::unique_ptr<AreaWatch> areas = AreaWatch::on_host();
   auto session =
       Session::start(std::move(plan), host,
                      {.ring_bytes = options.ring_mib << 20, .statistics = options.bpf_statistics});
   if (!session.ok()) return refuse_session(session.status(), options);
   auto pipeline =
       Pipeline::create(*std::move(session), options,
-                       {names, output, (*serving)->sinks(), (*serving)->standings(),
+                       {names, output, *areas, (*serving)->sinks(), (*serving)->standings(),
                         (*serving)->questions(), [&serving] { (*serving)->after_sweep(); }});
   if (!pipeline.ok())
     return refuse(kExitFailure, text_of(pipeline.status()), "nothing was recorded");
@@ -143,7 +145,7 @@ ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& ho
   if (absl::Status status = lock_memory(); !status.ok())
     say(text_of(status) + "; the daemon itself may be swapped");
   if (absl::Status status = drop_capabilities(); !status.ok()) say(text_of(status));
-  const ExitCode code = run_pipeline(**pipeline, **serving);
+  const ExitCode code = run_pipeline(**pipeline, **serving, *areas);
   return code == kExitOk && output.failed() ? kExitFailure : code;
 }
 

@@ -1,13 +1,15 @@
 #include "daemon/pipeline.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
-#include "daemon/swap_areas.h"
 #include "trace/closing.h"
 
 namespace swaptrail {
@@ -18,7 +20,11 @@ namespace {
 constexpr long kSweepEvery_ns = 10'000'000;
 constexpr double kBusy = 0.05;           // of a ring in use: sweep again at once
 constexpr double kMayHaveDropped = 0.5;  // of a ring in use
+// Readings of both counters, some 100 us each: the first is in every difference for good.
+constexpr int kTriesAtBegin = 64, kTriesEachSecond = 4, kTriesAtEnd = 16;
 constexpr uint64_t kPublishEvery_ns = 1'000'000'000;
+
+uint64_t page_bytes() { return static_cast<uint64_t>(sysconf(_SC_PAGESIZE)); }
 
 void sleep_ns(long duration_ns) {
   const timespec duration{0, duration_ns};
@@ -65,10 +71,11 @@ RecordingHeader observed_header(const Session& session, const Options& options) 
 
 // Null if it is not asked for, or can't be: then that is said.
 std::unique_ptr<Validation> make_validation(const Session& session, const Options& options,
-                                            LifecycleSink& next) {
+                                            const AreaWatch& areas, LifecycleSink& next) {
   if (options.validate == 0) return nullptr;
   auto made = Validation::create(observed_header(session, options),
-                                 {options.validate, host_swap_areas, monotonic_ns}, next);
+                                 {options.validate, [&areas] { return areas.now(); }, monotonic_ns},
+                                 next);
   if (made.ok()) return *std::move(made);
   std::fprintf(stderr, "swaptraild: --validate is off: %s; the observation goes on without it\n",
                std::string(made.status().message()).c_str());
@@ -97,12 +104,13 @@ Pipeline::Pipeline(Session session, const Options& options, const PipelineClient
     : session_(std::move(session)),
       options_(options),
       output_(clients.output),
+      areas_(clients.areas),
       standings_(clients.standings),
       questions_(clients.questions),
       after_sweep_(clients.after_sweep),
       lifecycles_(all_sinks(clients)),
       merger_(merger_options(session_)),
-      validation_(make_validation(session_, options, lifecycles_)),
+      validation_(make_validation(session_, options, areas_, lifecycles_)),
       reconstructor_(reconstructor_options(session_, options),
                      validation_ ? validation_->lifecycles() : lifecycles_),
       sink_(&reconstructor_) {
@@ -115,11 +123,12 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(Session session, cons
                                                            const PipelineClients& clients) {
   std::unique_ptr<Pipeline> pipeline(new Pipeline(std::move(session), options, clients));
   clients.output.set_start(pipeline->session_.start_ns());
-  auto begin = pipeline->read(Reading::Moment::kBegin);
+  auto begin = pipeline->read(Reading::Moment::kBegin, kTriesAtBegin);
   if (!begin.ok()) return begin.status();
   pipeline->readings_.push_back(*std::move(begin));
   if (absl::Status status = pipeline->start_recording(options, clients.names); !status.ok())
     return status;
+  pipeline->follow_areas();
   pipeline->publish_standing(monotonic_ns());
   return pipeline;
 }
@@ -139,7 +148,7 @@ absl::Status Pipeline::start_recording(const Options& options, const HostNames& 
 
   RecordingHeader header = observed_header(session_, options);
   header.page_frames_base = names.page_frames_base();
-  auto recorder = Recorder::create(recording, std::move(header), host_swap_areas(), names, *sink_);
+  auto recorder = Recorder::create(recording, std::move(header), areas_.now(), names, *sink_);
   if (!recorder.ok()) return recorder.status();
   recorder_ = *std::move(recorder);
   flight_ = flight;
@@ -149,19 +158,50 @@ absl::Status Pipeline::start_recording(const Options& options, const HostNames& 
   return triggers_.watch_pressure(options.flight_pressure);
 }
 
-// The counters of the kernel and ours, as near to one moment as can be.
-absl::StatusOr<Reading> Pipeline::read(Reading::Moment moment) const {
+// They come first in the stream, before all who need their names.
+void Pipeline::follow_areas() {
+  areas_.hand_on_to(*sink_);
+  if (!recorder_) return;
+  areas_.add_listener([this](const AreaInstance& area) { recorder_->on_area(area); });
+}
+
+// /proc/vmstat between two readings of the totals, as often as permitted, until nothing that is
+// compared moved between them; else the reading with the least that did, which is kept with it.
+absl::Status Pipeline::read_both(int tries, Reading& reading) const {
+  uint64_t least = ~uint64_t{0};
+  for (int tried = 0; tried < tries && least != 0; ++tried) {
+    auto before = session_.totals();
+    if (!before.ok()) return before.status();
+    auto vmstat = read_vmstat();
+    if (!vmstat.ok()) return vmstat.status();
+    auto after = session_.totals();
+    if (!after.ok()) return after.status();
+    Reading next;
+    next.totals = *after;
+    put_read_widths(*before, next);
+    uint64_t moved = 0;
+    for (const auto& [name, pages] : next.vmstat) moved += pages;
+    if (moved >= least) continue;
+    least = moved;
+    for (const auto& [name, value] : vmstat->values) next.vmstat.emplace_back(name, value);
+    std::sort(next.vmstat.begin(), next.vmstat.end());
+    reading.totals = next.totals;
+    reading.vmstat = std::move(next.vmstat);
+  }
+  return absl::OkStatus();
+}
+
+// The counters of the kernel and ours, of one moment as far as possible.
+absl::StatusOr<Reading> Pipeline::read(Reading::Moment moment, int tries) const {
   Reading result;
   result.moment = moment;
   if (moment != Reading::Moment::kLast) {
-    auto vmstat = read_vmstat();
-    if (!vmstat.ok()) return vmstat.status();
-    for (const auto& [name, value] : vmstat->values) result.vmstat.emplace_back(name, value);
-    std::sort(result.vmstat.begin(), result.vmstat.end());
+    if (absl::Status status = read_both(tries, result); !status.ok()) return status;
+  } else {
+    auto totals = session_.totals();
+    if (!totals.ok()) return totals.status();
+    result.totals = *totals;
   }
-  auto totals = session_.totals();
-  if (!totals.ok()) return totals.status();
-  result.totals = *totals;
   result.at_ns = monotonic_ns();
   result.consumed = session_.counters().consumed;
   return result;
@@ -183,10 +223,39 @@ absl::StatusOr<FlightFiles> Pipeline::write_flight(const std::string& reason) {
   return recorder_->trigger(reason, monotonic_ns());
 }
 
+// Kept for a second: who asks for it again and again must not hold up the rings.
+const SlotUse& Pipeline::slot_use() {
+  const uint64_t now = monotonic_ns();
+  if (slot_use_.at_ns != 0 && now - slot_use_.at_ns < kPublishEvery_ns) return slot_use_;
+  slot_use_ = SlotUse();
+  slot_use_.at_ns = now;
+  const uint64_t needed = kind_bit(SWAPTRAIL_SLOT_FREED) | kind_bit(SWAPTRAIL_SWAP_IN);
+  slot_use_.freed_slots_are_seen = (visible_kinds(session_.plan()) & needed) == needed;
+  const ReconstructorCounters counters = reconstructor_.counters();
+  slot_use_.not_followed_pages = counters.not_followed_pages + counters.slots_full;
+  if (auto totals = session_.totals(); totals.ok())
+    slot_use_.lost_records = std::accumulate(std::begin(totals->dropped), std::end(totals->dropped),
+                                             uint64_t{0});
+  const std::shared_ptr<const AreaTimeline> timeline = areas_.timeline();
+  for (SwapArea& area : areas_.now()) {
+    SlotUse::Area& use = slot_use_.areas.emplace_back();
+    use.area = std::move(area);
+    const uint32_t type = use.area.type;
+    if (type == kTypeNotKnown) continue;
+    use.away = reconstructor_.away_pages(type);
+    use.waiting = reconstructor_.waiting_pages(type);
+    const AreaInstance* known = timeline->find(type, now);
+    if (known == nullptr) continue;
+    use.since_ns = known->since_ns;
+    use.at_start = known->seen.area.used_bytes / page_bytes();
+  }
+  return slot_use_;
+}
+
 // Both readings are of now: what is in the rings is not consumed yet, and shows as such.
 void Pipeline::publish_standing(uint64_t now_ns) {
   published_ns_ = now_ns;
-  auto end = read(Reading::Moment::kEnd);
+  auto end = read(Reading::Moment::kEnd, kTriesEachSecond);
   if (!end.ok()) return;  // the one before stays, and its time tells
   Reading last = *end;
   last.moment = Reading::Moment::kLast;
@@ -199,6 +268,7 @@ void Pipeline::publish_standing(uint64_t now_ns) {
   standing->reconstructor = reconstructor_.counters();
   standing->reconciliation = reconcile_readings(
       {readings_.front(), *std::move(end), std::move(last)}, visible_kinds(session_.plan()));
+  add_balance(standing->reconstructor, visible_kinds(session_.plan()), standing->reconciliation);
   standing->programs = session_.program_runs();
   standing->ring_fill = session_.fill();
   const ReconstructorOptions tables = reconstructor_options(session_, options_);
@@ -244,12 +314,13 @@ void Pipeline::report_drops() {
 bool Pipeline::step() {
   const uint64_t consumed = session_.counters().consumed;
   const uint64_t complete_until = session_.sweep(merger_);
+  areas_.poll();
   if (session_.counters().consumed != consumed) tell_skipped_runs();
   report_drops();
   const uint64_t emitted = merger_.counters().emitted;
-  merger_.advance(complete_until, *sink_);
+  merger_.advance(complete_until, areas_);
   if (merger_.counters().emitted == emitted && reconstructor_.has_due(complete_until))
-    sink_->on_time(complete_until);
+    areas_.on_time(complete_until);
   if (recorder_) recorder_->tick(monotonic_ns());
   if (flight_) look_for_triggers();
   output_.flush();
@@ -282,15 +353,16 @@ absl::Status Pipeline::tell_last_losses() {
 // only because that hook went first would look like a loss. Returns how many events came after.
 uint64_t Pipeline::drain(uint64_t end_ns) {
   session_.sweep(merger_);
+  areas_.poll();
   tell_skipped_runs();
-  merger_.advance(end_ns, *sink_);
+  merger_.advance(end_ns, areas_);
   CountingSink rest(*sink_);
   merger_.flush(rest);
   return rest.events;
 }
 
 absl::Status Pipeline::finish() {
-  auto end = read(Reading::Moment::kEnd);
+  auto end = read(Reading::Moment::kEnd, kTriesAtEnd);
   if (!end.ok()) return end.status();
   const uint64_t end_ns = monotonic_ns();
   session_.detach();
@@ -313,6 +385,7 @@ absl::Status Pipeline::finish() {
   if (recorder_) recorder_->finish(end_ns);
   // the report is made of the readings alone, so that a replay makes the same; the validation adds to it
   std::vector<ReconcileRow> rows = reconcile_readings(readings_, visible_kinds(session_.plan()));
+  add_balance(reconstructor_.counters(), visible_kinds(session_.plan()), rows);
   if (validation_)
     for (const ReconcileRow& row : validation_->trust_rows()) rows.push_back(row);
   output_.print_summary(reconstructor_.counters(), stream_counters_of(readings_), std::move(rows));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "daemon/area_watch.h"
 #include "daemon/fan_out.h"
 #include "daemon/flight_triggers.h"
 #include "daemon/options.h"
@@ -26,6 +27,7 @@ namespace swaptrail {
 struct PipelineClients {
   const HostNames& names;
   Output& output;
+  AreaWatch& areas;
   std::vector<LifecycleSink*> sinks;  // hear of lifecycles after the output, on the pipeline thread
   StandingBoard& standings;
   Questions& questions;
@@ -49,12 +51,15 @@ class Pipeline : private PipelineView {
  private:
   Pipeline(Session session, const Options& options, const PipelineClients& clients);
   const Reconstructor& reconstructor() const override { return reconstructor_; }
+  const SlotUse& slot_use() override;
   absl::StatusOr<FlightFiles> write_flight(const std::string& reason) override;
   bool step();
   StreamCounters stream_now(const swaptrail_totals& totals) const;
   void publish_standing(uint64_t now_ns);
+  void follow_areas();
   absl::Status start_recording(const Options& options, const HostNames& names);
-  absl::StatusOr<Reading> read(Reading::Moment moment) const;
+  absl::StatusOr<Reading> read(Reading::Moment moment, int tries = 1) const;
+  absl::Status read_both(int tries, Reading& reading) const;
   void look_for_triggers();
   void tell_skipped_runs();
   void report_drops();
@@ -65,6 +70,7 @@ class Pipeline : private PipelineView {
   Session session_;
   const Options& options_;
   Output& output_;
+  AreaWatch& areas_;
   StandingBoard& standings_;
   Questions& questions_;
   const std::function<void()> after_sweep_;
@@ -75,9 +81,11 @@ class Pipeline : private PipelineView {
   std::unique_ptr<Recorder> recorder_;  // may be null
   FlightTriggers triggers_;
   bool flight_ = false;
-  EventSink* sink_ = nullptr;      // the recorder, the validation, the reconstructor: each hands on
+  // Behind the watch of the areas: the recorder, the validation, the reconstructor. Each hands on.
+  EventSink* sink_ = nullptr;
   std::vector<Reading> readings_;  // begin, end, last: what the report is made of
   uint64_t published_ns_ = 0;
+  SlotUse slot_use_;
   uint64_t drops_read_ns_ = 0;
 };
 

@@ -10,20 +10,41 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "daemon/flight_files.h"
 #include "trace/reconstructor.h"
+#include "trace/recording/contents.h"
 
 namespace swaptrail {
 
 // What a question may look at and do. On the pipeline thread, between two sweeps: keep it short.
+// What the used slots of the swap areas are, in base pages, at one moment.
+struct SlotUse {
+  struct Area {
+    SwapArea area;        // with the kernel's used_bytes
+    uint64_t since_ns = 0;  // 0 = on before the start
+    uint64_t at_start = 0;  // in use when it was first seen
+    uint64_t away = 0;      // of pages that left memory and have not returned
+    uint64_t waiting = 0;   // of pages on their way out
+    uint64_t kept = 0;      // of pages that are back in memory
+  };
+  uint64_t at_ns = 0;
+  bool freed_slots_are_seen = false;  // if not, nothing of the above can be trusted
+  std::vector<Area> areas;            // those that are on
+  uint64_t not_followed_pages = 0;    // found no room in a table, since the start
+  uint64_t lost_records = 0;          // since the start
+};
+
 class PipelineView {
  public:
   virtual ~PipelineView() = default;
   virtual const Reconstructor& reconstructor() const = 0;
+  // Not older than a second.
+  virtual const SlotUse& slot_use() = 0;
   // Writes what the flight recorder holds. Errors: FailedPrecondition (none is running), those of
   // writing.
   virtual absl::StatusOr<FlightFiles> write_flight(const std::string& reason) = 0;

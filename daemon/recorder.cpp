@@ -20,6 +20,7 @@ namespace {
 
 constexpr uint64_t kFlushEvery_ns = 1'000'000'000;
 constexpr size_t kMaxCgroups = 65536;  // names kept; the events have the ids in any case
+constexpr size_t kAreasOfType = 4;      // on, off, on, off: what is older is over
 constexpr const char* kEnding = ".swaptrail";
 
 // 20261121T203000Z
@@ -74,9 +75,11 @@ Recorder::Recorder(const RecorderOptions& options, RecordingHeader header,
                    std::vector<SwapArea> areas, const Names& names, EventSink& next)
     : options_(options),
       header_(std::move(header)),
-      areas_(std::move(areas)),
       names_(names),
-      next_(next) {}
+      next_(next) {
+  for (const SwapArea& area : areas)
+    if (area.type != kTypeNotKnown) remember(area);
+}
 
 absl::StatusOr<std::unique_ptr<Recorder>> Recorder::create(const RecorderOptions& options,
                                                            RecordingHeader header,
@@ -141,6 +144,30 @@ void Recorder::on_loss(const Loss& loss) {
 void Recorder::on_time(uint64_t now_ns) {
   note(part_.writer->add_time(now_ns));
   next_.on_time(now_ns);
+}
+
+// What was, as far as a part that begins now may need it: of each type what holds now, and what was
+// before, for events that are still on their way.
+void Recorder::remember(const SwapArea& area) {
+  areas_.push_back(area);
+  std::stable_sort(areas_.begin(), areas_.end(),
+                   [](const SwapArea& a, const SwapArea& b) { return a.at_ns < b.at_ns; });
+  size_t of_type = 0;
+  for (const SwapArea& one : areas_) of_type += one.type == area.type ? 1 : 0;
+  if (of_type <= kAreasOfType) return;
+  areas_.erase(std::find_if(areas_.begin(), areas_.end(),
+                            [&](const SwapArea& one) { return one.type == area.type; }));
+}
+
+void Recorder::on_area(const AreaInstance& instance) {
+  SwapArea area = instance.seen.area;
+  if (area.type == kTypeNotKnown) return;
+  if (instance.until_ns != kStillOn) {
+    area.at_ns = instance.until_ns;
+    area.bytes = 0;  // swapped off
+  }
+  remember(area);
+  note(part_.writer->add(area));
 }
 
 void Recorder::learn_cgroup(uint64_t id, uint64_t now_ns) {

@@ -18,6 +18,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "daemon/area_history.h"
 #include "daemon/flight_files.h"
 #include "trace/merger.h"
 #include "trace/print.h"
@@ -55,6 +56,9 @@ class Recorder : public EventSink {
   void on_loss(const Loss& loss) override;
   void on_time(uint64_t now_ns) override;
 
+  // An area came, went, or has its type only now. One whose type is not known is left out.
+  void on_area(const AreaInstance& area);
+
   // A reading for the trust number; the first one is repeated in every part.
   void add(const Reading& reading);
 
@@ -84,12 +88,13 @@ class Recorder : public EventSink {
   void forget_old(uint64_t now_ns);
   void remove_oldest_files();
   void learn_cgroup(uint64_t id, uint64_t now_ns);
+  void remember(const SwapArea& area);
   void note(const absl::Status& status);
   uint64_t flight_bytes() const;
 
   RecorderOptions options_;
   RecordingHeader header_;
-  std::vector<SwapArea> areas_;
+  std::vector<SwapArea> areas_;  // what a new part has to say of them, by time
   const Names& names_;
   EventSink& next_;
   Part part_;

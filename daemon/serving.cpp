@@ -20,7 +20,6 @@
 #include "daemon/session.h"
 #include "daemon/store/store.h"
 #include "daemon/store_sink.h"
-#include "daemon/swap_areas.h"
 #include "prometheus/text_serializer.h"
 
 namespace swaptrail {
@@ -131,21 +130,29 @@ Questions& Serving::questions() { return parts_->questions; }
 std::vector<LifecycleSink*> Serving::sinks() { return {&*parts_->store_sink, &parts_->tally}; }
 void Serving::after_sweep() { parts_->tally.settle(); }
 
-absl::Status Serving::start(const AttachPlan& plan) {
+void Serving::name_areas(AreaWatch& areas) {
+  metrics::Tally& tally = parts_->tally;
+  for (const AreaInstance& area : areas.timeline()->instances) tally.on_area(area);
+  areas.add_listener([&tally](const AreaInstance& area) { tally.on_area(area); });
+}
+
+absl::Status Serving::start(const AttachPlan& plan, AreaWatch& areas) {
   parts_->tally.set_returns_are_seen((visible_kinds(plan) & kind_bit(SWAPTRAIL_SWAP_IN)) != 0);
-  if (absl::Status status = serve_api(plan); !status.ok()) return status;
-  if (absl::Status status = serve_metrics(plan); !status.ok()) return status;
+  name_areas(areas);
+  if (absl::Status status = serve_api(plan, areas); !status.ok()) return status;
+  if (absl::Status status = serve_metrics(plan, areas); !status.ok()) return status;
   parts_->housekeeping = std::jthread([this](const std::stop_token& stop) { keep_house(stop); });
   return absl::OkStatus();
 }
 
-absl::Status Serving::serve_api(const AttachPlan& plan) {
+absl::Status Serving::serve_api(const AttachPlan& plan, const AreaWatch& areas) {
   Parts& parts = *parts_;
   parts.host.emplace(api::Host{.store = *parts.store,
                                .standings = parts.standings,
                                .questions = parts.questions,
                                .cgroups = parts.cgroups,
                                .plan = plan,
+                               .areas = areas,
                                .frames = parts.frames,
                                .pageout_enabled = parts.options.enable_pageout});
   // not before: who is refused gets one line, with the reason
@@ -156,12 +163,12 @@ absl::Status Serving::serve_api(const AttachPlan& plan) {
   return parts.listener->serve({&*parts.trace, &*parts.control, &parts.refusing});
 }
 
-absl::Status Serving::serve_metrics(const AttachPlan& plan) {
+absl::Status Serving::serve_metrics(const AttachPlan& plan, const AreaWatch& areas) {
   Parts& parts = *parts_;
   if (parts.options.web_listen.empty()) return absl::OkStatus();
   parts.collector.emplace(
       metrics::Sources{parts.tally, parts.standings, *parts.store, parts.cgroups, plan,
-                       host_swap_areas, [&parts] { return parts.trace->watchers(); },
+                       [&areas] { return areas.now(); }, [&parts] { return parts.trace->watchers(); },
                        SWAPTRAIL_REVISION, unix_seconds(parts.standings.newest()->start_ns)});
   http::Site site;
   site.telemetry_path = parts.options.web_path;

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "daemon/area_watch.h"
 #include "daemon/attach_plan.h"
 #include "daemon/cgroups.h"
 #include "daemon/options.h"
@@ -38,16 +39,18 @@ class Serving {
   Questions& questions();
   void after_sweep();
 
-  // Serves from here on. `plan` must outlive stop(). Errors: of ApiServer::serve and HttpServer.
-  absl::Status start(const AttachPlan& plan);
+  // Serves from here on. `plan` and `areas` must outlive stop(). Before the pipeline runs. Errors: of
+  // ApiServer::serve and HttpServer.
+  absl::Status start(const AttachPlan& plan, AreaWatch& areas);
   // Ends streams and connections, within seconds. Also done by the destructor.
   void stop();
 
  private:
   struct Parts;
   explicit Serving(std::unique_ptr<Parts> parts);
-  absl::Status serve_api(const AttachPlan& plan);
-  absl::Status serve_metrics(const AttachPlan& plan);
+  absl::Status serve_api(const AttachPlan& plan, const AreaWatch& areas);
+  absl::Status serve_metrics(const AttachPlan& plan, const AreaWatch& areas);
+  void name_areas(AreaWatch& areas);
   void keep_house(const std::stop_token& stop);
 
   std::unique_ptr<Parts> parts_;

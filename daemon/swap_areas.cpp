@@ -17,8 +17,26 @@
 namespace swaptrail {
 namespace {
 
-// What can not be found stays unknown.
-void describe_device(SwapArea& area) {
+// A path in /proc/swaps has its blanks as \040 (fs/seq_file.c mangle_path).
+std::string unescaped(absl::string_view path) {
+  std::string out;
+  for (size_t at = 0; at < path.size(); ++at) {
+    const auto digit = [&](size_t i) { return at + i < path.size() ? path[at + i] - '0' : -1; };
+    const bool escape = path[at] == '\\' && digit(1) >= 0 && digit(1) <= 3 && digit(2) >= 0 &&
+                        digit(2) <= 7 && digit(3) >= 0 && digit(3) <= 7;
+    out += escape ? static_cast<char>(digit(1) * 64 + digit(2) * 8 + digit(3)) : path[at];
+    if (escape) at += 3;
+  }
+  return out;
+}
+
+// The kernel's own form of a device number (include/linux/kdev_t.h MKDEV).
+uint32_t kernel_device(dev_t device) { return major(device) << 20 | minor(device); }
+
+}  // namespace
+
+void describe(SeenArea& seen) {
+  SwapArea& area = seen.area;
   struct stat status {};
   const auto known = [](bool yes) { return yes ? Known::kYes : Known::kNo; };
   const std::string zswap = first_line("/sys/module/zswap/parameters/enabled");
@@ -26,6 +44,7 @@ void describe_device(SwapArea& area) {
   if (stat(area.path.c_str(), &status) != 0) return;
   const bool device = S_ISBLK(status.st_mode);
   const dev_t id = device ? status.st_rdev : status.st_dev;
+  seen.file = device ? AreaFile{.device = kernel_device(id)} : AreaFile{.inode = status.st_ino};
   const std::string sysfs = absl::StrFormat("/sys/dev/block/%d:%d", major(id), minor(id));
   std::error_code error;
   const std::string name = std::filesystem::canonical(sysfs, error).filename().string();
@@ -38,35 +57,34 @@ void describe_device(SwapArea& area) {
   area.synchronous = known(driver("zram") || driver("ram") || driver("pmem") || driver("btt"));
 }
 
-}  // namespace
-
 // "Filename Type Size Used Priority", size in KiB. The kernel lists them by type (mm/swapfile.c
-// swap_start), so the place is the type unless an area before it was swapped off.
-std::vector<SwapArea> parse_swap_areas(std::string_view proc_swaps, uint64_t now_ns) {
-  std::vector<SwapArea> areas;
+// swap_start) and leaves out the types that are free.
+std::vector<SeenArea> parse_swap_areas(std::string_view proc_swaps, uint64_t now_ns) {
+  std::vector<SeenArea> areas;
   const absl::string_view text(proc_swaps.data(), proc_swaps.size());
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     const std::vector<absl::string_view> fields =
         absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
     uint64_t kib = 0, used_kib = 0;
-    SwapArea area;
+    SeenArea seen;
+    SwapArea& area = seen.area;
     if (fields.size() != 5 || !absl::SimpleAtoi(fields[2], &kib)) continue;  // the heading
     if (!absl::SimpleAtoi(fields[4], &area.priority)) continue;
     if (absl::SimpleAtoi(fields[3], &used_kib)) area.used_bytes = used_kib * 1024;
     area.at_ns = now_ns;
     area.bytes = kib * 1024;
-    area.type = static_cast<uint32_t>(areas.size());
-    area.path = std::string(fields[0]);
-    areas.push_back(std::move(area));
+    area.type = kTypeNotKnown;
+    area.path = unescaped(fields[0]);
+    areas.push_back(std::move(seen));
   }
   return areas;
 }
 
-std::vector<SwapArea> host_swap_areas() {
+std::vector<SeenArea> host_swap_areas() {
   const auto swaps = read_file("/proc/swaps");
   if (!swaps.ok()) return {};
-  std::vector<SwapArea> areas = parse_swap_areas(*swaps, monotonic_ns());
-  for (SwapArea& area : areas) describe_device(area);
+  std::vector<SeenArea> areas = parse_swap_areas(*swaps, monotonic_ns());
+  for (SeenArea& area : areas) describe(area);
   return areas;
 }
 

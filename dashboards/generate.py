@@ -32,13 +32,8 @@ def ratio(part, whole):
     return f"{part} / ({whole} > 0)"
 
 
-def with_path(expression):
-    """Adds the path of the area to series that know its number."""
-    return f"{expression} * on (job, instance, area) group_left (path) {sel('swap_area_info')}"
-
-
 def area_share():
-    return with_path(f"{sel('swap_area_used_bytes')} / {sel('swap_area_size_bytes')}")
+    return f"{sel('swap_area_used_bytes')} / {sel('swap_area_size_bytes')}"
 
 
 # What is pushed out for another cgroup than its own: all cells of the matrix but the diagonal.
@@ -101,18 +96,18 @@ OVERVIEW = Dashboard(
         Row("Which device", [
             table("Swap areas", "All that are on. The highest priority is filled first.",
                   [("info", by("instance, area, path, type", sel("swap_area_info"))),
-                   ("size", by("instance, area", sel("swap_area_size_bytes"))),
-                   ("used", by("instance, area", sel("swap_area_used_bytes"))),
-                   ("priority", by("instance, area", sel("swap_area_priority")))],
+                   ("size", by("instance, area, path", sel("swap_area_size_bytes"))),
+                   ("used", by("instance, area, path", sel("swap_area_used_bytes"))),
+                   ("priority", by("instance, area, path", sel("swap_area_priority")))],
                   hide=["Value #info"], units={"Value #size": "bytes", "Value #used": "bytes"},
                   names={"Value #size": "size", "Value #used": "used", "Value #priority": "priority"}),
             graph("Used", "Share of each area that is taken.", [(area_share(), "{{instance}} {{path}}")],
                   "percentunit", maximum=1),
             graph("Out, by area", "Pages written or stored, by where their slot lies.",
-                  [(with_path(by("job, instance, area", rate("swapped_out_pages_total"))), "{{instance}} {{path}}")],
+                  [(by("instance, path", rate("swapped_out_pages_total")), "{{instance}} {{path}}")],
                   "pps"),
             graph("In, by area", "Pages brought back by faults.",
-                  [(with_path(by("job, instance, area", rate("swapped_in_pages_total"))), "{{instance}} {{path}}")],
+                  [(by("instance, path", rate("swapped_in_pages_total")), "{{instance}} {{path}}")],
                   "pps"),
             graph("Why attempts were given up", "Lifecycles a second that freed nothing, by reason.",
                   [(by("reason", rate("aborts_total")), "{{reason}}")], "ops", stack=True),

@@ -1,6 +1,7 @@
 #include "trace/closing.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <string>
 
@@ -64,6 +65,20 @@ std::vector<ReconcileRow> reconcile_readings(const std::vector<Reading>& reading
   return reconcile(input, vmstat_of(*begin), vmstat_of(*end));
 }
 
+void add_balance(const ReconstructorCounters& counters, uint64_t visible_kinds,
+                 std::vector<ReconcileRow>& rows) {
+  const uint64_t needed = kind_bit(SWAPTRAIL_SWAP_IN) | kind_bit(SWAPTRAIL_SLOT_FREED);
+  if ((visible_kinds & needed) != needed) return;
+  ReconcileRow row;
+  row.counter = "freed";
+  row.kernel_delta = static_cast<int64_t>(counters.freed_pages);
+  row.ours = static_cast<int64_t>(counters.returned_pages + counters.away_pages +
+                                  counters.superseded_pages);
+  row.difference = row.ours - row.kernel_delta;
+  row.note = "pages freed = returned + away + superseded";
+  rows.push_back(row);
+}
+
 StreamCounters stream_counters_of(const std::vector<Reading>& readings) {
   StreamCounters counters;
   const Reading* last = last_of(readings, Moment::kLast);
@@ -76,6 +91,16 @@ StreamCounters stream_counters_of(const std::vector<Reading>& readings) {
       if (name == known.name) counters.*known.value = value;
   }
   return counters;
+}
+
+void put_read_widths(const swaptrail_totals& before, Reading& reading) {
+  const auto first = reconciled_totals(before), second = reconciled_totals(reading.totals);
+  for (size_t at = 0; at < first.size(); ++at) {
+    // signed: what is read less what zswap loaded can go back for a moment
+    const auto moved = static_cast<int64_t>(second[at].second - first[at].second);
+    if (moved == 0) continue;
+    reading.vmstat.emplace_back(read_width_name(first[at].first), std::abs(moved));
+  }
 }
 
 void put_stream_counters(const StreamCounters& counters, Reading& last) {

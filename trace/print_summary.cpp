@@ -182,6 +182,7 @@ void reconciliation(const std::vector<ReconcileRow>& rows, std::string& out) {
     signed_field("ours", row.ours, out);
     signed_field("difference", row.difference, out);
     field("note", row.note, out);
+    if (row.allowance != 0) field("allowance", row.allowance, out);
     out.push_back('}');
   }
   out.push_back(']');
@@ -277,8 +278,10 @@ void reconcile_lines(const std::vector<ReconcileRow>& rows, std::string& out) {
   if (rows.empty()) return;
   absl::StrAppendFormat(&out, "\n%-22s %12s %12s %12s\n", "Trust", "kernel", "ours", "difference");
   for (const ReconcileRow& row : rows) {
-    absl::StrAppendFormat(&out, "  %-20s %12d %12d %12d  %s\n", row.counter, row.kernel_delta,
+    absl::StrAppendFormat(&out, "  %-20s %12d %12d %12d  %s", row.counter, row.kernel_delta,
                           row.ours, row.difference, row.note);
+    if (row.allowance != 0) absl::StrAppend(&out, " (up to ", row.allowance, " is no error)");
+    out.push_back('\n');
   }
 }
 

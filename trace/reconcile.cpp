@@ -60,6 +60,11 @@ ReconcileRow make_row(std::string_view counter, int64_t kernel_delta, uint64_t o
   return {counter, kernel_delta, counted, counted - kernel_delta, note};
 }
 
+uint64_t read_width(std::string_view counter, const Vmstat& reading) {
+  const auto found = reading.find(read_width_name(counter));
+  return found == reading.end() ? 0 : found->second;
+}
+
 // pswpin cannot be told from zswpin if zswap has loads that we do not see.
 bool is_blind_to_zswap(const Check& check, const ReconcileInput& input, const Vmstat& before,
                        const Vmstat& after) {
@@ -83,6 +88,7 @@ std::vector<ReconcileRow> reconcile(const ReconcileInput& input, const Vmstat& b
     int64_t more = 0;
     if (!check.also.empty() && delta(before, after, check.also, more)) kernel += more;
     rows.push_back(make_row(check.counter, kernel, check.ours(input), check.note));
+    rows.back().allowance = read_width(check.counter, before) + read_width(check.counter, after);
   }
   const auto& totals = input.totals;
   const uint64_t emitted =
@@ -92,6 +98,19 @@ std::vector<ReconcileRow> reconcile(const ReconcileInput& input, const Vmstat& b
   rows.push_back(make_row("emitted", static_cast<int64_t>(emitted), input.consumed + dropped,
                           "records made = consumed + dropped"));
   return rows;
+}
+
+std::string read_width_name(std::string_view counter) {
+  return "swaptrail_read_width_" + std::string(counter);
+}
+
+std::vector<std::pair<std::string_view, uint64_t>> reconciled_totals(
+    const swaptrail_totals& totals) {
+  ReconcileInput input;
+  input.totals = totals;
+  std::vector<std::pair<std::string_view, uint64_t>> result;
+  for (const Check& check : kChecks) result.emplace_back(check.counter, check.ours(input));
+  return result;
 }
 
 void add_totals(const swaptrail_totals& other, swaptrail_totals& sum) {

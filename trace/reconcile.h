@@ -3,7 +3,9 @@
 #define SWAPTRAIL_TRACE_RECONCILE_H_
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -20,7 +22,14 @@ struct ReconcileRow {
   int64_t ours = 0;
   int64_t difference = 0;  // ours - kernel_delta
   std::string_view note;   // static storage
+  // How much they may differ without an error, in the same unit: what moved while the two were read,
+  // or what one of them cannot show.
+  uint64_t allowance = 0;
 };
+
+// The name in Vmstat of what moved of a counter while the totals and /proc/vmstat were read, in base
+// pages (trace/closing.h put_read_widths).
+std::string read_width_name(std::string_view counter);
 
 struct ReconcileInput {
   swaptrail_totals totals{};   // of all CPUs, over the time between the two vmstat readings
@@ -30,10 +39,13 @@ struct ReconcileInput {
 
 // One row for each kernel counter that exists on this kernel and whose hook is attached, and
 // "emitted" last: kernel_delta = records attempted in BPF, ours = consumed + dropped.
-// The kernel folds its per-CPU counters late (mm/vmstat.c: refresh_cpu_vm_stats, once a second), so
-// a small difference that goes away is no error.
+// The kernel sums the vm events of all CPUs when /proc/vmstat is read (mm/vmstat.c all_vm_events), so
+// they are exact. What moved between the two readings of the totals around it is the row's allowance.
 std::vector<ReconcileRow> reconcile(const ReconcileInput& input, const Vmstat& before,
                                     const Vmstat& after);
+
+// What of these totals belongs to each kernel counter of reconcile(), but "emitted": by name.
+std::vector<std::pair<std::string_view, uint64_t>> reconciled_totals(const swaptrail_totals& totals);
 
 // Adds `other` to `sum`, field by field: per-CPU totals into one.
 void add_totals(const swaptrail_totals& other, swaptrail_totals& sum);

@@ -246,6 +246,10 @@ void Reconstructor::Impl::touch_alone(Attempt& attempt, const Event& event) {
   life.last.tid = event.tid;
   life.last.tgid = event.tgid;
   life.last.origin = event.origin;
+  // its name is in no event of its own, but it may reclaim its own pages
+  life.last.comm = Comm{};
+  for (const Mapping& mapping : life.mappings)
+    if (mapping.tgid == event.tgid) life.last.comm = mapping.comm;
   if (life.first.origin == SWAPTRAIL_ORIGIN_NONE) life.first = life.last;
 }
 

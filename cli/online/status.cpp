@@ -27,8 +27,12 @@ void append_row(const char* name, const std::string& text, std::string& out) {
   absl::StrAppend(&out, absl::StrFormat("  %-12s ", name), printable(text), "\n");
 }
 
-// What was asked for and differs without a reason.
-bool differs(const v1::Reconciliation& row) { return row.difference() != 0 && row.note().empty(); }
+// By more than what moved while the two were read, or one of them does not show.
+bool differs(const v1::Reconciliation& row) {
+  if (row.counter() == "emitted") return false;  // the rest is in the rings, for a moment
+  const int64_t difference = row.difference();
+  return static_cast<uint64_t>(difference < 0 ? -difference : difference) > row.allowance();
+}
 
 void append_hooks(const v1::GetStatusResponse& status, const Style& style, std::string& out) {
   Table table({{"HOOK"}, {"STATE"}, {"TARGET"}, {"WHY, AND WHAT IT COSTS"}});
@@ -67,7 +71,10 @@ void append_trust(const v1::GetStatusResponse& status, const Style& style, std::
                {"NOTE"}});
   for (const v1::Reconciliation& row : status.reconciliation())
     table.add({row.counter(), absl::StrCat(row.kernel()), absl::StrCat(row.ours()),
-               absl::StrCat(row.difference()), row.note()});
+               absl::StrCat(row.difference()),
+               row.allowance() == 0
+                   ? row.note()
+                   : absl::StrCat(row.note(), " (up to ", row.allowance(), " is no error)")});
   out += table.text(style);
 }
 
@@ -142,6 +149,18 @@ std::string kind_text(const v1::SwapArea& area) {
                       area.rotational() ? ", rotating" : "");
 }
 
+// What the kernel's used slots are, in pages.
+std::vector<std::string> slots_cells(const std::string& number, const v1::SwapArea& area) {
+  if (!area.has_slots()) return {number, "-", "-", "-", "-", area.note()};
+  const v1::AreaSlots& slots = area.slots();
+  return {number,
+          absl::StrCat(slots.used()),
+          absl::StrCat(slots.away()),
+          absl::StrCat(slots.cached()),
+          absl::StrCat(slots.unexplained()),
+          area.note()};
+}
+
 std::string areas_text(const v1::GetSwapAreasResponse& response, const Style& style) {
   Table areas({{"AREA", Align::kRight},
                {"PATH"},
@@ -150,13 +169,20 @@ std::string areas_text(const v1::GetSwapAreasResponse& response, const Style& st
                {"SHARE", Align::kRight},
                {"PRIORITY", Align::kRight},
                {"KIND"}});
+  Table slots({{"AREA", Align::kRight},
+               {"USED SLOTS", Align::kRight},
+               {"AWAY", Align::kRight},
+               {"IN SWAP CACHE", Align::kRight},
+               {"NOT EXPLAINED", Align::kRight},
+               {"WHY"}});
   Table owners({{"AREA", Align::kRight}, {"CGROUP"}, {"PAGES", Align::kRight}});
   Table ages({{"AREA", Align::kRight}, {"IN SWAP FOR UP TO"}, {"PAGES", Align::kRight}});
   for (const v1::SwapArea& area : response.areas()) {
-    const std::string number = absl::StrCat(area.type());
+    const std::string number = area.type_unknown() ? "?" : absl::StrCat(area.type());
     areas.add({number, area.path(), bytes_text(area.size_bytes()), bytes_text(area.used_bytes()),
                percent_text(area.used_bytes(), area.size_bytes()), absl::StrCat(area.priority()),
                kind_text(area)});
+    slots.add(slots_cells(number, area));
     for (const v1::SwapOwner& owner : area.owners())
       owners.add({number, cgroup_text(owner.cgroup()), absl::StrCat(owner.pages())});
     for (const v1::AgeBucket& age : area.ages())
@@ -165,7 +191,7 @@ std::string areas_text(const v1::GetSwapAreasResponse& response, const Style& st
   }
   if (areas.rows() == 0) return "no swap area is on\n";
   std::string out = areas.text(style);
-  for (const Table* table : {&owners, &ages})
+  for (const Table* table : {&slots, &owners, &ages})
     if (table->rows() != 0) absl::StrAppend(&out, "\n", table->text(style));
   return out;
 }

@@ -18,9 +18,9 @@ inline constexpr size_t kAnswerBytes = size_t{3} << 20;
 // All fill an empty `response`. Any thread. Errors: InvalidArgument where the request is out of bounds.
 void answer_status(const Host& host, const Moment& moment, size_t watchers,
                    v1::GetStatusResponse& response);
-void answer_areas(const Host& host, const Moment& moment, const AreaSource& areas,
-                  const store::Stop& stop, v1::GetSwapAreasResponse& response);
-absl::Status answer_stats(const Host& host, const Moment& moment, const AreaSource& areas,
+absl::Status answer_areas(const Host& host, const Moment& moment, const store::Stop& stop,
+                  v1::GetSwapAreasResponse& response);
+absl::Status answer_stats(const Host& host, const Moment& moment,
                           const v1::QueryStatsRequest& request, const store::Stop& stop,
                           v1::QueryStatsResponse& response);
 absl::Status answer_matrix(const Host& host, const Moment& moment,
@@ -29,7 +29,7 @@ absl::Status answer_matrix(const Host& host, const Moment& moment,
 // Errors also: NotFound (no such process or frame), FailedPrecondition (page tables or frame numbers
 // can't be had, and the question needs them), those of Questions::ask.
 absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
-                         const AreaSource& areas, const v1::ExplainPageRequest& request,
+                         const v1::ExplainPageRequest& request,
                          absl::Time deadline, v1::ExplainPageResponse& response);
 
 }  // namespace swaptrail::api

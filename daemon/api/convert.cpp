@@ -7,6 +7,7 @@
 
 #include "daemon/api/utf8.h"
 #include "trace/decode.h"
+#include "trace/slot_time.h"
 
 namespace swaptrail::api {
 namespace {
@@ -146,10 +147,17 @@ void Converter::put_process(uint32_t tgid, const Comm& comm, v1::Process& out) {
   out.set_comm(utf8(comm_text(comm)));
 }
 
-void Converter::put_entry(uint64_t entry, uint32_t generation, v1::SwapEntry& out) {
+std::string Converter::area_path(uint32_t type, uint64_t at_ns) const {
+  const AreaInstance* area = areas_->find(type, at_ns);
+  return area == nullptr ? std::string() : utf8(area->seen.area.path);
+}
+
+void Converter::put_entry(uint64_t entry, uint32_t generation, uint64_t at_ns,
+                          v1::SwapEntry& out) const {
   out.set_type(entry_type(entry));
   out.set_offset(entry_offset(entry));
   out.set_generation(generation);
+  out.set_area(area_path(entry_type(entry), at_ns));
 }
 
 std::optional<uint64_t> Converter::pfn_of(uint64_t folio) const {
@@ -209,7 +217,9 @@ void Converter::put(const Lifecycle& lifecycle, v1::Lifecycle& out) {
   put_times(lifecycle, out);
   if (const auto pfn = pfn_of(lifecycle.folio)) out.set_pfn(*pfn);
   out.set_nr_pages(lifecycle.nr_pages);
-  if (lifecycle.entry != 0) put_entry(lifecycle.entry, lifecycle.generation, *out.mutable_entry());
+  if (lifecycle.entry != 0) {
+    put_entry(lifecycle.entry, lifecycle.generation, slot_time_ns(lifecycle), *out.mutable_entry());
+  }
   if (lifecycle.cgroup != 0) put_cgroup(lifecycle.cgroup, *out.mutable_cgroup());
   put_mappings(lifecycle, out);
   put(lifecycle.first, *out.mutable_first_reclaimer());
@@ -245,7 +255,9 @@ void Converter::put(const Violation& violation, v1::Violation& out) {
   out.set_text(utf8(violation.text));
   *out.mutable_time() = moment_.wall(violation.time_ns);
   out.set_lifecycle_id(violation.lifecycle_id);
-  if (violation.entry != 0) put_entry(violation.entry, 0, *out.mutable_entry());
+  if (violation.entry != 0) {
+    put_entry(violation.entry, 0, violation.time_ns, *out.mutable_entry());
+  }
   if (const auto pfn = pfn_of(violation.folio)) out.set_pfn(*pfn);
 }
 

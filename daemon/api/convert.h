@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
 #include "daemon/api/clock.h"
+#include "daemon/api/host.h"
 #include "daemon/cgroups.h"
 #include "daemon/page_frames.h"
 #include "daemon/store/record.h"
@@ -36,9 +38,13 @@ std::optional<Latency> latency_of(int value);
 // One thread.
 class Converter {
  public:
-  // `cgroups` must outlive it. `look`: unknown cgroups may be looked for in the hierarchy.
-  Converter(Cgroups& cgroups, std::optional<PageFrames> frames, const Moment& moment, bool look)
-      : cgroups_(cgroups), frames_(frames), moment_(moment), look_(look) {}
+  // `host` must outlive it. `look`: unknown cgroups may be looked for in the hierarchy.
+  Converter(const Host& host, const Moment& moment, bool look)
+      : cgroups_(host.cgroups),
+        frames_(host.frames),
+        areas_(host.areas.timeline()),
+        moment_(moment),
+        look_(look) {}
 
   const Moment& moment() const { return moment_; }
   // All set `out`, which is empty before.
@@ -47,8 +53,11 @@ class Converter {
   void put(const Violation& violation, v1::Violation& out);
   void put_cgroup(uint64_t id, v1::Cgroup& out);
   static void put_process(uint32_t tgid, const Comm& comm, v1::Process& out);
-  static void put_entry(uint64_t entry, uint32_t generation, v1::SwapEntry& out);
+  // An entry that was in use at that time (monotonic).
+  void put_entry(uint64_t entry, uint32_t generation, uint64_t at_ns, v1::SwapEntry& out) const;
 
+  // The device or file that entries of this type belonged to at that time; empty if not known.
+  std::string area_path(uint32_t type, uint64_t at_ns) const;
   // Empty if it was never found.
   const std::string& cgroup_path(uint64_t id);
 
@@ -61,6 +70,7 @@ class Converter {
 
   Cgroups& cgroups_;
   std::optional<PageFrames> frames_;
+  std::shared_ptr<const AreaTimeline> areas_;
   Moment moment_;
   bool look_;
   absl::flat_hash_map<uint64_t, std::string> paths_;  // those that were needed

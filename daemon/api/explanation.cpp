@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "daemon/api/explanation_words.h"
 #include "trace/decode.h"
+#include "trace/slot_time.h"
 
 namespace swaptrail::api {
 namespace {
@@ -84,7 +85,7 @@ void Teller::tell_place() {
     return;
   }
   if (facts_.named_by == NamedBy::kEntry) {
-    say("The ", slot_words(facts_.entry, facts_), " was asked for, whatever page is there.");
+    say("The ", slot_words(facts_.entry, facts_.now_ns, facts_), " was asked for, whatever page is there.");
     return;
   }
   const std::string page = absl::StrCat("Page 0x", absl::Hex(facts_.address), " of ",
@@ -96,7 +97,8 @@ void Teller::tell_place() {
       break;
     case State::kSwapped:
       say(page, " is not mapped: its page table entry holds the ",
-          slot_words(make_entry(facts_.page.swap_type, facts_.page.swap_offset), facts_), ".");
+          slot_words(make_entry(facts_.page.swap_type, facts_.page.swap_offset), facts_.now_ns,
+                     facts_), ".");
       break;
     case State::kNotMapped:
       say("Nothing is mapped at page 0x", absl::Hex(facts_.address), " of ",
@@ -139,7 +141,7 @@ void Teller::tell_progress(const Lifecycle& life, Stage last) {
       say("Reclaim has taken it off its list; no slot is reserved for it yet.");
       break;
     case Stage::kSlotAllocated:
-      say("A slot was reserved for it ", since, ", ", slot_words(life.entry, facts_),
+      say("A slot was reserved for it ", since, ", ", slot_words(life.entry, slot_time_ns(life), facts_),
           ", and it is in the swap cache. A slot is only a reservation: the page is present until it "
           "has been unmapped, written and removed from the swap cache.");
       break;
@@ -230,7 +232,7 @@ void Teller::tell_newest(const StoredLifecycle& newest) {
 void Teller::tell_freed(const StoredLifecycle& newest) {
   const Lifecycle& life = newest.lifecycle;
   const uint64_t removed_ns = life.at(Stage::kRemoved);
-  const std::string slot = life.entry != 0 ? slot_words(life.entry, facts_) : "a slot not seen";
+  const std::string slot = life.entry != 0 ? slot_words(life.entry, slot_time_ns(life), facts_) : "a slot not seen";
   const std::string when = ago(removed_ns != 0 ? removed_ns : life.closed_ns);
   say("It was swapped out ", when, " ", reclaimer_words(life.last, facts_), " (attempt ", life.id,
       ").");
@@ -309,7 +311,7 @@ void Teller::tell_aborted(const Lifecycle& life) {
     say("The pass before could not free it either: ", view(abort_words(life.kept_because)), ".");
   }
   if (life.at(Stage::kSlotAllocated) != 0 && life.entry != 0) {
-    say("A slot had been reserved for it, ", slot_words(life.entry, facts_),
+    say("A slot had been reserved for it, ", slot_words(life.entry, slot_time_ns(life), facts_),
         "; but a slot is only a reservation, and the page stayed.");
   }
   if (is(State::kSwapped) && life.at(Stage::kUnmapped) != 0) {

@@ -36,9 +36,10 @@ struct PageFacts {
   uint64_t reaches_back_ns = 0;  // when the oldest lifecycle in the store closed; 0 = it has none
   bool forgotten = false;        // the store has had to give up, or to refuse, some
   bool moved = false;            // it did not stay where it was while it was looked at
-  // Texts: the path of a cgroup, and the device of a swap area; empty = not known. May be unset.
+  // Texts: the path of a cgroup, and what device or file had the type of a swap area at a time
+  // (monotonic); empty = not known. May be unset.
   std::function<std::string(uint64_t)> cgroup_path;
-  std::function<std::string(uint32_t)> area_path;
+  std::function<std::string(uint32_t, uint64_t)> area_path;
 };
 
 struct Explanation {

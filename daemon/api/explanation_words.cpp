@@ -98,10 +98,10 @@ std::string reclaimer_words(const Reclaimer& reclaimer, const PageFacts& facts) 
   return out;
 }
 
-std::string slot_words(uint64_t entry, const PageFacts& facts) {
+std::string slot_words(uint64_t entry, uint64_t at_ns, const PageFacts& facts) {
   std::string out =
       absl::StrCat("swap entry type ", entry_type(entry), ", offset ", entry_offset(entry));
-  const std::string path = facts.area_path ? facts.area_path(entry_type(entry)) : "";
+  const std::string path = facts.area_path ? facts.area_path(entry_type(entry), at_ns) : "";
   return path.empty() ? out : absl::StrCat(out, " (", path, ")");
 }
 

@@ -18,7 +18,7 @@ std::string process_words(uint32_t pid, std::string_view comm);
 // "by kswapd0 (pid 57), in background reclaim of its node"
 std::string reclaimer_words(const Reclaimer& reclaimer, const PageFacts& facts);
 // "swap entry type 0, offset 1234 (/dev/vdb)"
-std::string slot_words(uint64_t entry, const PageFacts& facts);
+std::string slot_words(uint64_t entry, uint64_t at_ns, const PageFacts& facts);
 // Parts of sentences.
 std::string_view abort_words(AbortReason reason);
 std::string_view incomplete_words(IncompleteReason reason);

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "daemon/area_watch.h"
 #include "daemon/attach_plan.h"
 #include "daemon/cgroups.h"
 #include "daemon/page_frames.h"
@@ -19,6 +20,7 @@ struct Host {
   Questions& questions;
   Cgroups& cgroups;
   const AttachPlan& plan;
+  const AreaWatch& areas;
   std::optional<PageFrames> frames;  // absent: no page frame numbers
   bool pageout_enabled = false;
 };

@@ -252,7 +252,7 @@ v1::PageState state_of(const PageFacts& facts) {
   return v1::PAGE_STATE_SPECIAL;
 }
 
-void put_page(const PageFacts& facts, v1::ExplainPageResponse& response) {
+void put_page(const PageFacts& facts, const Converter& converter, v1::ExplainPageResponse& response) {
   response.set_state(state_of(facts));
   if (facts.named_by != NamedBy::kAddress) return;
   response.mutable_process()->set_pid(facts.pid);
@@ -262,7 +262,7 @@ void put_page(const PageFacts& facts, v1::ExplainPageResponse& response) {
     response.set_pfn(facts.page.pfn);
   }
   if (const uint64_t entry = entry_of(facts.page); entry != 0) {
-    Converter::put_entry(entry, 0, *response.mutable_entry());
+    converter.put_entry(entry, 0, facts.now_ns, *response.mutable_entry());
   }
 }
 
@@ -284,8 +284,7 @@ void put_attempts(const PageFacts& facts, size_t most, Converter& converter,
 }  // namespace
 
 absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
-                         const AreaSource& areas, const v1::ExplainPageRequest& request,
-                         absl::Time deadline, v1::ExplainPageResponse& response) {
+                         const v1::ExplainPageRequest& request, absl::Time deadline, v1::ExplainPageResponse& response) {
   const auto most = to_count("max_history", request.max_history(), kUsualHistory);
   if (!most.ok()) return most.status();
   PageFacts facts;
@@ -293,22 +292,19 @@ absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
   if (auto looked = look(desk, request, facts); !looked.ok()) return looked;
 
   const Moment moment = clock.now();
-  Converter converter(host.cgroups, host.frames, moment, true);
+  Converter converter(host, moment, true);
   if (facts.named_by == NamedBy::kAddress) facts.comm = comm_of(facts);
   facts.now_ns = moment.now_ns();
   facts.attached_ns = host.standings.newest()->start_ns;
   const store::StoreStatus status = host.store.status();
   facts.forgotten = status.evicted + status.unstored != 0;
   facts.cgroup_path = [&](uint64_t id) { return converter.cgroup_path(id); };
-  std::optional<std::vector<SwapArea>> known_areas;
-  facts.area_path = [&](uint32_t type) {
-    if (!known_areas) known_areas = areas();
-    const auto found = std::ranges::find(*known_areas, type, &SwapArea::type);
-    return found == known_areas->end() ? std::string() : utf8(found->path);
+  facts.area_path = [&](uint32_t type, uint64_t at_ns) {
+    return converter.area_path(type, at_ns);
   };
   const Explanation explanation = explain(facts);
 
-  put_page(facts, response);
+  put_page(facts, converter, response);
   put_attempts(facts, *most, converter, response);
   for (const std::string& sentence : explanation.sentences) response.add_explanation(sentence);
   for (const Stage stage : explanation.outstanding) response.add_outstanding(to_proto(stage));

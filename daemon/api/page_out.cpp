@@ -149,7 +149,7 @@ absl::Status PageOut::wait() {
 }
 
 absl::Status PageOut::tell_news() {
-  Converter converter(host_.cgroups, host_.frames, clock_.now(), false);
+  Converter converter(host_, clock_.now(), false);
   bool more = true;
   while (more) {
     v1::PageOutResponse news;

@@ -1,11 +1,13 @@
+#include <unistd.h>
+
 #include <algorithm>
-#include <array>
-#include <optional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "daemon/api/answers.h"
 #include "daemon/api/convert.h"
 #include "daemon/api/filter.h"
@@ -21,6 +23,7 @@ using store::GroupBy;
 
 constexpr size_t kUsualGroups = 100, kUsualCells = 50, kMostOwners = 100, kMostTable = 65536;
 constexpr int kMostSpans = 8;
+constexpr absl::Duration kMostWait = absl::Seconds(2);
 
 static_assert(
     static_cast<int>(v1::STATS_GROUP_VICTIM_CGROUP) ==
@@ -36,14 +39,37 @@ static_assert(
 
 std::string text(std::string_view name) { return std::string(name); }
 
+// Areas as values of a group: by path, whatever type they had; by type where that is not known.
+class AreaKeys {
+ public:
+  explicit AreaKeys(std::shared_ptr<const AreaTimeline> areas) : areas_(std::move(areas)) {}
+
+  uint64_t key_of(uint32_t type, uint64_t at_ns) const {
+    const AreaInstance* area = areas_->find(type, at_ns);
+    if (area == nullptr) return type;
+    const auto first = std::ranges::find_if(areas_->instances, [&](const AreaInstance& one) {
+      return one.seen.area.path == area->seen.area.path;
+    });
+    return kTypes + first->number;
+  }
+  std::string text_of(uint64_t key) const {
+    if (key == store::kNoArea) return "none";
+    if (key < kTypes) return absl::StrCat("area ", key);
+    const auto found = std::ranges::find(areas_->instances, static_cast<uint32_t>(key - kTypes),
+                                         &AreaInstance::number);
+    return found == areas_->instances.end() ? "unknown" : utf8(found->seen.area.path);
+  }
+
+ private:
+  static constexpr uint64_t kTypes = 64;  // 6 bits of an entry
+  std::shared_ptr<const AreaTimeline> areas_;
+};
+
 // What stands in a row for the value of a group.
 class KeyTexts {
  public:
-  KeyTexts(Converter& converter, const AreaSource& areas, const std::vector<GroupBy>& columns)
-      : converter_(converter), columns_(columns) {
-    if (std::ranges::find(columns, GroupBy::kArea) == columns.end()) return;
-    for (const SwapArea& area : areas()) paths_[area.type] = utf8(area.path);
-  }
+  KeyTexts(Converter& converter, const AreaKeys& areas, const std::vector<GroupBy>& columns)
+      : converter_(converter), areas_(areas), columns_(columns) {}
 
   std::string of(size_t column, const store::StatsRow& row) {
     const uint64_t value = row.key[column];
@@ -56,7 +82,7 @@ class KeyTexts {
       case GroupBy::kOrigin:
         return text(origin_name(static_cast<uint8_t>(value)));
       case GroupBy::kArea:
-        return area(value);
+        return areas_.text_of(value);
       case GroupBy::kOutcome:
         return text(outcome_name(static_cast<Outcome>(value)));
       case GroupBy::kBackend:
@@ -77,15 +103,10 @@ class KeyTexts {
     return pid == 0 && comm_text(comm).empty() ? "unknown"
                                                : absl::StrCat(utf8(comm_text(comm)), "/", pid);
   }
-  std::string area(uint64_t number) {
-    if (number == store::kNoArea) return "none";
-    const auto found = paths_.find(static_cast<uint32_t>(number));
-    return found == paths_.end() ? absl::StrCat("area ", number) : found->second;
-  }
 
   Converter& converter_;
+  const AreaKeys& areas_;
   const std::vector<GroupBy>& columns_;
-  absl::flat_hash_map<uint32_t, std::string> paths_;
 };
 
 absl::Status put_groups(const v1::QueryStatsRequest& request, store::StatsQuery& query) {
@@ -158,8 +179,47 @@ void put_row(const store::StatsRow& row, const std::vector<Latency>& spans, v1::
   }
 }
 
+// Why some of its used slots are not explained, as far as that is known.
+std::string why_not_explained(const SlotUse& use, const SlotUse::Area& area, int64_t unexplained) {
+  if (unexplained == 0) return {};
+  if (unexplained < 0) return "the kernel has freed more than was seen to return";
+  std::string out;
+  const auto add = [&](const std::string& reason) { out += (out.empty() ? "" : "; ") + reason; };
+  if (area.since_ns == 0 && area.at_start != 0) {
+    add(absl::StrCat(area.at_start, " were in use when swaptraild started"));
+  }
+  if (use.not_followed_pages != 0) {
+    add(absl::StrCat(use.not_followed_pages, " pages found no room in a table"));
+  }
+  if (use.lost_records != 0) add(absl::StrCat(use.lost_records, " records were lost"));
+  if (out.empty()) out = "slots in reserve for each CPU, or of pages that no hook has seen";
+  return out;
+}
+
+void put_slots(const SlotUse& use, const SlotUse::Area& area, v1::SwapArea& out) {
+  if (!use.freed_slots_are_seen) {
+    out.set_note("it is not seen when a slot is freed: what is still in swap is not known");
+    return;
+  }
+  if (area.area.type == kTypeNotKnown || area.area.used_bytes == kNotTold) {
+    out.set_note("the number that the kernel has for it is not known");
+    return;
+  }
+  v1::AreaSlots& slots = *out.mutable_slots();
+  slots.set_used(area.area.used_bytes / static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
+  slots.set_away(area.away);
+  slots.set_cached(area.waiting + area.kept);
+  const auto unexplained = static_cast<int64_t>(slots.used() - slots.away() - slots.cached());
+  slots.set_unexplained(unexplained);
+  out.set_note(why_not_explained(use, area, unexplained));
+}
+
 void put_area(const SwapArea& area, v1::SwapArea& out) {
-  out.set_type(area.type);
+  if (area.type == kTypeNotKnown) {
+    out.set_type_unknown(true);
+  } else {
+    out.set_type(area.type);
+  }
   out.set_path(utf8(area.path));
   out.set_size_bytes(area.bytes);
   if (area.used_bytes != kNotTold) out.set_used_bytes(area.used_bytes);
@@ -192,15 +252,17 @@ void put_use(const store::AreaUse& use, size_t most_bytes, Converter& converter,
 
 }  // namespace
 
-absl::Status answer_stats(const Host& host, const Moment& moment, const AreaSource& areas,
+absl::Status answer_stats(const Host& host, const Moment& moment,
                           const v1::QueryStatsRequest& request, const store::Stop& stop,
                           v1::QueryStatsResponse& response) {
   auto query = to_query(host, moment, request);
   if (!query.ok()) return query.status();
   query->stop = stop;
+  const AreaKeys areas(host.areas.timeline());
+  query->area_of = [&](uint32_t type, uint64_t at_ns) { return areas.key_of(type, at_ns); };
   const auto stats = store::query_stats(host.store.snapshot(), *query);
   if (!stats.ok()) return stats.status();
-  Converter converter(host.cgroups, host.frames, moment, true);
+  Converter converter(host, moment, true);
   KeyTexts keys(converter, areas, query->group_by);
   for (const store::StatsRow& row : stats->rows) {
     v1::StatsRow& told = *response.add_rows();
@@ -229,7 +291,7 @@ absl::Status answer_matrix(const Host& host, const Moment& moment,
   if (!cells.ok()) return cells.status();
   const store::Matrix matrix =
       store::query_matrix(host.store.snapshot(), *filter, *cells, kMostTable, stop);
-  Converter converter(host.cgroups, host.frames, moment, true);
+  Converter converter(host, moment, true);
   for (const store::MatrixCell& cell : matrix.cells) {
     v1::MatrixCell& told = *response.add_cells();
     if (cell.victim_cgroup != 0) converter.put_cgroup(cell.victim_cgroup, *told.mutable_victim());
@@ -242,19 +304,32 @@ absl::Status answer_matrix(const Host& host, const Moment& moment,
   return absl::OkStatus();
 }
 
-void answer_areas(const Host& host, const Moment& moment, const AreaSource& areas,
-                  const store::Stop& stop, v1::GetSwapAreasResponse& response) {
-  const std::vector<SwapArea> now = areas();
-  const std::vector<store::AreaUse> uses =
-      store::query_areas(host.store.snapshot(), moment.now_ns(), kMostOwners, kMostTable, stop);
-  Converter converter(host.cgroups, host.frames, moment, true);
-  for (const SwapArea& area : now) {
+absl::Status answer_areas(const Host& host, const Moment& moment, const store::Stop& stop,
+                          v1::GetSwapAreasResponse& response) {
+  SlotUse now;
+  const auto asked = host.questions.ask([&](PipelineView& view) { now = view.slot_use(); },
+                                        absl::Now() + kMostWait);
+  if (!asked.ok()) return asked;
+  const std::shared_ptr<const AreaTimeline> areas = host.areas.timeline();
+  std::vector<store::AreaUse> uses;
+  if (now.freed_slots_are_seen) {
+    const auto is_of_now = [&](uint32_t type, uint64_t at_ns) {
+      const AreaInstance* then = areas->find(type, at_ns);
+      return then == nullptr || then == areas->find(type, moment.now_ns());
+    };
+    uses = store::query_areas(host.store.snapshot(), moment.now_ns(), kMostOwners, kMostTable, stop,
+                              is_of_now);
+  }
+  Converter converter(host, moment, true);
+  for (const SlotUse::Area& area : now.areas) {
     v1::SwapArea& told = *response.add_areas();
-    put_area(area, told);
-    const auto use = std::ranges::find(uses, area.type, &store::AreaUse::area);
-    put_use(use == uses.end() ? store::AreaUse{} : *use, kAnswerBytes / now.size(), converter,
+    put_area(area.area, told);
+    put_slots(now, area, told);
+    const auto use = std::ranges::find(uses, area.area.type, &store::AreaUse::area);
+    put_use(use == uses.end() ? store::AreaUse{} : *use, kAnswerBytes / now.areas.size(), converter,
             told);
   }
+  return absl::OkStatus();
 }
 
 }  // namespace swaptrail::api

@@ -90,6 +90,7 @@ void put_standing(const Standing& standing, const Moment& moment, v1::GetStatusR
     told.set_ours(static_cast<uint64_t>(row.ours));
     told.set_difference(row.difference);
     told.set_note(utf8(row.note));
+    told.set_allowance(row.allowance);
   }
   response.set_flight_recorder(standing.flight_recorder);
   const ValidationStanding& validation = standing.validation;

@@ -38,8 +38,8 @@ grpc::Status end_of(const grpc::ServerContext& context, const absl::Status& stat
 
 }  // namespace
 
-TraceService::TraceService(const Host& host, PageTables* tables, AreaSource areas)
-    : host_(host), tables_(tables), areas_(std::move(areas)), watchers_(host, clock_) {}
+TraceService::TraceService(const Host& host, PageTables* tables)
+    : host_(host), tables_(tables), watchers_(host, clock_) {}
 
 grpc::Status TraceService::GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest*,
                                      v1::GetStatusResponse* response) {
@@ -79,7 +79,7 @@ absl::Status TraceService::list_lifecycles(const v1::ListLifecyclesRequest& requ
     oldest = snapshot.oldest_sequence();
     page = store::list_lifecycles(snapshot, query);
   }
-  Converter converter(host_.cgroups, host_.frames, moment, true);
+  Converter converter(host_, moment, true);
   size_t bytes = 0;
   for (const store::StoredLifecycle& stored : page.lifecycles) {
     v1::Lifecycle& told = *response.add_lifecycles();
@@ -112,22 +112,22 @@ grpc::Status TraceService::ExplainPage(grpc::ServerContext* context,
                                        v1::ExplainPageResponse* response) {
   const absl::Time deadline = absl::FromChrono(context->deadline());
   return end_of(*context,
-                answer_page(host_, clock_, tables_, areas_, *request, deadline, *response),
+                answer_page(host_, clock_, tables_, *request, deadline, *response),
                 *response);
 }
 
 grpc::Status TraceService::GetSwapAreas(grpc::ServerContext* context,
                                         const v1::GetSwapAreasRequest*,
                                         v1::GetSwapAreasResponse* response) {
-  answer_areas(host_, clock_.now(), areas_, stop_of(*context), *response);
-  return end_of(*context, absl::OkStatus(), *response);
+  return end_of(*context, answer_areas(host_, clock_.now(), stop_of(*context), *response),
+                *response);
 }
 
 grpc::Status TraceService::QueryStats(grpc::ServerContext* context,
                                       const v1::QueryStatsRequest* request,
                                       v1::QueryStatsResponse* response) {
   return end_of(*context,
-                answer_stats(host_, clock_.now(), areas_, *request, stop_of(*context), *response),
+                answer_stats(host_, clock_.now(), *request, stop_of(*context), *response),
                 *response);
 }
 
@@ -151,7 +151,7 @@ absl::Status TraceService::list_violations(const v1::ListViolationsRequest& requ
     before = place->sequence;
   }
   const store::ViolationPage page = host_.store.violations().page(before, *page_size);
-  Converter converter(host_.cgroups, host_.frames, clock_.now(), false);
+  Converter converter(host_, clock_.now(), false);
   for (const Violation& violation : page.violations) {
     converter.put(violation, *response.add_violations());
   }

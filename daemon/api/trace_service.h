@@ -11,14 +11,10 @@
 #include "daemon/api/page_tables.h"
 #include "daemon/api/page_token.h"
 #include "daemon/api/watchers.h"
-#include "daemon/swap_areas.h"
 #include "swaptrail/v1/trace.grpc.pb.h"
 #include "trace/recording/contents.h"
 
 namespace swaptrail::api {
-
-// The swap areas now, as /proc/swaps and sysfs tell.
-using AreaSource = std::function<std::vector<SwapArea>()>;
 
 // Watches are served by a thread of its own, everything else on gRPC's. No answer is larger than 4 MiB.
 // A long query looks now and then whether its caller still waits.
@@ -26,7 +22,7 @@ class TraceService final
     : public v1::TraceService::WithCallbackMethod_WatchLifecycles<v1::TraceService::Service> {
  public:
   // `host` and `tables` must outlive it; null: page tables can't be read.
-  TraceService(const Host& host, PageTables* tables, AreaSource areas = host_swap_areas);
+  TraceService(const Host& host, PageTables* tables);
 
   // Ends the streams of WatchLifecycles, and takes no more. Before the server is shut down, which
   // waits for streams; any thread.
@@ -58,7 +54,6 @@ class TraceService final
 
   const Host& host_;
   PageTables* tables_;
-  AreaSource areas_;
   Clock clock_;
   const PageTokens tokens_;
   Watchers watchers_;  // last: its thread uses the others

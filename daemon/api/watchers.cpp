@@ -199,7 +199,7 @@ bool Watchers::write_news(std::vector<std::shared_ptr<Watcher>>& watchers) {
 }
 
 bool Watchers::fill_messages(std::vector<std::shared_ptr<Watcher>>& watchers) {
-  Converter converter(host_.cgroups, host_.frames, clock_.now(), false);
+  Converter converter(host_, clock_.now(), false);
   const store::Snapshot snapshot = host_.store.snapshot();
   bool more = false;
   for (const std::shared_ptr<Watcher>& watcher : watchers) {

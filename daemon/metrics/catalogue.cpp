@@ -13,9 +13,9 @@ constexpr std::string_view kFreed = "removed|page_freed";
 // clang-format off: this is a table
 constexpr Metric kMetrics[] = {
     // pages
-    {"swaptrail_swapped_out_pages_total", kCounter, "pages", "area,backend", "areas x 4", kFreed,
+    {"swaptrail_swapped_out_pages_total", kCounter, "pages", "area,path,backend", "areas x 4", kFreed,
      "Base pages that reclaim freed after they were written to a device, taken by zswap, found zero-filled, or were in swap already (clean)."},
-    {"swaptrail_swapped_in_pages_total", kCounter, "pages", "area,backend", "areas x backends",
+    {"swaptrail_swapped_in_pages_total", kCounter, "pages", "area,path,backend", "areas x backends",
      "swap_in", "Base pages brought back by a fault, major or not, by where they lay."},
     {"swaptrail_slots_freed_unread_pages_total", kCounter, "pages", "how", "2", "slot_freed",
      "Base pages whose slot was freed before anybody read them: by their owner (slot_freed) or by swapoff."},
@@ -25,10 +25,10 @@ constexpr Metric kMetrics[] = {
      "Base pages that came back, or were freed unread, whose lifecycle is not known: swapped out before the hooks were attached, or forgotten for want of room. Their cgroup is other."},
 
     // lifecycles
-    {"swaptrail_lifecycles_total", kCounter, "", "outcome,origin,area,backend",
+    {"swaptrail_lifecycles_total", kCounter, "", "outcome,origin,area,path,backend",
      "outcomes x origins x areas x backends, those that occurred", "",
      "Lifecycles closed: swap-out attempts of one folio."},
-    {"swaptrail_lifecycle_pages_total", kCounter, "pages", "outcome,origin,area,backend",
+    {"swaptrail_lifecycle_pages_total", kCounter, "pages", "outcome,origin,area,path,backend",
      "outcomes x origins x areas x backends, those that occurred", "",
      "Base pages of the lifecycles closed."},
     {"swaptrail_incomplete_lifecycles_total", kCounter, "", "reason", "5", "",
@@ -66,18 +66,18 @@ constexpr Metric kMetrics[] = {
 
     // swap areas
     {"swaptrail_swap_area_info", kGauge, "", "area,path,type", "32", "",
-     "The swap areas of /proc/swaps; type is zram, device or file."},
-    {"swaptrail_swap_area_size_bytes", kGauge, "bytes", "area", "32", "", "Size of the swap area."},
-    {"swaptrail_swap_area_used_bytes", kGauge, "bytes", "area", "32", "",
+     "The swap areas of /proc/swaps; area is the number that the kernel gave it, or unknown; type is zram, device or file."},
+    {"swaptrail_swap_area_size_bytes", kGauge, "bytes", "area,path", "32", "", "Size of the swap area."},
+    {"swaptrail_swap_area_used_bytes", kGauge, "bytes", "area,path", "32", "",
      "How much of the swap area is in use."},
-    {"swaptrail_swap_area_priority", kGauge, "", "area", "32", "",
+    {"swaptrail_swap_area_priority", kGauge, "", "area,path", "32", "",
      "Priority of the swap area; higher ones are filled first."},
 
     // how it stands
     {"swaptrail_in_flight_lifecycles", kGauge, "", "", "1", "",
      "Lifecycles that are open: folios on their way out."},
-    {"swaptrail_pages_in_swap", kGauge, "", "", "1", "",
-     "Folios followed in swap: freed, and not back yet."},
+    {"swaptrail_pages_in_swap", kGauge, "", "", "1", "slot_freed",
+     "Base pages followed in swap: freed, and not returned yet. Without the hook that sees slots being freed it is not known."},
     {"swaptrail_reconciliation_kernel_pages_total", kCounter, "pages", "counter", "5", "",
      "What a counter of /proc/vmstat has grown by since the hooks were attached."},
     {"swaptrail_reconciliation_observed_pages_total", kCounter, "pages", "counter", "5", "",

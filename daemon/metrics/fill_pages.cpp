@@ -1,5 +1,6 @@
 // What the tally counted of pages, lifecycles and times.
 #include <algorithm>
+#include <utility>
 
 #include "daemon/metrics/scrape.h"
 #include "trace/decode.h"
@@ -7,9 +8,28 @@
 namespace swaptrail::metrics {
 namespace {
 
-std::string area_text(size_t area) {
-  if (area == kNoArea) return "none";
-  return area == kOtherArea ? "other" : std::to_string(area);
+using Labels = std::vector<prometheus::ClientMetric::Label>;
+
+// A place without a name is no place yet.
+bool is_place(const Scrape& scrape, size_t area) {
+  return area >= kAreas || area < scrape.sources.tally.areas().named();
+}
+// Adds the labels that say which area it is.
+void add_area(const Scrape& scrape, size_t area, Labels& labels) {
+  if (area >= kAreas) {
+    labels.push_back({"area", area == kNoArea ? "none" : "other"});
+    labels.push_back({"path", ""});
+    return;
+  }
+  const AreaPlaces::Name& name = scrape.sources.tally.areas().name(area);
+  labels.push_back({"area", std::to_string(name.type)});
+  labels.push_back({"path", label_text(name.path)});
+}
+Labels area_and_backend(const Scrape& scrape, size_t area, std::string backend) {
+  Labels labels;
+  add_area(scrape, area, labels);
+  labels.push_back({"backend", std::move(backend)});
+  return labels;
 }
 std::string backend_text(size_t backend) {
   return text_of(backend_name(static_cast<uint8_t>(backend)));
@@ -21,8 +41,11 @@ std::string origin_text(size_t origin) {
 // What is there at 0 from the start on, so that increase() sees the first event too: the areas in use,
 // and the backends where a page can lie.
 bool is_in_use(const Scrape& scrape, size_t area) {
-  return std::any_of(scrape.areas.begin(), scrape.areas.end(),
-                     [&](const SwapArea& one) { return one.type == area && area < kAreas; });
+  if (area >= kAreas) return false;
+  const AreaPlaces::Name& name = scrape.sources.tally.areas().name(area);
+  return std::any_of(scrape.areas.begin(), scrape.areas.end(), [&](const SwapArea& one) {
+    return one.type == name.type && one.path == name.path;
+  });
 }
 bool holds_pages(size_t backend) { return backend >= SWAPTRAIL_BACKEND_DEVICE; }
 
@@ -47,22 +70,24 @@ uint64_t freed_pages(const Tally& tally, Outcome outcome, size_t area) {
 
 void fill_swapped_out(const Scrape& scrape, Series& out) {
   for (size_t area = 0; area < kAreaPlaces; ++area) {
+    if (!is_place(scrape, area)) continue;
     const bool in_use = is_in_use(scrape, area);
     for (const Freed& freed : kFreed) {
       const uint64_t pages = freed_pages(scrape.sources.tally, freed.outcome, area);
       if (pages == 0 && !in_use) continue;
-      out.add({{"area", area_text(area)}, {"backend", freed.backend}}, pages);
+      out.add(area_and_backend(scrape, area, freed.backend), pages);
     }
   }
 }
 
 void fill_swapped_in(const Scrape& scrape, Series& out) {
   for (size_t area = 0; area < kAreaPlaces; ++area) {
+    if (!is_place(scrape, area)) continue;
     const bool in_use = is_in_use(scrape, area);
     for (size_t backend = 0; backend < kBackends; ++backend) {
       const uint64_t pages = scrape.sources.tally.swapped_in_pages(area, backend);
       if (pages == 0 && !(in_use && holds_pages(backend))) continue;
-      out.add({{"area", area_text(area)}, {"backend", backend_text(backend)}}, pages);
+      out.add(area_and_backend(scrape, area, backend_text(backend)), pages);
     }
   }
 }
@@ -90,12 +115,12 @@ void fill_lifecycles(const Scrape& scrape, Series& out) {
       const size_t area = cell / kBackends % kAreaPlaces, backend = cell % kBackends;
       const uint64_t count =
           (scrape.sources.tally.lifecycles(outcome, origin, area, backend).*Member).read();
-      if (count == 0) continue;
-      out.add({{"outcome", text_of(outcome_name(static_cast<Outcome>(outcome)))},
-               {"origin", origin_text(origin)},
-               {"area", area_text(area)},
-               {"backend", backend_text(backend)}},
-              count);
+      if (count == 0 || !is_place(scrape, area)) continue;
+      Labels labels = {{"outcome", text_of(outcome_name(static_cast<Outcome>(outcome)))},
+                       {"origin", origin_text(origin)}};
+      add_area(scrape, area, labels);
+      labels.push_back({"backend", backend_text(backend)});
+      out.add(std::move(labels), count);
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "daemon/metrics/scrape.h"
 #include "trace/decode.h"
@@ -26,31 +27,35 @@ const char* area_kind(const SwapArea& area) {
   return S_ISBLK(status.st_mode) ? "device" : "file";
 }
 
+// With the labels that say which area it is. Its number can be unknown.
 template <typename Visit>
 void for_areas(const Scrape& scrape, const Visit& visit) {
   for (const SwapArea& area : scrape.areas) {
-    if (area.type < kAreas) visit(area, std::to_string(area.type));
+    const bool known = area.type != kTypeNotKnown;
+    visit(area, Series::Labels{{"area", known ? std::to_string(area.type) : "unknown"},
+                               {"path", label_text(area.path)}});
   }
 }
 
 void fill_area_info(const Scrape& scrape, Series& out) {
-  for_areas(scrape, [&](const SwapArea& area, const std::string& number) {
-    out.add({{"area", number}, {"path", label_text(area.path)}, {"type", area_kind(area)}}, 1.0);
+  for_areas(scrape, [&](const SwapArea& area, Series::Labels labels) {
+    labels.push_back({"type", area_kind(area)});
+    out.add(std::move(labels), 1.0);
   });
 }
 void fill_area_size(const Scrape& scrape, Series& out) {
-  for_areas(scrape, [&](const SwapArea& area, const std::string& number) {
-    out.add({{"area", number}}, area.bytes);
+  for_areas(scrape, [&](const SwapArea& area, Series::Labels labels) {
+    out.add(std::move(labels), area.bytes);
   });
 }
 void fill_area_used(const Scrape& scrape, Series& out) {
-  for_areas(scrape, [&](const SwapArea& area, const std::string& number) {
-    if (area.used_bytes != kNotTold) out.add({{"area", number}}, area.used_bytes);
+  for_areas(scrape, [&](const SwapArea& area, Series::Labels labels) {
+    if (area.used_bytes != kNotTold) out.add(std::move(labels), area.used_bytes);
   });
 }
 void fill_area_priority(const Scrape& scrape, Series& out) {
-  for_areas(scrape, [&](const SwapArea& area, const std::string& number) {
-    out.add({{"area", number}}, static_cast<double>(area.priority));
+  for_areas(scrape, [&](const SwapArea& area, Series::Labels labels) {
+    out.add(std::move(labels), static_cast<double>(area.priority));
   });
 }
 
@@ -143,7 +148,7 @@ std::vector<Filler> standing_fillers() {
       {"swaptrail_swap_area_used_bytes", fill_area_used},
       {"swaptrail_swap_area_priority", fill_area_priority},
       {"swaptrail_in_flight_lifecycles", SWAPTRAIL_ONE(scrape.standing->attempts.used)},
-      {"swaptrail_pages_in_swap", SWAPTRAIL_ONE(scrape.standing->swapped.used)},
+      {"swaptrail_pages_in_swap", SWAPTRAIL_ONE(scrape.standing->reconstructor.away_pages)},
       {"swaptrail_reconciliation_kernel_pages_total",
        fill_reconciliation<&ReconcileRow::kernel_delta>},
       {"swaptrail_reconciliation_observed_pages_total", fill_reconciliation<&ReconcileRow::ours>},

@@ -1,8 +1,8 @@
 #include "daemon/metrics/tally.h"
+#include "trace/slot_time.h"
 
 #include <algorithm>
 
-#include "trace/decode.h"
 
 namespace swaptrail::metrics {
 namespace {
@@ -19,10 +19,6 @@ constexpr Span kSpanStages[] = {
 };
 static_assert(std::size(kSpanStages) == kSpans);
 
-size_t area_of(uint64_t entry) {
-  if (entry == 0) return kNoArea;
-  return std::min<size_t>(entry_type(entry), kOtherArea);
-}
 size_t origin_of(uint8_t origin) { return std::min<size_t>(origin, SWAPTRAIL_ORIGIN_END - 1); }
 // A value outside of the enum counts as `unknown`.
 size_t backend_of(uint8_t backend) {
@@ -49,7 +45,7 @@ void Tally::on_lifecycle(const Lifecycle& lifecycle) {
   const size_t origin = origin_of(lifecycle.last.origin);
   const size_t backend = backend_of(lifecycle.backend);
   const auto outcome = static_cast<size_t>(lifecycle.outcome);
-  const size_t area = area_of(lifecycle.entry);
+  const size_t area = areas_.place_of(lifecycle.entry, slot_time_ns(lifecycle));
   lifecycles_[((outcome * kOrigins + origin) * kAreaPlaces + area) * kBackends + backend].add(
       lifecycle.nr_pages);
   if (!lifecycle.complete()) incomplete_[static_cast<size_t>(lifecycle.incomplete)].add(1);
@@ -132,7 +128,7 @@ void Tally::add_swapped_in(const Return& entry_return, const Awaited& folio) {
   const uint64_t pages = entry_return.nr_pages;
   const size_t backend = backend_of(entry_return.backend);
   const uint32_t victim = ledger_.row_of(folio.cgroup, pages);
-  swapped_in_[area_of(entry_return.entry)][backend].add(pages);
+  swapped_in_[areas_.place_of(entry_return.entry, entry_return.time_ns)][backend].add(pages);
   ledger_.add(victim, kSwappedIn, pages);
   if (entry_return.fault_ns != 0) {
     faults_[backend][entry_return.major].add(kShortTimes, entry_return.fault_ns);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bpf/event.h"
+#include "daemon/metrics/area_places.h"
 #include "daemon/metrics/cgroup_ledger.h"
 #include "daemon/metrics/count.h"
 #include "daemon/metrics/fixed_map.h"
@@ -20,11 +21,6 @@
 #include "trace/summary.h"
 
 namespace swaptrail::metrics {
-
-// Swap areas are told apart up to 32 (Linux has at most 29); then `other`, and `none` for a
-// lifecycle that never had a slot.
-inline constexpr size_t kAreas = 32, kOtherArea = kAreas, kNoArea = kAreas + 1;
-inline constexpr size_t kAreaPlaces = kAreas + 2;
 
 inline constexpr size_t kOutcomes = static_cast<size_t>(Outcome::kCount);
 inline constexpr size_t kOrigins = SWAPTRAIL_ORIGIN_END;
@@ -53,13 +49,16 @@ class Tally : public LifecycleSink {
   void on_return(const Return& entry_return) override;
   void on_violation(const Violation& violation) override;
   void on_loss(const Loss& loss) override;
+  // A swap area came, went, or has its type only now.
+  void on_area(const AreaInstance& area) { areas_.on_area(area); }
   // What tick() asked for, if no event comes. Once a sweep; a load if there is nothing.
   void settle() { ledger_.settle(); }
 
   // Another thread's, once a second, after Cgroups::refresh().
   void tick(const Cgroups& cgroups) { ledger_.tick(cgroups); }
 
-  // Any thread's.
+  // Any thread's. Areas are numbered by their place.
+  const AreaPlaces& areas() const { return areas_; }
   const PageCount& lifecycles(size_t outcome, size_t origin, size_t area, size_t backend) const {
     return lifecycles_[((outcome * kOrigins + origin) * kAreaPlaces + area) * kBackends + backend];
   }
@@ -98,6 +97,7 @@ class Tally : public LifecycleSink {
   void add_swapped_in(const Return& entry_return, const Awaited& folio);
 
   TallyOptions options_;
+  AreaPlaces areas_;
   std::vector<PageCount> lifecycles_;
   std::array<std::array<Count, kBackends>, kAreaPlaces> swapped_in_;
   std::array<Count, static_cast<size_t>(ReturnHow::kCount)> freed_unread_;

@@ -38,7 +38,8 @@ void cut(size_t max_owners, AreaUse& area) {
 }  // namespace
 
 std::vector<AreaUse> query_areas(Snapshot snapshot, uint64_t now_ns, size_t max_owners,
-                                 size_t max_table, const Stop& stop) {
+                                 size_t max_table, const Stop& stop,
+                                 const std::function<bool(uint32_t, uint64_t)>& is_of_now) {
   std::map<uint32_t, AreaUse> areas;  // at most 64: 6 bits of an entry
   Owners owners;
   const auto wanted = [](const SegmentSummary& summary) { return summary.areas != 0; };
@@ -49,6 +50,7 @@ std::vector<AreaUse> query_areas(Snapshot snapshot, uint64_t now_ns, size_t max_
     if (pages == 0) return true;
     const Hot& hot = record.hot();
     const uint32_t number = entry_type(hot.entry);
+    if (is_of_now && !is_of_now(number, record.slot_ns())) return true;
     AreaUse& area = areas[number];
     area.pages += pages;
     area.ages[age_bucket(now_ns - std::min(now_ns, hot.closed_ns))] += pages;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "daemon/store/snapshot.h"
@@ -37,9 +38,11 @@ struct AreaUse {
 // Pages that were swapped out, and have not come back nor lost their slot, as far as the store
 // knows: what was evicted is not in it. By number of area. `now_ns` is monotonic; at most
 // `max_owners` for each area, and `max_table` pairs of area and cgroup are told apart while counting.
-// Gives the snapshot back piece by piece. Any thread.
+// `is_of_now`: whether entries of a type were, at that time, of the area that has the type now; others
+// are left out. Gives the snapshot back piece by piece. Any thread.
 std::vector<AreaUse> query_areas(Snapshot snapshot, uint64_t now_ns, size_t max_owners = 100,
-                                 size_t max_table = 65536, const Stop& stop = {});
+                                 size_t max_table = 65536, const Stop& stop = {},
+                                 const std::function<bool(uint32_t, uint64_t)>& is_of_now = {});
 
 }  // namespace swaptrail::store
 

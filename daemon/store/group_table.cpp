@@ -7,7 +7,7 @@
 
 namespace swaptrail::store {
 
-uint64_t group_value(GroupBy by, const RecordView& record) {
+uint64_t group_value(GroupBy by, const RecordView& record, const AreaOf& area_of) {
   const Hot& hot = record.hot();
   switch (by) {
     case GroupBy::kVictimCgroup:
@@ -19,7 +19,8 @@ uint64_t group_value(GroupBy by, const RecordView& record) {
     case GroupBy::kOrigin:
       return hot.last_origin;
     case GroupBy::kArea:
-      return hot.entry == 0 ? kNoArea : entry_type(hot.entry);
+      if (hot.entry == 0) return kNoArea;
+      return area_of ? area_of(entry_type(hot.entry), record.slot_ns()) : entry_type(hot.entry);
     case GroupBy::kOutcome:
       return static_cast<uint64_t>(hot.outcome);
     case GroupBy::kBackend:
@@ -56,7 +57,9 @@ void add_to(StatsCounts& sum, const StatsCounts& more) {
 
 uint32_t GroupTable::add(uint64_t segment, const RecordView& record, const Back& back) {
   GroupKey key{};
-  for (size_t at = 0; at < columns_.size(); ++at) key[at] = group_value(columns_[at], record);
+  for (size_t at = 0; at < columns_.size(); ++at) {
+    key[at] = group_value(columns_[at], record, area_of_);
+  }
   auto found = numbers_.find(key);
   if (found == numbers_.end()) {
     if (groups_.size() >= most_) {

@@ -16,7 +16,7 @@ namespace swaptrail::store {
 using GroupKey = std::array<uint64_t, kMaxGroupBy>;
 
 // The value of a record in a column, and its process' name if the column is one of processes.
-uint64_t group_value(GroupBy by, const RecordView& record);
+uint64_t group_value(GroupBy by, const RecordView& record, const AreaOf& area_of);
 Comm group_comm(GroupBy by, const RecordView& record);
 
 // Adds one lifecycle.
@@ -33,8 +33,8 @@ class GroupTable {
     uint64_t named_in = 0;  // the segment that its comms are from
   };
 
-  GroupTable(std::vector<GroupBy> columns, size_t most)
-      : columns_(std::move(columns)), most_(most) {}
+  GroupTable(std::vector<GroupBy> columns, size_t most, AreaOf area_of = {})
+      : columns_(std::move(columns)), most_(most), area_of_(std::move(area_of)) {}
 
   // Number of its group, or kOther if there was no room. Feed it as visit_and_release does, with the
   // segment's number: the name of a process is then what it was called last.
@@ -47,6 +47,7 @@ class GroupTable {
  private:
   std::vector<GroupBy> columns_;
   size_t most_;
+  AreaOf area_of_;
   absl::flat_hash_map<GroupKey, uint32_t> numbers_;
   std::vector<Group> groups_;
   StatsCounts unplaced_;

@@ -184,6 +184,11 @@ Back Back::unpacked(uint64_t word) {
 
 uint64_t RecordView::id() const { return head_at(cold_).id; }
 
+uint64_t RecordView::slot_ns() const {
+  const uint64_t allocated_ns = at(Stage::kSlotAllocated);
+  return allocated_ns != 0 ? allocated_ns : hot_->closed_ns;
+}
+
 uint64_t RecordView::at(Stage stage) const {
   const ColdHead& head = head_at(cold_);
   const uint32_t bit = 1u << static_cast<unsigned>(stage);

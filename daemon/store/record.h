@@ -69,6 +69,7 @@ class RecordView {
   const Hot& hot() const { return *hot_; }
   uint64_t id() const;
   uint64_t at(Stage stage) const;  // 0 = not seen
+  uint64_t slot_ns() const;        // as slot_time_ns()
   std::span<const Mapping> mappings() const;
   Comm reclaimer_comm() const;  // of who freed it or gave it up
   Back back() const { return Back::unpacked(hot_->back.load(std::memory_order_acquire)); }

@@ -113,7 +113,7 @@ void add_latencies(const Matches& matches, const std::vector<uint32_t>& row_of, 
 absl::StatusOr<Stats> query_stats(Snapshot snapshot, const StatsQuery& query) {
   if (const absl::Status checked = check(query); !checked.ok()) return checked;
   Stats stats;
-  GroupTable table(query.group_by, query.max_table);
+  GroupTable table(query.group_by, query.max_table, query.area_of);
   const Matches matches = collect(std::move(snapshot), query, table, stats);
   const std::vector<uint32_t> order = table.largest(&StatsCounts::pages);
   std::vector<uint32_t> row_of(order.size());

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -18,7 +19,7 @@ enum class GroupBy : uint8_t {
   kVictimProcess,  // of the first mapping; 0 = no owner
   kReclaimer,      // the process that freed it or gave it up
   kOrigin,         // ... on whose behalf: of that pass, as in the summary
-  kArea,           // kNoArea = it never had a slot
+  kArea,           // kNoArea = it never had a slot; else see StatsQuery::area_of
   kOutcome,
   kBackend,
   kCount,
@@ -49,8 +50,12 @@ struct StatsRow {
   std::vector<Quantiles> latencies;  // for each of spans, in its order
 };
 
+using AreaOf = std::function<uint64_t(uint32_t type, uint64_t at_ns)>;
+
 struct StatsQuery {
   Filter filter;
+  // What area entries of a type belonged to at a time (monotonic): the value of kArea. None: the type.
+  AreaOf area_of;
   std::vector<GroupBy> group_by;  // at most 3, no two alike; none = one group
   std::vector<Latency> spans;     // at most 8
   size_t max_groups = 100;        // rows in the answer

@@ -36,7 +36,7 @@ PageFacts facts_of(State state) {
     facts.page.swap_type = 1;
     facts.page.swap_offset = 77;
   }
-  facts.area_path = [](uint32_t type) { return type == 1 ? "/dev/vdb" : ""; };
+  facts.area_path = [](uint32_t type, uint64_t) { return type == 1 ? "/dev/vdb" : ""; };
   facts.cgroup_path = [](uint64_t id) { return id == 5 ? "/jobs" : ""; };
   return facts;
 }

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -75,6 +77,8 @@ class FakePipeline : public PipelineView {
     if (!flight) return absl::FailedPreconditionError("no flight recorder is running");
     return FlightFiles{{"/flight/" + reason}, flight_since_ns};
   }
+  const SlotUse& slot_use() override { return slot_use_; }
+  SlotUse slot_use_;  // written before the first question
   std::atomic<bool> flight{true};
   std::atomic<uint64_t> flight_since_ns{0};
 
@@ -85,15 +89,56 @@ class FakePipeline : public PipelineView {
   std::thread thread_;
 };
 
-inline SwapArea area_of(uint32_t type, const std::string& path) {
-  SwapArea area;
-  area.type = type;
-  area.path = path;
-  area.bytes = 1 << 20;
-  area.used_bytes = 4096;
-  area.priority = -2;
-  return area;
-}
+// Swap areas that a test may change; type and path of each.
+struct FakeAreas {
+  using List = std::vector<std::pair<uint32_t, std::string>>;
+
+  AreaSources sources() {
+    AreaSources out;
+    out.lines = [this] { return lines(); };
+    out.kernel = [this]() -> absl::StatusOr<std::vector<KernelArea>> {
+      const std::lock_guard lock(mutex);
+      std::vector<KernelArea> areas;
+      for (const auto& [type, path] : on)
+        areas.push_back({type, 256, -2, {.inode = std::hash<std::string>()(path)}});
+      return areas;
+    };
+    out.has_changed = [this] {
+      const std::lock_guard lock(mutex);
+      return std::exchange(changed, false);
+    };
+    out.clock_ns = [this] { return clock_ns.load(); };
+    return out;
+  }
+  std::vector<SeenArea> lines() {
+    const std::lock_guard lock(mutex);
+    std::vector<SeenArea> out;
+    for (const auto& [type, path] : on) {
+      SeenArea& seen = out.emplace_back();
+      seen.area.path = path;
+      seen.area.type = kTypeNotKnown;
+      seen.area.bytes = 1 << 20;
+      seen.area.used_bytes = 4096;
+      seen.area.priority = -2;
+      seen.file.inode = std::hash<std::string>()(path);
+    }
+    return out;
+  }
+  void put(List list, uint64_t now_ns, AreaWatch& watch) {
+    clock_ns = now_ns;
+    {
+      const std::lock_guard lock(mutex);
+      on = std::move(list);
+      changed = true;
+    }
+    watch.poll();
+  }
+
+  std::mutex mutex;
+  List on{{0, "/dev/one"}, {1, "/dev/two"}};
+  bool changed = false;
+  std::atomic<uint64_t> clock_ns{1};
+};
 
 // A store, the services on it, and a client of each.
 struct Scene {
@@ -105,14 +150,12 @@ struct Scene {
              .questions = questions,
              .cgroups = cgroups,
              .plan = plan,
+             .areas = area_watch,
              .frames = PageFrames(0xffffea0000000000, 64),
              .pageout_enabled = true},
         pipeline(std::make_unique<FakePipeline>(questions)),
         service(std::make_unique<TraceService>(
-            host, with_tables ? &tables : nullptr,
-            [] {
-              return std::vector<SwapArea>{area_of(0, "/dev/one"), area_of(1, "/dev/two")};
-            })),
+            host, with_tables ? &tables : nullptr)),
         control(host, with_tables ? &tables : nullptr) {
     server = grpc::ServerBuilder()
                  .RegisterService(service.get())
@@ -144,6 +187,8 @@ struct Scene {
   Questions questions;
   Cgroups cgroups{""};
   AttachPlan plan;
+  FakeAreas areas;
+  AreaWatch area_watch{areas.sources()};
   FakePageTables tables;
   Host host;
   std::unique_ptr<FakePipeline> pipeline;

@@ -193,6 +193,9 @@ TEST(ApiStats, AreasAndWhoseTheyAre) {
   life.nr_pages = 16;
   life.outcome = Outcome::kFreedDevice;
   scene.add(life);
+  SlotUse& use = scene.pipeline->slot_use_;
+  use.freed_slots_are_seen = true;
+  for (SwapArea& area : scene.area_watch.now()) use.areas.emplace_back().area = std::move(area);
   v1::GetSwapAreasResponse told;
   ASSERT_TRUE(call(*scene.trace, &Stub::GetSwapAreas, v1::GetSwapAreasRequest(), told).ok());
   ASSERT_EQ(told.areas_size(), 2);
@@ -207,6 +210,85 @@ TEST(ApiStats, AreasAndWhoseTheyAre) {
   EXPECT_EQ(pages, 16u);
   EXPECT_FALSE(told.areas(1).ages(7).has_up_to());
   EXPECT_EQ(told.areas(1).ages(0).up_to().seconds(), 1);
+}
+
+// The kernel's used slots are the sum of what is told of them.
+TEST(ApiStats, TheUsedSlotsOfAnAreaAreExplainedOrSaidNotToBe) {
+  Scene scene;
+  SlotUse& use = scene.pipeline->slot_use_;
+  use.freed_slots_are_seen = true;
+  for (SwapArea& area : scene.area_watch.now()) use.areas.emplace_back().area = std::move(area);
+  SlotUse::Area& one = use.areas[0];
+  one.area.used_bytes = 100 * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  one.away = 60;
+  one.waiting = 20;
+  one.kept = 5;
+  one.at_start = 40;
+  use.areas[1].area.type = kTypeNotKnown;
+  v1::GetSwapAreasResponse told;
+  ASSERT_TRUE(call(*scene.trace, &Stub::GetSwapAreas, v1::GetSwapAreasRequest(), told).ok());
+  ASSERT_EQ(told.areas_size(), 2);
+  EXPECT_EQ(told.areas(0).slots().used(), 100u);
+  EXPECT_EQ(told.areas(0).slots().away(), 60u);
+  EXPECT_EQ(told.areas(0).slots().cached(), 25u);
+  EXPECT_EQ(told.areas(0).slots().unexplained(), 15);
+  EXPECT_EQ(told.areas(0).note(), "40 were in use when swaptraild started");
+  EXPECT_TRUE(told.areas(1).type_unknown());
+  EXPECT_FALSE(told.areas(1).has_slots());
+  EXPECT_NE(told.areas(1).note(), "");
+}
+
+// Where no hook sees slots being freed, a page that was swapped out may be back long since.
+TEST(ApiStats, WithoutFreedSlotsNothingIsSaidToBeInSwap) {
+  Scene scene;
+  Lifecycle life;
+  life.id = life.closed_ns = 1;
+  life.entry = make_entry(1, 5);
+  life.nr_pages = 16;
+  life.outcome = Outcome::kFreedDevice;
+  scene.add(life);
+  for (SwapArea& area : scene.area_watch.now())
+    scene.pipeline->slot_use_.areas.emplace_back().area = std::move(area);
+  v1::GetSwapAreasResponse told;
+  ASSERT_TRUE(call(*scene.trace, &Stub::GetSwapAreas, v1::GetSwapAreasRequest(), told).ok());
+  ASSERT_EQ(told.areas_size(), 2);
+  EXPECT_FALSE(told.areas(1).has_slots());
+  EXPECT_EQ(told.areas(1).owners_size(), 0);
+  for (const v1::AgeBucket& age : told.areas(1).ages()) EXPECT_EQ(age.pages(), 0u);
+  EXPECT_NE(told.areas(1).note(), "");
+}
+
+TEST(ApiStats, AGroupOfAnAreaHasTheNameOfItsTime) {
+  Scene scene;
+  Lifecycle life;
+  life.nr_pages = 1;
+  life.outcome = Outcome::kFreedDevice;
+  life.entry = make_entry(0, 5);
+  const auto add = [&](uint64_t id, uint64_t at_ns) {
+    life.id = id;
+    life.stage_ns[static_cast<size_t>(Stage::kSlotAllocated)] = at_ns;
+    life.closed_ns = at_ns + 10;
+    scene.add(life);
+  };
+  add(1, 1000);
+  scene.areas.put({{1, "/dev/two"}}, 2000, scene.area_watch);
+  scene.areas.put({{0, "/dev/three"}, {1, "/dev/two"}}, 3000, scene.area_watch);
+  add(2, 4000);
+  add(3, 5000);
+  v1::QueryStatsRequest request;
+  request.add_group_by(v1::STATS_GROUP_DEVICE);
+  v1::QueryStatsResponse told;
+  ASSERT_TRUE(call(*scene.trace, &Stub::QueryStats, request, told).ok());
+  ASSERT_EQ(told.rows_size(), 2);
+  EXPECT_EQ(told.rows(0).key(0), "/dev/three");
+  EXPECT_EQ(told.rows(0).pages(), 2u);
+  EXPECT_EQ(told.rows(1).key(0), "/dev/one");
+
+  v1::ListLifecyclesResponse list;
+  ASSERT_TRUE(call(*scene.trace, &Stub::ListLifecycles, v1::ListLifecyclesRequest(), list).ok());
+  ASSERT_EQ(list.lifecycles_size(), 3);
+  EXPECT_EQ(list.lifecycles(0).entry().area(), "/dev/three");
+  EXPECT_EQ(list.lifecycles(2).entry().area(), "/dev/one");
 }
 
 TEST(ApiStats, AQueryThatNobodyWaitsForEnds) {

@@ -10,7 +10,7 @@ import http.server
 import sys
 import time
 
-AREA = {"area": ["0", "1"], "backend": ["device", "zswap"]}
+AREA = {"area": ["0", "1"], "path": ["/dev/nvme0n1p3", "/dev/zram0"], "backend": ["device", "zswap"]}
 ORIGIN = {"origin": ["kswapd", "memcg_limit"]}
 CGROUP = {"cgroup": ["/system.slice/db.service", "/user.slice", "other"]}
 CELL = {"victim": ["/system.slice/db.service", "/user.slice", "other"], "reclaimer": ["/user.slice", "(node)"]}
@@ -45,9 +45,9 @@ METRICS = {
     "swaptrail_reclaim_matrix_pages_total": ("counter", {**CELL, **ORIGIN}, 50),
     "swaptrail_cgroups": ("gauge", {"state": ["tracked", "collapsed"]}, 3),
     "swaptrail_swap_area_info": ("gauge", None, 1),  # its labels go together: see samples()
-    "swaptrail_swap_area_size_bytes": ("gauge", {"area": ["0", "1"]}, 1 << 30),
-    "swaptrail_swap_area_used_bytes": ("gauge", {"area": ["0", "1"]}, 1 << 28),
-    "swaptrail_swap_area_priority": ("gauge", {"area": ["0", "1"]}, -2),
+    "swaptrail_swap_area_size_bytes": ("gauge", {"area": ["0", "1"], "path": ["/dev/nvme0n1p3", "/dev/zram0"]}, 1 << 30),
+    "swaptrail_swap_area_used_bytes": ("gauge", {"area": ["0", "1"], "path": ["/dev/nvme0n1p3", "/dev/zram0"]}, 1 << 28),
+    "swaptrail_swap_area_priority": ("gauge", {"area": ["0", "1"], "path": ["/dev/nvme0n1p3", "/dev/zram0"]}, -2),
     "swaptrail_in_flight_lifecycles": ("gauge", {}, 12),
     "swaptrail_pages_in_swap": ("gauge", {}, 4711),
     "swaptrail_reconciliation_kernel_pages_total": ("counter", COUNTER, 500),
@@ -113,7 +113,8 @@ def combinations(labels):
     sets = [{}]
     for name, values in labels.items():
         sets = [{**one, name: value} for one in sets for value in values]
-    return sets
+    paths = {one["area"]: one["path"] for one in AREAS}
+    return [one for one in sets if "path" not in one or one["path"] == paths[one["area"]]]
 
 
 def line(name, labels, value):

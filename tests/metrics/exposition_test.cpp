@@ -14,6 +14,7 @@
 #include "daemon/metrics/own_process.h"
 #include "prometheus/text_serializer.h"
 #include "tests/metrics/scene.h"
+#include "trace/decode.h"
 
 namespace swaptrail::metrics {
 namespace {
@@ -40,6 +41,7 @@ std::shared_ptr<Standing> some_standing() {
   standing->attempts = {11, 100};
   standing->slots = {12, 200};
   standing->swapped = {13, 300};
+  standing->reconstructor.away_pages = 16 * 13;
   return standing;
 }
 
@@ -161,6 +163,10 @@ const std::set<std::string> kOriginsOfTracepoint = {"none",         "kswapd", "d
 TEST(Exposition, FewAndFixedSeriesAreThereAtZero) {
   Rig rig;
   rig.areas = {{.bytes = 1 << 20, .used_bytes = 0, .type = 3, .path = "/dev/zram3"}};
+  AreaInstance area;
+  area.number = 1;
+  area.seen.area = rig.areas[0];
+  rig.tally.on_area(area);
   const Samples samples = rig.scrape();
   std::set<std::string> wanted;
   const auto want = [&](const std::set<std::string>& some) {
@@ -174,9 +180,9 @@ TEST(Exposition, FewAndFixedSeriesAreThereAtZero) {
                  {"none", "no_slot", "still_mapped", "referenced", "dirtied", "write_refused",
                   "write_error", "extra_reference", "split", "slot_gone"}));
   want(series_of("swaptrail_events_dropped_total", "cause", {"ring_full", "no_ring"}));
-  want(series_of("swaptrail_swapped_out_pages_total", "area=\"3\",backend",
+  want(series_of("swaptrail_swapped_out_pages_total", "area=\"3\",path=\"/dev/zram3\",backend",
                  {"device", "zswap", "zero", "clean"}));
-  want(series_of("swaptrail_swapped_in_pages_total", "area=\"3\",backend",
+  want(series_of("swaptrail_swapped_in_pages_total", "area=\"3\",path=\"/dev/zram3\",backend",
                  {"device", "zswap", "zero"}));
   for (const char* cgroup : {"other", "(node)"}) {
     want(series_of("swaptrail_cgroup_reclaimed_pages_total",
@@ -240,7 +246,56 @@ TEST(Exposition, AnUnusualLabelIsThereOnceItOccurs) {
   EXPECT_EQ(
       value_of(samples, "swaptrail_fault_latency_seconds_count{backend=\"none\",major=\"false\"}"),
       1);
-  EXPECT_EQ(value_of(samples, "swaptrail_swapped_in_pages_total{area=\"0\",backend=\"none\"}"), 1);
+  EXPECT_EQ(value_of(samples, "swaptrail_swapped_in_pages_total{area=\"0\",path=\"\",backend=\"none\"}"), 1);
+}
+
+AreaInstance area_on(uint32_t number, uint32_t type, const std::string& path, uint64_t since_ns) {
+  AreaInstance area;
+  area.number = number;
+  area.since_ns = since_ns;
+  area.seen.area.type = type;
+  area.seen.area.path = path;
+  return area;
+}
+
+// Another device under the same number begins at 0; the same device goes on.
+TEST(Exposition, ACounterOfAnAreaDoesNotGoOnForAnotherDevice) {
+  Rig rig;
+  Lifecycle life = freed(1, 7);
+  life.entry = make_entry(0, 5);
+  const auto swap_out = [&](uint64_t at_ns) {
+    life.id++;
+    life.stage_ns[static_cast<size_t>(Stage::kSlotAllocated)] = at_ns;
+    rig.tally.on_lifecycle(life);
+  };
+  const auto pages_of = [&](const std::string& path) {
+    return value_of(rig.scrape(), "swaptrail_swapped_out_pages_total{area=\"0\",path=\"" + path +
+                                      "\",backend=\"device\"}");
+  };
+  rig.tally.on_area(area_on(1, 0, "/dev/zram0", 0));
+  for (int i = 0; i < 5; ++i) swap_out(100);
+  rig.tally.on_area(area_on(2, 0, "/dev/nvme0n1", 200));
+  for (int i = 0; i < 3; ++i) swap_out(300);
+  swap_out(150);  // told late
+  EXPECT_EQ(pages_of("/dev/zram0"), 6);
+  EXPECT_EQ(pages_of("/dev/nvme0n1"), 3);
+  rig.tally.on_area(area_on(3, 0, "/dev/zram0", 400));
+  swap_out(500);
+  EXPECT_EQ(pages_of("/dev/zram0"), 7);
+  EXPECT_EQ(pages_of("/dev/nvme0n1"), 3);
+}
+
+TEST(Exposition, AreasThatFindNoSeriesCountAsOther) {
+  Rig rig;
+  for (uint32_t i = 0; i < 40; ++i)
+    rig.tally.on_area(area_on(i + 1, 0, "/swap" + std::to_string(i), 100 * i));
+  Lifecycle life = freed(1, 7);
+  life.entry = make_entry(0, 5);
+  life.stage_ns[static_cast<size_t>(Stage::kSlotAllocated)] = 10'000;
+  rig.tally.on_lifecycle(life);
+  EXPECT_EQ(value_of(rig.scrape(),
+                     "swaptrail_swapped_out_pages_total{area=\"other\",path=\"\",backend=\"device\"}"),
+            1);
 }
 
 TEST(Exposition, NumbersOfTheStanding) {
@@ -264,13 +319,13 @@ TEST(Exposition, NumbersOfTheStanding) {
       {"swaptrail_bpf_program_skipped_runs_total{program=\"remove_end_n4\",hook=\"removed\"}", 2},
       {"swaptrail_ring_fill_ratio", 0.25},
       {"swaptrail_in_flight_lifecycles", 11},
-      {"swaptrail_pages_in_swap", 13},
+      {"swaptrail_pages_in_swap", 16 * 13},
       {"swaptrail_table_room{table=\"slots\"}", 200},
       {"swaptrail_validation_agreed_total", 9},
       {"swaptrail_swap_area_info{area=\"0\",path=\"/dev/zram0\",type=\"zram\"}", 1},
-      {"swaptrail_swap_area_size_bytes{area=\"0\"}", 1 << 20},
-      {"swaptrail_swap_area_used_bytes{area=\"0\"}", 4096},
-      {"swaptrail_swap_area_priority{area=\"0\"}", -2},
+      {"swaptrail_swap_area_size_bytes{area=\"0\",path=\"/dev/zram0\"}", 1 << 20},
+      {"swaptrail_swap_area_used_bytes{area=\"0\",path=\"/dev/zram0\"}", 4096},
+      {"swaptrail_swap_area_priority{area=\"0\",path=\"/dev/zram0\"}", -2},
       {"swaptrail_mode_info{mode=\"full\",kernel=\"6.1.0-test\"}", 1},
       {"swaptrail_build_info{version=\"" SWAPTRAIL_VERSION "\",revision=\"abc\"}", 1},
       {"swaptrail_start_time_seconds", 1'700'000'000.5},

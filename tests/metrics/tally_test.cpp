@@ -28,8 +28,8 @@ class Model {
     const std::string area = area_of(life.entry), origin = text(origin_name(life.last.origin));
     const std::string backend = text(backend_name(life.backend));
     const std::string labels = "{" + label("outcome", text(outcome_name(life.outcome))) + "," +
-                               label("origin", origin) + "," + label("area", area) + "," +
-                               label("backend", backend) + "}";
+                               label("origin", origin) + "," + label("area", area) +
+                               ",path=\"\"," + label("backend", backend) + "}";
     expected["swaptrail_lifecycles_total" + labels] += 1;
     expected["swaptrail_lifecycle_pages_total" + labels] += life.nr_pages;
     if (life.incomplete != IncompleteReason::kNone) {
@@ -58,8 +58,8 @@ class Model {
     }
     const std::string backend = label("backend", text(backend_name(back.backend)));
     const std::string mine = "{" + label("cgroup", cgroup) + "}";
-    expected["swaptrail_swapped_in_pages_total{" + label("area", area_of(back.entry)) + "," +
-             backend + "}"] += back.nr_pages;
+    expected["swaptrail_swapped_in_pages_total{" + label("area", area_of(back.entry)) +
+             ",path=\"\"," + backend + "}"] += back.nr_pages;
     expected["swaptrail_cgroup_swapped_in_pages_total" + mine] += back.nr_pages;
     if (back.fault_ns != 0) {
       const std::string major = label("major", back.major ? "true" : "false");
@@ -122,8 +122,8 @@ class Model {
     const std::string victim = name_of(life.cgroup);
     std::string reclaimer = name_of(life.last.cgroup);
     if (life.last.cgroup == 0) reclaimer = life.last.batch_ns != 0 ? "(node)" : "other";
-    expected["swaptrail_swapped_out_pages_total{" + label("area", area) + "," +
-             label("backend", found->second) + "}"] += life.nr_pages;
+    expected["swaptrail_swapped_out_pages_total{" + label("area", area) +
+             ",path=\"\"," + label("backend", found->second) + "}"] += life.nr_pages;
     expected["swaptrail_cgroup_swapped_out_pages_total{" + label("cgroup", victim) + "}"] +=
         life.nr_pages;
     expected["swaptrail_cgroup_reclaimed_pages_total{" + label("cgroup", reclaimer) + "," +

@@ -14,6 +14,8 @@ namespace {
 
 class View : public PipelineView {
  public:
+  const SlotUse& slot_use() override { return slot_use_; }
+  SlotUse slot_use_;
   const Reconstructor& reconstructor() const override { return reconstructor_; }
   absl::StatusOr<FlightFiles> write_flight(const std::string&) override {
     return absl::FailedPreconditionError("none");

@@ -8,7 +8,6 @@
 
 #include "daemon/recorder.h"
 #include "daemon/session.h"
-#include "daemon/swap_areas.h"
 #include "trace/recording/file.h"
 #include "trace/recording/reader.h"
 
@@ -160,22 +159,42 @@ TEST_F(RecorderTest, ADirectoryThatCannotBeMadeIsAnError) {
   EXPECT_FALSE(Recorder::create(options_, header_, {}, names_, next_).ok());
 }
 
-TEST(HostAreas, AreTakenFromProcSwapsInTheirOrder) {
-  const std::vector<SwapArea> areas = parse_swap_areas(
-      "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
-      "/dev/zram0                              partition\t307196\t\t0\t\t100\n"
-      "/var/swap                               file\t\t1024\t\t4\t\t-2\n"
-      "odd\n",
-      5);
-  ASSERT_EQ(areas.size(), 2u);
+// The contents of the only part.
+RecordingContents contents_of(const std::string& dir) {
+  const auto file = *std::filesystem::directory_iterator(dir);
+  auto source = FileSource::open(file.path());
+  EXPECT_TRUE(source.ok());
+  auto reader = RecordingReader::open(**source);
+  EXPECT_TRUE(reader.ok());
+  return (*reader)->contents();
+}
+
+TEST_F(RecorderTest, AreasThatComeAndGoAreRecordedWithTheirTime) {
+  SwapArea unknown, first;
+  unknown.path = "/not/known";
+  unknown.bytes = 4096;
+  unknown.type = kTypeNotKnown;
+  first.path = "/dev/zram0";
+  first.bytes = 8192;
+  first.at_ns = 10;
+  auto recorder = Recorder::create(options_, header_, {unknown, first}, names_, next_);
+  ASSERT_TRUE(recorder.ok());
+  AreaInstance gone, come;
+  gone.seen.area = first;
+  gone.until_ns = 500;
+  come.seen.area = first;
+  come.seen.area.path = "/dev/nvme0n1";
+  come.seen.area.at_ns = 700;
+  (*recorder)->on_area(gone);
+  (*recorder)->on_area(come);
+  (*recorder)->finish(1000);
+  const std::vector<SwapArea> areas = contents_of(options_.dir).areas;
+  ASSERT_EQ(areas.size(), 3u);
   EXPECT_EQ(areas[0].path, "/dev/zram0");
-  EXPECT_EQ(areas[0].type, 0u);
-  EXPECT_EQ(areas[0].priority, 100);
-  EXPECT_EQ(areas[0].used_bytes, 0u);
-  EXPECT_EQ(areas[1].used_bytes, 4096u);
-  EXPECT_EQ(areas[1].bytes, 1024u * 1024);
-  EXPECT_EQ(areas[1].type, 1u);
-  EXPECT_EQ(areas[1].priority, -2);
+  EXPECT_EQ(areas[1].bytes, 0u) << "off";
+  EXPECT_EQ(areas[1].at_ns, 500u);
+  EXPECT_EQ(areas[2].path, "/dev/nvme0n1");
+  EXPECT_EQ(areas[2].at_ns, 700u);
 }
 
 }  // namespace

@@ -1,0 +1,16 @@
+#!/bin/bash
+# Swap areas that leave holes and change places, in a guest: which device each page is said to be on,
+# against pagemap and /proc/swaps.
+#
+#   area_names.sh [SERIES [MODE]]      6.12 and the mode that swaptraild chooses, by default
+#
+# Exit code 75: it can't be run here.
+set -euo pipefail
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+build=${SWAPTRAIL_BUILD:-$here/../../build/dev}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+cp "$here/area_names.py" "$work/"
+"$here/guest.sh" "${1:-6.12}" --share "$work" --timeout 300 -- python3 /share/area_names.py \
+    "$(readlink -f "$build/daemon/swaptraild")" "$(readlink -f "$build/cli/swaptrail")" "${2:-auto}"
