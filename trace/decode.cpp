@@ -13,12 +13,12 @@ constexpr std::string_view kKindNames[] = {
     "unknown",         "reclaim_begin", "reclaim_end",   "slot_allocated", "unmapped_one",
     "unmapped",        "write_begin",   "zswap_stored",  "write_issued",   "write_end",
     "write_completed", "removed",       "cache_deleted", "slot_freed",     "swap_in",
-    "swap_read",       "zswap_loaded",  "split",         "page_freed"};
+    "swap_read",       "zswap_loaded",  "split",         "page_freed",     "shmem_swap_in"};
 static_assert(std::size(kKindNames) == SWAPTRAIL_KIND_END);
 
 constexpr std::string_view kOriginNames[] = {
     "none",         "kswapd", "direct",      "memcg_limit", "proactive", "node_reclaim",
-    "madv_pageout", "damon",  "hibernation", "memcg",       "unknown"};
+    "madv_pageout", "damon",  "hibernation", "memcg",       "unknown",   "lru_gen"};
 static_assert(std::size(kOriginNames) == SWAPTRAIL_ORIGIN_END);
 
 constexpr std::string_view kBackendNames[] = {"unknown", "none", "device", "zswap", "zero"};
@@ -45,7 +45,8 @@ static_assert(std::size(kIncompleteNames) == static_cast<size_t>(IncompleteReaso
 constexpr std::string_view kWaitingNames[] = {"nothing", "writeback", "second_pass"};
 static_assert(std::size(kWaitingNames) == static_cast<size_t>(Waiting::kCount));
 
-constexpr std::string_view kReturnNames[] = {"swapped_in", "slot_freed", "swapoff"};
+constexpr std::string_view kReturnNames[] = {"swapped_in", "slot_freed", "swapoff", "read_error",
+                                             "no_memory"};
 static_assert(std::size(kReturnNames) == static_cast<size_t>(ReturnHow::kCount));
 
 template <size_t kSize>
