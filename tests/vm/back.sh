@@ -219,7 +219,7 @@ back_quiet() {
     actor_start a && say a make m 8 && say a make n 8 && say a pageout m && say a pageout n || return
     say a touch m count=512 && say a unmap n && phase 1 || return
     sleep 2
-    cli areas areas && cli status status && cli top list || return
+    cli areas areas && cli flying list --outcome=in_flight --limit=10000 || return
     truth used_pages "$(used_pages)"
     truth swapcached_pages "$(awk '/^SwapCached/ { print $2 / 4 }' /proc/meminfo)"
     say a touch m && phase 2

@@ -177,7 +177,7 @@ workload_acts() { # DIR SCENARIO
     case $2 in
         pageout) ;; # swaptraild ends while the pages are out
         swapoff) swapoff_step "$1" || return ;;
-        *) workload_step "$1" && workload_end "$1" || return ;;
+        *) workload_step "$1" && mark 2 && workload_end "$1" || return ;;
     esac
 }
 

@@ -33,7 +33,7 @@ cases_of() { # WHICH SERIES
             echo zram-anon zram-mthp nvme-mthp zswap-reclaim
             echo slow-wait slow-waitcrowd nvme-ahead zswap-pool slow-offtouch slow-offbreak nvme-areas
             echo nvme-swapmax zram-areafull zram-thpfull slow-tmpfs slow-hands nvme-sharers broken-readerror
-            echo nvme-quiet late-nobody nvme-pidreuse nvme-attach zram-onecpu
+            echo nvme-quiet late-nobody nvme-pidreuse nvme-attach nvme-onecpu
             # The full rate takes a minute: once is enough here.
             [[ $2 != 6.12 ]] || echo nvme-full ;;
         all)
@@ -43,7 +43,7 @@ cases_of() { # WHICH SERIES
             echo nvme-full zram-full zram-mthp nvme-mthp slow-wait slow-waitahead slow-waitthreads slow-waitcrowd
             echo nvme-ahead zswap-pool slow-offtouch slow-offbreak nvme-areas nvme-swapmax zram-areafull
             echo zram-thpfull nvme-thpfull slow-tmpfs slow-hands nvme-sharers nvme-ksm zram-ksm broken-readerror
-            echo nvme-quiet late-nobody nvme-pidreuse nvme-attach zram-attach zram-onecpu zram-crowd nvme-crowd ;;
+            echo nvme-quiet late-nobody nvme-pidreuse nvme-attach zram-attach nvme-onecpu zram-crowd nvme-crowd ;;
         *) echo "$1" ;;
     esac
 }
