@@ -62,7 +62,8 @@ Buffer& buffer_of(const Words& words) { return buffers.at(words.at(1)); }
 
 std::string make(const Words& words) {
   const bool huge = words.has("thp") || words.has("mthp");
-  Buffer buffer = make_buffer(words.number(2) * kMib, words.has("shared") ? MAP_SHARED : MAP_PRIVATE);
+  Buffer buffer =
+      make_buffer(words.number(2) * kMib, words.has("shared") ? MAP_SHARED : MAP_PRIVATE);
   buffer.random = words.has("random");
   advise(buffer, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE, "MADV_HUGEPAGE");
   if (words.has("mergeable")) advise(buffer, MADV_MERGEABLE, "MADV_MERGEABLE");
@@ -196,8 +197,8 @@ std::string read_file(const Words& words) {
   const int fd = open_file(words, O_RDONLY);
   size_t count = file_pages(fd);
   if (count == 0) count = 1;  // a file of /proc
-  const std::string answer = read_pages(
-      count, [&](size_t i, uint8_t* page) { return pread(fd, page, kPage, i * kPage); });
+  const std::string answer =
+      read_pages(count, [&](size_t i, uint8_t* page) { return pread(fd, page, kPage, i * kPage); });
   close(fd);
   return answer;
 }
@@ -271,8 +272,7 @@ std::string oracle(const Words& words) {
   FILE* out = fopen(words.at(1).c_str(), "w");
   if (!out) fail("can't write the oracle file");
   fprintf(out, "# time_ns %" PRIu64 "\n", time_ns ? time_ns : now_ns());
-  for (const auto& [name, buffer] : buffers)
-    print_entries(out, buffer, getpid(), entries[name]);
+  for (const auto& [name, buffer] : buffers) print_entries(out, buffer, getpid(), entries[name]);
   fflush(out);
   print_measures(out, getpid(), meter.read());  // last: nothing is touched after it
   if (fclose(out) != 0) fail("can't write the oracle file");
@@ -284,11 +284,24 @@ struct Request {
   std::string (*run)(const Words&);
 };
 constexpr Request kRequests[] = {
-    {"make", make},         {"rewrite", rewrite},     {"address", address},    {"touch", touch},
-    {"pageout", pageout},   {"willneed", willneed},   {"unmap", unmap},        {"churn", churn},
-    {"readv", readv_of},    {"mem", mem_of},          {"readfile", read_file}, {"mapfile", map_file},
-    {"fillfile", fill_file}, {"patchfile", patch_file}, {"fork", fork_child},  {"pin", pin},
-    {"pid", pid},           {"oracle", oracle},
+    {"make", make},
+    {"rewrite", rewrite},
+    {"address", address},
+    {"touch", touch},
+    {"pageout", pageout},
+    {"willneed", willneed},
+    {"unmap", unmap},
+    {"churn", churn},
+    {"readv", readv_of},
+    {"mem", mem_of},
+    {"readfile", read_file},
+    {"mapfile", map_file},
+    {"fillfile", fill_file},
+    {"patchfile", patch_file},
+    {"fork", fork_child},
+    {"pin", pin},
+    {"pid", pid},
+    {"oracle", oracle},
 };
 
 // Byte by byte: a child must not inherit what was read ahead.

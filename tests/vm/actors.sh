@@ -4,6 +4,7 @@
 #
 # Needs $actor (the program), $dir (of the case) and wait_until. A step that fails says so in
 # $dir/actors.err, and returns 1.
+# shellcheck disable=SC2154  # of cases.sh
 
 declare -A actor_pid=() actor_in=() actor_out=() actor_group=()
 readonly actor_cgroups=/sys/fs/cgroup/swaptrail-actors

@@ -8,6 +8,7 @@
 #   truth               `KEY VALUE` lines, of whatever a scenario knows besides
 #
 # Needs actors.sh, areas.sh, settle.sh and cases.sh.
+# shellcheck disable=SC2154,SC2034  # of and for cases.sh
 
 truth() { echo "$*" >>"$dir/truth"; }
 readahead() { echo "$1" >/proc/sys/vm/page-cluster; } # 2^N pages; cases.sh puts it back
@@ -140,8 +141,8 @@ after_areas() {
 # ---- no room ----------------------------------------------------------------------------------------------
 
 back_swapmax() { # 4 MiB may be swapped, of 8
-    actor_start a && echo 4M >$actor_cgroups/a/memory.swap.max && say a make m 8 && reclaim a && phase 1 || return
-    truth swap_fail "$(awk '$1 == "fail" { print $2 }' $actor_cgroups/a/memory.swap.events)"
+    actor_start a && echo 4M >"$actor_cgroups/a/memory.swap.max" && say a make m 8 && reclaim a && phase 1 || return
+    truth swap_fail "$(awk '$1 == "fail" { print $2 }' "$actor_cgroups/a/memory.swap.events")"
     say a touch m && phase 2
 }
 back_areafull() { # an area of 4 MiB
@@ -152,9 +153,9 @@ back_areafull() { # an area of 4 MiB
 
 file_phase() { # PHASE REQUEST: the file is out; the reader brings it back by this request
     local swap=$actor_cgroups/w/memory.swap.current before
-    reclaim w && before=$(<$swap) && phase "$1.1" r || return
+    reclaim w && before=$(<"$swap") && phase "$1.1" r || return
     say r "$2" /run/case-tmpfs/file && settle || return
-    truth "file_pages_$1" $(((before - $(<$swap)) / 4096))
+    truth "file_pages_$1" $(((before - $(<"$swap")) / 4096))
     phase "$1.2" r
 }
 back_tmpfs() {

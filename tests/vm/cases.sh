@@ -32,6 +32,7 @@ source "$here/actors.sh"
 source "$here/back.sh"
 
 [[ $# -ge 3 ]] || { sed -n '2,24s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+# shellcheck disable=SC2034  # some are for actors.sh and back.sh
 daemon=$1/swaptraild swaptrail=$1/swaptrail workload=$1/workload actor=$1/actor out=$2
 shift 2
 readonly cgroup=/sys/fs/cgroup/swaptrail-test

@@ -69,6 +69,7 @@ class Case:
         self.lines = {"lifecycle": [], "return": [], "stay": [], "violation": [], "loss": [],
                       "summary": []}
         self.odd = []
+        self.by_id = None
         position = 0
         with open(self.path("daemon.jsonl"), "rb") as lines:
             for line in lines:
@@ -85,6 +86,12 @@ class Case:
             self.lines[value["type"]].append(value)
         except (ValueError, KeyError, TypeError):
             self.odd.append(line)
+
+    def lifecycle(self, number):
+        """By its id; None if there is none."""
+        if self.by_id is None:
+            self.by_id = {lifecycle["id"]: lifecycle for lifecycle in self.lines["lifecycle"]}
+        return self.by_id.get(number)
 
     def delta(self, counter):
         """Of a counter of the kernel while swaptraild watched; None if the kernel has none."""

@@ -70,7 +70,7 @@ def check_faults(case, report):
     for pid, before, after in steps(case):
         of_pid = [r for r in returns_between(case, before, after)
                   if r["pid"] == pid and r["fault_ns"] is not None]
-        in_fault = [r for r in of_pid if r.get("passes", 1) > 0]  # not a read(2)
+        in_fault = [r for r in of_pid if r["major"] or not r.get("shmem")]  # else perhaps a read(2)
         major = [r for r in in_fault if r["major"]]
         true_major = growth(pid, before, after, "major")
         true_minor = growth(pid, before, after, "minor")
@@ -124,10 +124,18 @@ def unmapped_ptes(case, pid, from_ns, to_ns):
     return count
 
 
-def back_to(pid, returns):
+def owners(case, line):
+    """Of swapoff's returns, which need not say it: whoever mapped the page when it went out."""
+    if line["how"] != "swapoff":
+        return {owner(line)}
+    lifecycle = case.lifecycle(line["lifecycle"])
+    return {mapping["pid"] for mapping in lifecycle["mappings"]} if lifecycle else set()
+
+
+def back_to(case, pid, returns):
     """Page table entries of a process that were filled again."""
     return sum(mapped(r) if r["how"] != "swapoff" else r["pages"] for r in returns
-               if owner(r) == pid and not r.get("shmem"))
+               if pid in owners(case, r) and not r.get("shmem"))
 
 
 def check_vmswap(case, report):
@@ -139,7 +147,7 @@ def check_vmswap(case, report):
         if not before or pid not in before["process"]:
             continue
         out = unmapped_ptes(case, pid, before["time_ns"], after["time_ns"])
-        back = back_to(pid, returns_between(case, before, after))
+        back = back_to(case, pid, returns_between(case, before, after))
         fall = -growth(pid, before, after, "swap_kib") * 1024 // PAGE
         report.add("back_pages", max(fall, 0))
         report.add("back_wrong", abs(back - out - fall))
@@ -148,11 +156,11 @@ def check_vmswap(case, report):
                                                               out, back))
 
 
-def slots_back(returns):
+def slots_back(case, returns):
     """{(owner, type, offset)} of the pages that returns tell of."""
-    return {(owner(r), r["swap_type"], r["swap_offset"] + i) for r in returns
-            for i in range(max(r["pages"], mapped(r), 1))
-            if r["how"] in ("swapped_in", "swapoff")}
+    return {(pid, r["swap_type"], r["swap_offset"] + i) for r in returns
+            if r["how"] in ("swapped_in", "swapoff") for pid in owners(case, r)
+            for i in range(max(r["pages"], mapped(r), 1))}
 
 
 def check_pagemap(case, report):
@@ -163,7 +171,7 @@ def check_pagemap(case, report):
     for pid, before, after in steps(case):
         if not before:
             continue
-        told = slots_back(returns_between(case, before, after))
+        told = slots_back(case, returns_between(case, before, after))
         gone = [(key, entry) for key, entry in before["swapped"].items()
                 if key[0] == pid and entry and after["swapped"].get(key) != entry]
         missing = ["tgid %d address 0x%x entry %s" % (*key, entry) for key, entry in gone

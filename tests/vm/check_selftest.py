@@ -296,7 +296,7 @@ def tmpfs(case):
     for line in case["lines"][:1000]:
         line.update(shmem=True, object={"device": "0:9", "inode": 3, "index": 0})
     for line in case["lines"][1001:]:
-        line.update(shmem=True, passes=0, owner_pid=None)
+        line.update(shmem=True, passes=0, owner_pid=None, major=False)
     case["truth"]["file_pages_2"] = 10
     # A read(2) is no fault, and the reader has no page of the file in VmSwap.
     case["oracle"] = ["# time_ns 9000000", measures(7)]
@@ -330,7 +330,7 @@ SCENARIO_DAMAGES = [
     ("slow-tmpfs", "a page that nobody read", lambda c: c["lines"].pop(), "file"),
     ("slow-tmpfs", "another reader", set_in("lines", 1001, "pid", 8), "file"),
     ("slow-tmpfs", "a wait in read(2) is lost", set_in("lines", 1001, "fault_ns", None), "waits"),
-    ("slow-tmpfs", "a read(2) is told as a fault", set_in("lines", 1001, "passes", 1), "faults"),
+    ("slow-tmpfs", "a read(2) is told as a major fault", set_in("lines", 1001, "major", True), "faults"),
     ("slow-tmpfs", "a nameless file", set_in("lines", 5, "object", None), "file"),
     ("nvme-attach", "more than it says may be missing", set_in(
         "lines", 1000, "reconciliation", 0, "difference", -4), "reconcile"),

@@ -27,11 +27,11 @@ namespace swaptrail_vm {
 constexpr uint64_t kWaitNs = 1'000'000;
 
 struct Measures {
-  uint64_t major = 0, minor = 0;            // getrusage
-  uint64_t waits = 0, wait_ns = 0;          // accesses of more than kWaitNs, by our own clock
-  uint64_t blkio_ns = 0, swapin_ns = 0;     // taskstats; 0 without kernel.task_delayacct
-  uint64_t sigbus = 0;                      // accesses that ended in SIGBUS
-  uint64_t swap_kib = 0;                    // VmSwap
+  uint64_t major = 0, minor = 0;         // getrusage
+  uint64_t waits = 0, wait_ns = 0;       // accesses of more than kWaitNs, by our own clock
+  uint64_t blkio_ns = 0, swapin_ns = 0;  // taskstats; 0 without kernel.task_delayacct
+  uint64_t sigbus = 0;                   // accesses that ended in SIGBUS
+  uint64_t swap_kib = 0;                 // VmSwap
 };
 
 // ---- taskstats (Documentation/accounting/taskstats.rst) -------------------------------------------

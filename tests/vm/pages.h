@@ -36,11 +36,13 @@ constexpr uint64_t kSwapped = uint64_t{1} << 62;
 constexpr uint64_t kMaxSwapfiles = 23;
 inline uint64_t swap_type(uint64_t entry) { return entry & 0x1f; }
 inline uint64_t swap_offset(uint64_t entry) { return entry >> 5 & ((uint64_t{1} << 50) - 1); }
-inline bool in_swap(uint64_t entry) { return (entry & kSwapped) && swap_type(entry) < kMaxSwapfiles; }
+inline bool in_swap(uint64_t entry) {
+  return (entry & kSwapped) && swap_type(entry) < kMaxSwapfiles;
+}
 
 [[noreturn]] inline void fail(const std::string& what, int code = kFailed) {
-  fprintf(stderr, "%s: %s%s%s\n", program_invocation_short_name, what.c_str(), code == kFailed ? ": " : "",
-          code == kFailed ? strerror(errno) : "");
+  fprintf(stderr, "%s: %s%s%s\n", program_invocation_short_name, what.c_str(),
+          code == kFailed ? ": " : "", code == kFailed ? strerror(errno) : "");
   _exit(code);
 }
 
@@ -192,7 +194,7 @@ inline Snapshot take_snapshot(const Buffer& buffer, const std::vector<pid_t>& pi
 
 // What was true at `time_ns`: nothing changed between a reading before it and one after it.
 inline Snapshot take_quiet_snapshot(const Buffer& buffer, const std::vector<pid_t>& pids,
-                             uint64_t& time_ns) {
+                                    uint64_t& time_ns) {
   for (int tries = 0; tries < 100; ++tries) {
     usleep(200'000);
     const Snapshot before = take_snapshot(buffer, pids);
