@@ -17,7 +17,7 @@
 //   oracle FILE                   as workload.cpp's, of all memory that was made
 //   end
 //
-// With the first argument `unlocked` all of the program can be swapped out, also its command line.
+// With the first argument `unlocked` its stack and command line can be swapped out too.
 // Each access is measured: see measure.h. Exit codes as in pages.h.
 #include <pthread.h>
 #include <sched.h>
@@ -26,7 +26,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#include <iostream>
+#include <fstream>
 #include <memory>
 #include <sstream>
 #include <thread>
@@ -304,6 +304,18 @@ constexpr Request kRequests[] = {
     {"oracle", oracle},
 };
 
+// The stack, which the command line is a part of, can be swapped from now on.
+void unlock_arguments(const char* argument) {
+  const uintptr_t page = reinterpret_cast<uintptr_t>(argument) & ~(kPage - 1);
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t from = 0, to = 0;
+    if (sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR, &from, &to) != 2) continue;
+    if (page < from || page >= to) continue;
+    if (munlock(reinterpret_cast<void*>(from), to - from) != 0) fail("munlock");
+  }
+}
+
 // Byte by byte: a child must not inherit what was read ahead.
 bool read_line(std::string& line) {
   char byte = 0;
@@ -321,7 +333,8 @@ int main(int argc, char** argv) {
   struct sigaction action {};
   action.sa_handler = [](int) { siglongjmp(on_sigbus, 1); };
   sigaction(SIGBUS, &action, nullptr);
-  if (argc < 2 || strcmp(argv[1], "unlocked") != 0) lock_program();
+  lock_program();
+  if (argc > 1 && strcmp(argv[1], "unlocked") == 0) unlock_arguments(argv[1]);
   meter.start();
   std::string line;
   while (read_line(line) && line != "end") {

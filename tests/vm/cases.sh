@@ -156,11 +156,10 @@ mark() { # PHASE
     echo "$1 $(stat -c %s /tmp/daemon.jsonl)" >>"$dir/marks"
 }
 
-mthp_stats() {
-    local file
-    for file in /sys/kernel/mm/transparent_hugepage/hugepages-*/stats/*; do
-        [[ ! -e $file ]] || awk -v "name=$file" '{ gsub(/.*hugepages-|stats\//, "", name); print name, $1 }' "$file"
-    done
+mthp_stats() { # nothing before 6.8
+    grep -s . /sys/kernel/mm/transparent_hugepage/hugepages-*/stats/* |
+        sed 's:.*/hugepages-::; s:stats/::; s/:/ /'
+    return 0
 }
 
 # What is in swap by the kernel's own word, in pages.
@@ -168,7 +167,7 @@ record_used() { # FILE
     {
         echo "used $(used_pages)"
         awk '/^SwapCached/ { print "swap_cached", $2 / 4 }' /proc/meminfo
-        cat /proc/[0-9]*/status 2>/dev/null | awk '/^VmSwap/ { sum += $2 } END { print "vmswap", sum / 4 }'
+        grep -sh ^VmSwap /proc/[0-9]*/status | awk '/^VmSwap/ { sum += $2 } END { print "vmswap", sum / 4 }'
     } >"$1"
 }
 
