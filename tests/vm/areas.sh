@@ -9,9 +9,12 @@
 #        zram    compressed memory, written synchronously
 #        file    a swap file on ext4 on the nvme disk
 #        zswap   the nvme disk behind zswap
+#        slow    the nvme disk, where each read takes 5 ms more
+#        late    the nvme disk, where each write takes 300 ms more
+#        broken  the nvme disk; area_break lets all reads of it fail, area_mend ends that
 # MIB (512) is the size of zram and of the file. Exit code 75: this guest can't have that kind.
 
-area_device='' area_mount='' area_zram='' area_zswap=()
+area_device='' area_mount='' area_zram='' area_mapped='' area_zswap=()
 
 area_missing() { echo "areas.sh: $*" >&2; return 75; }
 
@@ -34,6 +37,27 @@ area_zram_up() { # MIB
     area_zram=/sys/block/zram0
     area_device=/dev/zram0
 }
+
+# The nvme disk through device mapper, as /dev/mapper/area.
+area_table() { # TARGET [ARGS]: of all its sectors
+    echo "0 $(blockdev --getsz /dev/nvme0n1) $*"
+}
+
+area_mapped_up() { # TARGET ARGS
+    area_modules dm_mod dm_delay
+    area_disk /dev/nvme0n1 || return
+    # No udev in the guest: dmsetup makes the node itself.
+    dmsetup create area --noudevsync --table "$(area_table "$@")" && dmsetup mknodes || return
+    area_mapped=area
+    area_device=/dev/mapper/area
+}
+
+area_load() { # TARGET ARGS: what the mapped device is from now on
+    dmsetup load area --table "$(area_table "$@")" && dmsetup suspend --noflush --noudevsync area &&
+        dmsetup resume --noudevsync area
+}
+area_break() { area_load error; }
+area_mend() { area_load linear /dev/nvme0n1 0; }
 
 area_file_up() { # MIB
     area_modules ext4
@@ -75,6 +99,9 @@ area_up() { # KIND [MIB]
         zram) area_zram_up "${2:-512}" ;;
         file) area_file_up "${2:-512}" ;;
         zswap) area_zswap_up ;;
+        slow) area_mapped_up delay /dev/nvme0n1 0 5 /dev/nvme0n1 0 0 ;;
+        late) area_mapped_up delay /dev/nvme0n1 0 0 /dev/nvme0n1 0 300 ;;
+        broken) area_mapped_up linear /dev/nvme0n1 0 ;;
         *) area_missing "no kind of area is called $1" ;;
     esac && mkswap -f "$area_device" &>/dev/null && swapon "$area_device" && return
     local code=$?
@@ -92,11 +119,12 @@ area_down() {
         area_zswap_set "${setting%%=*}" "${setting#*=}" || code=1
     done
     [[ -z $area_zram ]] || echo 1 >"$area_zram/reset" || code=1
+    [[ -z $area_mapped ]] || dmsetup remove --noudevsync "$area_mapped" || code=1
     if [[ $area_mount ]]; then
         ! mountpoint -q "$area_mount" || umount "$area_mount" || code=1
         rmdir "$area_mount" || code=1
     fi
-    area_device='' area_mount='' area_zram='' area_zswap=()
+    area_device='' area_mount='' area_zram='' area_mapped='' area_zswap=()
     return $code
 }
 

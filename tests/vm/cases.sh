@@ -1,14 +1,19 @@
 #!/bin/bash
 # Runs inside a guest: swaptraild watches the workload, once for each case.
 #
-#   cases.sh DAEMON WORKLOAD OUT KIND-SCENARIO...
+#   cases.sh BIN OUT KIND-SCENARIO...
 #
-# KIND is a swap area of areas.sh, SCENARIO one of workload.cpp's, or `swapoff`: the area is swapped
-# off under a running workload, onto zram. OUT/KIND-SCENARIO gets for check.py:
+# BIN has swaptraild, swaptrail, workload and actor. KIND is a swap area of areas.sh, SCENARIO one of
+# workload.cpp's, or of back.sh, or `swapoff`: the area is swapped off under a running workload, onto
+# zram. OUT/KIND-SCENARIO gets for check.py:
 #
 #   result               `done`, `skip REASON` or `fail REASON`
 #   daemon.jsonl .err    what swaptraild said
-#   oracle.1 .2          the workload's, after it was reclaimed and after it read all pages back
+#   oracle.1 .2          the workload's, after it was reclaimed and after it read all pages back; of
+#                        actors: oracle.PHASE-NAME
+#   marks                `PHASE BYTES`: the length of daemon.jsonl when a phase had ended
+#   mthp.before .after   the counters of each size of large folio, as vmstat's
+#   used.after           what /proc/swaps, VmSwap of all processes and the swap cache had at that time
 #   vmstat.before .after /proc/vmstat when swaptraild was ready, and when all was quiet again
 #   vmstat.end           ... and when swaptraild had ended
 #   kernel               uname -r
@@ -21,13 +26,18 @@ here=$(dirname "$(readlink -f "$0")")
 source "$here/areas.sh"
 # shellcheck source=tests/vm/settle.sh
 source "$here/settle.sh"
+# shellcheck source=tests/vm/actors.sh
+source "$here/actors.sh"
+# shellcheck source=tests/vm/back.sh
+source "$here/back.sh"
 
-[[ $# -ge 4 ]] || { sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-daemon=$1 workload=$2 out=$3
-shift 3
+[[ $# -ge 3 ]] || { sed -n '2,24s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+# shellcheck disable=SC2034  # some are for actors.sh and back.sh
+daemon=$1/swaptraild swaptrail=$1/swaptrail workload=$1/workload actor=$1/actor out=$2
+shift 2
 readonly cgroup=/sys/fs/cgroup/swaptrail-test
 read -ra daemon_args <<<"${SWAPTRAILD_ARGS-}"
-daemon_pid='' beside_device='' failed=0
+daemon_pid='' dir='' beside_device='' failed=0
 
 # How much, and under which limit: sized for software emulation. What zswap holds is charged to the
 # cgroup too, and the pages shrink only by half.
@@ -70,6 +80,7 @@ daemon_gone() { ! kill -0 "$daemon_pid" 2>/dev/null; }
 daemon_start() { # DIR
     local record=()
     [[ ! ${SWAPTRAIL_CASES_RECORD-} ]] || record=(--record "$1/recording")
+    [[ $1 != *-onecpu ]] || record+=(--ring-size 1)
     "$daemon" --print=jsonl "${record[@]}" "${daemon_args[@]}" >/tmp/daemon.jsonl 2>"$1/daemon.err" &
     daemon_pid=$!
     wait_until 60 daemon_ready "$1" && ! daemon_gone && return
@@ -138,21 +149,62 @@ swapoff_step() { # DIR
     [[ $code == 0 ]] || give_up "$1" fail "swapoff ended with code $code"
 }
 
-# The order of what is done and recorded.
-watch() { # DIR SCENARIO
-    sync
-    echo 3 >/proc/sys/vm/drop_caches
-    daemon_start "$1" || return
+# The end of a phase: all is quiet, and swaptraild has printed what it knows.
+mark() { # PHASE
     settle
-    cat /proc/vmstat >"$1/vmstat.before"
+    sleep 1
+    echo "$1 $(stat -c %s /tmp/daemon.jsonl)" >>"$dir/marks"
+}
+
+mthp_stats() { # nothing before 6.8
+    grep -s . /sys/kernel/mm/transparent_hugepage/hugepages-*/stats/* |
+        sed 's:.*/hugepages-::; s:stats/::; s/:/ /'
+    return 0
+}
+
+# What is in swap by the kernel's own word, in pages.
+record_used() { # FILE
+    {
+        echo "used $(used_pages)"
+        awk '/^SwapCached/ { print "swap_cached", $2 / 4 }' /proc/meminfo
+        grep -sh ^VmSwap /proc/[0-9]*/status | awk '/^VmSwap/ { sum += $2 } END { print "vmswap", sum / 4 }'
+    } >"$1"
+}
+
+workload_acts() { # DIR SCENARIO
     workload_start "$1" "$2" || return
+    mark 1
     case $2 in
         pageout) ;; # swaptraild ends while the pages are out
         swapoff) swapoff_step "$1" || return ;;
-        *) workload_step "$1" && workload_end "$1" || return ;;
+        *) workload_step "$1" && mark 2 && workload_end "$1" || return ;;
     esac
-    settle
+}
+
+# What a scenario of back.sh does; `before`, if there is any of it.
+actors_act() { # DIR SCENARIO PART
+    [[ $(type -t "$3_$2") == function ]] || return 0
+    "$3_$2" && return
+    [[ ! -s $1/skip ]] || { give_up "$1" skip "$(<"$1/skip")"; return; }
+    give_up "$1" fail "$3 $2: $(tail -n1 "$1/actors.err" 2>/dev/null)"
+}
+
+# The order of what is done and recorded.
+watch() { # DIR SCENARIO
+    actors_act "$1" "$2" before || return
+    daemon_start "$1" || return
+    [[ $2 == attach ]] || settle
+    cat /proc/vmstat >"$1/vmstat.before"
+    mthp_stats >"$1/mthp.before"
+    if [[ $(type -t "back_$2") == function ]]; then
+        actors_act "$1" "$2" back && actors_end || return
+    else
+        workload_acts "$1" "$2" || return
+    fi
+    mark end
     cat /proc/vmstat >"$1/vmstat.after"
+    mthp_stats >"$1/mthp.after"
+    record_used "$1/used.after"
     daemon_stop "$1" || return
     cat /proc/vmstat >"$1/vmstat.end"
     [[ ! $work_pid ]] || { workload_step "$1" && workload_end "$1"; }
@@ -172,14 +224,21 @@ zram_beside_down() {
 }
 
 areas_up() { # KIND SCENARIO
-    if [[ $2 == swapoff ]]; then zram_beside_up || return; fi
-    area_up "$1" || return
+    local mib=512
+    case $2 in
+        swapoff) zram_beside_up || return ;;
+        areafull) mib=4 ;;
+        thpfull) mib=3 ;;
+    esac
+    area_up "$1" "$mib" || return
     if [[ $2 == swapoff ]]; then swapoff "$area_device" && swapon -p 10 "$area_device"; fi
 }
 
 run_case() { # KIND SCENARIO
-    local dir=$out/$1-$2
+    local cluster
+    dir=$out/$1-$2
     work_pid=''
+    cluster=$(</proc/sys/vm/page-cluster)
     mkdir -p "$dir"
     uname -r >"$dir/kernel"
     areas_up "$1" "$2" 2>"$dir/area.err"
@@ -189,15 +248,22 @@ run_case() { # KIND SCENARIO
         *) give_up "$dir" fail "no swap area: $(tail -n1 "$dir/area.err")" ;;
     esac
     clean_up "$dir"
+    actors_act "$dir" "$2" after
+    readahead "$cluster"
 }
 
 # Whatever is left of a case that went wrong.
 clean_up() { # DIR
     workload_end "$1"
+    actors_end
     daemon_stop "$1"
     if ! area_down || ! zram_beside_down; then give_up "$1" fail "the swap area can't be undone"; fi
 }
 
+# Delay accounting, for programs that start from now on; before 5.14 it can't be switched.
+[[ ! -e /proc/sys/kernel/task_delayacct ]] || echo 1 >/proc/sys/kernel/task_delayacct
+sync
+echo 3 >/proc/sys/vm/drop_caches
 for case in "$@"; do
     started=$SECONDS
     run_case "${case%%-*}" "${case#*-}"

@@ -255,7 +255,7 @@ timeout -k 5 "$timeout" qemu-system-x86_64 "${accel[@]}" -cpu max -smp "$cpus" -
     -object "memory-backend-memfd,id=memory,size=${memory}M,share=on" -machine memory-backend=memory \
     -nodefaults -no-user-config -no-reboot -display none -nic none \
     -kernel "$kernel/vmlinuz" -initrd "$work/initramfs" \
-    -append "console=ttyS0 quiet panic=-1 oops=panic mitigations=off $append" \
+    -append "console=ttyS0 quiet panic=-1 oops=panic mitigations=off no_timer_check $append" \
     -serial "file:$work/console" -device virtio-serial-pci \
     -add-fd fd=3,set=1 -chardev file,id=output,path=/dev/fdset/1,append=on \
     -device virtserialport,nr=1,chardev=output \

@@ -12,6 +12,7 @@
 #   --daemon FILE         build/dev/daemon/swaptraild by default
 #   --daemon-args ARGS    more arguments for it, such as --mode=kprobe
 #   --append ARGS         more kernel arguments, such as lockdown=confidentiality
+#   --cpus N              2 by default
 #   --out DIR             keeps all outputs there (some 200 MB for each `full`)
 #
 # Exit code: 0 all passed or were skipped with a reason, 1 something failed, 75 nothing to run.
@@ -28,14 +29,21 @@ cases_of() { # WHICH SERIES
         quick) echo nvme-anon zram-anon ;;
         ci)
             printf 'nvme-%s ' anon pageout fork shmem thp zero clean
-            echo zram-anon zswap-reclaim
+            # zram-mthp first: a kernel that ever had zswap swaps no large folios in
+            echo zram-anon zram-mthp nvme-mthp zswap-reclaim
+            echo slow-wait slow-waitcrowd nvme-ahead zswap-pool slow-offtouch slow-offbreak nvme-areas
+            echo nvme-swapmax zram-areafull zram-thpfull slow-tmpfs slow-hands nvme-sharers broken-readerror
+            echo nvme-quiet late-nobody nvme-pidreuse nvme-attach nvme-onecpu
             # The full rate takes a minute: once is enough here.
             [[ $2 != 6.12 ]] || echo nvme-full ;;
         all)
             for kind in nvme virtio zram file zswap; do
                 printf "$kind-%s " "${ANON[@]}" shmem swapoff
             done
-            echo nvme-full zram-full ;;
+            echo nvme-full zram-full zram-mthp nvme-mthp slow-wait slow-waitahead slow-waitthreads slow-waitcrowd
+            echo nvme-ahead zswap-pool slow-offtouch slow-offbreak nvme-areas nvme-swapmax zram-areafull
+            echo zram-thpfull nvme-thpfull slow-tmpfs slow-hands nvme-sharers nvme-ksm zram-ksm broken-readerror
+            echo nvme-quiet late-nobody nvme-pidreuse nvme-attach zram-attach nvme-onecpu zram-crowd nvme-crowd ;;
         *) echo "$1" ;;
     esac
 }
@@ -48,9 +56,9 @@ kernels_of() { # WHICH
     esac
 }
 
-usage() { sed -n '2,19s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
-kernels='' cases=ci daemon=$root/build/dev/daemon/swaptraild daemon_args='' append='' out=''
+kernels='' cases=ci daemon=$root/build/dev/daemon/swaptraild daemon_args='' append='' cpus=2 out=''
 while [[ $# -gt 0 ]]; do
     [[ $# -ge 2 ]] || usage
     case $1 in
@@ -59,6 +67,7 @@ while [[ $# -gt 0 ]]; do
         --daemon) daemon=$2 ;;
         --daemon-args) daemon_args=$2 ;;
         --append) append=$2 ;;
+        --cpus) cpus=$2 ;;
         --out) out=$2 ;;
         *) usage ;;
     esac
@@ -68,17 +77,24 @@ read -ra series <<<"${kernels:-$(kernels_of "$cases")}"
 [[ -x $daemon ]] || { echo "matrix.sh: no $daemon: build it first" >&2; exit 75; }
 
 mkdir -p "$root/build/vm"
-# A copy, below a folder that guests see: so that a build meanwhile does not change what is tested.
-copy=$(mktemp "$root/build/vm/swaptraild-XXXXXX") scratch=''
-trap 'rm -rf "$copy" ${scratch:+"$scratch"}' EXIT
-objcopy --strip-debug "$daemon" "$copy" # emulated guests read it slowly
-chmod 755 "$copy"
+# Copies, below a folder that guests see: so that a build meanwhile does not change what is tested.
+bin=$(mktemp -d "$root/build/vm/bin-XXXXXX") scratch=''
+trap 'rm -rf "$bin" ${scratch:+"$scratch"}' EXIT
+chmod 755 "$bin"
+for program in "$daemon" "$(dirname "$daemon")/../cli/swaptrail"; do
+    [[ -x $program ]] || { echo "matrix.sh: no $program: build it first" >&2; exit 75; }
+    objcopy --strip-debug "$program" "$bin/$(basename "$program")" # emulated guests read it slowly
+    chmod 755 "$bin/$(basename "$program")"
+done
 [[ $out ]] || { scratch=$(mktemp -d /var/tmp/matrix-XXXXXX); out=$scratch; }
 mkdir -p "$out"
-workload=$root/build/vm/workload
-if [[ ! $workload -nt $here/workload.cpp ]]; then
-    "${CXX:-g++}" -std=c++20 -O2 -Wall -Wextra -static -o "$workload" "$here/workload.cpp"
-fi
+for program in workload actor; do
+    made=$root/build/vm/$program
+    if [[ ! $made -nt $here/$program.cpp || ! $made -nt $here/pages.h || ! $made -nt $here/measure.h ]]; then
+        "${CXX:-g++}" -std=c++20 -O2 -Wall -Wextra -pthread -static -o "$made" "$here/$program.cpp"
+    fi
+    cp "$made" "$bin/"
+done
 
 run_kernel() { # SERIES: leaves a result for each case, or one for the kernel
     local share=$out/$1 code=0 word=fail case list
@@ -92,10 +108,10 @@ run_kernel() { # SERIES: leaves a result for each case, or one for the kernel
     fi
     read -ra list <<<"$(cases_of "$cases" "$1" | tr '\n' ' ')"
     echo "=== $1: ${list[*]}"
-    "$here/guest.sh" "$1" --share "$share" --memory 2048 --virtio-disk 1024 --append "$append" \
+    "$here/guest.sh" "$1" --share "$share" --memory 2048 --virtio-disk 1024 --cpus "$cpus" --append "$append" \
         --timeout $((120 + 150 * ${#list[@]})) -- \
         env SWAPTRAILD_ARGS="$daemon_args" SWAPTRAIL_CASES_RECORD="${SWAPTRAIL_CASES_RECORD-}" \
-        SWAPTRAIL_CASES_SMALL="${SWAPTRAIL_CASES_SMALL-}" "$here/cases.sh" "$copy" "$workload" /share "${list[@]}" \
+        SWAPTRAIL_CASES_SMALL="${SWAPTRAIL_CASES_SMALL-}" "$here/cases.sh" "$bin" /share "${list[@]}" \
         2> >(tee "$share/guest.err" >&2) | sed -u "s/^/  $1: /" || code=${PIPESTATUS[0]}
     case $code in
         0 | 1) ;;
