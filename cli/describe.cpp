@@ -72,7 +72,7 @@ class Text {
                                                     static_cast<double>(contents_.events);
     line("Size", contents_.file_bytes, " bytes, ", absl::StrFormat("%.2f", each),
          " bytes an event");
-    if (!header_.lacks().empty()) line("Lacks", header_.lacks());
+    if (!header_.lacks().empty()) line("Lacks", std::string(header_.lacks()));
     if (contents_.unknown_records != 0)
       line("Unknown", contents_.unknown_records, " records of a newer version, ",
            contents_.unknown_bytes, " bytes: passed over");

@@ -258,14 +258,15 @@ void Converter::put(const Return& entry_return, v1::Return& out) {
   out.set_shmem(entry_return.shmem);
   out.set_backend(backend_to_proto(entry_return.backend));
   if (entry_return.entry != 0) {
-    put_entry(entry_return.entry, entry_return.generation, *out.mutable_entry());
+    put_entry(entry_return.entry, entry_return.generation, entry_return.time_ns,
+              *out.mutable_entry());
   }
 }
 
 void Converter::put(const Stay& stay, v1::Stay& out) const {
   out.set_change(to_proto(stay.change));
   *out.mutable_time() = moment_.wall(stay.time_ns);
-  put_entry(stay.entry, 0, *out.mutable_entry());
+  put_entry(stay.entry, 0, stay.time_ns, *out.mutable_entry());
   out.set_nr_pages(stay.nr_pages);
 }
 

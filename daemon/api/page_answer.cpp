@@ -17,6 +17,7 @@
 #include "daemon/proc.h"
 #include "daemon/store/lookup.h"
 #include "trace/decode.h"
+#include "trace/slot_time.h"
 
 namespace swaptrail::api {
 namespace {
@@ -312,8 +313,8 @@ void put_asked(const PageFacts& facts, const StoredLifecycle& one, Converter& co
   v1::FolioPage& page = *out.mutable_asked();
   page.set_index(*index);
   if (one.lifecycle.entry != 0) {
-    Converter::put_entry(one.lifecycle.entry + *index, one.lifecycle.generation,
-                         *page.mutable_entry());
+    converter.put_entry(one.lifecycle.entry + *index, one.lifecycle.generation,
+                        slot_time_ns(one.lifecycle), *page.mutable_entry());
   }
   page.set_address(address_in(facts, one.lifecycle, *index));
   if (!store::is_freed(one.lifecycle.outcome)) return;

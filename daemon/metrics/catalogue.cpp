@@ -13,13 +13,14 @@ constexpr std::string_view kFreed = "removed|page_freed";
 // clang-format off: this is a table
 constexpr Metric kMetrics[] = {
     // pages
-    {"swaptrail_swapped_out_pages_total", kCounter, "pages", "area,path,backend", "areas x 4", kFreed,
+    {"swaptrail_swapped_out_pages_total", kCounter, "pages", "area,path,backend", "areas x 4",
+     kFreed,
      "Base pages that reclaim freed after they were written to a device, taken by zswap, found zero-filled, or were in swap already (clean)."},
     {"swaptrail_swapped_in_pages_total", kCounter, "pages", "area,path,backend", "areas x backends",
      "swap_in", "Base pages brought back by a fault, major or not, by where they lay."},
     {"swaptrail_slots_freed_unread_pages_total", kCounter, "pages", "how", "2", "slot_freed",
      "Base pages whose slot was freed before anybody read them: by their owner (slot_freed) or by swapoff."},
-    {"swaptrail_failed_faults_total", kCounter, "", "area,how", "areas x 2", "swap_in",
+    {"swaptrail_failed_faults_total", kCounter, "", "area,path,how", "areas x 2", "swap_in",
      "Faults that did not get their page: its content could not be read (read_error), or there was no memory for it (no_memory). It is still in swap."},
     {"swaptrail_stay_changes_pages_total", kCounter, "pages", "change", "2", "swap_in",
      "Base pages that stayed in swap, but zswap moved them to the device (zswap_writeback), or they were read ahead, not used and dropped (readahead_dropped)."},
@@ -74,7 +75,8 @@ constexpr Metric kMetrics[] = {
     // swap areas
     {"swaptrail_swap_area_info", kGauge, "", "area,path,type", "32", "",
      "The swap areas of /proc/swaps; area is the number that the kernel gave it, or unknown; type is zram, device or file."},
-    {"swaptrail_swap_area_size_bytes", kGauge, "bytes", "area,path", "32", "", "Size of the swap area."},
+    {"swaptrail_swap_area_size_bytes", kGauge, "bytes", "area,path", "32", "",
+     "Size of the swap area."},
     {"swaptrail_swap_area_used_bytes", kGauge, "bytes", "area,path", "32", "",
      "How much of the swap area is in use."},
     {"swaptrail_swap_area_priority", kGauge, "", "area,path", "32", "",

@@ -100,10 +100,14 @@ void fill_freed_unread(const Scrape& scrape, Series& out) {
 
 void fill_failed_faults(const Scrape& scrape, Series& out) {
   for (size_t area = 0; area < kAreaPlaces; ++area) {
+    if (!is_place(scrape, area)) continue;
     for (const ReturnHow how : {ReturnHow::kReadError, ReturnHow::kNoMemory}) {
       const uint64_t faults = scrape.sources.tally.failed_faults(area, how);
       if (faults == 0 && !is_in_use(scrape, area)) continue;
-      out.add({{"area", area_text(area)}, {"how", text_of(return_name(how))}}, faults);
+      Labels labels;
+      add_area(scrape, area, labels);
+      labels.push_back({"how", text_of(return_name(how))});
+      out.add(std::move(labels), faults);
     }
   }
 }
