@@ -310,6 +310,7 @@ void Lockstep::Impl::foreign_write(const Event& event) {
     find(FindingKind::kViolation, Rule::kWriteTwice, event, describe(*record), record);
   }
   record->model.writeback = true;
+  if (record->by_zswap) way_back_.on_zswap_written(event);
 }
 
 void Lockstep::Impl::close_pass(Batch& batch) {

@@ -357,8 +357,6 @@ void Lockstep::Impl::apply_completed(FolioRecord& record, const Event& event) {
   if (failed) take(Taken::kWriteFailed);
   folio.dirty = failed;
   store_slots(record, !failed);
-  if (record.by_zswap && !failed && !record.written_by_zswap) way_back_.on_zswap_written(event);
-  record.written_by_zswap = record.by_zswap;
   if (!record.account.began()) return;
   record.account.note(SWAPTRAIL_WRITE_COMPLETED, event);
   if (!failed) return;

@@ -53,7 +53,6 @@ struct FolioRecord {
   bool kind_known = true;   // false: read in, and not mapped yet: anon comes with the mapping
   bool read_in = false;     // its content came from swap, and nothing has mapped it since
   bool by_zswap = false;    // ... zswap made it, to write an older page to the device
-  bool written_by_zswap = false;  // ... and has written it
   bool mapped_once = false; // a fault that mapped it, or a copy of it, was seen
   struct Seen {
     uint64_t time_ns = 0;

@@ -14,6 +14,8 @@ namespace {
 
 // vm_fault_t, include/linux/mm_types.h: OOM, SIGBUS, HWPOISON, HWPOISON_LARGE, SIGSEGV, RETRY.
 constexpr uint32_t kRetry = 0x400;
+constexpr uint32_t kMajor = 0x4;
+constexpr uint16_t kNotCounted = 0xffff;
 constexpr uint32_t kFailed = 0x1 | 0x2 | 0x10 | 0x20 | 0x40;
 constexpr size_t kMostFaults = 64;  // of a thread, that were not told
 constexpr size_t kMostReads = 64;
@@ -218,12 +220,22 @@ void WayBack::check_thread(Thread& thread, const Event& event, uint64_t first, u
                       " for a fault that was not seen to end"));
 }
 
+// What was told is done with; and the oldest of too many.
+void WayBack::make_room(Thread& thread) {
+  while (!thread.faults.empty() &&
+         (thread.faults.front().told || thread.faults.size() >= kMostFaults)) {
+    close_fault(thread.faults.front());
+    thread.faults.pop_front();
+  }
+}
+
 // The fault that this pass belongs to: the thread's open one, or a new one.
 WayBack::Fault& WayBack::pass_of(Thread& thread, const Event& event) {
   const bool tried = event.state & SWAPTRAIL_STATE_TRIED;
   if (!thread.faults.empty()) {
     Fault& last = thread.faults.back();
-    const bool same = last.open && last.address == event.u.map.address && !last.shmem &&
+    const bool first = event.state & SWAPTRAIL_STATE_VMA_LOCK;  // always
+    const bool same = !first && last.open && last.address == event.u.map.address && !last.shmem &&
                       last.tgid == event.tgid;
     // After a pass without the mmap lock, the next one need not say that it is the second.
     const bool next =
@@ -234,11 +246,7 @@ WayBack::Fault& WayBack::pass_of(Thread& thread, const Event& event) {
   if (tried && !hidden_(begin_of(event)) && !hidden_(forgotten_ns_)) {
     report(FindingKind::kLoss, Rule::kFaultNotBegun, event, "its first pass was not seen");
   }
-  while (thread.faults.size() >= kMostFaults ||
-         (!thread.faults.empty() && thread.faults.front().told)) {
-    if (!thread.faults.front().told) close_fault(thread.faults.front());
-    thread.faults.pop_front();
-  }
+  make_room(thread);
   Fault& fault = thread.faults.emplace_back();
   fault.number = ++faults_;
   fault.begin_ns = begin_of(event);
@@ -255,10 +263,11 @@ void WayBack::end_pass(Thread& thread, Fault& fault, const Event& event, bool do
   fault.result = event.result;
   fault.state = event.state;
   std::memcpy(fault.comm.data(), event.u.map.comm, SWAPTRAIL_COMM_LEN);
-  const bool old = options_.event_abi < 2;
-  fault.mapped = !done ? 0 : old ? 1 : event.u.map.ptes;
-  fault.first_page = fault.mapped == 0 || old ? 0 : event.u.map.first_page;
-  if (!done && !old && event.u.map.ptes != 0) {
+  fault.any_major |= event.result > 0 && (static_cast<uint32_t>(event.result) & kMajor);
+  fault.counted = options_.event_abi >= 2 && event.u.map.ptes != kNotCounted;
+  fault.mapped = !done ? 0 : fault.counted ? event.u.map.ptes : 1;
+  fault.first_page = fault.mapped == 0 || !fault.counted ? 0 : event.u.map.first_page;
+  if (!done && fault.counted && event.u.map.ptes != 0) {
     report(FindingKind::kViolation, Rule::kFaultPages, event,
            absl::StrCat("it failed, or is to be tried again, and filled ", event.u.map.ptes));
   }
@@ -281,7 +290,7 @@ void WayBack::check_mapped(const Thread& thread, const Fault& fault, const Event
   const bool by_read = thread.read_entry != 0 && !hidden_(thread.begun_ns) &&
                        covers(thread.read_entry, thread.read_pages, fault.entry);
   const bool other =
-      by_read && !fault.shmem && (first != thread.read_entry || fault.mapped != thread.read_pages);
+      by_read && !fault.shmem && fault.counted && (first != thread.read_entry || fault.mapped != thread.read_pages);
   if (!outside && !other) return;
   report(FindingKind::kViolation, Rule::kFaultPages, event,
          absl::StrCat(fault.mapped, " entries from ", fault.first_page, " pages before it on",
@@ -329,11 +338,7 @@ void WayBack::on_shmem_swap_in(const Event& event) {
   if (entry_type(event.entry) >= options_.max_swapfiles || event.entry == 0) return;
   Thread& thread = thread_of(event.tid);
   if (!thread.faults.empty()) thread.faults.back().open = false;
-  while (!thread.faults.empty() &&
-         (thread.faults.front().told || thread.faults.size() >= kMostFaults)) {
-    if (!thread.faults.front().told) close_fault(thread.faults.front());
-    thread.faults.pop_front();
-  }
+  make_room(thread);
   Fault& fault = thread.faults.emplace_back();
   fault.number = ++faults_;
   fault.begin_ns = begin_of(event);

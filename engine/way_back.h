@@ -46,7 +46,7 @@ class WayBack {
   void on_removed(const Event& event);
   // Read ahead and never mapped, or written by zswap: it was in swap all the time.
   void on_dropped(const Event& event, bool by_zswap);
-  // Zswap's own write of an older page has ended well (mm/zswap.c: zswap_writeback_entry).
+  // Zswap writes an older page to the device (mm/zswap.c: zswap_writeback_entry).
   void on_zswap_written(const Event& event);
   void forget(uint64_t entry, uint32_t nr_pages);  // of these slots nothing is known any more
 
@@ -88,11 +88,14 @@ class WayBack {
     uint32_t due = 0;     // pages that it brings back
     uint32_t unsure = 0;  // pages of which it is not known
     uint32_t returned = 0;
+    uint32_t mapped_told = 0;
     int32_t result = 0;
     uint16_t state = 0;
     bool shmem = false;
     bool open = false;  // VM_FAULT_RETRY: another pass may come
     bool told = false;
+    bool any_major = false;  // one of its passes said VM_FAULT_MAJOR
+    bool counted = false;    // its page table entries were
     Comm comm{};
   };
   // What a thread does between a read and the end of its fault.
@@ -117,6 +120,7 @@ class WayBack {
   void on_swap_in(const Event& event);
   void on_shmem_swap_in(const Event& event);
   Fault& pass_of(Thread& thread, const Event& event);
+  void make_room(Thread& thread);
   void end_pass(Thread& thread, Fault& fault, const Event& event, bool done);
   void bring_back(Fault& fault, uint64_t from_ns);
   void check_mapped(const Thread& thread, const Fault& fault, const Event& event);

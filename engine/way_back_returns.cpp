@@ -10,6 +10,7 @@ namespace swaptrail::engine {
 namespace {
 
 constexpr uint32_t kMajor = 0x4;
+constexpr uint32_t kRetry = 0x400;
 constexpr uint32_t kNoMemoryBits = 0x1;
 constexpr uint32_t kErrorBits = 0x2 | 0x10 | 0x20;
 constexpr uint64_t kPage = 4096;
@@ -84,6 +85,7 @@ Rule WayBack::judge(const Return& back, std::string& text, bool& compared) {
     if (fault != nullptr) {
       fault->told = true;
       fault->returned += back.nr_pages;
+      fault->mapped_told += back.mapped_pages;
     }
   } else if (back.fault_ns != 0) {
     text = "nobody waited for it";
@@ -134,7 +136,7 @@ Rule WayBack::check_reader(const Fault& fault, const Return& back, std::string& 
   const uint64_t first = fault.address - fault.first_page * kPage;
   const uint64_t pages = std::max(1u, fault.mapped);
   if (!fault.shmem && back.address - first >= pages * kPage) {
-    text = absl::StrCat("it faulted at another address");
+    text = "it faulted at another address";
     return Rule::kReturnReader;
   }
   const ReturnHow how = how_of(fault.result, fault.shmem);
@@ -147,23 +149,31 @@ Rule WayBack::check_reader(const Fault& fault, const Return& back, std::string& 
 Rule WayBack::check_length(const Fault& fault, const Return& back, std::string& text) const {
   const uint64_t span = std::max(fault.sum_ns, fault.end_ns - fault.begin_ns);
   const bool passes = !fault.shmem && back.passes != fault.passes;
-  if (passes || back.fault_ns < fault.sum_ns || back.fault_ns > span) {
+  const bool first = !fault.told;  // a fault can end the stays of several swap-outs
+  if (!first && (back.passes != 0 || back.fault_ns != 0 || back.major)) {
+    text = "its wait was told already";
+    return Rule::kReturnTwice;
+  }
+  if (first && (passes || back.fault_ns < fault.sum_ns || back.fault_ns > span)) {
     text = absl::StrCat("model: ", fault.passes, " passes, ", fault.sum_ns, " ns; told: ",
                         back.passes, ", ", back.fault_ns);
     return Rule::kReturnWait;
   }
   const bool bit = fault.result > 0 && (static_cast<uint32_t>(fault.result) & kMajor);
-  const bool major = bit || (fault.state & SWAPTRAIL_STATE_TRIED);
-  const bool knows = fault.passes == 1 || options_.event_abi >= 2;
-  if (knows && back.major != major) {
+  const bool waited = fault.result > 0 && (static_cast<uint32_t>(fault.result) & kRetry);
+  // What ended a fault that only waited was not seen. It can't be less than its passes were.
+  const bool major = waited ? fault.any_major : bit || (fault.state & SWAPTRAIL_STATE_TRIED);
+  const bool knows = !waited || major;
+  const bool same = back.major == major || (fault.any_major && back.major);
+  if (first && knows && !same) {
     text = major ? "it was major" : "it was not major";
     return Rule::kReturnMajor;
   }
   const uint32_t all = fault.returned + back.nr_pages;
-  const bool too_many = all > fault.due + fault.unsure;
-  if (too_many || (options_.event_abi >= 2 && back.mapped_pages != fault.mapped)) {
+  const uint32_t mapped = fault.mapped_told + back.mapped_pages;
+  if (all > fault.due + fault.unsure || (fault.counted && mapped > fault.mapped)) {
     text = absl::StrCat("model: ", fault.due, " came back, ", fault.mapped, " mapped; told: ", all,
-                        ", ", back.mapped_pages);
+                        ", ", mapped);
     return Rule::kReturnPages;
   }
   return Rule::kCount;
@@ -253,7 +263,14 @@ void WayBack::on_stay(const Stay& told) {
 
 // Nothing more will be told of this fault.
 void WayBack::close_fault(const Fault& fault) {
-  if (!options_.returns || fault.told || fault.open || hidden_(fault.begin_ns)) return;
+  if (!options_.returns || hidden_(fault.begin_ns)) return;
+  const bool less = fault.returned < fault.due || (fault.counted && fault.mapped_told < fault.mapped);
+  if (fault.told && less) {
+    report_({FindingKind::kDisagreement, Rule::kReturnPages, 0, fault.entry, fault.end_ns,
+             absl::StrCat("model: ", fault.due, " came back, ", fault.mapped, " mapped; told: ",
+                          fault.returned, ", ", fault.mapped_told)});
+  }
+  if (fault.told || fault.open) return;
   const bool waited = fault.result > 0 && (static_cast<uint32_t>(fault.result) & 0x400);
   if (waited) return;
   report_({FindingKind::kDisagreement, Rule::kReturnMissing, 0, fault.entry, fault.end_ns,

@@ -190,8 +190,7 @@ absl::StatusOr<engine::LockstepOptions> options_for(const Original& original) {
   engine::LockstepOptions options;
   options.features = *features;
   options.event_abi = header.event_abi;
-  options.returns = header.event_abi >= 2;
-  options.shmem_faults_seen = std::any_of(hooks.begin(), hooks.end(), [](const auto& hook) {
+    options.shmem_faults_seen = std::any_of(hooks.begin(), hooks.end(), [](const auto& hook) {
     return hook.hook == "shmem_swap_in";
   });
   options.start_ns = header.reconstruction.start_ns;
