@@ -46,6 +46,10 @@ absl::StatusOr<engine::LockstepOptions> lockstep_options(const RecordingHeader& 
   options.start_ns = reconstruction.start_ns;
   options.may_miss_silently = reconstruction.may_miss_silently;
   options.cpus = header.cpus;
+  options.event_abi = header.event_abi;
+  options.shmem_faults_seen =
+      std::any_of(targets->begin(), targets->end(),
+                  [](const engine::HookTarget& one) { return one.hook == "shmem_swap_in"; });
   options.page_struct_size = reconstruction.page_struct_size;
   options.max_swapfiles = reconstruction.max_swapfiles;
   return options;
@@ -72,15 +76,35 @@ Violation as_violation(const engine::Finding& finding) {
 
 void InStep::Closed::on_lifecycle(const Lifecycle& lifecycle) {
   next_.on_lifecycle(lifecycle);
+  compare_or_keep(lifecycle);
+}
+
+void InStep::Closed::on_return(const Return& entry_return) {
+  next_.on_return(entry_return);
+  compare_or_keep(entry_return);
+}
+
+void InStep::Closed::on_stay(const Stay& stay) {
+  next_.on_stay(stay);
+  compare_or_keep(stay);
+}
+
+void InStep::Closed::compare_or_keep(const Told& told) {
   if (waiting_)
-    kept_.push_back(lifecycle);
+    kept_.push_back(told);
   else
-    lockstep_.on_lifecycle(lifecycle);
+    compare(told);
+}
+
+void InStep::Closed::compare(const Told& told) {
+  if (const auto* lifecycle = std::get_if<Lifecycle>(&told)) lockstep_.on_lifecycle(*lifecycle);
+  if (const auto* entry_return = std::get_if<Return>(&told)) lockstep_.on_return(*entry_return);
+  if (const auto* stay = std::get_if<Stay>(&told)) lockstep_.on_stay(*stay);
 }
 
 void InStep::Closed::compare() {
   waiting_ = false;
-  for (const Lifecycle& lifecycle : kept_) lockstep_.on_lifecycle(lifecycle);
+  for (const Told& told : kept_) compare(told);
   kept_.clear();
 }
 

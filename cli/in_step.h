@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -50,13 +51,13 @@ class InStep : public EventSink {
   const engine::LockstepCounters& counters() const { return lockstep_.counters(); }
 
  private:
-  // Keeps the lifecycles that an event closes until the lockstep has seen the event as well.
+  // Keeps the lifecycles that an event closes, and returns and stays, until the lockstep has seen the event as well.
   class Closed : public LifecycleSink {
    public:
     Closed(LifecycleSink& next, engine::Lockstep& lockstep) : next_(next), lockstep_(lockstep) {}
     void on_lifecycle(const Lifecycle& lifecycle) override;
-    void on_return(const Return& entry_return) override { next_.on_return(entry_return); }
-    void on_stay(const Stay& stay) override { next_.on_stay(stay); }
+    void on_return(const Return& entry_return) override;
+    void on_stay(const Stay& stay) override;
     void on_violation(const Violation& violation) override { next_.on_violation(violation); }
     void on_loss(const Loss& loss) override { next_.on_loss(loss); }
 
@@ -64,9 +65,13 @@ class InStep : public EventSink {
     void compare();  // those that waited, and from now on at once
 
    private:
+    using Told = std::variant<Lifecycle, Return, Stay>;
+    void compare_or_keep(const Told& told);
+    void compare(const Told& told);
+
     LifecycleSink& next_;
     engine::Lockstep& lockstep_;
-    std::vector<Lifecycle> kept_;
+    std::vector<Told> kept_;  // in the order in which they were told
     bool waiting_ = false;
   };
 

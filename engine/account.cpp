@@ -122,7 +122,8 @@ Rule compare_mappings(const Account& account, const Lifecycle& life, std::string
     const Mapping& ours = account.mapped[i];
     const Mapping& told = life.mappings[i];
     if (ours.address == told.address && ours.tgid == told.tgid && ours.ptes == told.ptes &&
-        ours.first_page == told.first_page) {
+        (ours.first_page == told.first_page || account.nr_pages == 1 ||
+         ours.first_page == 0xffff)) {
       continue;
     }
     text = absl::StrCat("mapping ", i, ": model process ", ours.tgid, ", lifecycle ", told.tgid,

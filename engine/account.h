@@ -33,6 +33,7 @@ struct Account {
   bool refaulted = false;  // somebody got it back before it was freed
   bool split = false;
   bool piece = false;   // of a folio that was split: its mappings are those of the whole
+  bool dropped = false;  // read in and never mapped: it was in swap all the time
   bool unsure = false;  // a loss may hide a part, or a finding was told already
 
   bool began() const { return begin_ns != 0; }

@@ -16,6 +16,8 @@ constexpr uint16_t kFolio = SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_KSM |
                             SWAPTRAIL_STATE_SWAPBACKED | SWAPTRAIL_STATE_SWAPCACHE |
                             SWAPTRAIL_STATE_DIRTY | SWAPTRAIL_STATE_WRITEBACK;
 
+constexpr uint16_t kPass = SWAPTRAIL_STATE_TRIED | SWAPTRAIL_STATE_VMA_LOCK;
+
 constexpr KindRule kRules[SWAPTRAIL_KIND_END] = {
     {},
     {false, InBatch::kMust, 0, 0},                               // RECLAIM_BEGIN
@@ -31,11 +33,12 @@ constexpr KindRule kRules[SWAPTRAIL_KIND_END] = {
     {true, InBatch::kMust, kFolio, 1},                           // REMOVED
     {true, InBatch::kMay, kFolio, 0},                            // CACHE_DELETED
     {false, InBatch::kMay, SWAPTRAIL_STATE_SWAPOFF, 0},          // SLOT_FREED
-    {false, InBatch::kNever, 0, -1},                             // SWAP_IN
+    {false, InBatch::kNever, kPass, -1},                         // SWAP_IN
     {true, InBatch::kNever, kFolio, 0},                          // SWAP_READ
     {true, InBatch::kNever, kFolio, 0},                          // ZSWAP_LOADED
     {true, InBatch::kMay, kFolio, -1},                           // SPLIT
     {true, InBatch::kMay, kFolio, -1},                           // PAGE_FREED
+    {false, InBatch::kNever, SWAPTRAIL_STATE_IN_FAULT, -1},      // SHMEM_SWAP_IN
 };
 
 constexpr int kUserBits = 56;  // the user's half of the address space ends there, or below
@@ -50,7 +53,9 @@ std::string_view oddity(const swaptrail_event& event, uint32_t cpus, uint32_t pa
   const KindRule& rule = kRules[event.kind];
   if (event.cpu >= cpus) return "there is no such CPU";
   if (event.state & ~rule.states) return "it can't tell such a state";
-  if (rule.folio != (event.folio != 0)) return rule.folio ? "no folio" : "it has a folio";
+  const bool has_reader =
+      event.kind == SWAPTRAIL_SWAP_IN || event.kind == SWAPTRAIL_SHMEM_SWAP_IN;
+  if (!has_reader && rule.folio != (event.folio != 0)) return rule.folio ? "no folio" : "it has a folio";
   if (rule.folio && event.folio % page_struct_size != 0) return "no address of a struct page";
   if (rule.folio && event.nr_pages == 0) return "a folio without pages";
   if ((event.batch_ns != 0) != (event.origin != SWAPTRAIL_ORIGIN_NONE))

@@ -36,6 +36,7 @@ const Lockstep::Impl::Step Lockstep::Impl::kSteps[SWAPTRAIL_KIND_END] = {
     &Impl::on_cache_deleted, &Impl::on_slot_freed,    &Impl::on_swap_in,
     &Impl::on_swap_read,     &Impl::on_zswap_loaded,  &Impl::on_split,
     &Impl::ignore,  // PAGE_FREED: not in this mode
+    &Impl::on_shmem_swap_in,
 };
 
 Lockstep::Lockstep(const LockstepOptions& options, FindingSink& sink)
@@ -50,10 +51,16 @@ void Lockstep::on_event(const swaptrail_event& event, uint64_t sequence) {
 void Lockstep::on_loss(const Loss& loss) { impl_->on_loss(loss); }
 void Lockstep::on_lifecycle(const Lifecycle& lifecycle) { impl_->on_lifecycle(lifecycle); }
 void Lockstep::finish(uint64_t now_ns) { impl_->finish(now_ns); }
+void Lockstep::on_return(const Return& back) { impl_->on_return(back); }
+void Lockstep::on_stay(const Stay& stay) { impl_->on_stay(stay); }
 const LockstepCounters& Lockstep::counters() const { return impl_->counters; }
 
 Lockstep::Impl::Impl(const LockstepOptions& options, FindingSink& sink)
-    : options_(options), sink_(sink) {}
+    : options_(options),
+      sink_(sink),
+      way_back_(
+          options_, counters, [this](WayBack::Wrong wrong) { tell_wrong(std::move(wrong)); },
+          [this](uint64_t since_ns) { return hidden(since_ns); }) {}
 
 void Lockstep::Impl::on_area(const Area& area, uint64_t empty_at_ns) {
   if (area.type >= area_pages_.size()) return;
@@ -87,6 +94,7 @@ void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
   }
   if (stream_.waiting() == 0) tell_held();
   now_ns_ = std::max<uint64_t>(now_ns_, event.time_ns);
+  way_back_.on_event(event);
   (this->*kSteps[event.kind])(event);
   if (last_of_thread_.size() >= kMaxThreads) last_of_thread_.clear();
   if (first_of_process_.size() >= kMaxThreads) first_of_process_.clear();
@@ -101,6 +109,8 @@ void Lockstep::Impl::on_loss(const Loss& loss) {
   loss_until_ns_ = std::max(loss_until_ns_, loss.to_ns);
   runs_skipped_ |= loss.is_of_runs();
   stream_.on_loss(loss);
+  // The rest of an open pass may be lost. What comes of it still is another one, and compared with nothing.
+  for (Batch* batch : std::vector<Batch*>(passes_.begin(), passes_.end())) close_pass(*batch);
 }
 
 void Lockstep::Impl::finish(uint64_t now_ns) {
@@ -119,6 +129,7 @@ void Lockstep::Impl::finish(uint64_t now_ns) {
   tell_held();
   tell_strays();
   tell_untold();
+  way_back_.finish();
 }
 
 // ---- batches -----------------------------------------------------------------------------------
@@ -177,6 +188,7 @@ void Lockstep::Impl::end_batch(Batch& batch) {
   close_pass(batch);
   if (ended_.size() >= kMaxThreads) ended_.clear();
   ended_[batch.tid] = batch.begin_ns;
+  passes_.erase(&batch);
   batches_.erase(batch.tid);
 }
 
@@ -236,8 +248,9 @@ bool Lockstep::Impl::is_of_other_thread(const Event& event) const {
 // From inside zswap_store, zswap may write back an older page, through a folio of its own
 // (mm/zswap.c: zswap_writeback_entry).
 bool Lockstep::Impl::is_foreign_write(const Batch& batch, const Event& event) const {
-  return event.kind == SWAPTRAIL_WRITE_ISSUED && batch.folio != event.folio && batch.folio != 0 &&
-         batch.last_kind == SWAPTRAIL_WRITE_BEGIN;
+  if (event.kind != SWAPTRAIL_WRITE_ISSUED || batch.folio == event.folio) return false;
+  const bool said = options_.event_abi >= 2 && event.u.page.backend == SWAPTRAIL_BACKEND_UNKNOWN;
+  return said || (batch.folio != 0 && batch.last_kind == SWAPTRAIL_WRITE_BEGIN);
 }
 
 void Lockstep::Impl::on_pass_event(const Event& event) {
@@ -250,9 +263,13 @@ void Lockstep::Impl::on_pass_event(const Event& event) {
     batch.folio = event.folio;
     batch.entry = 0;
     batch.followed = sampled(event.folio);
+    if (batch.followed) passes_.insert(&batch);
   }
   batch.last_kind = event.kind;
   if (!batch.followed) return;
+  if (event.kind == SWAPTRAIL_SLOT_ALLOCATED && event.result == 0) {
+    way_back_.on_allocated(event.entry, pages_of(event), event.time_ns);
+  }
   if (event.entry != 0) batch.entry = event.entry;
   batch.nr_pages = event.nr_pages;
   const auto record = folios_.find(event.folio);
@@ -286,25 +303,28 @@ void Lockstep::Impl::outside(const Event& event) {
 void Lockstep::Impl::foreign_write(const Event& event) {
   if (!sampled(event.folio)) return;
   FolioRecord* record = record_of(event);
-  if (record == nullptr) record = adopt(event, nullptr);
+  if (record == nullptr) record = adopt_zswap(event);
   if (record == nullptr) return;
   remember(*record, event);
   if (record->model.writeback) {
     find(FindingKind::kViolation, Rule::kWriteTwice, event, describe(*record), record);
   }
   record->model.writeback = true;
+  if (record->by_zswap) way_back_.on_zswap_written(event);
 }
 
 void Lockstep::Impl::close_pass(Batch& batch) {
   if (batch.folio == 0) return;
   batch.folio = 0;
   batch.last_kind = 0;
+  passes_.erase(&batch);
   if (batch.events.empty()) return;
   running_.clear();
   running_.swap(batch.events);
   FolioRecord* record = enter(running_.front(), batch);
   if (record == nullptr) {
     ++counters.folios_full;
+    way_back_.forget(batch.entry, batch.nr_pages);
   } else {
     ++counters.passes;
     run_pass(batch, *record, running_);
@@ -320,12 +340,26 @@ void Lockstep::Impl::run_pass(Batch& batch, FolioRecord& record, const std::vect
   for (const Event& event : events) remember(record, event);
   record.in_pass = false;
   record.last_batch_ns = batch.begin_ns;
+  record.last_tid = batch.tid;
   const bool freed = end.exit == Exit::kFreed;
   if (freed) batch.freed_pages += record.model.nr_pages;
   judge_strangers(batch, record, events, end);
+  if (freed) note_removed(record, events);
   settle(record, end);
   for (const Event& event : events) {
     if (event.kind == SWAPTRAIL_SLOT_FREED) free_slots(event, false);
+  }
+}
+
+// A stay in swap begins; or it goes on, if nothing had mapped the folio since it was read in.
+void Lockstep::Impl::note_removed(const FolioRecord& record, const std::vector<Event>& events) {
+  for (const Event& event : events) {
+    if (event.kind != SWAPTRAIL_REMOVED || event.result != 1) continue;
+    if (record.account.dropped) {
+      way_back_.on_dropped(event, record.by_zswap);
+    } else {
+      way_back_.on_removed(event);
+    }
   }
 }
 
@@ -352,18 +386,17 @@ void Lockstep::Impl::judge_strangers(const Batch& batch, FolioRecord& record,
 
 // The open pass of this folio, or null.
 Batch* Lockstep::Impl::pass_on(uint64_t folio) {
-  for (auto& [tid, batch] : batches_) {
-    if (batch->folio == folio && batch->followed) return batch.get();
+  for (Batch* batch : passes_) {
+    if (batch->folio == folio) return batch;
   }
   return nullptr;
 }
 
 // The open pass whose folio has this slot, or null.
 Batch* Lockstep::Impl::pass_of(uint64_t entry, uint32_t nr_pages) {
-  for (auto& [tid, batch] : batches_) {
-    if (batch->folio == 0 || !batch->followed || batch->entry == 0) continue;
-    if (entry < batch->entry + batch->nr_pages && batch->entry < entry + nr_pages)
-      return batch.get();
+  for (Batch* batch : passes_) {
+    if (batch->entry == 0) continue;
+    if (entry < batch->entry + batch->nr_pages && batch->entry < entry + nr_pages) return batch;
   }
   return nullptr;
 }
@@ -390,6 +423,7 @@ void Lockstep::Impl::on_completed(const Event& event) {
 
 void Lockstep::Impl::on_cache_deleted(const Event& event) {
   check_batch(event);
+  if (is_tried_only(event)) return;
   if (!sampled(event.folio)) return uncache_slots(event.entry, event.nr_pages, event.folio);
   if (Batch* pass = pass_on(event.folio)) {
     pass->events.push_back(event);
@@ -399,6 +433,24 @@ void Lockstep::Impl::on_cache_deleted(const Event& event) {
   if (record == nullptr) record = adopt(event, nullptr);
   if (record != nullptr) return apply(*record, event);
   uncache_slots(event.entry, event.nr_pages, event.folio);
+}
+
+// Since 6.15 a slot is there, and since 7.0 in the swap cache, before the memory cgroup refuses it: then
+// folio_alloc_swap (mm/swapfile.c) gives it back before it fails. True: it may be that.
+bool Lockstep::Impl::is_tried_only(const Event& event) {
+  const auto open = batches_.find(event.tid);
+  const bool may_be = event.batch_ns != 0 && open != batches_.end() &&
+                      !options_.features.dirties_in_add_to_swap;
+  if (!may_be) return false;
+  bool was_free = false;
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    const auto slot = slots_.find(event.entry + page);
+    if (slot == slots_.end()) continue;
+    if (slot->second.used || slot->second.cached != 0) return false;
+    was_free |= slot->second.freed && !hidden(slot->second.last_ns);
+  }
+  open->second->freed_early.push_back({event, 0, was_free});
+  return true;
 }
 
 void Lockstep::Impl::on_split(const Event& event) {

@@ -78,6 +78,9 @@ struct LockstepOptions {
   uint32_t page_struct_size = 64;  // bytes
   uint32_t max_swapfiles = 23;     // entries of a higher type are none of ours
   uint32_t sample = 1;             // follow one folio in so many, by address
+  uint32_t event_abi = SWAPTRAIL_ABI_VERSION;  // in which the events were recorded
+  bool returns = true;             // returns and stays are handed in: what was not is a finding
+  bool shmem_faults_seen = true;   // the hook of SHMEM_SWAP_IN is there
   size_t max_folios = 1 << 20;     // followed at once
   size_t max_slots = 1 << 22;
   size_t max_findings = 1000;  // told; the rest is only counted
@@ -94,6 +97,10 @@ struct LockstepCounters {
   uint64_t lifecycles = 0;    // compared
   uint64_t agreed = 0;        // ... in stages, order, outcome, slot and mappings
   uint64_t not_compared = 0;  // incomplete, or touched by a loss
+  uint64_t returns = 0;       // handed in
+  uint64_t returns_agreed = 0;
+  uint64_t returns_not_compared = 0;  // of pages that were away before, or touched by a loss
+  uint64_t stays = 0;                 // handed in
   uint64_t folios_full = 0;   // not followed: max_folios
   uint64_t slots_full = 0;
 };
@@ -116,7 +123,10 @@ class Lockstep {
   void on_loss(const Loss& loss);
   // What trace/ made of the stream so far: call after the on_event() that closed it.
   void on_lifecycle(const Lifecycle& lifecycle);
-  // The observation ends. Call once, last (after the lifecycles that are closed by the end).
+  // In the order in which trace/ told them, between lifecycles too.
+  void on_return(const Return& back);
+  void on_stay(const Stay& stay);
+  // The observation ends. Call once, last (after what trace/ tells at the end).
   void finish(uint64_t now_ns);
 
   const LockstepCounters& counters() const;

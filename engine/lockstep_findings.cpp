@@ -14,6 +14,8 @@ constexpr std::array<std::string_view, static_cast<size_t>(Taken::kCount)> kTake
     "extra_reference", "no_user",     "refused",      "swap_in",    "left_cache",
     "slot_freed",      "split"};
 
+constexpr size_t kMostHeld = 4096;  // findings that wait
+
 }  // namespace
 
 std::string_view taken_name(Taken taken) {
@@ -44,7 +46,7 @@ void Lockstep::Impl::tell(Finding finding) {
                          finding.rule == Rule::kSequenceRepeated ||
                          finding.rule == Rule::kTimeBackwards || finding.rule == Rule::kBadEvent;
   if (stream_.waiting() != 0 && !of_stream && !finished_) {
-    if (held_.size() < options_.max_findings) held_.push_back(std::move(finding));
+    if (held_.size() < std::min(options_.max_findings, kMostHeld)) held_.push_back(std::move(finding));
     return;
   }
   ++counters.broken[static_cast<size_t>(finding.rule)];
@@ -90,6 +92,7 @@ void Lockstep::Impl::on_lifecycle(const Lifecycle& lifecycle) {
 
 void Lockstep::Impl::match(const Lifecycle& lifecycle) {
   ++counters.lifecycles;
+  way_back_.on_lifecycle(lifecycle);
   if (match_closed(lifecycle)) return;
   const auto live = folios_.find(lifecycle.folio);
   const bool same = live != folios_.end() && live->second.account.began() &&
@@ -101,7 +104,9 @@ void Lockstep::Impl::match(const Lifecycle& lifecycle) {
   }
   const bool sure = lifecycle.complete() && !lifecycle.overlapped_loss &&
                     !hidden(lifecycle.at(Stage::kIsolated)) && counters.folios_full == 0;
-  if (!sure || lifecycle.outcome == Outcome::kUnknown) {
+  // Read in, and touched by reclaim before anything mapped it: whether that is an attempt is open.
+  const bool kept = lifecycle.readahead && lifecycle.at(Stage::kRemoved) == 0;
+  if (!sure || kept || lifecycle.outcome == Outcome::kUnknown) {
     ++counters.not_compared;
     return;
   }
@@ -132,7 +137,7 @@ bool Lockstep::Impl::match_closed(const Lifecycle& lifecycle) {
 void Lockstep::Impl::judge(Account& account, const Lifecycle& lifecycle) {
   account.unsure |= loss_until_ns_ > account.begin_ns;
   const bool comparable = lifecycle.complete() && !lifecycle.overlapped_loss && !account.unsure &&
-                          lifecycle.outcome != Outcome::kUnknown;
+                          !account.dropped && lifecycle.outcome != Outcome::kUnknown;
   if (!comparable) {
     ++counters.not_compared;
     return;
@@ -157,17 +162,31 @@ void Lockstep::Impl::judge(Account& account, const Lifecycle& lifecycle) {
 // What trace/ never told of.
 void Lockstep::Impl::tell_untold() {
   for (const auto& [folio, accounts] : closed_) {
-    for (const Account& account : accounts) {
-      if (account.unsure || hidden(account.begin_ns)) continue;
-      Event at{};
-      at.time_ns = account.begin_ns;
-      at.folio = folio;
-      at.entry = account.entry;
-      find(FindingKind::kDisagreement, Rule::kLifecycleUnknown, at,
-           absl::StrCat("the trace has no such lifecycle; its last pass: ",
-                        std::string(exit_name(account.end.exit))));
-    }
+    for (const Account& account : accounts) tell_untold(account);
   }
+}
+
+void Lockstep::Impl::tell_untold(const Account& account) {
+  if (account.unsure || hidden(account.begin_ns)) return;
+  Event at{};
+  at.time_ns = account.begin_ns;
+  at.folio = account.folio;
+  at.entry = account.entry;
+  find(FindingKind::kDisagreement, Rule::kLifecycleUnknown, at,
+       absl::StrCat("the trace has no such lifecycle; its last pass: ",
+                    std::string(exit_name(account.end.exit))));
+}
+
+void Lockstep::Impl::tell_wrong(WayBack::Wrong wrong) {
+  if (options_.may_miss_silently && wrong.kind == FindingKind::kLoss) return;
+  Finding finding;
+  finding.kind = wrong.kind;
+  finding.rule = wrong.rule;
+  finding.lifecycle_id = wrong.lifecycle_id;
+  finding.entry = wrong.entry;
+  finding.time_ns = wrong.time_ns;
+  finding.text = std::move(wrong.text);
+  tell(std::move(finding));
 }
 
 void Lockstep::Impl::tell_strays() {

@@ -86,6 +86,7 @@ void Lockstep::Impl::forget(FolioRecord& record) {
   if (record.account.began()) close_account(record);
   for (uint32_t page = 0; page < record.model.nr_pages && record.model.entry != 0; ++page) {
     slots_.erase(record.model.entry + page);
+    way_back_.forget(record.model.entry + page, 1);
   }
   folios_.erase(record.model.address);
 }
@@ -123,6 +124,7 @@ FolioRecord* Lockstep::Impl::enter(const Event& first, const Batch& batch) {
   if (!record->kind_known && (first.state & SWAPTRAIL_STATE_ANON)) {
     record->model.anon = record->kind_known = true;
     record->model.ksm = first.state & SWAPTRAIL_STATE_KSM;
+    record->read_in = false;
   }
   begin_account(*record, first);
   return record;
@@ -148,6 +150,28 @@ FolioRecord* Lockstep::Impl::adopt(const Event& event, const Batch* batch) {
   record.model = state;
   record.in_pass = batch != nullptr;
   record.last_ns = event.time_ns;
+  return &record;
+}
+
+// A folio that zswap made to write an older page to the device (mm/zswap.c: zswap_writeback_entry).
+FolioRecord* Lockstep::Impl::adopt_zswap(const Event& event) {
+  if (folios_.size() >= options_.max_folios) return nullptr;
+  const auto found = slots_.find(event.entry);
+  const bool known = found != slots_.end() && !hidden(found->second.last_ns);
+  if (known && found->second.freed && options_.sample == 1) {
+    find(FindingKind::kViolation, Rule::kUnknownFolio, event, "zswap writes, and its slot is free");
+  }
+  FolioRecord& record = folios_[event.folio];
+  record = FolioRecord{};
+  set_entry_state(record.model, event);
+  record.last_ns = event.time_ns;
+  const bool away = known && found->second.used && found->second.cached == 0;
+  record.read_in = record.by_zswap = away;
+  record.kind_known = record.model.anon;
+  record.lost_track = !away;  // a driver's shrinker may write shared memory
+  for (uint32_t page = 0; page < pages_of(event) && known; ++page) {
+    if (SlotRecord* slot = slot_of(event.entry + page)) slot->cached = event.folio;
+  }
   return &record;
 }
 
@@ -219,7 +243,10 @@ void Lockstep::Impl::begin_account(FolioRecord& record, const Event& first) {
     account.begin_ns = first.time_ns;
     account.first_batch_ns = first.batch_ns;
     account.shmem = !record.model.anon;
-    account.unsure = hidden(first.batch_ns) || record.lost_track;
+    account.dropped = record.read_in;
+    // A fault mapped a copy of it, it seems (mm/ksm.c: ksm_might_need_to_copy).
+    const bool copied = record.mapped_once && !record.kind_known;
+    account.unsure = hidden(first.batch_ns) || record.lost_track || copied;
   }
   if (account.last_batch_ns != first.batch_ns) ++account.passes;
   account.last_batch_ns = first.batch_ns;
@@ -228,16 +255,37 @@ void Lockstep::Impl::begin_account(FolioRecord& record, const Event& first) {
 // The model is done with it; trace/ will be too, at the latest when its batch ends.
 void Lockstep::Impl::close_account(FolioRecord& record) {
   Account& account = record.account;
-  if (account.began()) {
+  if (account.began() && !account.dropped) {
     account.unsure |= loss_until_ns_ > account.begin_ns;
-    if (closed_count_ < options_.max_folios) {
-      closed_[account.folio].push_back(account);
-      ++closed_count_;
-    } else {
-      ++counters.folios_full;
-    }
+    closed_[account.folio].push_back(account);
+    ++closed_count_;
+    closing_.push_back({account.folio, account.first_batch_ns, now_ns_});
+    age_closed();
   }
   account = Account{};
+}
+
+// What trace/ has not told for long it will not tell: a finding, and it makes room.
+void Lockstep::Impl::age_closed() {
+  constexpr uint64_t kLongNs = 60'000'000'000;
+  while (!closing_.empty()) {
+    const Closing oldest = closing_.front();
+    const bool full = closed_count_ > options_.max_folios || closing_.size() > 2 * options_.max_folios;
+    if (!full && now_ns_ - oldest.closed_ns < kLongNs) return;
+    closing_.pop_front();
+    const auto found = closed_.find(oldest.folio);
+    if (found == closed_.end()) continue;
+    std::deque<Account>& accounts = found->second;
+    const auto same = std::find_if(accounts.begin(), accounts.end(), [&](const Account& account) {
+      return account.first_batch_ns == oldest.first_batch_ns;
+    });
+    if (same == accounts.end()) continue;
+    if (!full) tell_untold(*same);
+    counters.folios_full += full;
+    accounts.erase(same);
+    --closed_count_;
+    if (accounts.empty()) closed_.erase(found);
+  }
 }
 
 void Lockstep::Impl::settle(FolioRecord& record, const PassEnd& end) {
@@ -270,6 +318,8 @@ void Lockstep::Impl::apply(FolioRecord& record, const Event& event) {
     case SWAPTRAIL_SWAP_IN:
       take(Taken::kSwapIn);
       record.account.refaulted = true;
+      record.account.dropped = record.read_in = false;
+      record.mapped_once = true;
       return;
     default:
       return;
@@ -347,6 +397,10 @@ void Lockstep::Impl::apply_split(const Event& event) {
   close_account(found->second);
   folios_.erase(found);
   for (uint32_t page = 0; page < whole.model.nr_pages; page += pages) {
+    if (folios_.size() >= options_.max_folios) {
+      ++counters.folios_full;
+      return;
+    }
     const uint64_t address = whole.model.address + uint64_t{page} * options_.page_struct_size;
     FolioRecord& piece = folios_[address];
     piece = whole;

@@ -11,11 +11,13 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
 #include "engine/lockstep.h"
 #include "engine/lockstep_records.h"
 #include "engine/shrink.h"
 #include "engine/stream_check.h"
+#include "engine/way_back.h"
 #include "trace/decode.h"
 
 namespace swaptrail::engine {
@@ -28,6 +30,8 @@ class Lockstep::Impl {
   void on_event(const Event& event, uint64_t sequence);
   void on_loss(const Loss& loss);
   void on_lifecycle(const Lifecycle& lifecycle);
+  void on_return(const Return& back) { way_back_.on_return(back); }
+  void on_stay(const Stay& stay) { way_back_.on_stay(stay); }
   void finish(uint64_t now_ns);
 
   LockstepCounters counters;
@@ -60,10 +64,13 @@ class Lockstep::Impl {
   Batch* pass_of(uint64_t entry, uint32_t nr_pages);
   void outside(const Event& event);
   void foreign_write(const Event& event);
+  bool is_tried_only(const Event& event);
+  void note_removed(const FolioRecord& record, const std::vector<Event>& events);
 
   // ---- lockstep_folios.cpp: folios and what happens to them outside their passes
   FolioRecord* enter(const Event& first, const Batch& batch);
   FolioRecord* adopt(const Event& event, const Batch* batch);
+  FolioRecord* adopt_zswap(const Event& event);
   FolioRecord* claim_from(const Event& event, const Batch* batch);
   FolioRecord* record_of(const Event& event);
   void orphan(FolioRecord& record);
@@ -75,6 +82,8 @@ class Lockstep::Impl {
   void apply_split(const Event& event);
   void begin_account(FolioRecord& record, const Event& first);
   void close_account(FolioRecord& record);
+  void age_closed();
+  void tell_untold(const Account& account);
   void settle(FolioRecord& record, const PassEnd& end);
   void remember(FolioRecord& record, const Event& event);
 
@@ -84,15 +93,24 @@ class Lockstep::Impl {
   void judge_freed_early(Batch& batch, const Event& next);
   bool was_there(uint32_t process, uint64_t time_ns) const;
   void on_swap_in(const Event& event);
+  void on_shmem_swap_in(const Event& event);
   void on_swap_read(const Event& event);
   void on_zswap_loaded(const Event& event);
   bool was_free(uint64_t entry) const;
   SlotRecord* slot_of(uint64_t entry);  // made if it is not there; null: no room
   void claim_slots(FolioRecord& record, const Event& event);
   void store_slots(const FolioRecord& record, bool stored);
+  void store_slots(uint64_t entry, uint32_t nr_pages, bool stored);
+  // The page of the folio where an unmapping begins, kNoPage = not known.
+  uint32_t first_page_of(const Event& event, uint32_t nr_pages) const {
+    const bool known = event.u.map.first_page != kNoPage;
+    if (nr_pages == 1 && (!known || options_.event_abi < 2)) return 0;
+    return event.u.map.first_page;
+  }
   void uncache_slots(uint64_t entry, uint32_t nr_pages, uint64_t folio);
   void map_slots(const FolioRecord& record, const Event& event);
   void check_fault(const SlotRecord& slot, const Event& event);
+  bool read_later(const SlotRecord& slot, const Event& event) const;
   void check_removed(const FolioRecord& record, const Event& event);
   void read_slot(SlotRecord& slot, uint64_t entry, const Event& event);
 
@@ -108,6 +126,7 @@ class Lockstep::Impl {
   bool match_closed(const Lifecycle& lifecycle);
   void judge(Account& account, const Lifecycle& lifecycle);
   void tell(Finding finding);
+  void tell_wrong(WayBack::Wrong wrong);
   void tell_held();
   void tell_strays();
   void tell_untold();
@@ -129,13 +148,21 @@ class Lockstep::Impl {
   bool runs_skipped_ = false;  // a loss told of program runs
   uint64_t now_ns_ = 0;
   absl::flat_hash_map<uint32_t, std::unique_ptr<Batch>> batches_;  // by thread
+  absl::flat_hash_set<Batch*> passes_;  // batches that work on a folio that we follow
   absl::node_hash_map<uint64_t, FolioRecord> folios_;              // by address
   absl::flat_hash_map<uint64_t, SlotRecord> slots_;                // by entry
   // Accounts that the model has closed, and trace/ not yet; by folio, in order.
   absl::flat_hash_map<uint64_t, std::deque<Account>> closed_;
   size_t closed_count_ = 0;     // of accounts; at most max_folios
+  struct Closing {
+    uint64_t folio = 0;
+    uint64_t first_batch_ns = 0;
+    uint64_t closed_ns = 0;
+  };
+  std::deque<Closing> closing_;  // of accounts in closed_, and of some that were told since
   std::vector<Event> running_;  // the pass that is being looked at
   bool finished_ = false;
+  WayBack way_back_;
   // Folios that left the cache: a fault that began before may still tell that it was that.
   absl::flat_hash_map<uint64_t, uint64_t> leaving_;           // entry of a page -> folio
   absl::flat_hash_map<uint32_t, uint64_t> ended_;             // by thread: its last batch

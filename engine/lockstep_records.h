@@ -22,6 +22,7 @@ using Event = swaptrail_event;
 inline uint32_t pages_of(const Event& event) { return std::max<uint16_t>(1, event.nr_pages); }
 
 inline constexpr size_t kMaxThreads = 1 << 16;  // remembered at once; more and all are forgotten
+inline constexpr uint32_t kNoPage = 0xffff;     // UNMAPPED_ONE.first_page: not known
 inline constexpr uint64_t kElsewhere = 1;       // a folio in the cache whose address is not known
 
 // One swap slot, and the page that it was last given to.
@@ -44,11 +45,15 @@ struct FolioRecord {
   Account account;
   uint64_t last_ns = 0;
   uint64_t last_batch_ns = 0;    // the batch that touched it last
+  uint32_t last_tid = 0;         // ... and its thread
   bool in_pass = false;          // its pass is open
   bool lost_completion = false;  // ... for its writeback seemed to have ended unseen
   bool lost_track = false;  // a pass did not go as it must: what follows is compared with nothing
   bool from_begin = false;  // we know how it got its slot
   bool kind_known = true;   // false: read in, and not mapped yet: anon comes with the mapping
+  bool read_in = false;     // its content came from swap, and nothing has mapped it since
+  bool by_zswap = false;    // ... zswap made it, to write an older page to the device
+  bool mapped_once = false; // a fault that mapped it, or a copy of it, was seen
   struct Seen {
     uint64_t time_ns = 0;
     uint8_t kind = 0;
@@ -71,7 +76,8 @@ struct Batch {
   uint8_t last_kind = 0;  // its last event
   struct FreedEarly {
     Event event;
-    uint64_t holder = 0;  // the folio that was in the cache with that slot
+    uint64_t holder = 0;  // the folio that was in the cache with that slot, 0 = none
+    bool was_free = false;  // the slot was known to be free
   };
   std::vector<FreedEarly> freed_early;  // by its thread, of folios that no pass is open of
   std::vector<Event> events;            // of the open pass, in order

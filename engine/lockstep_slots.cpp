@@ -36,6 +36,9 @@ bool Lockstep::Impl::was_free(uint64_t entry) const {
 
 // A folio got slots: were they free, and are they slots of an area?
 void Lockstep::Impl::claim_slots(FolioRecord& record, const Event& event) {
+  if (event.kind != SWAPTRAIL_SLOT_ALLOCATED) {
+    way_back_.on_allocated(event.entry, record.model.nr_pages, event.time_ns);
+  }
   record.account.entry = event.entry;
   record.from_begin = true;
   const uint64_t offset = entry_offset(event.entry);
@@ -70,8 +73,12 @@ void Lockstep::Impl::claim_slots(FolioRecord& record, const Event& event) {
 }
 
 void Lockstep::Impl::store_slots(const FolioRecord& record, bool stored) {
-  for (uint32_t page = 0; page < record.model.nr_pages && record.model.entry != 0; ++page) {
-    const auto slot = slots_.find(record.model.entry + page);
+  store_slots(record.model.entry, record.model.nr_pages, stored);
+}
+
+void Lockstep::Impl::store_slots(uint64_t entry, uint32_t nr_pages, bool stored) {
+  for (uint32_t page = 0; page < nr_pages && entry != 0; ++page) {
+    const auto slot = slots_.find(entry + page);
     if (slot != slots_.end()) slot->second.stored = stored;
   }
 }
@@ -95,9 +102,11 @@ bool Lockstep::Impl::was_there(uint32_t process, uint64_t time_ns) const {
 // From where each page was unmapped: there it should come back to.
 void Lockstep::Impl::map_slots(const FolioRecord& record, const Event& event) {
   if (record.model.ksm || !record.model.anon) return;
+  const uint32_t first = first_page_of(event, record.model.nr_pages);
+  if (first == kNoPage) return;
   const uint32_t ptes = event.u.map.ptes == 0xffff ? record.model.nr_pages : event.u.map.ptes;
   for (uint32_t i = 0; i < ptes; ++i) {
-    const uint32_t page = event.u.map.first_page + i;
+    const uint32_t page = first + i;
     const auto found = slots_.find(record.model.entry + page);
     if (page >= record.model.nr_pages || found == slots_.end()) continue;
     SlotRecord& slot = found->second;
@@ -130,6 +139,7 @@ void Lockstep::Impl::on_slot_freed(const Event& event) {
     pass->events.push_back(event);
     return free_slots(event, false);
   }
+  if (is_tried_only(event)) return free_slots(event, false);
   const auto open = batches_.find(event.tid);
   const auto slot = slots_.find(event.entry);
   const uint64_t holder = slot == slots_.end() ? 0 : slot->second.cached;
@@ -141,6 +151,14 @@ void Lockstep::Impl::on_slot_freed(const Event& event) {
 // The next event of its thread tells whether it was inside a removal.
 void Lockstep::Impl::judge_freed_early(Batch& batch, const Event& next) {
   for (const Batch::FreedEarly& early : std::exchange(batch.freed_early, {})) {
+    if (early.holder == 0) {
+      const bool tried = next.kind == SWAPTRAIL_SLOT_ALLOCATED && next.result < 0;
+      if (tried || !early.was_free || hidden(early.event.time_ns)) continue;
+      const bool freed = early.event.kind == SWAPTRAIL_SLOT_FREED;
+      find(FindingKind::kViolation, freed ? Rule::kSlotFreedTwice : Rule::kUnknownFolio, early.event,
+           "its slot is free, and no allocation has failed there");
+      continue;
+    }
     const bool removes = next.kind == SWAPTRAIL_REMOVED && next.result == 1 &&
                          (early.holder == next.folio || early.holder == kElsewhere);
     if (removes || hidden(early.event.time_ns)) continue;
@@ -183,6 +201,7 @@ void Lockstep::Impl::on_swap_in(const Event& event) {
   leave_reclaim(event);
   if (!is_slot(event.entry)) return;
   if (static_cast<uint32_t>(event.result) & kFaultNotDone) return;
+  if (options_.event_abi >= 2 && event.u.map.ptes == 0) return;  // somebody else was quicker
   const auto leaving = leaving_.find(event.entry);
   if (leaving != leaving_.end()) {
     const auto closed = closed_.find(leaving->second);
@@ -213,20 +232,38 @@ void Lockstep::Impl::on_swap_in(const Event& event) {
   if (allocated_ns > fault_begin_ns(event)) return;  // the slot had another page then
   apply(record, event);
   // Its batch still runs, and closes it.
-  const bool isolated = std::any_of(batches_.begin(), batches_.end(), [&](const auto& batch) {
-    return batch.second->begin_ns == record.last_batch_ns;
-  });
+  const auto batch = batches_.find(record.last_tid);
+  const bool isolated =
+      batch != batches_.end() && batch->second->begin_ns == record.last_batch_ns;
   if (isolated) return;
   if (record.account.began()) close_account(record);
   record.account = Account{};
 }
 
-void Lockstep::Impl::check_fault(const SlotRecord& slot, const Event& event) {
+// The slot is free by now, most often: that is told before shmem_swapin_folio returns.
+void Lockstep::Impl::on_shmem_swap_in(const Event& event) {
+  leave_reclaim(event);
+  if (!is_slot(event.entry) || event.result < 0 || event.u.map.ptes == 0) return;
+  const auto found = slots_.find(event.entry);
+  if (found == slots_.end() || hidden(found->second.last_ns)) return;
+  const SlotRecord& slot = found->second;
+  if (!slot.shmem && slot.unmapped_ns != 0) {
+    find(FindingKind::kViolation, Rule::kStrangerFaults, event, "it is a page of private memory");
+  } else if (slot.freed && read_later(slot, event)) {
+    find(FindingKind::kViolation, Rule::kFaultOnFreeSlot, event, "");
+  }
+}
+
+// Between the end of the slot's use and this fault the thread did something else: so it found the
+// entry after that.
+bool Lockstep::Impl::read_later(const SlotRecord& slot, const Event& event) const {
   const auto last = last_of_thread_.find(event.tid);
-  // Between the two the thread did something else: so it read its page table after that.
-  const bool read_later = last != last_of_thread_.end() && last->second > slot.last_ns &&
-                          last->second < fault_begin_ns(event);
-  if (slot.freed && read_later && !hidden(slot.last_ns)) {
+  return last != last_of_thread_.end() && last->second > slot.last_ns &&
+         last->second < fault_begin_ns(event);
+}
+
+void Lockstep::Impl::check_fault(const SlotRecord& slot, const Event& event) {
+  if (slot.freed && read_later(slot, event) && !hidden(slot.last_ns)) {
     find(FindingKind::kViolation, Rule::kFaultOnFreeSlot, event, "");
     return;
   }
@@ -300,6 +337,7 @@ void Lockstep::Impl::on_swap_read(const Event& event) {
   record.model.dirty = event.state & SWAPTRAIL_STATE_DIRTY;
   record.from_begin = true;
   record.kind_known = record.model.anon;
+  record.read_in = !record.model.anon;
   remember(record, event);
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     if (SlotRecord* slot = slot_of(event.entry + page)) slot->cached = event.folio;

@@ -182,6 +182,7 @@ bool Machine::step(Process& process) {
   }
   if (!access(process, process.access)) return process.waits_for == kNoFrame;
   process.pending = false;
+  process.tried_page = 0;
   ++(populated ? process.done : process.populated);
   ++result_.accesses;
   tick(16);

@@ -16,6 +16,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "engine/device.h"
 #include "engine/frames.h"
@@ -79,6 +80,7 @@ class Machine final : private World {
   bool freeze(Folio& folio) override;
   void tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override;
   void leave_cache(Folio& folio, bool reclaimed) override;
+  void go_away(const Folio& folio);
   void note(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend);
   uint32_t unmap_from(Folio& folio, const MappingNode& node);
   void tell_unmapped_one(const Folio& folio, const MappingNode& node, uint32_t first,
@@ -124,6 +126,10 @@ class Machine final : private World {
   bool first_touch(Process& process, uint64_t page, bool write);
   bool write_fault(Process& process, uint64_t page);
   bool swap_fault(Process& process, uint64_t page, bool write);
+  void tell_pass(Process& process, uint64_t page, uint64_t entry, int32_t result, uint16_t ptes);
+  void tell_shared(Process& process, uint32_t index, uint64_t entry, bool read, uint64_t begin_ns);
+  void take_back(Process& process, uint64_t entry);
+  void tell_back(const Process& process, uint64_t entry, bool major);
   void copy_on_write(Process& process, uint64_t page);
   uint32_t read_for(Process& process, uint64_t page, uint64_t entry, int32_t& result);
   void map_swapped(Process& process, uint64_t page, uint32_t frame, uint64_t entry, bool write);
@@ -203,6 +209,7 @@ class Machine final : private World {
   SwapOutLog log_;
   Flights flights_;
   SharedObject shared_;
+  absl::flat_hash_map<uint64_t, bool> away_;  // slots of pages that reclaim has freed
 };
 
 }  // namespace swaptrail::engine

@@ -46,6 +46,7 @@ void Machine::check(uint32_t frame, uint64_t token) {
 void Machine::map(Process& process, uint64_t page, uint32_t frame, bool writable) {
   const uint32_t head = frames_[frame].head;
   process.table[page] = present_pte(frame, writable);
+  frames_[head].read_in = false;
   ++frames_[head].folio.mapped;
   if (mappings_.has(frames_[head], process.index)) return;
   mappings_.add(frames_[head], process.index,
@@ -198,21 +199,58 @@ bool Machine::swap_fault(Process& process, uint64_t page, bool write) {
     hit_readahead(process, page, frame);
     if (!result_.truncated) log_.refaulted(frames_[frame].head, now_);
   }
+  // It waits for the device without the lock of its address space, and begins anew.
+  const bool synchronous = area_of(entry).options.device == Device::kSynchronous;
+  const bool waits = result == kFaultMajor && !synchronous && process.tried_page != page + 1;
+  if (waits) {
+    tell_pass(process, page, entry, kFaultMajor | kFaultRetry, 0);
+    process.tried_page = page + 1;
+    return false;
+  }
+  take_back(process, entry);
   map_swapped(process, page, frame, entry, write);
-  swaptrail_event& event = begin_event(SWAPTRAIL_SWAP_IN);
-  event.entry = entry;
-  event.nr_pages = 1;
-  event.result = result;
-  event.u.map.address = user_address(page);
-  event.u.map.value = now_ - process.fault_ns;
-  event.u.map.owner = process.tgid;
-  event.u.map.ptes = 1;
-  std::memcpy(event.u.map.comm, process.comm.data(), SWAPTRAIL_COMM_LEN);
-  send(event);
-  process.fault_ns = 0;
+  tell_pass(process, page, entry, result, 1);
+  process.tried_page = 0;
+  process.passes = 0;
   ++result_.swap_faults;
   ++result_.steps;
   return true;
+}
+
+// One pass of do_swap_page returns.
+void Machine::tell_pass(Process& process, uint64_t page, uint64_t entry, int32_t result,
+                        uint16_t ptes) {
+  const bool tried = process.tried_page == page + 1;
+  swaptrail_event& event = begin_event(SWAPTRAIL_SWAP_IN);
+  event.reader_cgroup = kCgroup;
+  event.entry = entry;
+  event.nr_pages = 1;
+  event.result = result;
+  if (tried) event.state = SWAPTRAIL_STATE_TRIED;
+  if (!tried && features_.zero_map) event.state = SWAPTRAIL_STATE_VMA_LOCK;
+  event.u.map.address = user_address(page);
+  event.u.map.value = now_ - process.fault_ns;
+  event.u.map.owner = process.tgid;
+  event.u.map.ptes = ptes;
+  std::memcpy(event.u.map.comm, process.comm.data(), SWAPTRAIL_COMM_LEN);
+  if (!tried) process.passes = 0;
+  ++process.passes;
+  if (ptes != 0) {
+    tell_back(process, entry, tried || (result & kFaultMajor) != 0);
+  }
+  process.fault_ns = 0;
+  send(event);
+}
+
+// The page of this slot is in memory again, and its stay in swap is over.
+void Machine::take_back(Process& process, uint64_t entry) {
+  process.brings_back = away_.erase(entry) != 0;
+}
+
+void Machine::tell_back(const Process& process, uint64_t entry, bool major) {
+  if (!process.brings_back || result_.truncated) return;
+  result_.returns.push_back(
+      {entry, now_, ReturnHow::kSwappedIn, process.tgid, process.passes, major});
 }
 
 // The page of the entry, from where it lies; neighbours too, if the device is not synchronous.
@@ -317,6 +355,8 @@ bool Machine::access_shared(Process& process, const Access& access) {
 // The page of the object comes into memory, new or from swap. False: not yet.
 bool Machine::bring_in_shared(Process& process, uint32_t index) {
   const uint64_t entry = shared_[index].entry;
+  const uint64_t begin_ns = now_;
+  bool read = false;
   uint32_t frame = entry == 0 ? kNoFrame : cache_.find(entry);
   if (frame == kNoFrame && !has_room(process, kRoomForCopy)) return false;
   if (frame != kNoFrame && frames_[frame].locked) return block_on(process, frame);
@@ -327,19 +367,44 @@ bool Machine::bring_in_shared(Process& process, uint32_t index) {
     frames_[frame].folio.anon = false;
     lru_.add_faulted(frame);
   } else {
-    if (frame == kNoFrame) frame = read_into_cache(entry, false);
+    read = frame == kNoFrame;
+    if (read) frame = read_into_cache(entry, false);
     check(frame, shared_[index].token);
     if (!result_.truncated) log_.refaulted(frame, now_);
   }
   shared_[index].frame = frame;
   shared_[index].entry = 0;
   frames_[frame].shared_page = index;
+  frames_[frame].read_in = false;
   if (entry != 0) {
+    if (!process.acting) take_back(process, entry);
     drop_from_cache(frame);
     put_count(entry);
+    if (!process.acting) tell_shared(process, index, entry, read, begin_ns);
   }
   frames_[frame].folio.dirty = true;
   return true;
+}
+
+// shmem_swapin_folio returns.
+void Machine::tell_shared(Process& process, uint32_t index, uint64_t entry, bool read,
+                          uint64_t begin_ns) {
+  constexpr uint64_t kInode = 1000;
+  constexpr uint32_t kDevice = 24;
+  swaptrail_event& event = begin_event(SWAPTRAIL_SHMEM_SWAP_IN);
+  event.reader_cgroup = kCgroup;
+  event.entry = entry;
+  event.nr_pages = 1;
+  event.result = read ? kFaultMajor : 0;
+  event.state = SWAPTRAIL_STATE_IN_FAULT;
+  event.u.map.address = kInode + index / kPagesPerTable;
+  event.u.map.value = now_ - begin_ns;
+  event.u.map.owner = kDevice;
+  event.u.map.ptes = 1;
+  std::memcpy(event.u.map.comm, process.comm.data(), SWAPTRAIL_COMM_LEN);
+  process.passes = 1;
+  tell_back(process, entry, read);
+  send(event);
 }
 
 // Always false: try again.

@@ -52,8 +52,14 @@ void Machine::free_slots(uint64_t entry, uint32_t nr_pages) {
   swaptrail_event& event = begin_event(SWAPTRAIL_SLOT_FREED);
   event.entry = entry;
   event.nr_pages = static_cast<uint16_t>(nr_pages);
-  if (area.going_off) event.state = SWAPTRAIL_STATE_SWAPOFF;
+  const bool by_swapoff = area.going_off && current_ != nullptr && current_->acting;
+  if (by_swapoff) event.state = SWAPTRAIL_STATE_SWAPOFF;
   name_batch(event);
+  for (uint32_t page = 0; page < nr_pages && !result_.truncated; ++page) {
+    if (away_.erase(entry + page) == 0) continue;
+    result_.returns.push_back(
+        {entry + page, now_, by_swapoff ? ReturnHow::kSwapoff : ReturnHow::kSlotFreed, 0, 0, false});
+  }
   send(event);
   if (slot_is_taken_back_) return;  // the allocator, who asked for it, knows
   const absl::Status status = slots_.free(cpu_, entry, nr_pages);
@@ -125,6 +131,7 @@ uint32_t Machine::read_into_cache(uint64_t entry, bool readahead) {
   folio.swapcache = true;
   folio.entry = entry;
   frames_[frame].readahead = readahead;
+  frames_[frame].read_in = true;
   cache_.add(entry, 1, frame);
   area_of(entry).store.set_cached(entry_offset(entry), true);
   read_slot(frame, entry);

@@ -291,6 +291,8 @@ void Machine::tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint
   swaptrail_event& event = begin_folio_event(kind, folio, kind != SWAPTRAIL_WRITE_COMPLETED);
   event.result = result;
   if (kind == SWAPTRAIL_REMOVED) event.entry = folio.entry;
+  if (kind == SWAPTRAIL_REMOVED && result == 1) go_away(folio);
+  if (kind == SWAPTRAIL_WRITE_ISSUED) event.u.page.backend = SWAPTRAIL_BACKEND_DEVICE;
   if (kind == SWAPTRAIL_UNMAPPED && folio.mapped != 0) event.state |= SWAPTRAIL_STATE_MAPPED;
   if (kind == SWAPTRAIL_WRITE_END) event.u.page.backend = backend;
   if (kind == SWAPTRAIL_SLOT_ALLOCATED || kind == SWAPTRAIL_WRITE_BEGIN) {
@@ -298,6 +300,18 @@ void Machine::tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint
   }
   note(kind, folio, result, backend);
   send(event);
+}
+
+// Its pages are in swap now, and nowhere else; those that were read ahead have been all the time.
+void Machine::go_away(const Folio& folio) {
+  if (frames_[FrameTable::of(folio)].read_in) return;
+  for (uint32_t page = 0; page < folio.nr_pages; ++page) {
+    if (area_of(folio.entry).store.count(entry_offset(folio.entry) + page) != 0)
+      away_[folio.entry + page] = true;
+    else if (!result_.truncated)
+      result_.returns.push_back(
+          {folio.entry + page, now_, ReturnHow::kSlotFreed, 0, 0, false});
+  }
 }
 
 void Machine::leave_cache(Folio& folio, bool reclaimed) {

@@ -150,6 +150,12 @@ bool ObservedPass::split(Folio& folio) {
   if (!smaller) return false;
   lockstep_.take(Taken::kSplit);
   folio.nr_pages = std::max<uint16_t>(1, next->nr_pages);
+  // Its page table entries are unmapped for the split, and dirty ones make the folio dirty
+  // (mm/rmap.c: try_to_migrate_one).
+  const bool dirtied = (next->state & SWAPTRAIL_STATE_DIRTY) && !folio.dirty &&
+                       !lockstep_.options_.features.dirties_in_add_to_swap;
+  if (dirtied) lockstep_.take(Taken::kDirtied);
+  folio.dirty |= dirtied;
   record_.account.nr_pages = folio.nr_pages;
   return true;
 }
@@ -194,7 +200,11 @@ void ObservedPass::take_one(const Event& event, const Folio& folio) {
   check(event, expected, event.result, SWAPTRAIL_BACKEND_UNKNOWN);
   if (failed_) return;
   const uint32_t ptes = event.u.map.ptes == 0xffff ? 1 : event.u.map.ptes;
-  const bool beyond = event.u.map.first_page + ptes > folio.nr_pages || ptes == 0 ||
+  uint32_t first = event.u.map.first_page;
+  if (first == 0xffff) first = 0;  // not known
+  // Events of ABI 1 have it wrong for private pages of files on Linux 7.3.
+  if (lockstep_.options_.event_abi < 2 && folio.nr_pages == 1) first = 0;
+  const bool beyond = first + ptes > folio.nr_pages || ptes == 0 ||
                       (event.u.map.address & 0xfff) != 0 || event.u.map.address == 0;
   if (beyond && !folio.ksm) {
     return fail(FindingKind::kViolation, Rule::kUnmapBeyondFolio, event,
@@ -208,6 +218,7 @@ void ObservedPass::take_one(const Event& event, const Folio& folio) {
   }
   mapped_.push_back(place);
   users_ += ptes;
+  record_.read_in = record_.account.dropped = false;
   record_.account.note(SWAPTRAIL_UNMAPPED_ONE, event);
   lockstep_.map_slots(record_, event);
 }
@@ -421,6 +432,13 @@ void ObservedPass::resynchronise() {
   folio.nr_pages = std::max<uint16_t>(1, own->nr_pages);
   folio.entry = folio.swapcache ? own->entry : 0;
   folio.mapped = 0;
+  for (const Event& event : events_) {
+    const bool stored = event.kind == SWAPTRAIL_ZSWAP_STORED ||
+                        (event.kind == SWAPTRAIL_WRITE_COMPLETED && !(event.state & SWAPTRAIL_STATE_DIRTY)) ||
+                        (event.kind == SWAPTRAIL_WRITE_END && event.result == 0 &&
+                         event.u.page.backend == SWAPTRAIL_BACKEND_ZERO);
+    if (stored) lockstep_.store_slots(event.entry, pages_of(event), true);
+  }
   if (!folio.swapcache) lockstep_.uncache_slots(own->entry, own->nr_pages, folio.address);
 }
 

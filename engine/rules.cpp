@@ -10,6 +10,7 @@ constexpr std::string_view kRemove = "mm/vmscan.c: __remove_mapping";
 constexpr std::string_view kAllocate = "mm/swapfile.c: folio_alloc_swap";
 constexpr std::string_view kWritepage = "mm/page_io.c: swap_writeout";
 constexpr std::string_view kUnmap = "mm/rmap.c: try_to_unmap_one";
+constexpr std::string_view kFault = "mm/memory.c: do_swap_page";
 constexpr std::string_view kEvents = "bpf/event.h";
 constexpr std::string_view kModel = "trace/";
 
@@ -64,11 +65,25 @@ constexpr std::array<RuleText, static_cast<size_t>(Rule::kCount)> kRules = {{
      "the folio has another size than before, and no split was seen"},
     {"unknown_folio", "mm/swap_state.c: __swap_cache_add_folio",
      "a folio is in the swap cache that was not seen to enter it"},
+    {"fault_not_begun", kFault, "a second pass of a fault whose first was not seen"},
+    {"fault_missing", kFault, "a page was read for a fault, and the fault was not seen to end"},
+    {"fault_pages", kFault, "it filled other page table entries than it can have"},
     {"lifecycle_stages", kModel, "the stages of the lifecycle are not those of the model"},
     {"lifecycle_outcome", kModel, "the outcome of the lifecycle is not that of the model"},
     {"lifecycle_slot", kModel, "the slot of the lifecycle is not that of the model"},
     {"lifecycle_mappings", kModel, "the mappings of the lifecycle are not those of the model"},
     {"lifecycle_unknown", kModel, "the model has no such lifecycle, or the trace has not"},
+    {"return_twice", kModel, "a page came back that was back already"},
+    {"return_unseen", kModel, "a page came back, and nothing was seen to bring it"},
+    {"return_missing", kModel, "a fault, or the end of a page's stay in swap, was not told"},
+    {"return_how", kModel, "the page came back in another way"},
+    {"return_reader", kModel, "somebody else waited for the page"},
+    {"return_wait", kModel, "the reader did not wait so long, or in so many passes"},
+    {"return_major", "mm/memory.c: mm_account_fault", "the kernel counts the fault otherwise"},
+    {"return_pages", kModel, "another number of pages came back, or was mapped"},
+    {"return_lifecycle", kModel, "another swap-out began the page's stay in swap"},
+    {"stay_unseen", kModel, "nothing was seen that changed where the page lies"},
+    {"stay_missing", kModel, "zswap moved a page, or readahead was in vain, and it was not told"},
 }};
 
 }  // namespace

@@ -59,12 +59,27 @@ enum class Rule : uint8_t {
   kStateWrong,    // the folio's flags at an event are not the model's
   kPagesChanged,  // a folio's size changed without a split
   kUnknownFolio,  // in the middle of its way, and never seen to begin
+  // faults
+  kFaultNotBegun,  // a second pass whose first was not seen
+  kFaultMissing,   // a page was read for a fault that was not seen to end
+  kFaultPages,     // it filled other page table entries than it can have
   // against trace/
   kLifecycleStages,
   kLifecycleOutcome,
   kLifecycleSlot,
   kLifecycleMappings,
   kLifecycleUnknown,  // trace/ has one where the model has none, or the other way round
+  kReturnTwice,       // a page came back that was back already
+  kReturnUnseen,      // nothing was seen that could have brought it back
+  kReturnMissing,     // a fault, or the end of a stay in swap, was not told
+  kReturnHow,         // it came back in another way
+  kReturnReader,      // another process waited for it
+  kReturnWait,        // another time, or in other passes
+  kReturnMajor,       // a major fault told as minor, or the other way round
+  kReturnPages,       // another number of pages
+  kReturnLifecycle,   // another swap-out began its stay
+  kStayUnseen,        // a change of a page in swap that was not seen
+  kStayMissing,       // ... that was seen, and not told
   kCount,
 };
 

@@ -15,6 +15,7 @@
 #include "engine/features.h"
 #include "engine/swap_out_log.h"
 #include "engine/workload.h"
+#include "trace/lifecycle.h"
 
 namespace swaptrail::engine {
 
@@ -43,7 +44,18 @@ struct SimulationOptions {
 inline constexpr uint32_t kMaxCpus = 64;
 inline constexpr uint64_t kMaxLimitPages = uint64_t{1} << 26;
 
+// How one page that reclaim had freed really came back.
+struct TrueReturn {
+  uint64_t entry = 0;
+  uint64_t time_ns = 0;
+  ReturnHow how = ReturnHow::kSwappedIn;
+  uint32_t reader = 0;  // process, 0 = nobody
+  uint32_t passes = 0;  // of its fault
+  bool major = false;
+};
+
 struct SimulationResult {
+  std::vector<TrueReturn> returns;     // in order
   std::vector<TrueSwapOut> swap_outs;  // in order of end (engine/swap_out_log.h)
   uint64_t swapped_out_pages =
       0;  // written, stored or zero-filled (pswpout + zswpout + swpout_zero)

@@ -81,6 +81,8 @@ void SwapOutLog::note(swaptrail_kind kind, const Folio& folio, int32_t result, u
   uint32_t index = frames_[FrameTable::of(folio)].log;
   if (index == kNoFrame) {
     if ((kBegins & bit(kind)) == 0 || batch == nullptr) return;
+    // Read in and not mapped since: it is in swap, and stays there.
+    if (frames_[FrameTable::of(folio)].read_in) return;
     index = open(folio, now_ns, *batch);
   }
   if ((kTouches & bit(kind)) != 0 && batch != nullptr) touch(index, *batch);

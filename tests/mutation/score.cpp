@@ -87,7 +87,8 @@ class Listener : public engine::FindingSink, public LifecycleSink {
     for (size_t i = 0; i < (other ? told_.times : 1); ++i)
       lockstep_->on_lifecycle(other && told_.as ? told_.as(lifecycle, told_.choice) : lifecycle);
   }
-  void on_return(const Return&) override {}
+  void on_return(const Return& back) override { lockstep_->on_return(back); }
+  void on_stay(const Stay& stay) override { lockstep_->on_stay(stay); }
   void on_violation(const Violation&) override {}
   void on_loss(const Loss&) override {}
 
@@ -188,6 +189,10 @@ absl::StatusOr<engine::LockstepOptions> options_for(const Original& original) {
   if (!features.ok()) return features.status();
   engine::LockstepOptions options;
   options.features = *features;
+  options.event_abi = header.event_abi;
+    options.shmem_faults_seen = std::any_of(hooks.begin(), hooks.end(), [](const auto& hook) {
+    return hook.hook == "shmem_swap_in";
+  });
   options.start_ns = header.reconstruction.start_ns;
   options.may_miss_silently = header.reconstruction.may_miss_silently;
   options.cpus = header.cpus;
