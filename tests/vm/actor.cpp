@@ -8,7 +8,7 @@
 //   touch NAME [KEY=VALUE...]     reads a byte of each page and, where there was no SIGBUS, checks
 //                                 the content: from=0 count=all stride=1 threads=1 write=0
 //   pageout | willneed | unmap NAME [from=0 count=all]       madvise, munmap
-//   churn NAME MS                 MADV_PAGEOUT and touch, for so long
+//   churn NAME MS [FILE]          MADV_PAGEOUT and touch, for so long, or until there is that file
 //   readv | mem PID ADDRESS COUNT reads pages of another process: process_vm_readv, /proc/PID/mem
 //   readfile FILE | mapfile FILE  reads each page by pread, or by a mapping
 //   fillfile FILE MIB             writes it whole;  patchfile FILE: some bytes of each page
@@ -142,6 +142,7 @@ std::string churn(const Words& words) {
   const Buffer& buffer = buffer_of(words);
   size_t rounds = 0;
   for (const uint64_t end = now_ns() + words.number(2) * 1'000'000; now_ns() < end; ++rounds) {
+    if (words.all.size() > 3 && access(words.at(3).c_str(), F_OK) == 0) break;
     advise(buffer, kMadvPageout, "MADV_PAGEOUT");
     touch_range(buffer, {0, buffer.pages, 1}, true);
   }

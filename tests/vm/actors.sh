@@ -27,11 +27,12 @@ actor_run() { # NAME CGROUP ARGS: in place of a subshell
     exec "$actor" "${@:3}" <"/tmp/$1.in" >"/tmp/$1.out" 2>>"$dir/actors.err"
 }
 
-actor_start() { # NAME [ARGS FOR THE PROGRAM]: in a cgroup of that name
+actor_start() { # NAME [ARGS FOR THE PROGRAM]: in a cgroup of that name; as $actor_wants_pid, if set
     actor_group[$1]=$1
     mkdir -p "$actor_cgroups"
     echo +memory >"$actor_cgroups/cgroup.subtree_control" && mkdir -p "$actor_cgroups/$1" || return
     actor_pipes "$1"
+    [[ ! ${actor_wants_pid-} ]] || echo $((actor_wants_pid - 1)) >/proc/sys/kernel/ns_last_pid
     actor_run "$1" "$1" "${@:2}" &
     actor_pid[$1]=$!
     say "$1" pid # it is there
@@ -83,11 +84,13 @@ reclaim() { # NAME
     return 0
 }
 
-# What is true now: of each actor (or those named), in oracle.PHASE-NAME. Ends a phase.
+# What is true now: of each actor (or those named), in oracle.PHASE-NAME. Ends a phase. Done twice, so that
+# what it takes to write it is in memory, and nothing faults after the measuring.
 phase() { # PHASE [NAME...]
     local name number=$1
     shift
     [[ $# -gt 0 ]] || set -- "${!actor_pid[@]}"
+    for name in "$@"; do say "$name" oracle /dev/null || return; done
     for name in "$@"; do say "$name" oracle "$dir/oracle.$number-$name" || return; done
     mark "$number"
 }

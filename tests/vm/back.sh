@@ -152,11 +152,7 @@ back_areafull() { # an area of 4 MiB
 # ---- a file in a tmpfs -------------------------------------------------------------------------------------
 
 file_phase() { # PHASE REQUEST: the file is out; the reader brings it back by this request
-    local swap=$actor_cgroups/w/memory.swap.current before
-    reclaim w && before=$(<"$swap") && phase "$1.1" r || return
-    say r "$2" /run/case-tmpfs/file && settle || return
-    truth "file_pages_$1" $(((before - $(<"$swap")) / 4096))
-    phase "$1.2" r
+    reclaim w && phase "$1.1" r && say r "$2" /run/case-tmpfs/file && phase "$1.2" r
 }
 back_tmpfs() {
     readahead 0
@@ -214,16 +210,18 @@ back_readerror() {
 
 # ---- nothing happens any more --------------------------------------------------------------------------------
 
-# Some pages go out and back; others lie in the swap cache when their owner unmaps them. Then all is
+# Of what is in swap, one part is read and one unmapped; what is in flight is unmapped too. Then all is
 # quiet for 2 s.
 back_quiet() {
-    actor_start a && say a make m 8 && say a make n 8 && say a pageout m && say a pageout n || return
-    say a touch m count=512 && say a unmap n && phase 1 || return
+    readahead 0
+    actor_start a && say a make m 4 && say a make n 4 && reclaim a && phase 1 || return
+    say a touch m count=512 && say a make x 4 && say a pageout x && say a unmap x && say a unmap n && phase 2 || return
     sleep 2
     cli areas areas && cli flying list --outcome=in_flight --limit=10000 || return
     truth used_pages "$(used_pages)"
     truth swapcached_pages "$(awk '/^SwapCached/ { print $2 / 4 }' /proc/meminfo)"
-    say a touch m && phase 2
+    truth vmswap_pages "$(awk '/^VmSwap/ { print $2 / 4 }' "/proc/${actor_pid[a]}/status")"
+    say a touch m && phase 3
 }
 
 # Unmapped while under writeback: the slots stay until reclaim finds the pages.
@@ -244,22 +242,27 @@ back_pidreuse() {
     echo 0 >/proc/sys/kernel/randomize_va_space
     actor_start a && say a make m 1 && say a address m && address=$answer pid=${actor_pid[a]} || return
     reclaim a && phase 1 && actor_end a && sleep 1.5 || return
-    echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid
+    actor_wants_pid=$pid
     actor_start b && say b make m 1 && say b address m || return
     truth same_pid "$([[ ${actor_pid[b]} == "$pid" && $answer == "$address" ]] && echo 1 || echo 0)"
     cli page page --pid "$pid" --addr "$address" || true # exit code 9: nothing is known of it
     phase 2
 }
-after_pidreuse() { echo 2 >/proc/sys/kernel/randomize_va_space; }
+after_pidreuse() { actor_wants_pid=''; echo 2 >/proc/sys/kernel/randomize_va_space; }
 
 # ---- swaptraild comes late, or loses something -----------------------------------------------------------------
 
 before_attach() { # the workload runs before swaptraild does, and goes on
     actor_start a && say a make m 4 || return
-    ask a churn m 6000
+    rm -f /run/case-stop
+    ask a churn m 120000 /run/case-stop
     sleep 0.5
 }
-back_attach() { hear a && phase 1; }
+back_attach() {
+    sleep 1.5
+    touch /run/case-stop
+    hear a && phase 1
+}
 
 # swaptraild sleeps while the second CPU fills its ring; then only the first one swaps.
 back_onecpu() {

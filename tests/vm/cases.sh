@@ -166,6 +166,7 @@ mthp_stats() { # nothing before 6.8
 record_used() { # FILE
     {
         echo "used $(used_pages)"
+        echo "cpus $(nproc)"
         awk '/^SwapCached/ { print "swap_cached", $2 / 4 }' /proc/meminfo
         grep -sh ^VmSwap /proc/[0-9]*/status | awk '/^VmSwap/ { sum += $2 } END { print "vmswap", sum / 4 }'
     } >"$1"

@@ -1,18 +1,20 @@
 """The way back, checked against oracles that are not ours: a part of check.py.
 
 What a process says of itself (`process` lines of the oracles: getrusage, its own clock, taskstats,
-VmSwap), pagemap, /proc/swaps and the counters of large folios, against the `return` lines.
+smaps), pagemap, /proc/swaps and the counters of large folios, against the `return` lines.
 """
 import json
 import os
 
 PAGE = 4096
 UNCOUNTED = 0xFFFF  # a mapping's ptes
+SLOT_CACHE = 64     # mm/swap_slots.c
 WAIT_NS = 1000000   # measure.h: a longer access has waited for the device
 CLOCK = 0.03        # of a wait, two clocks may differ by so much
 ENTRY_NS = 300000   # ... and by the way into a fault and out of it, on a busy emulated CPU
 SHARED = {"shmem", "tmpfs"}          # scenarios with pages that belong to no process
 UNMAPS = {"quiet", "nobody", "pidreuse"}  # ... in which pages are unmapped or their owner ends
+FAILED = ("read_error", "no_memory")  # such a fault is neither major nor minor
 LOSSY = {"onecpu"}                   # ... that lose events
 LATE = {"attach"}                    # ... in which swaptraild starts late
 
@@ -70,7 +72,7 @@ def check_faults(case, report):
     """Each fault is one line, as major as the kernel counts it."""
     for pid, before, after in steps(case):
         of_pid = [r for r in returns_between(case, before, after)
-                  if r["pid"] == pid and r["fault_ns"] is not None]
+                  if r["pid"] == pid and r["fault_ns"] is not None and r["how"] not in FAILED]
         in_fault = [r for r in of_pid if r["major"] or not r.get("shmem")]  # else perhaps a read(2)
         major = [r for r in in_fault if r["major"]]
         true_major = growth(pid, before, after, "major")
@@ -91,23 +93,29 @@ def near(said, true, waits):
     return true * (1 - CLOCK) - waits * ENTRY_NS <= said <= true * (1 + CLOCK) + WAIT_NS
 
 
+def watches_its_clock(case, pid):
+    """Not the owner of slow-hands: its stack is swapped too, and nobody times that."""
+    return pid != case.truth.get("owner_pid")
+
+
 def check_waits(case, report):
     """On a device that takes 5 ms: the waits of the process, by its own clock and by taskstats."""
     if not case.truth.get("delayed"):
         return
     for pid, before, after in steps(case):
-        waits = [r["fault_ns"] for r in returns_between(case, before, after)
-                 if r["pid"] == pid and (r["fault_ns"] or 0) > WAIT_NS]
+        faults = [r["fault_ns"] for r in returns_between(case, before, after)
+                  if r["pid"] == pid and r["fault_ns"]]
+        waits = [ns for ns in faults if ns > WAIT_NS]
         said, true = sum(waits), growth(pid, before, after, "wait_ns")
         kernel = growth(pid, before, after, "blkio_ns") + growth(pid, before, after, "swapin_ns")
         report.add("wait_ms", true / 1e6)
         report.add("wait_said_ms", said / 1e6)
         text = step_text(pid, before, after)
         count = growth(pid, before, after, "waits")
-        report.require(near(said, true, count), "waits", "%s: %d waits of %.3f s by its own clock, %d returns "
+        report.require(not watches_its_clock(case, pid) or near(said, true, count), "waits", "%s: %d waits of %.3f s by its own clock, %d returns "
                        "say %.3f s" % (text, count, true / 1e9, len(waits), said / 1e9))
-        report.require(said >= kernel * (1 - CLOCK) - WAIT_NS, "waits", "%s: taskstats %.3f s, returns "
-                       "%.3f s" % (text, kernel / 1e9, said / 1e9))
+        report.require(sum(faults) >= kernel * (1 - CLOCK) - WAIT_NS, "waits", "%s: taskstats %.3f s, returns "
+                       "%.3f s" % (text, kernel / 1e9, sum(faults) / 1e9))
 
 
 # ---- what came back to a process ---------------------------------------------------------------------
@@ -140,9 +148,9 @@ def back_to(case, pid, returns):
                if pid in owners(case, r) and not r.get("shmem"))
 
 
-def check_vmswap(case, report):
-    """VmSwap falls by what the returns say, and grows by what the lifecycles say."""
-    if case.scenario in UNMAPS | LOSSY | LATE or any(l["mapping_count"] > 4 for l in
+def check_smaps(case, report):
+    """What a process has in swap (smaps) falls by what the returns say, and grows by what the lifecycles say."""
+    if case.scenario in UNMAPS | LOSSY | LATE | SHARED or any(l["mapping_count"] > 4 for l in
                                                     case.lines["lifecycle"]):
         return
     for pid, before, after in steps(case):
@@ -153,7 +161,7 @@ def check_vmswap(case, report):
         fall = -growth(pid, before, after, "swap_kib") * 1024 // PAGE
         report.add("back_pages", max(fall, 0))
         report.add("back_wrong", abs(back - out - fall))
-        report.require(back - out == fall, "back", "%s: VmSwap fell by %d pages, %d went out, and "
+        report.require(back - out == fall, "back", "%s: its swap fell by %d pages, %d went out, and "
                        "returns tell of %d that came back" % (step_text(pid, before, after), fall,
                                                               out, back))
 
@@ -216,6 +224,12 @@ def check_once(case, report):
     return sum(pages.values()), sum(sums.values())
 
 
+def slack(case):
+    """Up to Linux 6.14 each CPU keeps up to 64 slots that nobody uses any more, before it frees them
+    together (mm/swap_slots.c)."""
+    return SLOT_CACHE * case.used.get("cpus", 2) if case.kernel < (6, 15) else 0
+
+
 def check_slots(case, summary, report):
     gone, returned = check_once(case, report)
     away = gone - returned
@@ -227,7 +241,7 @@ def check_slots(case, summary, report):
         return
     used = case.used
     # VmSwap counts a page once for each process that maps it, shared memory not at all.
-    most = used["used"] if case.scenario in SHARED else min(used["used"], used["vmswap"])
+    most = used["used"] if case.scenario in SHARED else min(used["used"], used["vmswap"] + slack(case))
     report.require(away <= most, "slots", "%d pages are said to be away, at most %d are: %s" %
                    (away, most, used))
 
@@ -305,11 +319,11 @@ def truth_hands(case, report):
 
 
 def truth_tmpfs(case, report):
-    """memory.swap.current of the writer fell by what the reader brought back."""
+    """The reader brought every page of the file back, and waited for it."""
     for pid, before, after in steps(case):
         if not before or not phase_of(after).endswith(".2"):
             continue
-        true = case.truth["file_pages_" + phase_of(after)[0]]
+        true = growth(pid, before, after, "waits")  # without readahead, each page is a wait
         shared = [r for r in returns_between(case, before, after)
                   if r["pid"] == pid and r.get("shmem") and r["how"] == "swapped_in"]
         report.add("file_pages_back", true)
@@ -361,18 +375,18 @@ def truth_areas(case, report):
 
 def truth_quiet(case, report):
     """Two seconds after the last page moved, all that is said to be in swap is there."""
-    said = areas_pages(case, "areas")
-    used, cached = case.truth["used_pages"], case.truth["swapcached_pages"]
-    report.require(used - cached <= said <= used, "quiet", "%d slots in use, %d of them in memory too; "
-                   "`areas` tells of %d pages in swap" % (used, cached, said))
+    said, true = areas_pages(case, "areas"), case.truth["vmswap_pages"]
+    report.require(true >= 500, "plausible", "only %d pages in swap" % true)
+    report.require(true <= said <= true + slack(case), "quiet", "%d pages in swap, `areas` tells of %d" %
+                   (true, said))
     flying = sum(l.get("pages", 0) for l in read_json(case, "flying").get("lifecycles", ()))
+    cached = case.truth["swapcached_pages"]
     report.require(flying <= cached, "quiet", "%d pages are in the swap cache, `list` has %d in flight" %
                    (cached, flying))
 
 
 def truth_nobody(case, report):
-    report.require(case.truth["used_pages"] == 0 or areas_pages(case, "areas") <=
-                   case.truth["used_pages"], "quiet", "%d slots in use, `areas` tells of %d" %
+    report.require(areas_pages(case, "areas") <= case.truth["used_pages"], "quiet", "%d slots in use, `areas` tells of %d" %
                    (case.truth["used_pages"], areas_pages(case, "areas")))
 
 
@@ -395,7 +409,7 @@ def check_back(case, report):
     if case.scenario not in LOSSY | LATE:
         check_faults(case, report)
         check_waits(case, report)
-    check_vmswap(case, report)
+    check_smaps(case, report)
     check_pagemap(case, report)
     if len(case.lines["summary"]) == 1:
         check_slots(case, case.lines["summary"][0], report)

@@ -262,7 +262,7 @@ def hands(case):
 
 
 def quiet(case):
-    case["truth"].update(used_pages=990, swapcached_pages=1)
+    case["truth"].update(vmswap_pages=989, swapcached_pages=1)
     case["json"] = {"areas": {"areas": [{"owners": [{"pages": "989"}]}]},
                     "flying": {"lifecycles": [{"pages": 1}]}}
 
@@ -296,11 +296,10 @@ def tmpfs(case):
     for line in case["lines"][:1000]:
         line.update(shmem=True, object={"device": "0:9", "inode": 3, "index": 0})
     for line in case["lines"][1001:]:
-        line.update(shmem=True, passes=0, owner_pid=None, major=False)
-    case["truth"]["file_pages_2"] = 10
+        line.update(shmem=True, passes=0, owner_pid=None, major=False, fault_ns=WAIT)
     # A read(2) is no fault, and the reader has no page of the file in VmSwap.
     case["oracle"] = ["# time_ns 9000000", measures(7)]
-    case["oracle.2"] = ["# time_ns 9500000", measures(7, waits=8, wait_ns=8 * WAIT, blkio_ns=7 * WAIT)]
+    case["oracle.2"] = ["# time_ns 9500000", measures(7, waits=10, wait_ns=10 * WAIT, blkio_ns=7 * WAIT)]
     case["phases"] = ["2.1", "2.2"]
 
 
@@ -316,8 +315,8 @@ SCENARIO_DAMAGES = [
     ("nvme-swapmax", "a refusal too many", set_in("truth", "swap_fail", 0), "refused"),
     ("slow-hands", "the owner is said to have read", set_in("lines", 1001, "pid", 7), "reader"),
     ("slow-hands", "the reader is said to own", set_in("lines", 1001, "owner_pid", 9), "reader"),
-    ("nvme-quiet", "too many in swap", set_in("truth", "used_pages", 988), "quiet"),
-    ("nvme-quiet", "too few in swap", set_in("truth", "used_pages", 991), "quiet"),
+    ("nvme-quiet", "too many in swap", set_in("truth", "vmswap_pages", 988), "quiet"),
+    ("nvme-quiet", "too few in swap", set_in("truth", "vmswap_pages", 991), "quiet"),
     ("nvme-quiet", "in flight for ever", set_in("json", "flying", "lifecycles", 0, "pages", 5), "quiet"),
     ("nvme-areas", "another's name", set_in("json", "areas", "areas", 0, "path", "/dev/c"), "areas"),
     ("nvme-areas", "by position", set_in("json", "areas2", "areas", 0, "path", "/dev/b"), "areas"),

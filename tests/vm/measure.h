@@ -1,5 +1,5 @@
 // What a process can say of its own faults and waits, without swaptraild: getrusage, its own clock,
-// the kernel's delay accounting (taskstats), VmSwap.
+// the kernel's delay accounting (taskstats), smaps.
 //
 // An oracle file has a line for each process: `process PID KEY=VALUE ...`. All values count since the
 // process called Meter::start, but for `swap_kib`, which is of that moment.
@@ -31,7 +31,7 @@ struct Measures {
   uint64_t waits = 0, wait_ns = 0;       // accesses of more than kWaitNs, by our own clock
   uint64_t blkio_ns = 0, swapin_ns = 0;  // taskstats; 0 without kernel.task_delayacct
   uint64_t sigbus = 0;                   // accesses that ended in SIGBUS
-  uint64_t swap_kib = 0;                 // VmSwap
+  uint64_t swap_kib = 0;                 // in swap, by smaps_rollup
 };
 
 // ---- taskstats (Documentation/accounting/taskstats.rst) -------------------------------------------
@@ -93,14 +93,15 @@ inline taskstats read_taskstats(uint32_t tid) {
 
 // ---- the meter ------------------------------------------------------------------------------------
 
-// /proc/self/status, without the heap: reading it must not touch what it measures.
-inline uint64_t read_vmswap_kib() {
+// Of all page tables, by walking them: VmSwap is only near, from Linux 6.2 on (a counter per CPU).
+// Without the heap, since reading it must not touch what it measures.
+inline uint64_t read_swap_kib() {
   char text[4096] = {};
-  const int fd = open("/proc/self/status", O_RDONLY);
-  if (fd < 0 || read(fd, text, sizeof text - 1) <= 0) fail("can't read /proc/self/status");
+  const int fd = open("/proc/self/smaps_rollup", O_RDONLY);
+  if (fd < 0 || read(fd, text, sizeof text - 1) <= 0) fail("can't read smaps_rollup");
   close(fd);
-  const char* line = strstr(text, "VmSwap:");
-  return line ? strtoull(line + 7, nullptr, 10) : 0;
+  const char* line = strstr(text, "\nSwap:");
+  return line ? strtoull(line + 6, nullptr, 10) : 0;
 }
 
 class Meter {
@@ -138,7 +139,7 @@ class Meter {
     m.blkio_ns = stats.blkio_delay_total + ended_blkio_ns_ - base_.blkio_ns;
     m.swapin_ns = stats.swapin_delay_total + ended_swapin_ns_ - base_.swapin_ns;
     m.sigbus = sigbus_;
-    m.swap_kib = read_vmswap_kib();
+    m.swap_kib = read_swap_kib();
     return m;
   }
 

@@ -50,7 +50,8 @@ struct Options {
 struct Child {
   pid_t pid = 0;
   int to = -1, from = -1;
-  Measures measures;  // its last answer
+  bool answered = false;
+  Measures measures{};  // its last answer
 };
 
 // A child that maps all pages too: on a byte it checks them and
@@ -59,7 +60,7 @@ Child fork_child(const Buffer& buffer) {
   int to[2], from[2];
   if (pipe(to) != 0 || pipe(from) != 0) fail("pipe");
   fflush(nullptr);
-  Child child{fork(), to[1], from[0], {}};
+  Child child{fork(), to[1], from[0]};
   if (child.pid < 0) fail("fork");
   if (child.pid > 0) {
     close(to[0]);
@@ -84,6 +85,7 @@ void check_in_child(Child& child) {
   if (write(child.to, &step, 1) != 1) fail("write to the child");
   if (read(child.from, &child.measures, sizeof child.measures) != sizeof child.measures)
     fail("the child's pages came back with other content", kMismatch);
+  child.answered = true;
 }
 
 // ---- the oracle -------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ void write_oracle(const Options& options, const Buffer& buffer, const Child& chi
   fprintf(out, "# time_ns %" PRIu64 "\n# scenario %s\n# pages %zu\n# round %u\n# swap_kib %zu\n",
           time_ns, options.scenario.c_str(), buffer.pages, buffer.round, swap_kib);
   for (const auto& [pid, entries] : snapshot) print_entries(out, buffer, pid, entries);
-  if (child.pid) print_measures(out, child.pid, child.measures);
+  if (child.answered) print_measures(out, child.pid, child.measures);
   fflush(out);
   print_measures(out, getpid(), meter.read());  // last: nothing is touched after it
   if (fclose(out) != 0) fail("can't write the oracle file");
