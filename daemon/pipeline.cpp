@@ -230,20 +230,22 @@ const SlotUse& Pipeline::slot_use() {
   slot_use_ = SlotUse();
   slot_use_.at_ns = now;
   const uint64_t needed = kind_bit(SWAPTRAIL_SLOT_FREED) | kind_bit(SWAPTRAIL_SWAP_IN);
-  slot_use_.freed_slots_are_seen = (visible_kinds(session_.plan()) & needed) == needed;
+  slot_use_.way_back_is_seen = (visible_kinds(session_.plan()) & needed) == needed;
   const ReconstructorCounters counters = reconstructor_.counters();
   slot_use_.not_followed_pages = counters.not_followed_pages + counters.slots_full;
   if (auto totals = session_.totals(); totals.ok())
     slot_use_.lost_records = std::accumulate(std::begin(totals->dropped), std::end(totals->dropped),
                                              uint64_t{0});
+  const std::array<uint64_t, 32> kept = reconstructor_.kept_pages();
   const std::shared_ptr<const AreaTimeline> timeline = areas_.timeline();
   for (SwapArea& area : areas_.now()) {
     SlotUse::Area& use = slot_use_.areas.emplace_back();
     use.area = std::move(area);
     const uint32_t type = use.area.type;
-    if (type == kTypeNotKnown) continue;
+    if (type >= kept.size()) continue;
     use.away = reconstructor_.away_pages(type);
     use.waiting = reconstructor_.waiting_pages(type);
+    use.kept = kept[type];
     const AreaInstance* known = timeline->find(type, now);
     if (known == nullptr) continue;
     use.since_ns = known->since_ns;

@@ -33,7 +33,7 @@ struct SlotUse {
     uint64_t kept = 0;      // of pages that are back in memory
   };
   uint64_t at_ns = 0;
-  bool freed_slots_are_seen = false;  // if not, nothing of the above can be trusted
+  bool way_back_is_seen = false;    // if not, nothing of the above can be trusted
   std::vector<Area> areas;            // those that are on
   uint64_t not_followed_pages = 0;    // found no room in a table, since the start
   uint64_t lost_records = 0;          // since the start

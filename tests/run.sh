@@ -67,6 +67,7 @@ vm() {
   echo 'kernels that may preempt our programs, and more reclaimers than CPUs'
   tests/vm/matrix.sh --kernels 7.3 --cases zram-crowd --cpus 4 --append preempt=full
   guest 'a page in each state of its life' tests/vm/page_states.sh 6.12
+  guest 'swap areas that leave holes and change places' tests/vm/area_names.sh 6.12
   guest 'dashboards, rules and /proc/vmstat, by a real Prometheus' tests/vm/prometheus.sh
   echo 'the service, under a real systemd'
   tests/vm/systemd.sh

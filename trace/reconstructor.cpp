@@ -58,6 +58,14 @@ void Reconstructor::on_time(uint64_t now_ns) { impl_->on_time(now_ns); }
 void Reconstructor::finish(uint64_t now_ns) { impl_->finish(now_ns); }
 uint64_t Reconstructor::away_pages(uint32_t type) const { return impl_->away().of(type); }
 uint64_t Reconstructor::waiting_pages(uint32_t type) const { return impl_->waiting().of(type); }
+std::array<uint64_t, 32> Reconstructor::kept_pages() const {
+  std::array<uint64_t, 32> pages{};
+  impl_->slots.for_each([&](uint64_t entry, const Slot& slot) {
+    const bool back = slot.swapped == kNoIndex || slot.returned;
+    if (slot.used && back && slot.attempt == kNoIndex) ++pages[entry_type(entry) % pages.size()];
+  });
+  return pages;
+}
 size_t Reconstructor::live_attempts() const { return impl_->attempts.live(); }
 size_t Reconstructor::swapped_folios() const { return impl_->swapped.live(); }
 size_t Reconstructor::tracked_slots() const { return impl_->slots.tracked(); }
@@ -250,6 +258,7 @@ void Reconstructor::Impl::touch_alone(Attempt& attempt, const Event& event) {
   life.last.comm = Comm{};
   for (const Mapping& mapping : life.mappings)
     if (mapping.tgid == event.tgid) life.last.comm = mapping.comm;
+  if (life.first.tgid == life.last.tgid) life.first.comm = life.last.comm;
   if (life.first.origin == SWAPTRAIL_ORIGIN_NONE) life.first = life.last;
 }
 

@@ -17,6 +17,7 @@
 #ifndef SWAPTRAIL_TRACE_RECONSTRUCTOR_H_
 #define SWAPTRAIL_TRACE_RECONSTRUCTOR_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -117,6 +118,10 @@ class Reconstructor : public EventSink {
   // Base pages of one swap area, by entry_type().
   uint64_t away_pages(uint32_t type) const;     // freed, and not returned
   uint64_t waiting_pages(uint32_t type) const;  // with a slot, in the swap cache, not freed yet
+
+  // By area: pages that are back in memory and kept their slot. Looks at all slots that are followed:
+  // some 10 ms for 2^20.
+  std::array<uint64_t, 32> kept_pages() const;
 
   size_t live_attempts() const;   // folios on their way now
   size_t swapped_folios() const;  // freed folios whose return is awaited

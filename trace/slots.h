@@ -36,6 +36,13 @@ class SlotTable {
   Slot* find(uint64_t entry);    // null: never obtained
   Slot* obtain(uint64_t entry);  // null: no room (the caller counts)
   size_t tracked() const { return blocks_.size() * kBlockSlots; }
+  // Visits each slot that has room, with its entry, in no order.
+  template <typename Visit>
+  void for_each(const Visit& visit) const {
+    for (const auto& [key, number] : index_)
+      for (size_t at = 0; at < kBlockSlots; ++at)
+        visit(key << kBlockShift | at, (*blocks_[number])[at]);
+  }
 
  private:
   static constexpr int kBlockShift = 9;

@@ -38,6 +38,7 @@ class Teller {
 
   std::string_view not_mapped_words() const;
   void tell_place();
+  void name_older_area();
   void tell_in_flight(const Lifecycle& life);
   void tell_progress(const Lifecycle& life, Stage last);
   void tell_written(const Lifecycle& life);
@@ -94,6 +95,16 @@ std::string_view Teller::not_mapped_words() const {
                      : ": it was freed or unmapped since";
 }
 
+// The number of an area goes to another device after swapoff.
+void Teller::name_older_area() {
+  if (!facts_.area_path || facts_.history.empty()) return;
+  const uint32_t type = entry_type(facts_.entry);
+  const std::string now = facts_.area_path(type, facts_.now_ns);
+  const std::string then =
+      facts_.area_path(type, slot_time_ns(facts_.history.front().lifecycle));
+  if (!then.empty() && then != now) say("What follows was on ", then, ", which had that number then.");
+}
+
 void Teller::tell_place() {
   if (facts_.named_by == NamedBy::kFrame) {
     say("Frame ", facts_.pfn, " was asked for, whatever page is in it.");
@@ -102,6 +113,7 @@ void Teller::tell_place() {
   if (facts_.named_by == NamedBy::kEntry) {
     say("The ", slot_words(facts_.entry, facts_.now_ns, facts_),
         " was asked for, whatever page is there.");
+    name_older_area();
     return;
   }
   const std::string page = absl::StrCat("Page 0x", absl::Hex(facts_.address), " of ",

@@ -205,8 +205,8 @@ std::string why_not_explained(const SlotUse& use, const SlotUse::Area& area, int
 }
 
 void put_slots(const SlotUse& use, const SlotUse::Area& area, v1::SwapArea& out) {
-  if (!use.freed_slots_are_seen) {
-    out.set_note("it is not seen when a slot is freed: what is still in swap is not known");
+  if (!use.way_back_is_seen) {
+    out.set_note("not every hook that sees pages come back is attached: what is still in swap is not known");
     return;
   }
   if (area.area.type == kTypeNotKnown || area.area.used_bytes == kNotTold) {
@@ -322,7 +322,7 @@ absl::Status answer_areas(const Host& host, const Moment& moment, const store::S
   if (!asked.ok()) return asked;
   const std::shared_ptr<const AreaTimeline> areas = host.areas.timeline();
   std::vector<store::AreaUse> uses;
-  if (now.freed_slots_are_seen) {
+  if (now.way_back_is_seen) {
     const auto is_of_now = [&](uint32_t type, uint64_t at_ns) {
       const AreaInstance* then = areas->find(type, at_ns);
       return then == nullptr || then == areas->find(type, moment.now_ns());

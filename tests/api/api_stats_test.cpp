@@ -226,7 +226,7 @@ TEST(ApiStats, AreasAndWhoseTheyAre) {
   life.outcome = Outcome::kFreedDevice;
   scene.add(life);
   SlotUse& use = scene.pipeline->slot_use_;
-  use.freed_slots_are_seen = true;
+  use.way_back_is_seen = true;
   for (SwapArea& area : scene.area_watch.now()) use.areas.emplace_back().area = std::move(area);
   v1::GetSwapAreasResponse told;
   ASSERT_TRUE(call(*scene.trace, &Stub::GetSwapAreas, v1::GetSwapAreasRequest(), told).ok());
@@ -248,7 +248,7 @@ TEST(ApiStats, AreasAndWhoseTheyAre) {
 TEST(ApiStats, TheUsedSlotsOfAnAreaAreExplainedOrSaidNotToBe) {
   Scene scene;
   SlotUse& use = scene.pipeline->slot_use_;
-  use.freed_slots_are_seen = true;
+  use.way_back_is_seen = true;
   for (SwapArea& area : scene.area_watch.now()) use.areas.emplace_back().area = std::move(area);
   SlotUse::Area& one = use.areas[0];
   one.area.used_bytes = 100 * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));

@@ -657,6 +657,26 @@ TEST(TraceTracepoint, SyncAndAsync) {
   EXPECT_EQ(out.kept.lifecycles[1].last.origin, SWAPTRAIL_ORIGIN_DIRECT);
 }
 
+// No event has the reclaimer's name, but who reclaims its own page is the owner.
+TEST(TraceTracepoint, AReclaimerOfItsOwnPagesHasItsName) {
+  Scene scene;
+  scene.origin = SWAPTRAIL_ORIGIN_DIRECT;
+  for (const uint32_t thread : {100u, 55u}) {
+    const Page page = page_at(thread);
+    scene.tid = thread;
+    scene.batch_ns = scene.now;
+    write_in_tracepoint_mode(scene, page, false);
+    for (swaptrail_event& event : scene.events)
+      if (event.kind == SWAPTRAIL_UNMAPPED_ONE) std::strcpy(event.u.map.comm, "hog");
+    free_in_tracepoint_mode(scene, page);
+  }
+  const Outcomes out = scene.run(tracepoint_options());
+  ASSERT_EQ(out.kept.lifecycles.size(), 2u);
+  EXPECT_EQ(comm_text(out.kept.lifecycles[0].last.comm), "hog");
+  EXPECT_EQ(comm_text(out.kept.lifecycles[0].first.comm), "hog");
+  EXPECT_EQ(comm_text(out.kept.lifecycles[1].last.comm), "") << "another's page: not known";
+}
+
 TEST(TraceTracepoint, BackendCannotBeTold) {
   Scene scene;
   scene.batch_ns = scene.now;
