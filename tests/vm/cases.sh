@@ -83,7 +83,7 @@ daemon_start() { # DIR
     [[ $1 != *-onecpu ]] || record+=(--ring-size 1)
     "$daemon" --print=jsonl "${record[@]}" "${daemon_args[@]}" >/tmp/daemon.jsonl 2>"$1/daemon.err" &
     daemon_pid=$!
-    wait_until 60 daemon_ready "$1" && ! daemon_gone && return
+    wait_until 120 daemon_ready "$1" && ! daemon_gone && return
     give_up "$1" fail "swaptraild does not start: $(tail -n1 "$1/daemon.err")"
 }
 
