@@ -13,8 +13,9 @@ class StoreSink : public LifecycleSink {
 
   void on_lifecycle(const Lifecycle& lifecycle) override { store_.add(lifecycle); }
   void on_return(const Return& entry_return) override { store_.note_return(entry_return); }
+  void on_stay(const Stay& stay) override { store_.note_stay(stay); }
   void on_violation(const Violation& violation) override { store_.note_violation(violation); }
-  void on_loss(const Loss&) override {}  // told by the lifecycles that it overlaps
+  void on_loss(const Loss& loss) override { store_.note_loss(loss); }
 
  private:
   store::Store& store_;

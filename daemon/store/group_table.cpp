@@ -37,11 +37,15 @@ Comm group_comm(GroupBy by, const RecordView& record) {
   return record.mappings()[0].comm;
 }
 
-void add_to(StatsCounts& counts, const Hot& hot, const Back& back) {
+void add_to(StatsCounts& counts, const RecordView& record, const Back& back) {
+  const Hot& hot = record.hot();
   ++counts.lifecycles;
   counts.pages += hot.nr_pages;
   if (is_freed(hot.outcome)) counts.freed_pages += hot.nr_pages;
-  if (hot.outcome == Outcome::kAborted) counts.aborted_pages += hot.nr_pages;
+  if (hot.outcome == Outcome::kAborted) {
+    counts.aborted_pages += hot.nr_pages;
+    if (record.abort_reason() == AbortReason::kSlotGone) counts.unneeded_pages += hot.nr_pages;
+  }
   counts.returned_pages += back.swapped_in_pages;
   counts.regretted_pages += back.regretted_pages;
 }
@@ -51,8 +55,34 @@ void add_to(StatsCounts& sum, const StatsCounts& more) {
   sum.pages += more.pages;
   sum.freed_pages += more.freed_pages;
   sum.aborted_pages += more.aborted_pages;
+  sum.unneeded_pages += more.unneeded_pages;
   sum.returned_pages += more.returned_pages;
   sum.regretted_pages += more.regretted_pages;
+}
+
+uint32_t GroupTable::number_of(const GroupKey& key) {
+  const auto found = numbers_.find(key);
+  if (found != numbers_.end()) return found->second;
+  if (groups_.size() >= most_) return kOther;
+  groups_.emplace_back().key = key;
+  return numbers_.emplace(key, static_cast<uint32_t>(groups_.size() - 1)).first->second;
+}
+
+uint32_t GroupTable::group_of(const RecordView& record, const Return& fault) {
+  GroupKey key{};
+  for (size_t at = 0; at < columns_.size(); ++at) {
+    const GroupBy by = columns_[at];
+    key[at] = by == GroupBy::kVictimProcess  ? fault.tgid
+              : by == GroupBy::kVictimCgroup ? fault.reader_cgroup
+                                             : group_value(by, record, area_of_);
+  }
+  const uint32_t number = number_of(key);
+  if (number == kOther || groups_[number].named_in != 0) return number;
+  for (size_t at = 0; at < columns_.size(); ++at) {
+    groups_[number].comms[at] =
+        columns_[at] == GroupBy::kVictimProcess ? fault.comm : group_comm(columns_[at], record);
+  }
+  return number;
 }
 
 uint32_t GroupTable::add(uint64_t segment, const RecordView& record, const Back& back) {
@@ -60,24 +90,20 @@ uint32_t GroupTable::add(uint64_t segment, const RecordView& record, const Back&
   for (size_t at = 0; at < columns_.size(); ++at) {
     key[at] = group_value(columns_[at], record, area_of_);
   }
-  auto found = numbers_.find(key);
-  if (found == numbers_.end()) {
-    if (groups_.size() >= most_) {
-      add_to(unplaced_, record.hot(), back);
-      return kOther;
-    }
-    found = numbers_.emplace(key, static_cast<uint32_t>(groups_.size())).first;
-    groups_.emplace_back().key = key;
+  const uint32_t number = number_of(key);
+  if (number == kOther) {
+    add_to(unplaced_, record, back);
+    return kOther;
   }
-  Group& group = groups_[found->second];
+  Group& group = groups_[number];
   if (group.named_in != segment) {
     group.named_in = segment;
     for (size_t at = 0; at < columns_.size(); ++at) {
       group.comms[at] = group_comm(columns_[at], record);
     }
   }
-  add_to(group.counts, record.hot(), back);
-  return found->second;
+  add_to(group.counts, record, back);
+  return number;
 }
 
 std::vector<uint32_t> GroupTable::largest(uint64_t StatsCounts::*weight) const {

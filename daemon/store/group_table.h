@@ -20,7 +20,7 @@ uint64_t group_value(GroupBy by, const RecordView& record, const AreaOf& area_of
 Comm group_comm(GroupBy by, const RecordView& record);
 
 // Adds one lifecycle.
-void add_to(StatsCounts& counts, const Hot& hot, const Back& back);
+void add_to(StatsCounts& counts, const RecordView& record, const Back& back);
 void add_to(StatsCounts& sum, const StatsCounts& more);
 
 class GroupTable {
@@ -39,12 +39,16 @@ class GroupTable {
   // Number of its group, or kOther if there was no room. Feed it as visit_and_release does, with the
   // segment's number: the name of a process is then what it was called last.
   uint32_t add(uint64_t segment, const RecordView& record, const Back& back);
+  // Number of the group of who waited in a fault on a page of it; counts nothing.
+  uint32_t group_of(const RecordView& record, const Return& fault);
   std::span<const Group> groups() const { return groups_; }
   const StatsCounts& unplaced() const { return unplaced_; }
   // Numbers of groups, those with most `weight` first, ties by key.
   std::vector<uint32_t> largest(uint64_t StatsCounts::*weight) const;
 
  private:
+  uint32_t number_of(const GroupKey& key);
+
   std::vector<GroupBy> columns_;
   size_t most_;
   AreaOf area_of_;

@@ -32,7 +32,7 @@ ListPage list_lifecycles(const Snapshot& snapshot, const ListQuery& query) {
       page.next = Position{.sequence = sequence, .oldest = snapshot.oldest_sequence()};
       return false;
     }
-    page.lifecycles.push_back(record.stored(sequence));
+    page.lifecycles.push_back(snapshot.stored(sequence, record, query.most_notes));
     return true;
   };
   if (newest_first) {

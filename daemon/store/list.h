@@ -25,6 +25,7 @@ struct ListQuery {
   Filter filter;
   Order order = Order::kNewestFirst;
   size_t page_size = 100;
+  size_t most_notes = 16;            // of a lifecycle, the newest
   std::optional<Position> position;  // absent = from the begin
   Stop stop;
 };

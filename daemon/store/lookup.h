@@ -23,6 +23,13 @@ std::vector<StoredLifecycle> lifecycles_of_entry(const Snapshot& snapshot, uint6
 std::vector<StoredLifecycle> lifecycles_of_address(const Snapshot& snapshot, uint32_t tgid,
                                                    uint64_t address, size_t limit);
 
+// Those of which a page came back to `address` in the memory of process `tgid`: also where its mapping
+// was not kept, or is elsewhere by now. One look at each record and each note.
+std::vector<StoredLifecycle> lifecycles_returned_to(const Snapshot& snapshot, uint32_t tgid,
+                                                    uint64_t address, size_t limit);
+// Does any lifecycle have more mappings than are kept?
+bool has_unkept_mappings(const Snapshot& snapshot);
+
 }  // namespace swaptrail::store
 
 #endif  // SWAPTRAIL_DAEMON_STORE_LOOKUP_H_

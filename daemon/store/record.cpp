@@ -11,19 +11,23 @@ namespace {
 
 // Written once, before Back::any is published.
 struct FirstReturn {
-  uint64_t time_ns, after_ns, fault_ns, address;
+  uint64_t time_ns, after_ns, fault_ns, address, reader_cgroup;
   Comm comm;
-  uint32_t tgid;
+  uint32_t tgid, tid, owner_tgid;
   uint16_t first_page;  // its entry, counted from the lifecycle's
-  uint16_t nr_pages;
+  uint16_t nr_pages, mapped_pages, passes;
+  uint8_t shmem;
+  uint8_t unused[3];
 };
 
 // How the second reclaimer is stored.
 enum class LastForm : uint8_t { kSame, kOtherBatch, kOther };
 
-// Then: the stages that were seen, the first reclaimer, the last one, the mappings.
+// Then: the stages that were seen, the first reclaimer, the last one, the mappings, the shared object,
+// the bits of the pages that are gone.
 struct ColdHead {
   FirstReturn first_return;
+  uint64_t last_note;  // atomic once it is published
   uint64_t id;
   uint64_t base_ns;  // the earliest stage
   uint32_t mapping_count, generation, passes;
@@ -33,13 +37,14 @@ struct ColdHead {
   Waiting waiting_for;
   uint8_t flags;
   LastForm last_form;
-  uint8_t wide;  // stages are 8 bytes each, not 4 after base_ns
-  uint8_t unused[4];
+  uint8_t wide;        // stages are 8 bytes each, not 4 after base_ns
+  uint8_t gone_words;  // of 64 pages each; 0: one page, or too many
+  uint8_t unused[3];
 };
-static_assert(sizeof(ColdHead) == 96 && sizeof(ColdHead) + sizeof(Reclaimer) == kMinColdBytes);
-static_assert(sizeof(Mapping) == 32 && sizeof(Reclaimer) % 8 == 0);
+static_assert(sizeof(ColdHead) == 128 && sizeof(ColdHead) + sizeof(Reclaimer) == kMinColdBytes);
+static_assert(sizeof(Mapping) == 32 && sizeof(Reclaimer) % 8 == 0 && sizeof(SharedObject) == 24);
 static_assert(sizeof(ColdHead) + kStageCount * 8 + 2 * sizeof(Reclaimer) +
-                  kMaxMappings * sizeof(Mapping) ==
+                  kMaxMappings * sizeof(Mapping) + sizeof(SharedObject) + sizeof(PageBits) ==
               kMaxColdBytes);
 
 enum Flag : uint8_t {
@@ -49,11 +54,12 @@ enum Flag : uint8_t {
   kReadahead = 8,
   kOwnerGuessed = 16,
   kOverlappedLoss = 32,
+  kObject = 64,  // a shared object is kept
 };
 
 // Where things are.
 struct Layout {
-  size_t first, last, mappings, end;
+  size_t first, last, mappings, object, gone, end;
 };
 
 size_t last_bytes(LastForm form) {
@@ -67,7 +73,9 @@ Layout layout_of(const ColdHead& head, size_t mappings) {
   layout.first = sizeof(ColdHead) + (stages + 7) / 8 * 8;
   layout.last = layout.first + sizeof(Reclaimer);
   layout.mappings = layout.last + last_bytes(head.last_form);
-  layout.end = layout.mappings + mappings * sizeof(Mapping);
+  layout.object = layout.mappings + mappings * sizeof(Mapping);
+  layout.gone = layout.object + ((head.flags & kObject) != 0 ? sizeof(SharedObject) : 0);
+  layout.end = layout.gone + head.gone_words * sizeof(uint64_t);
   return layout;
 }
 
@@ -89,12 +97,17 @@ LastForm last_form(const Reclaimer& first, const Reclaimer& last) {
   return first.batch_ns == last.batch_ns ? LastForm::kSame : LastForm::kOtherBatch;
 }
 
+bool has_object(const Lifecycle& lifecycle) {
+  const SharedObject& object = lifecycle.object;
+  return object.inode != 0 || object.index != 0 || object.device != 0;
+}
+
 uint8_t flags_of(const Lifecycle& lifecycle) {
-  return static_cast<uint8_t>((lifecycle.shmem ? kShmem : 0) | (lifecycle.ksm ? kKsm : 0) |
-                              (lifecycle.rewritten ? kRewritten : 0) |
-                              (lifecycle.readahead ? kReadahead : 0) |
-                              (lifecycle.owner_guessed ? kOwnerGuessed : 0) |
-                              (lifecycle.overlapped_loss ? kOverlappedLoss : 0));
+  return static_cast<uint8_t>(
+      (lifecycle.shmem ? kShmem : 0) | (lifecycle.ksm ? kKsm : 0) |
+      (lifecycle.rewritten ? kRewritten : 0) | (lifecycle.readahead ? kReadahead : 0) |
+      (lifecycle.owner_guessed ? kOwnerGuessed : 0) |
+      (lifecycle.overlapped_loss ? kOverlappedLoss : 0) | (has_object(lifecycle) ? kObject : 0));
 }
 
 void set_flags(uint8_t flags, Lifecycle& lifecycle) {
@@ -131,11 +144,19 @@ ColdHead head_of(const Lifecycle& lifecycle) {
   head.waiting_for = lifecycle.waiting_for;
   head.flags = flags_of(lifecycle);
   head.last_form = last_form(lifecycle.first, lifecycle.last);
+  const size_t pages = lifecycle.nr_pages;
+  head.gone_words =
+      pages < 2 || pages > kMostPagesKept ? 0 : static_cast<uint8_t>((pages + 63) / 64);
   set_stages(lifecycle, head);
   return head;
 }
 
 const ColdHead& head_at(const std::byte* cold) { return *reinterpret_cast<const ColdHead*>(cold); }
+
+// Words that are written after the record was published. (atomic_ref takes no const word before C++26.)
+std::atomic_ref<uint64_t> atomic_at(const uint64_t* word) {
+  return std::atomic_ref<uint64_t>(*const_cast<uint64_t*>(word));
+}
 
 template <typename Value>
 Value copied(const std::byte* from) {
@@ -166,8 +187,8 @@ uint16_t capped_sum(uint16_t a, uint16_t b) {
 
 uint64_t Back::packed() const {
   return uint64_t{gone_pages} | uint64_t{swapped_in_pages} << 16 | uint64_t{regretted_pages} << 32 |
-         uint64_t{any} << 48 | static_cast<uint64_t>(how) << 49 | uint64_t{backend & 7u} << 51 |
-         uint64_t{major} << 54;
+         uint64_t{any} << 48 | static_cast<uint64_t>(how) << 49 | uint64_t{backend & 7u} << 52 |
+         uint64_t{major} << 55;
 }
 
 Back Back::unpacked(uint64_t word) {
@@ -176,9 +197,9 @@ Back Back::unpacked(uint64_t word) {
   back.swapped_in_pages = static_cast<uint16_t>(word >> 16);
   back.regretted_pages = static_cast<uint16_t>(word >> 32);
   back.any = (word >> 48 & 1) != 0;
-  back.how = static_cast<ReturnHow>(word >> 49 & 3);
-  back.backend = static_cast<uint8_t>(word >> 51 & 7);
-  back.major = (word >> 54 & 1) != 0;
+  back.how = static_cast<ReturnHow>(word >> 49 & 7);
+  back.backend = static_cast<uint8_t>(word >> 52 & 7);
+  back.major = (word >> 55 & 1) != 0;
   return back;
 }
 
@@ -251,6 +272,7 @@ Lifecycle RecordView::lifecycle() const {
   out.first = copied<Reclaimer>(cold_ + layout.first);
   out.last = last_reclaimer(head, layout, cold_);
   std::ranges::copy(mappings(), out.mappings.begin());
+  if ((head.flags & kObject) != 0) out.object = copied<SharedObject>(cold_ + layout.object);
   out.mapping_count = head.mapping_count;
   out.generation = head.generation;
   out.passes = head.passes;
@@ -277,8 +299,14 @@ Return RecordView::first_return(const Back& back) const {
   out.fault_ns = first.fault_ns;
   out.address = first.address;
   out.generation = head.generation;
+  out.reader_cgroup = first.reader_cgroup;
   out.tgid = first.tgid;
+  out.tid = first.tid;
+  out.owner_tgid = first.owner_tgid;
   out.nr_pages = first.nr_pages;
+  out.mapped_pages = first.mapped_pages;
+  out.passes = first.passes;
+  out.shmem = first.shmem != 0;
   out.how = back.how;
   out.backend = back.backend;
   out.major = back.major;
@@ -286,13 +314,45 @@ Return RecordView::first_return(const Back& back) const {
   return out;
 }
 
+AbortReason RecordView::abort_reason() const { return head_at(cold_).abort_reason; }
+uint32_t RecordView::mapping_count() const { return head_at(cold_).mapping_count; }
+uint64_t RecordView::last_note() const {
+  return atomic_at(&head_at(cold_).last_note).load(std::memory_order_acquire);
+}
+
 StoredLifecycle RecordView::stored(uint64_t sequence) const {
   StoredLifecycle out;
   out.sequence = sequence;
   out.lifecycle = lifecycle();
   out.back = back();
-  if (out.back.any) out.first_return = first_return(out.back);
+  if (!out.back.any) return out;
+  out.first_return = first_return(out.back);
+  const ColdHead& head = head_at(cold_);
+  const auto* words =
+      reinterpret_cast<const uint64_t*>(cold_ + layout_of(head, hot_->mappings).gone);
+  for (size_t at = 0; at < head.gone_words; ++at) {
+    out.gone[at] = atomic_at(words + at).load(std::memory_order_relaxed);
+  }
   return out;
+}
+
+std::optional<bool> StoredLifecycle::is_gone(uint32_t index) const {
+  if (back.gone_pages == 0) return false;
+  if (back.gone_pages >= lifecycle.nr_pages) return true;
+  if (index >= kMostPagesKept || lifecycle.nr_pages > kMostPagesKept) return std::nullopt;
+  return (gone[index / 64] >> index % 64 & 1) != 0;
+}
+
+const Return* StoredLifecycle::return_of(uint32_t index) const {
+  const uint64_t slot = lifecycle.entry + index;
+  const auto took_it = [&](const Return& one) {
+    return one.nr_pages != 0 && slot - one.entry < one.nr_pages;
+  };
+  if (first_return && (lifecycle.nr_pages == 1 || took_it(*first_return))) return &*first_return;
+  for (const Note& note : notes.notes) {
+    if (note.back && took_it(*note.back)) return &*note.back;
+  }
+  return nullptr;
 }
 
 Cold write_cold(const Lifecycle& lifecycle, std::byte* at) {
@@ -315,6 +375,11 @@ Cold write_cold(const Lifecycle& lifecycle, std::byte* at) {
     std::memcpy(at + layout.last, &lifecycle.last, sizeof(Reclaimer));
   }
   std::memcpy(at + layout.mappings, lifecycle.mappings.data(), mappings * sizeof(Mapping));
+  if ((head.flags & kObject) != 0) {
+    const SharedObject object = lifecycle.object;
+    std::memcpy(at + layout.object, &object, sizeof object);
+  }
+  std::memset(at + layout.gone, 0, layout.end - layout.gone);
   return {.bytes = layout.end, .mappings = static_cast<uint8_t>(mappings)};
 }
 
@@ -338,23 +403,50 @@ void write_hot(const Lifecycle& lifecycle, const Cold& cold, uint32_t place, std
   hot->mappings = cold.mappings;
 }
 
-void add_return(const Return& entry_return, uint64_t regret_ns, Hot& hot, std::byte* cold) {
+namespace {
+
+void set_first(const Return& entry_return, const Hot& hot, FirstReturn& first) {
+  first.time_ns = entry_return.time_ns;
+  first.after_ns = entry_return.after_ns;
+  first.fault_ns = entry_return.fault_ns;
+  first.address = entry_return.address;
+  first.reader_cgroup = entry_return.reader_cgroup;
+  first.comm = entry_return.comm;
+  first.tgid = entry_return.tgid;
+  first.tid = entry_return.tid;
+  first.owner_tgid = entry_return.owner_tgid;
+  first.first_page = static_cast<uint16_t>(entry_return.entry - hot.entry);
+  first.nr_pages = entry_return.nr_pages;
+  first.mapped_pages = entry_return.mapped_pages;
+  first.passes = entry_return.passes;
+  first.shmem = entry_return.shmem ? 1 : 0;
+}
+
+void set_gone(const Return& entry_return, const Hot& hot, std::byte* cold) {
+  const ColdHead& head = head_at(cold);
+  auto* words = reinterpret_cast<uint64_t*>(cold + layout_of(head, hot.mappings).gone);
+  for (uint64_t page = entry_return.entry - hot.entry, left = entry_return.nr_pages;
+       left > 0 && page < head.gone_words * size_t{64}; ++page, --left) {
+    const auto word = atomic_at(words + page / 64);
+    const uint64_t bit = uint64_t{1} << page % 64;
+    word.store(word.load(std::memory_order_relaxed) | bit, std::memory_order_relaxed);
+  }
+}
+
+}  // namespace
+
+bool add_return(const Return& entry_return, uint64_t regret_ns, Hot& hot, std::byte* cold) {
+  if (entry_return.nr_pages == 0) return true;
   Back back = Back::unpacked(hot.back.load(std::memory_order_relaxed));
-  if (!back.any) {
-    FirstReturn& first = reinterpret_cast<ColdHead*>(cold)->first_return;
-    first.time_ns = entry_return.time_ns;
-    first.after_ns = entry_return.after_ns;
-    first.fault_ns = entry_return.fault_ns;
-    first.address = entry_return.address;
-    first.comm = entry_return.comm;
-    first.tgid = entry_return.tgid;
-    first.first_page = static_cast<uint16_t>(entry_return.entry - hot.entry);
-    first.nr_pages = entry_return.nr_pages;
+  const bool is_first = !back.any;
+  if (is_first) {
+    set_first(entry_return, hot, reinterpret_cast<ColdHead*>(cold)->first_return);
     back.any = true;
     back.how = entry_return.how;
     back.backend = entry_return.backend;
     back.major = entry_return.major;
   }
+  set_gone(entry_return, hot, cold);
   back.gone_pages = capped_sum(back.gone_pages, entry_return.nr_pages);
   if (entry_return.how == ReturnHow::kSwappedIn) {
     back.swapped_in_pages = capped_sum(back.swapped_in_pages, entry_return.nr_pages);
@@ -362,6 +454,11 @@ void add_return(const Return& entry_return, uint64_t regret_ns, Hot& hot, std::b
     if (too_soon) back.regretted_pages = capped_sum(back.regretted_pages, entry_return.nr_pages);
   }
   hot.back.store(back.packed(), std::memory_order_release);
+  return !is_first;
+}
+
+void set_last_note(uint64_t number, std::byte* cold) {
+  atomic_at(&head_at(cold).last_note).store(number, std::memory_order_release);
 }
 
 bool is_freed(Outcome outcome) {

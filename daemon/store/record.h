@@ -1,24 +1,27 @@
 // One stored lifecycle: a fixed part that queries look at, and a part of its own length for the rest.
 //
 // Everything but what came back of its pages is written before the record is published, and never
-// again. What came back is one atomic word, and the first return's details, written once before the
-// word says that they are there.
+// again. What came back is: one atomic word; a bit for each page of a large folio; the first return's
+// details, written once before the word says that they are there; and the number of the newest note
+// about the rest (notes.h).
 #ifndef SWAPTRAIL_DAEMON_STORE_RECORD_H_
 #define SWAPTRAIL_DAEMON_STORE_RECORD_H_
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 
+#include "daemon/store/notes.h"
 #include "trace/lifecycle.h"
 #include "trace/summary.h"
 
 namespace swaptrail::store {
 
 // What came back of a lifecycle's pages so far, in base pages (each stops at 65535), and what kind of
-// return the first one was.
+// return the first one was. A fault that brought no page back is none: it is in the notes.
 struct Back {
   uint16_t gone_pages = 0;        // no longer in swap, however that came
   uint16_t swapped_in_pages = 0;  // of those: somebody used them again
@@ -32,12 +35,23 @@ struct Back {
   static Back unpacked(uint64_t word);
 };
 
+// Of a larger folio it is not kept which of its pages came back.
+inline constexpr size_t kMostPagesKept = 512;
+using PageBits = std::array<uint64_t, kMostPagesKept / 64>;
+
 // A lifecycle as queries yield it.
 struct StoredLifecycle {
   uint64_t sequence = 0;  // 1, 2, ... in order of closing, without gaps
   Lifecycle lifecycle;
   Back back;
   std::optional<Return> first_return;  // a large folio may come back in parts
+  NoteChain notes;                     // what else became of it, as far as was asked for
+  PageBits gone{};                     // of a large folio: bit n: page n is no longer in swap
+
+  // Is page `index` of the folio no longer in swap? Nothing: not kept.
+  std::optional<bool> is_gone(uint32_t index) const;
+  // The return that took page `index` out of swap; null: it is there, or that return is not kept.
+  const Return* return_of(uint32_t index) const;
 };
 
 // The fixed part. One cache line.
@@ -79,6 +93,11 @@ class RecordView {
   Lifecycle lifecycle() const;
   // Only if `back.any`.
   Return first_return(const Back& back) const;
+  AbortReason abort_reason() const;
+  uint32_t mapping_count() const;
+  // Number of its newest note, 0 = none.
+  uint64_t last_note() const;
+  // Without its notes: Snapshot::stored() has them.
   StoredLifecycle stored(uint64_t sequence) const;
 
  private:
@@ -87,7 +106,7 @@ class RecordView {
 };
 
 // The part of its own length.
-inline constexpr size_t kMinColdBytes = 144, kMaxColdBytes = 384;
+inline constexpr size_t kMinColdBytes = 176, kMaxColdBytes = 504;
 struct Cold {
   size_t bytes;      // a multiple of 8
   uint8_t mappings;  // in it
@@ -96,8 +115,10 @@ struct Cold {
 Cold write_cold(const Lifecycle& lifecycle, std::byte* at);
 // Makes the fixed part at `at`; `place` is where the other will be.
 void write_hot(const Lifecycle& lifecycle, const Cold& cold, uint32_t place, std::byte* at);
-// Adds a return to a published record. The single writer's.
-void add_return(const Return& entry_return, uint64_t regret_ns, Hot& hot, std::byte* cold);
+// Adds a return to a published record. True: its details have no place there, and need a note. The
+// single writer's.
+bool add_return(const Return& entry_return, uint64_t regret_ns, Hot& hot, std::byte* cold);
+void set_last_note(uint64_t number, std::byte* cold);
 
 bool is_freed(Outcome outcome);
 // Of its text: what stands behind the first NUL does not count.

@@ -16,7 +16,7 @@ struct FilterWords {
 };
 
 FilterWords filter_words(size_t bytes) {
-  constexpr size_t kUsualRecord = 280;
+  constexpr size_t kUsualRecord = 312;
   const size_t records = bytes / kUsualRecord;
   return {.large = (records / 4 + 8) / 8 * 8, .small = (records / 32 + 8) / 8 * 8};
 }
@@ -49,7 +49,7 @@ void SegmentSummary::clear() {
   min_closed_ns = ~uint64_t{0};
   max_closed_ns = areas = 0;
   outcomes = origins = 0;
-  incomplete = false;
+  incomplete = unkept_mappings = false;
   for (Bloom* bloom : {&tgids, &comms, &cgroups}) bloom->clear();
   for (RangeBloom* bloom : {&slots, &folios, &addresses}) bloom->clear();
   for (auto& longest : longest_ns) longest.store(0, std::memory_order_relaxed);
@@ -113,6 +113,7 @@ void Segment::summarize(const RecordView& record) {
   summary_.outcomes |= 1u << (static_cast<unsigned>(hot.outcome) & 31);
   summary_.origins |= 1u << (hot.first_origin & 31);
   summary_.incomplete |= hot.incomplete != IncompleteReason::kNone;
+  summary_.unkept_mappings |= record.mapping_count() > hot.mappings;
   summary_.cgroups.add(mixed(hot.cgroup));
   const Units slots = slot_units(hot);
   if (slots.count != 0) {
@@ -138,10 +139,18 @@ void Segment::summarize_mappings(const RecordView& record) {
   }
 }
 
-void Segment::note_return(uint32_t index, const Return& entry_return, uint64_t regret_ns) {
+void Segment::note_stay(uint32_t index, const Stay& stay, Notes& notes) {
+  set_last_note(notes.add(stay, record(index).last_note()), memory_.get() + hot_at(index)->cold);
+}
+
+void Segment::note_return(uint32_t index, const Return& entry_return, uint64_t regret_ns,
+                          Notes& notes) {
   Hot& hot = *hot_at(index);
-  add_return(entry_return, regret_ns, hot, memory_.get() + hot.cold);
+  std::byte* cold = memory_.get() + hot.cold;
   const RecordView view = record(index);
+  if (add_return(entry_return, regret_ns, hot, cold)) {
+    set_last_note(notes.add(entry_return, view.last_note()), cold);
+  }
   const Back back = view.back();
   if (back.regretted_pages != 0) summary_.regretted.store(true, std::memory_order_relaxed);
   for (const Latency span : {Latency::kFault, Latency::kTimeInSwap}) {

@@ -45,6 +45,7 @@ struct SegmentSummary {
   uint32_t outcomes = 0;  // bit: Outcome
   uint32_t origins = 0;   // bit: swaptrail_origin, of the first reclaimer
   bool incomplete = false;
+  bool unkept_mappings = false;         // some folio had more mappings than are kept
   Bloom tgids, comms, cgroups;          // of mappings; of what the folio is charged to
   RangeBloom slots, folios, addresses;  // by area; no space; by process
   // These go on changing as pages come back.
@@ -71,7 +72,8 @@ class Segment {
   void retire() { ordinal_.store(0); }
   bool retired() const { return ordinal_.load(std::memory_order_relaxed) == 0; }
   bool pinned() const { return pins_.load() != 0; }
-  void note_return(uint32_t index, const Return& entry_return, uint64_t regret_ns);
+  void note_return(uint32_t index, const Return& entry_return, uint64_t regret_ns, Notes& notes);
+  void note_stay(uint32_t index, const Stay& stay, Notes& notes);
 
   // Any thread's. False: it is not that segment any more. Each true needs an unpin().
   bool pin(uint64_t ordinal);

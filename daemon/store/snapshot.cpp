@@ -44,6 +44,15 @@ void Snapshot::unpin() {
   parts_.clear();
 }
 
+StoredLifecycle Snapshot::stored(uint64_t sequence, const RecordView& record,
+                                 size_t most_notes) const {
+  // First the notes: a page of which they tell is then also gone.
+  NoteChain notes = ring_->notes.chain(record.last_note(), most_notes);
+  StoredLifecycle out = record.stored(sequence);
+  out.notes = std::move(notes);
+  return out;
+}
+
 void Snapshot::release_oldest() {
   parts_.front().segment->unpin();
   parts_.erase(parts_.begin());

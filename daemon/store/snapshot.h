@@ -10,16 +10,18 @@
 #include <span>
 #include <vector>
 
+#include "daemon/store/notes.h"
 #include "daemon/store/segment.h"
 
 namespace swaptrail::store {
 
 // What the store and its snapshots share: it lives as long as the last of them.
 struct SegmentRing {
-  explicit SegmentRing(size_t places) : live(places) {}
+  SegmentRing(size_t places, size_t most_notes) : live(places), notes(most_notes) {}
 
   std::vector<std::atomic<Segment*>> live;  // by ordinal; one that was retired may still stand here
   std::atomic<uint64_t> newest{0};          // ordinal
+  Notes notes;
   std::vector<std::unique_ptr<Segment>> owned;  // the pipeline thread's
 };
 
@@ -50,6 +52,11 @@ class Snapshot {
   // That the next lifecycle would have had.
   uint64_t next_sequence() const;
   uint64_t oldest_closed_ns() const;  // 0 if it is empty
+  // A record of one of parts(), with at most `most_notes` of its notes.
+  StoredLifecycle stored(uint64_t sequence, const RecordView& record, size_t most_notes) const;
+  // As long as ring() is held.
+  const Notes* notes() const { return ring_ ? &ring_->notes : nullptr; }
+  std::shared_ptr<const SegmentRing> ring() const { return ring_; }
   // Gives back the first of parts().
   void release_oldest();
 

@@ -1,6 +1,9 @@
 #include "daemon/store/stats.h"
 
 #include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -9,8 +12,6 @@
 
 namespace swaptrail::store {
 namespace {
-
-constexpr uint64_t kAbsent = ~uint64_t{0};
 
 absl::Status check(const StatsQuery& query) {
   if (query.group_by.size() > kMaxGroupBy) {
@@ -30,18 +31,40 @@ absl::Status check(const StatsQuery& query) {
   return absl::OkStatus();
 }
 
-// The matches in the order of the visit: their group, and their times of each span. Kept, because
-// only at the end is it known which groups have a row, and histograms for all would be too many.
-struct Matches {
+// Times of one span, and the group of each. Kept, because only at the end is it known which groups have
+// a row, and histograms for all would be too many.
+struct Times {
   std::vector<uint32_t> groups;
-  std::vector<std::vector<uint64_t>> times;  // by span; kAbsent = has none
+  std::vector<uint64_t> times;
+
+  void add(uint32_t group, uint64_t time) {
+    groups.push_back(group);
+    times.push_back(time);
+  }
 };
+using Matches = std::vector<Times>;  // for each of spans, in its order
+
+// Faults on pages of a record, each for who waited. Of further ones the newest that are kept.
+void add_faults(const Notes* notes, const RecordView& record, const Back& back, GroupTable& table,
+                Times& out) {
+  constexpr size_t kMostNotes = 2 * kMostPagesKept;
+  const auto add = [&](const Return& fault) {
+    if (fault.fault_ns != 0) out.add(table.group_of(record, fault), fault.fault_ns);
+  };
+  if (back.any) add(record.first_return(back));
+  const uint64_t last = record.last_note();
+  if (last == 0 || notes == nullptr) return;
+  for (const Note& note : notes->chain(last, kMostNotes).notes) {
+    if (note.back) add(*note.back);
+  }
+}
 
 Matches collect(Snapshot snapshot, const StatsQuery& query, GroupTable& table, Stats& stats) {
   const Matcher matcher(query.filter);
-  Matches matches;
-  matches.times.resize(query.spans.size());
+  Matches matches(query.spans.size());
   Patience patience(query.stop);
+  const Notes* notes = snapshot.notes();
+  const std::shared_ptr<const SegmentRing> keeps_notes = snapshot.ring();
   const auto wanted = [&](const SegmentSummary& summary) { return matcher.may_match(summary); };
   const auto visit = [&](uint64_t segment, const RecordView& record) {
     if (patience.is_over()) return false;
@@ -51,9 +74,12 @@ Matches collect(Snapshot snapshot, const StatsQuery& query, GroupTable& table, S
     const uint64_t closed = record.hot().closed_ns;
     stats.from_ns = stats.from_ns == 0 ? closed : std::min(stats.from_ns, closed);
     stats.to_ns = std::max(stats.to_ns, closed);
-    if (!query.spans.empty()) matches.groups.push_back(group);
     for (size_t span = 0; span < query.spans.size(); ++span) {
-      matches.times[span].push_back(record.span_ns(query.spans[span], back).value_or(kAbsent));
+      if (query.spans[span] == Latency::kFault) {
+        add_faults(notes, record, back, table, matches[span]);
+      } else if (const auto took = record.span_ns(query.spans[span], back)) {
+        matches[span].add(group, *took);
+      }
     }
     return true;
   };
@@ -70,23 +96,23 @@ Quantiles quantiles_of(const Histogram& histogram) {
           .sum = histogram.sum()};
 }
 
-// Matches sorted by row: begins[row] .. begins[row + 1] in `order`. The last row is `other`.
+// Times sorted by row: begins[row] .. begins[row + 1] in `order`. The last row is `other`.
 struct ByRow {
   std::vector<uint32_t> order, begins;
 };
 
-ByRow sort_by_row(const Matches& matches, const std::vector<uint32_t>& row_of, uint32_t rows) {
+ByRow sort_by_row(const Times& times, const std::vector<uint32_t>& row_of, uint32_t rows) {
   const auto row = [&](uint32_t group) {
     return group == GroupTable::kOther ? rows - 1 : std::min(row_of[group], rows - 1);
   };
   ByRow out;
   out.begins.assign(rows + size_t{1}, 0);
-  for (const uint32_t group : matches.groups) ++out.begins[row(group) + 1];
+  for (const uint32_t group : times.groups) ++out.begins[row(group) + 1];
   for (uint32_t at = 0; at < rows; ++at) out.begins[at + 1] += out.begins[at];
-  out.order.resize(matches.groups.size());
+  out.order.resize(times.groups.size());
   std::vector<uint32_t> next(out.begins.begin(), out.begins.end() - 1);
-  for (uint32_t match = 0; match < matches.groups.size(); ++match) {
-    out.order[next[row(matches.groups[match])]++] = match;
+  for (uint32_t at = 0; at < times.groups.size(); ++at) {
+    out.order[next[row(times.groups[at])]++] = at;
   }
   return out;
 }
@@ -94,16 +120,92 @@ ByRow sort_by_row(const Matches& matches, const std::vector<uint32_t>& row_of, u
 // One histogram at a time.
 void add_latencies(const Matches& matches, const std::vector<uint32_t>& row_of, Stats& stats) {
   const auto rows = static_cast<uint32_t>(stats.rows.size() + 1);
-  const ByRow sorted = sort_by_row(matches, row_of, rows);
-  for (uint32_t row = 0; row < rows; ++row) {
-    auto& latencies = row + 1 < rows ? stats.rows[row].latencies : stats.other.latencies;
-    for (const std::vector<uint64_t>& times : matches.times) {
+  for (const Times& times : matches) {
+    const ByRow sorted = sort_by_row(times, row_of, rows);
+    for (uint32_t row = 0; row < rows; ++row) {
       Histogram histogram;
       for (uint32_t at = sorted.begins[row]; at < sorted.begins[row + 1]; ++at) {
-        const uint64_t time = times[sorted.order[at]];
-        if (time != kAbsent) histogram.add(time);
+        histogram.add(times.times[sorted.order[at]]);
       }
+      auto& latencies = row + 1 < rows ? stats.rows[row].latencies : stats.other.latencies;
       latencies.push_back(quantiles_of(histogram));
+    }
+  }
+}
+
+// A wait has a process, a cgroup and an area, and nothing else that could be asked for.
+bool can_have_waits(const StatsQuery& query) {
+  const Filter& filter = query.filter;
+  return query.waiters != nullptr && filter.outcomes.empty() && filter.origins.empty() &&
+         !filter.slower_than && !filter.regretted && !filter.incomplete &&
+         std::ranges::all_of(query.group_by, [](GroupBy by) {
+           return by == GroupBy::kVictimProcess || by == GroupBy::kVictimCgroup ||
+                  by == GroupBy::kArea;
+         });
+}
+
+bool lets_pass(const Filter& filter, const Waiter& waiter) {
+  const auto has = [](const auto& values, const auto& value) {
+    return std::ranges::find(values, value) != values.end();
+  };
+  return (filter.pids.empty() || has(filter.pids, waiter.tgid)) &&
+         (filter.comms.empty() || has(filter.comms, std::string(comm_text(waiter.comm)))) &&
+         (!filter.cgroups || has(*filter.cgroups, waiter.cgroup)) &&
+         (filter.areas.empty() || has(filter.areas, waiter.area));
+}
+
+struct WaitSum {
+  Waits waits;
+  std::array<Comm, kMaxGroupBy> comms{};
+};
+
+std::map<GroupKey, WaitSum> sum_waits(const WaiterCopy& copy, const StatsQuery& query) {
+  std::map<GroupKey, WaitSum> sums;
+  for (const Waiter& waiter : copy.rows) {
+    if (!lets_pass(query.filter, waiter)) continue;
+    GroupKey key{};
+    WaitSum sum;
+    for (size_t at = 0; at < query.group_by.size(); ++at) {
+      const GroupBy by = query.group_by[at];
+      key[at] = by == GroupBy::kVictimProcess  ? waiter.tgid
+                : by == GroupBy::kVictimCgroup ? waiter.cgroup
+                                               : waiter.area;
+      if (by == GroupBy::kVictimProcess) sum.comms[at] = waiter.comm;
+    }
+    sums.try_emplace(key, sum).first->second.waits.add(waiter.waits);
+  }
+  return sums;
+}
+
+void add_waits(const StatsQuery& query, Stats& stats) {
+  if (!can_have_waits(query)) return;
+  stats.has_waits = true;
+  const WaiterCopy copy = query.waiters->copy();
+  std::map<GroupKey, WaitSum> sums = sum_waits(copy, query);
+  for (StatsRow& row : stats.rows) {
+    const auto found = sums.find(row.key);
+    if (found == sums.end()) continue;
+    row.waits = found->second.waits;
+    sums.erase(found);
+  }
+  const Filter& filter = query.filter;
+  if (filter.pids.empty() && filter.comms.empty() && !filter.cgroups && filter.areas.empty()) {
+    stats.other.waits = copy.other;  // of nobody that could be asked for
+  }
+  std::vector<StatsRow> alone;
+  for (const auto& [key, sum] : sums) {
+    alone.push_back(
+        {.key = key, .comms = sum.comms, .counts = {}, .latencies = {}, .waits = sum.waits});
+  }
+  std::ranges::stable_sort(alone, std::ranges::greater(),
+                           [](const StatsRow& row) { return row.waits.wait_ns; });
+  for (size_t at = 0; at < alone.size(); ++at) {
+    if (at < query.max_groups) {
+      alone[at].latencies.resize(query.spans.size());
+      stats.rows.push_back(std::move(alone[at]));
+    } else {
+      stats.other.waits.add(alone[at].waits);
+      ++stats.other_groups;
     }
   }
 }
@@ -123,14 +225,18 @@ absl::StatusOr<Stats> query_stats(Snapshot snapshot, const StatsQuery& query) {
     const GroupTable::Group& group = table.groups()[order[at]];
     row_of[order[at]] = at;
     if (at < query.max_groups) {
-      stats.rows.push_back(
-          {.key = group.key, .comms = group.comms, .counts = group.counts, .latencies = {}});
+      stats.rows.push_back({.key = group.key,
+                            .comms = group.comms,
+                            .counts = group.counts,
+                            .latencies = {},
+                            .waits = {}});
     } else {
       add_to(stats.other.counts, group.counts);
       ++stats.other_groups;
     }
   }
-  if (!query.spans.empty()) add_latencies(matches, row_of, stats);
+  add_latencies(matches, row_of, stats);
+  add_waits(query, stats);
   return stats;
 }
 

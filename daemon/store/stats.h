@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "daemon/store/filter.h"
 #include "daemon/store/snapshot.h"
+#include "daemon/store/waiters.h"
 
 namespace swaptrail::store {
 
@@ -33,6 +34,7 @@ struct StatsCounts {
   uint64_t pages = 0;
   uint64_t freed_pages = 0;
   uint64_t aborted_pages = 0;
+  uint64_t unneeded_pages = 0;   // of the aborted: nobody needed them any more (slot_gone)
   uint64_t returned_pages = 0;   // swapped in again
   uint64_t regretted_pages = 0;  // ... sooner than the regret time
 };
@@ -43,11 +45,13 @@ struct Quantiles {
   uint64_t sum = 0;  // exact, modulo 2^64
 };
 
+// Of who only waited, `counts` is empty.
 struct StatsRow {
   std::array<uint64_t, kMaxGroupBy> key{};  // a value for each of group_by, in its order; then 0
   std::array<Comm, kMaxGroupBy> comms{};    // of processes: what the last of them was called
   StatsCounts counts;
   std::vector<Quantiles> latencies;  // for each of spans, in its order
+  Waits waits;                       // see Stats::has_waits
 };
 
 using AreaOf = std::function<uint64_t(uint32_t type, uint64_t at_ns)>;
@@ -60,6 +64,7 @@ struct StatsQuery {
   std::vector<Latency> spans;     // at most 8
   size_t max_groups = 100;        // rows in the answer
   size_t max_table = 65536;       // groups told apart while counting
+  const Waiters* waiters = nullptr;
   Stop stop;
 };
 
@@ -70,9 +75,16 @@ struct Stats {
   uint64_t unplaced = 0;       // lifecycles for whose groups the table had no room; in `other`
   uint64_t from_ns = 0;        // the first and the last closing that matched, 0 = none did
   uint64_t to_ns = 0;
+  // Waits are exact since the start of the store, of who waited, in the store or not. They are there
+  // if `waiters` are, group_by has no other column than processes, cgroups and areas, and the filter
+  // asks for nothing that a wait does not have. Who waited and has no lifecycle here has a row of its
+  // own behind the others: at most max_groups of those, who waited longest first.
+  bool has_waits = false;
 };
 
-// One look at each record; takes memory for the table, and 4 + 8 x spans bytes for each match.
+// One look at each record; takes memory for the table, and 12 bytes for each match and span. The time of
+// a fault counts for who waited: in columns of processes and cgroups that is the reader, elsewhere the
+// lifecycle's own value.
 // Gives the snapshot back piece by piece. Any thread. Errors: InvalidArgument if the query is out of bounds.
 absl::StatusOr<Stats> query_stats(Snapshot snapshot, const StatsQuery& query);
 

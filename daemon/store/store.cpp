@@ -28,9 +28,15 @@ Store::Division Store::divide(const Options& options) {
                                sizeof(Snapshot::Part);
   const size_t per_segment = Segment::max_records(options.segment_bytes);
   Division out;
+  out.notes = options.max_notes != 0
+                  ? options.max_notes
+                  : std::max<size_t>(options.max_bytes / 8 / Notes::bytes_for(1), 1);
+  out.waiters = options.max_waiters != 0 ? options.max_waiters
+                                         : options.max_bytes / 64 / Waiters::bytes_for_row();
   for (size_t segments = options.max_bytes / segment_bytes; segments >= 4; --segments) {
     const size_t fixed = sizeof(Store) + sizeof(SegmentRing) +
                          Violations::bytes_for(options.max_violations) +
+                         Notes::bytes_for(out.notes) + Waiters::bytes_for(out.waiters) +
                          IdIndex::bytes_for(segments * per_segment) +
                          segments * (segment_bytes - options.segment_bytes);
     if (fixed + segments * options.segment_bytes > options.max_bytes) continue;
@@ -65,9 +71,10 @@ absl::StatusOr<std::unique_ptr<Store>> Store::create(const Options& options) {
 Store::Store(const Options& options, const Division& division)
     : options_(options),
       division_(division),
-      ring_(std::make_shared<SegmentRing>(division.live)),
+      ring_(std::make_shared<SegmentRing>(division.live, division.notes)),
       index_(division.index_records),
       violations_(options.max_violations),
+      waiters_(division.waiters),
       live_(division.live, kNone) {
   ring_->owned.reserve(division.segments);
   count(bytes_, division.fixed_bytes);
@@ -86,18 +93,36 @@ void Store::add(const Lifecycle& lifecycle) {
   count(stored_);
 }
 
-void Store::note_return(const Return& entry_return) {
-  const auto part = [](uint32_t place) { return place & ((1u << kIndexBits) - 1); };
-  const uint64_t id = entry_return.lifecycle_id;
+uint32_t Store::find(uint64_t id) const {
+  if (id == 0) return IdIndex::kNowhere;
   const uint32_t place = index_.find(id, [&](uint32_t candidate) {
-    return segment(candidate >> kIndexBits).record(part(candidate)).id() == id;
+    return segment(candidate >> kIndexBits).record(part_of(candidate)).id() == id;
   });
-  if (id == 0 || place == IdIndex::kNowhere || segment(place >> kIndexBits).retired()) {
+  const bool leaving = place != IdIndex::kNowhere && segment(place >> kIndexBits).retired();
+  return leaving ? IdIndex::kNowhere : place;
+}
+
+void Store::note_return(const Return& entry_return) {
+  waiters_.add(entry_return);
+  const uint32_t place = find(entry_return.lifecycle_id);
+  if (place == IdIndex::kNowhere) {
     count(unmatched_);
     return;
   }
-  segment(place >> kIndexBits).note_return(part(place), entry_return, options_.regret_ns);
+  segment(place >> kIndexBits)
+      .note_return(part_of(place), entry_return, options_.regret_ns, ring_->notes);
   count(joined_);
+}
+
+void Store::note_stay(const Stay& stay) {
+  const uint32_t place = find(stay.lifecycle_id);
+  if (place == IdIndex::kNowhere) return;
+  segment(place >> kIndexBits).note_stay(part_of(place), stay, ring_->notes);
+}
+
+void Store::note_loss(const Loss& loss) {
+  const uint64_t newest = std::max(last_loss_ns_.load(std::memory_order_relaxed), loss.to_ns);
+  last_loss_ns_.store(newest, std::memory_order_release);
 }
 
 // The open segment is full: goes on with another one, in the place of the oldest if need be.
@@ -165,6 +190,9 @@ StoreStatus Store::status() const {
   out.returns_joined = joined_.load(std::memory_order_acquire);
   out.returns_unmatched = unmatched_.load(std::memory_order_acquire);
   out.violations = violations_.total();
+  out.notes = ring_->notes.total();
+  out.notes_kept = division_.notes;
+  out.last_loss_ns = last_loss_ns_.load(std::memory_order_acquire);
   return out;
 }
 

@@ -15,6 +15,7 @@
 #include "daemon/store/id_index.h"
 #include "daemon/store/snapshot.h"
 #include "daemon/store/violations.h"
+#include "daemon/store/waiters.h"
 #include "trace/lifecycle.h"
 
 namespace swaptrail::store {
@@ -29,6 +30,9 @@ struct StoreStatus {
   uint64_t returns_joined = 0;     // returns whose lifecycle was in the store
   uint64_t returns_unmatched = 0;  // ... was not, or is not known
   uint64_t violations = 0;
+  uint64_t notes = 0;         // made
+  uint64_t notes_kept = 0;    // room for so many
+  uint64_t last_loss_ns = 0;  // when the newest loss ended, 0 = there was none
 };
 
 class Store {
@@ -40,6 +44,8 @@ class Store {
     size_t spare_segments = 0;
     uint64_t regret_ns = 1'000'000'000;  // swapped in again sooner: the swap-out was a mistake
     size_t max_violations = 1000;
+    size_t max_notes = 0;    // 0 = as many as an eighth of max_bytes holds
+    size_t max_waiters = 0;  // rows of who waited; 0 = as many as a 64th of max_bytes holds
     PageSizes sizes;
   };
 
@@ -52,12 +58,15 @@ class Store {
   // The pipeline thread's. The ids of lifecycles must differ.
   void add(const Lifecycle& lifecycle);
   void note_return(const Return& entry_return);
+  void note_stay(const Stay& stay);
   void note_violation(const Violation& violation) { violations_.add(violation); }
+  void note_loss(const Loss& loss);
 
   // Any thread's.
   Snapshot snapshot() const { return Snapshot(ring_); }
   StoreStatus status() const;
   const Violations& violations() const { return violations_; }
+  const Waiters& waiters() const { return waiters_; }
 
  private:
   // How `max_bytes` are divided.
@@ -65,18 +74,23 @@ class Store {
     size_t segments = 0;  // in all
     size_t live = 0;      // of those: lifecycles that are not evicted
     size_t index_records = 0;
+    size_t notes = 0, waiters = 0;
     size_t fixed_bytes = 0;  // everything but segments
   };
   static Division divide(const Options& options);
   static uint32_t place_of(uint32_t owned, uint32_t index) { return owned << kIndexBits | index; }
 
   Store(const Options& options, const Division& division);
+  // Where the lifecycle is; IdIndex::kNowhere: it is not there, or on its way out.
+  uint32_t find(uint64_t id) const;
   bool roll();
   bool take_segment(uint32_t& owned);
   void evict_oldest();
   void forget_retired(uint32_t most);
   void open(uint32_t owned, uint64_t first_sequence);
   Segment& segment(uint32_t owned) const { return *ring_->owned[owned]; }
+
+  static uint32_t part_of(uint32_t place) { return place & ((1u << kIndexBits) - 1); }
 
   static constexpr uint32_t kIndexBits = 18;  // records of a segment; the rest counts segments
   static constexpr uint32_t kNone = ~uint32_t{0};
@@ -86,6 +100,7 @@ class Store {
   std::shared_ptr<SegmentRing> ring_;
   IdIndex index_;
   Violations violations_;
+  Waiters waiters_;
   std::vector<uint32_t> live_;        // ring: number of the owned segment, by ordinal
   uint64_t oldest_ = 1, newest_ = 0;  // ordinals of live segments
   uint32_t open_ = kNone;
@@ -95,6 +110,7 @@ class Store {
 
   // Written by the pipeline thread alone.
   std::atomic<uint64_t> stored_{0}, evicted_{0}, unstored_{0}, joined_{0}, unmatched_{0}, bytes_{0};
+  std::atomic<uint64_t> last_loss_ns_{0};
 };
 
 }  // namespace swaptrail::store

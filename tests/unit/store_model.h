@@ -27,6 +27,13 @@ class Model {
   void add(const Lifecycle& life) { all_.push_back({life, {}}); }
   std::vector<Kept>& all() { return all_; }
 
+  // The first that brought something back; null: there is none.
+  static const Return* first(const Kept& kept) {
+    for (const Return& back : kept.returns) {
+      if (back.nr_pages != 0) return &back;
+    }
+    return nullptr;
+  }
   static uint32_t pages(const Kept& kept, bool swapped_in, bool regretted) {
     uint32_t sum = 0;
     for (const Return& back : kept.returns) {
@@ -42,9 +49,9 @@ class Model {
         {Stage::kUnmapped, Stage::kWriteBegin},    {Stage::kWriteIssued, Stage::kWriteCompleted},
         {Stage::kWriteCompleted, Stage::kRemoved}, {Stage::kIsolated, Stage::kRemoved}};
     if (latency >= Latency::kFault) {
-      if (kept.returns.empty() || kept.returns[0].how != ReturnHow::kSwappedIn) return {};
-      const Return& first = kept.returns[0];
-      const uint64_t time = latency == Latency::kFault ? first.fault_ns : first.after_ns;
+      const Return* back = first(kept);
+      if (back == nullptr || back->how != ReturnHow::kSwappedIn) return {};
+      const uint64_t time = latency == Latency::kFault ? back->fault_ns : back->after_ns;
       return time == 0 ? std::nullopt : std::optional(time);
     }
     if (latency == Latency::kDeviceWrite && kept.life.backend != SWAPTRAIL_BACKEND_DEVICE)

@@ -12,6 +12,13 @@
 namespace swaptrail::store {
 namespace {
 
+// All notes are kept, so that what queries say of them can be foretold.
+Store::Options with_all_notes(Store::Options options) {
+  options.max_notes = 8192;
+  options.max_bytes += Notes::bytes_for(options.max_notes);
+  return options;
+}
+
 class StoreModel : public testing::TestWithParam<uint32_t> {
  protected:
   void step();
@@ -36,7 +43,8 @@ class StoreModel : public testing::TestWithParam<uint32_t> {
                      const std::vector<StoredLifecycle>& told);
 
   std::mt19937_64 random_{GetParam()};
-  std::unique_ptr<Store> store_ = store_of(small_options((150 + random_() % 300) << 10));
+  std::unique_ptr<Store> store_ =
+      store_of(with_all_notes(small_options((150 + random_() % 300) << 10)));
   Model model_;
   uint64_t now_ = 1'000'000;
 };
@@ -65,9 +73,19 @@ void StoreModel::expect_equal(const StoredLifecycle& told) {
   EXPECT_EQ(told.back.gone_pages, Model::pages(expected, false, false));
   EXPECT_EQ(told.back.swapped_in_pages, Model::pages(expected, true, false));
   EXPECT_EQ(told.back.regretted_pages, Model::pages(expected, true, true));
-  ASSERT_EQ(told.first_return.has_value(), !expected.returns.empty());
-  if (!told.first_return) return;
-  EXPECT_TRUE(same(*told.first_return, expected.returns[0]));
+  const Return* first = Model::first(expected);
+  ASSERT_EQ(told.first_return.has_value(), first != nullptr);
+  if (first == nullptr) return;
+  EXPECT_TRUE(same(*told.first_return, *first));
+  std::vector<bool> gone(expected.life.nr_pages);
+  for (const Return& back : expected.returns) {
+    for (uint32_t page = 0; page < back.nr_pages; ++page) {
+      const uint64_t index = back.entry - expected.life.entry + page;
+      if (gone[index]) return;  // these random returns take a page out of swap twice
+      gone[index] = true;
+    }
+  }
+  for (uint32_t page = 0; page < gone.size(); ++page) EXPECT_EQ(told.is_gone(page), gone[page]);
 }
 
 void StoreModel::expect_newest(std::vector<uint64_t> sequences, size_t limit,
@@ -160,17 +178,23 @@ uint64_t value_of(GroupBy by, const Lifecycle& life) {
   }
 }
 
-using Groups = std::map<std::array<uint64_t, 3>, std::vector<const Kept*>>;
+struct Group {
+  std::vector<const Kept*> members;
+  std::vector<uint64_t> faults;  // of who waited
+};
+using Groups = std::map<std::array<uint64_t, 3>, Group>;
 
-void expect_row(const std::vector<const Kept*>& members, const StatsRow& row,
-                const StatsQuery& query) {
+void expect_row(const Group& group, const StatsRow& row, const StatsQuery& query) {
   StatsCounts sum;
-  for (const Kept* one : members) {
+  for (const Kept* one : group.members) {
     const uint64_t pages = one->life.nr_pages;
     ++sum.lifecycles;
     sum.pages += pages;
     if (one->life.outcome <= Outcome::kFreedClean) sum.freed_pages += pages;
     if (one->life.outcome == Outcome::kAborted) sum.aborted_pages += pages;
+    const bool unneeded =
+        one->life.outcome == Outcome::kAborted && one->life.abort_reason == AbortReason::kSlotGone;
+    if (unneeded) sum.unneeded_pages += pages;
     sum.returned_pages += Model::pages(*one, true, false);
     sum.regretted_pages += Model::pages(*one, true, true);
   }
@@ -178,12 +202,15 @@ void expect_row(const std::vector<const Kept*>& members, const StatsRow& row,
   EXPECT_EQ(row.counts.pages, sum.pages);
   EXPECT_EQ(row.counts.freed_pages, sum.freed_pages);
   EXPECT_EQ(row.counts.aborted_pages, sum.aborted_pages);
+  EXPECT_EQ(row.counts.unneeded_pages, sum.unneeded_pages);
   EXPECT_EQ(row.counts.returned_pages, sum.returned_pages);
   EXPECT_EQ(row.counts.regretted_pages, sum.regretted_pages);
   ASSERT_EQ(row.latencies.size(), query.spans.size());
   for (size_t span = 0; span < query.spans.size(); ++span) {
     std::vector<uint64_t> times;
-    for (const Kept* one : members) {
+    if (query.spans[span] == Latency::kFault) times = group.faults;
+    for (const Kept* one : group.members) {
+      if (query.spans[span] == Latency::kFault) break;
       if (const auto time = Model::span(*one, query.spans[span])) times.push_back(*time);
     }
     std::ranges::sort(times);
@@ -217,7 +244,15 @@ void StoreModel::check_stats() {
        expected([&](const Kept& k) { return Model::passes(k, query.filter); })) {
     std::array<uint64_t, 3> key{};
     for (size_t by = 0; by < columns.size(); ++by) key[by] = value_of(columns[by], kept(at).life);
-    groups[key].push_back(&kept(at));
+    groups[key].members.push_back(&kept(at));
+    if (std::ranges::find(query.spans, Latency::kFault) == query.spans.end()) continue;
+    for (const Return& back : kept(at).returns) {
+      for (size_t by = 0; by < columns.size(); ++by) {
+        if (columns[by] == GroupBy::kVictimProcess) key[by] = back.tgid;
+        if (columns[by] == GroupBy::kVictimCgroup) key[by] = back.reader_cgroup;
+      }
+      if (back.fault_ns != 0) groups[key].faults.push_back(back.fault_ns);
+    }
   }
   ASSERT_EQ(stats->rows.size(), std::min(query.max_groups, groups.size()));
   EXPECT_EQ(stats->other_groups, groups.size() - stats->rows.size());
@@ -230,9 +265,10 @@ void StoreModel::check_stats() {
     expect_row(groups[row.key], row, query);
     groups.erase(row.key);
   }
-  std::vector<const Kept*> others;
-  for (const auto& [key, members] : groups) {
-    others.insert(others.end(), members.begin(), members.end());
+  Group others;
+  for (const auto& [key, group] : groups) {
+    others.members.insert(others.members.end(), group.members.begin(), group.members.end());
+    others.faults.insert(others.faults.end(), group.faults.begin(), group.faults.end());
   }
   expect_row(others, stats->other, query);
 }

@@ -54,7 +54,7 @@ TEST(StoreRecord, Extremes) {
 TEST(StoreRecord, BackIsOneWord) {
   std::mt19937_64 random(2);
   for (int round = 0; round < 1000; ++round) {
-    const uint64_t word = random() & 0x3fffffffffffff;  // 54 bits: how may be 3 here
+    const uint64_t word = random() & 0xffffffffffffff;  // 56 bits: how may be 7 here
     EXPECT_EQ(Back::unpacked(word).packed(), word);
   }
 }

@@ -94,6 +94,10 @@ inline Lifecycle random_lifecycle(std::mt19937_64& random, uint64_t id, uint64_t
           ? IncompleteReason::kNone
           : static_cast<IncompleteReason>(random() % static_cast<size_t>(IncompleteReason::kCount));
   out.waiting_for = static_cast<Waiting>(random() % static_cast<size_t>(Waiting::kCount));
+  if (random() % 4 == 0) {
+    out.object = {
+        .inode = random(), .index = random() % 100, .device = static_cast<uint32_t>(random())};
+  }
   for (bool* flag : {&out.shmem, &out.ksm, &out.rewritten, &out.readahead, &out.owner_guessed,
                      &out.overlapped_loss}) {
     *flag = random() % 2 == 0;
@@ -118,7 +122,18 @@ inline Return random_return(std::mt19937_64& random, const Lifecycle& lifecycle)
   out.fault_ns = random() % 2 == 0 ? 0 : random() % 100'000;
   out.address = random() % 2 == 0 ? 0 : 0x10000 + random() % 4096;
   out.tgid = static_cast<uint32_t>(random() % 6);
-  out.how = static_cast<ReturnHow>(random() % static_cast<size_t>(ReturnHow::kCount));
+  out.how = static_cast<ReturnHow>(random() % 3);  // of those that bring pages back
+  out.reader_cgroup = random() % 5;
+  out.tid = static_cast<uint32_t>(random() % 6);
+  out.owner_tgid = static_cast<uint32_t>(random() % 6);
+  out.mapped_pages = static_cast<uint16_t>(random() % 20);
+  out.passes = static_cast<uint16_t>(random() % 4);
+  out.shmem = random() % 2 == 0;
+  if (random() % 6 == 0) {  // a fault that brings nothing back
+    out.nr_pages = 0;
+    out.how = random() % 2 == 0 ? ReturnHow::kReadError : ReturnHow::kSwappedIn;
+    out.after_ns = 0;
+  }
   out.backend = static_cast<uint8_t>(random() % SWAPTRAIL_BACKEND_END);
   out.major = random() % 2 == 0;
   out.comm = comm_of("comes-back");
@@ -142,7 +157,8 @@ inline bool same(const Lifecycle& a, const Lifecycle& b) {
     return std::tie(l.id, l.folio, l.entry, l.cgroup, l.closed_ns, l.stage_ns, l.mapping_count,
                     l.generation, l.passes, l.nr_pages, l.backend, l.visible_stages, l.outcome,
                     l.abort_reason, l.kept_because, l.incomplete, l.waiting_for, l.shmem, l.ksm,
-                    l.rewritten, l.readahead, l.owner_guessed, l.overlapped_loss);
+                    l.rewritten, l.readahead, l.owner_guessed, l.overlapped_loss, l.object.inode,
+                    l.object.index, l.object.device);
   };
   return numbers(a) == numbers(b) && same(a.first, b.first) && same(a.last, b.last) &&
          std::equal(a.mappings.begin(), a.mappings.end(), b.mappings.begin(),
@@ -152,7 +168,8 @@ inline bool same(const Lifecycle& a, const Lifecycle& b) {
 inline bool same(const Return& a, const Return& b) {
   const auto all = [](const Return& r) {
     return std::tie(r.lifecycle_id, r.entry, r.time_ns, r.after_ns, r.fault_ns, r.address,
-                    r.generation, r.tgid, r.nr_pages, r.how, r.backend, r.major, r.comm);
+                    r.generation, r.tgid, r.nr_pages, r.how, r.backend, r.major, r.comm, r.tid,
+                    r.owner_tgid, r.reader_cgroup, r.mapped_pages, r.passes, r.shmem);
   };
   return all(a) == all(b);
 }
