@@ -1,6 +1,7 @@
 // What the daemon reads from /proc: counters and swap areas. Stateless; any thread.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,9 @@ void parse_vmstat(absl::string_view text, Vmstat& values);
 
 // The whole of a small file of /proc. Errors: NotFound, PermissionDenied.
 absl::StatusOr<std::string> read_file(const std::string& path);
+
+// When a process began, CLOCK_MONOTONIC nanoseconds, to a clock tick of 10 ms; 0 = it can't be read.
+uint64_t process_started_ns(uint32_t pid);
 
 // Up to the first newline; empty if it can't be read.
 std::string first_line(const std::string& path);

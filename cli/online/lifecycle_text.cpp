@@ -1,5 +1,7 @@
 #include "cli/online/lifecycle_text.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -17,7 +19,7 @@ constexpr const char* kEndings[] = {
     "freed after zswap had taken it",
     "freed as zero-filled, without I/O",
     "freed without I/O: still as it was last written",
-    "given up: the page stayed in memory",
+    "given up: the page stayed in memory",  // but for slot_gone
     "not yet: it is still on its way",
     "it cannot be told how",
 };
@@ -95,9 +97,50 @@ std::string page_text(const v1::Lifecycle& lifecycle) {
   return text;
 }
 
+// The page that was asked for, if the folio has others.
+std::string asked_text(const v1::Lifecycle& lifecycle) {
+  if (!lifecycle.has_asked() || lifecycle.nr_pages() < 2) return "";
+  const v1::FolioPage& page = lifecycle.asked();
+  std::string text = absl::StrCat("page ", page.index());
+  if (page.has_entry()) absl::StrAppend(&text, ", entry ", entry_text(page.entry()));
+  if (page.address() != 0) absl::StrAppend(&text, absl::StrFormat(", 0x%x", page.address()));
+  if (page.has_returned()) return absl::StrCat(text, ", ", return_text(page.returned()));
+  if (page.has_in_swap()) absl::StrAppend(&text, page.in_swap() ? ", in swap" : ", left swap");
+  return text;
+}
+
+// What became of it beside its first return.
+void append_later(const v1::Lifecycle& lifecycle, const Style& style, std::string& out) {
+  if (lifecycle.gone_pages() != 0 && lifecycle.nr_pages() > 1)
+    append_line(style, "left swap",
+                absl::StrCat(lifecycle.gone_pages(), " of ", pages_text(lifecycle.nr_pages())),
+                out);
+  for (const v1::Stay& stay : lifecycle.stays())
+    append_line(style, "in swap",
+                absl::StrCat(word_of(stay.change()), " ", clock_text(stay.time()), ", entry ",
+                             entry_text(stay.entry())),
+                out);
+  constexpr int kMost = 8;
+  const int first = std::max(0, lifecycle.later_size() - kMost);
+  if (first != 0 || lifecycle.later_cut())
+    append_line(style, "later", "older ones are left out", out);
+  for (int index = first; index < lifecycle.later_size(); ++index) {
+    const v1::Return& later = lifecycle.later(index);
+    const bool further = later.nr_pages() == 0 && later.how() == v1::RETURN_HOW_SWAPPED_IN;
+    append_line(style,
+                further                 ? "also read"
+                : later.nr_pages() == 0 ? "failed"
+                                        : "later",
+                return_text(later), out);
+  }
+}
+
 std::string ending_text(const v1::Lifecycle& lifecycle) {
   const bool known = v1::Outcome_IsValid(lifecycle.outcome());
   std::string text = known ? kEndings[lifecycle.outcome()] : kEndings[0];
+  if (lifecycle.outcome() == v1::OUTCOME_ABORTED &&
+      lifecycle.abort_reason() == v1::ABORT_REASON_SLOT_GONE)
+    text = "given up: nobody needs the page any more";
   if (lifecycle.backend() != v1::BACKEND_UNSPECIFIED)
     absl::StrAppend(&text, "; backend ", word_of(lifecycle.backend()));
   absl::StrAppend(&text, "; ", lifecycle.passes(), lifecycle.passes() == 1 ? " pass" : " passes");
@@ -121,6 +164,8 @@ std::string entry_text(const v1::SwapEntry& entry) {
 }
 
 std::string owner_text(const v1::Lifecycle& lifecycle) {
+  if (lifecycle.mappings_size() == 0 && lifecycle.has_object())
+    return absl::StrCat("shmem inode ", lifecycle.object().inode());
   if (lifecycle.mappings_size() == 0) return lifecycle.shmem() ? "shmem" : "-";
   std::string text = process_text(lifecycle.mappings(0).process());
   if (lifecycle.mapping_count() > 1) absl::StrAppend(&text, " +", lifecycle.mapping_count() - 1);
@@ -136,17 +181,21 @@ std::string outcome_text(const v1::Lifecycle& lifecycle) {
   return text;
 }
 
-std::string returned_text(const v1::Lifecycle& lifecycle) {
-  if (!lifecycle.has_returned()) return "";
-  const v1::Return& back = lifecycle.returned();
+std::string return_text(const v1::Return& back) {
   std::string text = word_of(back.how());
   if (back.has_after_ns()) absl::StrAppend(&text, " after ", duration_text(back.after_ns()));
   if (back.process().pid() != 0) absl::StrAppend(&text, " by ", process_text(back.process()));
   if (back.address() != 0) absl::StrAppend(&text, absl::StrFormat(" at 0x%x", back.address()));
+  if (back.owner_pid() != 0 && back.owner_pid() != back.process().pid())
+    absl::StrAppend(&text, " of pid ", back.owner_pid());
   if (back.has_fault_ns())
     absl::StrAppend(&text, ", ", back.major() ? "major" : "minor", " fault of ",
                     duration_text(back.fault_ns()));
   return text;
+}
+
+std::string returned_text(const v1::Lifecycle& lifecycle) {
+  return lifecycle.has_returned() ? return_text(lifecycle.returned()) : "";
 }
 
 Table lifecycle_columns() {
@@ -198,6 +247,8 @@ std::string lifecycle_block(const v1::Lifecycle& lifecycle, const Style& style) 
   if (lifecycle.kept_because() != v1::ABORT_REASON_UNSPECIFIED)
     append_line(style, "kept before", word_of(lifecycle.kept_because()), out);
   append_line(style, "came back", returned_text(lifecycle), out);
+  append_line(style, "asked for", asked_text(lifecycle), out);
+  append_later(lifecycle, style, out);
   if (lifecycle.incomplete() != v1::INCOMPLETE_REASON_UNSPECIFIED)
     append_line(style, "incomplete", word_of(lifecycle.incomplete()), out);
   for (const Mark& mark : kMarks)

@@ -1,4 +1,6 @@
 // `swaptrail stats` and `swaptrail matrix`: lifecycles of late, counted by groups.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cli/online/asking.h"
@@ -44,9 +46,17 @@ absl::StatusOr<v1::QueryStatsRequest> request_of(const StatsOptions& options) {
 }
 
 std::vector<std::string> count_cells(const v1::StatsRow& row) {
+  const uint64_t stayed = row.aborted_pages() - std::min(row.unneeded_pages(), row.aborted_pages());
   return {absl::StrCat(row.lifecycles()),     absl::StrCat(row.pages()),
-          absl::StrCat(row.freed_pages()),    absl::StrCat(row.aborted_pages()),
-          absl::StrCat(row.returned_pages()), absl::StrCat(row.regretted_pages())};
+          absl::StrCat(row.freed_pages()),    absl::StrCat(stayed),
+          absl::StrCat(row.unneeded_pages()), absl::StrCat(row.returned_pages()),
+          absl::StrCat(row.regretted_pages())};
+}
+
+void add_waits(const std::string& key, const v1::StatsRow& row, Table& table) {
+  if (row.waits().faults() == 0) return;
+  table.add({key, absl::StrCat(row.waits().faults()), absl::StrCat(row.waits().major_faults()),
+             duration_text(row.waits().wait_ns())});
 }
 
 void add_latencies(const std::string& key, const v1::StatsRow& row, Table& table) {
@@ -63,6 +73,7 @@ std::string stats_text(const v1::QueryStatsResponse& response, const Style& styl
                 {"PAGES", Align::kRight},
                 {"FREED", Align::kRight},
                 {"STAYED", Align::kRight},
+                {"UNNEEDED", Align::kRight},
                 {"CAME BACK", Align::kRight},
                 {"REGRETTED", Align::kRight}});
   Table latencies({{"GROUP"},
@@ -73,19 +84,26 @@ std::string stats_text(const v1::QueryStatsResponse& response, const Style& styl
                    {"P99", Align::kRight},
                    {"MAX", Align::kRight},
                    {"SUM", Align::kRight}});
+  Table waits({{"WHO WAITED"},
+               {"FAULTS", Align::kRight},
+               {"MAJOR", Align::kRight},
+               {"WAIT", Align::kRight}});
   const auto add = [&](const std::string& key, const v1::StatsRow& row) {
     std::vector<std::string> cells = count_cells(row);
     cells.insert(cells.begin(), key);
-    counts.add(std::move(cells));
+    if (row.lifecycles() != 0 || row.pages() != 0) counts.add(std::move(cells));
     add_latencies(key, row, latencies);
+    add_waits(key, row, waits);
   };
   for (const v1::StatsRow& row : response.rows())
     add(row.key_size() == 0 ? "all" : absl::StrJoin(row.key(), " | "), row);
-  if (response.other_groups() != 0)
+  if (response.other_groups() != 0 || response.other().waits().faults() != 0)
     add(absl::StrCat("(", response.other_groups(), " others)"), response.other());
-  if (counts.rows() == 0) return "no lifecycle matches\n";
-  std::string out = counts.text(style);
+  std::string out = counts.rows() == 0 ? "no lifecycle matches\n" : counts.text(style);
   if (latencies.rows() != 0) absl::StrAppend(&out, "\n", latencies.text(style));
+  if (waits.rows() != 0)
+    absl::StrAppend(&out, "\n", waits.text(style), "waits: since swaptraild was started\n");
+  if (counts.rows() == 0) return out;
   return absl::StrCat(out, "closed ", time_text(response.from()), " to ", time_text(response.to()),
                       "\n");
 }
@@ -128,12 +146,15 @@ int matrix(const MatrixOptions& options) {
 void add_stats(CLI::App& app, int& code) {
   auto options = std::make_shared<StatsOptions>();
   CLI::App* command = app.add_subcommand("stats", "counts and latencies of lifecycles, by groups");
-  command->footer(online_exit_codes(false) +
-                  "\nCounts are in base pages, of what is still in the store.\n"
-                  "Examples:\n"
-                  "  swaptrail stats --by=victim_cgroup,outcome --since=10m\n"
-                  "  swaptrail stats --by=device --span=device_write,fault\n"
-                  "  swaptrail stats --regretted --by=reclaimer -o json");
+  command->footer(
+      online_exit_codes(false) +
+      "\nCounts are in base pages, of what is still in the store. STAYED are still in memory; UNNEEDED "
+      "were given up because nobody needed them any more. Fault times and waits are of who waited; "
+      "waits are exact, by processes, cgroups and devices.\n"
+      "Examples:\n"
+      "  swaptrail stats --by=victim_cgroup,outcome --since=10m\n"
+      "  swaptrail stats --by=device --span=device_write,fault\n"
+      "  swaptrail stats --regretted --by=reclaimer -o json");
   command->add_option("--by", options->by, "at most 3; none: all in one group")
       ->delimiter(',')
       ->check(CLI::IsMember(words_of<v1::StatsGroup>()));

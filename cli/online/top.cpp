@@ -307,8 +307,9 @@ void add_top(CLI::App& app, int& code) {
       online_exit_codes(false) +
       "\nKeys: p the next pivot; r, w, g sort by rate, wait or regret; + and - change the "
       "interval; space pauses; arrows, j and k scroll; q quits.\n"
-      "WAIT is how long faults took together, of pages that left within the lookback. With "
-      "-o json each round is an answer of QueryStats whose counts are those of the round.\n"
+      "WAIT is how long the process or cgroup of a row waited in faults together, whosever pages they "
+      "were; by device, how long its pages were waited for; by reclaimer, those it had freed within the "
+      "lookback. With -o json each round is an answer of QueryStats whose counts are those of the round.\n"
       "Examples:\n"
       "  swaptrail top\n"
       "  swaptrail top --by=cgroup --sort=wait\n"

@@ -19,6 +19,7 @@ void subtract(const v1::StatsRow& older, v1::StatsRow& row) {
   row.set_pages(more(row.pages(), older.pages()));
   row.set_freed_pages(more(row.freed_pages(), older.freed_pages()));
   row.set_aborted_pages(more(row.aborted_pages(), older.aborted_pages()));
+  row.set_unneeded_pages(more(row.unneeded_pages(), older.unneeded_pages()));
   row.set_returned_pages(more(row.returned_pages(), older.returned_pages()));
   row.set_regretted_pages(more(row.regretted_pages(), older.regretted_pages()));
   for (int index = 0; index < std::min(row.latencies_size(), older.latencies_size()); ++index) {
@@ -26,22 +27,36 @@ void subtract(const v1::StatsRow& older, v1::StatsRow& row) {
     spread.set_count(more(spread.count(), older.latencies(index).count()));
     spread.set_sum_ns(more(spread.sum_ns(), older.latencies(index).sum_ns()));
   }
+  if (!row.has_waits()) return;
+  v1::Waits& waits = *row.mutable_waits();
+  waits.set_faults(more(waits.faults(), older.waits().faults()));
+  waits.set_major_faults(more(waits.major_faults(), older.waits().major_faults()));
+  waits.set_wait_ns(more(waits.wait_ns(), older.waits().wait_ns()));
+}
+
+// Who waits has a row even if its lifecycles are among those of the others.
+v1::StatsRow waits_of(const v1::StatsRow& row) {
+  v1::StatsRow result;
+  *result.mutable_key() = row.key();
+  if (row.has_waits()) *result.mutable_waits() = row.waits();
+  return result;
 }
 
 bool is_quiet(const v1::StatsRow& row) {
   uint64_t sum = row.lifecycles() + row.pages() + row.returned_pages() + row.regretted_pages();
   for (const v1::LatencyQuantiles& spread : row.latencies()) sum += spread.count();
-  return sum == 0;
+  return sum + row.waits().faults() == 0;
 }
 
 TopRow top_row(const v1::StatsRow& row) {
   TopRow result{.name = absl::StrJoin(row.key(), " | "),
                 .freed_pages = row.freed_pages(),
-                .aborted_pages = row.aborted_pages(),
+                .stayed_pages = more(row.aborted_pages(), row.unneeded_pages()),
                 .returned_pages = row.returned_pages(),
                 .regretted_pages = row.regretted_pages()};
   for (const v1::LatencyQuantiles& spread : row.latencies())
     if (spread.span() == v1::LATENCY_SPAN_FAULT) result.wait_ns = spread.sum_ns();
+  if (row.has_waits()) result.wait_ns = row.waits().wait_ns();
   if (result.name.empty()) result.name.assign(1, '-');
   return result;
 }
@@ -66,8 +81,8 @@ v1::QueryStatsResponse difference(const v1::QueryStatsResponse& older,
   for (const v1::StatsRow& row : newer.rows()) {
     const auto found = before.find(std::vector<std::string>(row.key().begin(), row.key().end()));
     // Its earlier count is somewhere in the sum of the others, and so can't be told.
-    if (found == before.end() && older.other_groups() != 0) continue;
     v1::StatsRow changed = row;
+    if (found == before.end() && older.other_groups() != 0) changed = waits_of(row);
     if (found != before.end()) subtract(*found->second, changed);
     if (!is_quiet(changed)) *window.add_rows() = std::move(changed);
   }

@@ -17,10 +17,10 @@ enum class SortBy : uint8_t { kRate, kWait, kRegret };
 struct TopRow {
   std::string name;
   uint64_t freed_pages = 0;
-  uint64_t aborted_pages = 0;
+  uint64_t stayed_pages = 0;  // attempts that were given up, and the page is still in memory
   uint64_t returned_pages = 0;
   uint64_t regretted_pages = 0;
-  uint64_t wait_ns = 0;  // all faults together
+  uint64_t wait_ns = 0;  // all faults together: of who waited, or, by reclaimer, on its pages
 };
 
 // What `newer` has more than `older`: counts, and of latencies the count and the sum; their

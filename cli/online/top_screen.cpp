@@ -28,7 +28,7 @@ std::string row_text(const TopRow& row, absl::Duration length) {
   const auto bytes = static_cast<uint64_t>(rate(row.freed_pages * kPage_bytes, length));
   return absl::StrFormat("%10.1f %12s %10.1f %10.1f %10.1f %9s  %s", rate(row.freed_pages, length),
                          bytes_text(bytes), rate(row.returned_pages, length),
-                         rate(row.aborted_pages, length), rate(row.regretted_pages, length),
+                         rate(row.stayed_pages, length), rate(row.regretted_pages, length),
                          duration_text(row.wait_ns), printable(row.name));
 }
 

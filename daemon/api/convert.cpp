@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "daemon/api/utf8.h"
 #include "trace/decode.h"
 #include "trace/slot_time.h"
@@ -65,6 +66,9 @@ static_assert(same(v1::RETURN_HOW_SWAPPED_IN, ReturnHow::kSwappedIn, 1) &&
               same(v1::RETURN_HOW_READ_ERROR, ReturnHow::kReadError, 1) &&
               same(v1::RETURN_HOW_NO_MEMORY, ReturnHow::kNoMemory, 1) &&
               v1::ReturnHow_MAX == last(ReturnHow::kCount) + 1);
+static_assert(same(v1::STAY_CHANGE_ZSWAP_WRITEBACK, StayChange::kZswapWriteback, 1) &&
+              same(v1::STAY_CHANGE_READAHEAD_DROPPED, StayChange::kReadaheadDropped, 1) &&
+              v1::StayChange_MAX == last(StayChange::kCount) + 1);
 static_assert(same(v1::LATENCY_SPAN_ISOLATED_TO_SLOT, Latency::kIsolatedToSlot, 1) &&
               same(v1::LATENCY_SPAN_SLOT_TO_UNMAPPED, Latency::kSlotToUnmapped, 1) &&
               same(v1::LATENCY_SPAN_UNMAPPED_TO_WRITE, Latency::kUnmappedToWrite, 1) &&
@@ -112,6 +116,7 @@ v1::IncompleteReason to_proto(IncompleteReason reason) {
 v1::Waiting to_proto(Waiting waiting) { return shifted<v1::Waiting>(waiting, 0); }
 v1::Stage to_proto(Stage stage) { return shifted<v1::Stage>(stage, 1); }
 v1::ReturnHow to_proto(ReturnHow how) { return shifted<v1::ReturnHow>(how, 1); }
+v1::StayChange to_proto(StayChange change) { return shifted<v1::StayChange>(change, 1); }
 v1::LatencySpan to_proto(Latency span) { return shifted<v1::LatencySpan>(span, 1); }
 v1::Origin origin_to_proto(uint8_t origin) { return shifted<v1::Origin>(origin, 0); }
 v1::Backend backend_to_proto(uint8_t backend) { return shifted<v1::Backend>(backend, 0); }
@@ -221,6 +226,7 @@ void Converter::put(const Lifecycle& lifecycle, v1::Lifecycle& out) {
     put_entry(lifecycle.entry, lifecycle.generation, slot_time_ns(lifecycle), *out.mutable_entry());
   }
   if (lifecycle.cgroup != 0) put_cgroup(lifecycle.cgroup, *out.mutable_cgroup());
+  if (lifecycle.object.inode != 0) put_object(lifecycle.object, *out.mutable_object());
   put_mappings(lifecycle, out);
   put(lifecycle.first, *out.mutable_first_reclaimer());
   put(lifecycle.last, *out.mutable_last_reclaimer());
@@ -242,11 +248,49 @@ void Converter::put(const Return& entry_return, v1::Return& out) {
   put_process(entry_return.tgid, entry_return.comm, *out.mutable_process());
   out.set_address(entry_return.address);
   out.set_nr_pages(entry_return.nr_pages);
+  out.set_tid(entry_return.tid);
+  out.set_owner_pid(entry_return.owner_tgid);
+  if (entry_return.reader_cgroup != 0) {
+    put_cgroup(entry_return.reader_cgroup, *out.mutable_reader_cgroup());
+  }
+  out.set_mapped_pages(entry_return.mapped_pages);
+  out.set_passes(entry_return.passes);
+  out.set_shmem(entry_return.shmem);
+  out.set_backend(backend_to_proto(entry_return.backend));
+  if (entry_return.entry != 0) {
+    put_entry(entry_return.entry, entry_return.generation, entry_return.time_ns,
+              *out.mutable_entry());
+  }
+}
+
+void Converter::put(const Stay& stay, v1::Stay& out) const {
+  out.set_change(to_proto(stay.change));
+  *out.mutable_time() = moment_.wall(stay.time_ns);
+  put_entry(stay.entry, 0, stay.time_ns, *out.mutable_entry());
+  out.set_nr_pages(stay.nr_pages);
+}
+
+void Converter::put_object(const SharedObject& object, v1::SharedObject& out) {
+  constexpr int kMinorBits = 20;  // include/linux/kdev_t.h
+  out.set_device(
+      absl::StrCat(object.device >> kMinorBits, ":", object.device & ((1u << kMinorBits) - 1)));
+  out.set_inode(object.inode);
+  out.set_index(object.index);
+}
+
+void Converter::put_notes(const store::NoteChain& chain, v1::Lifecycle& out) {
+  for (auto note = chain.notes.rbegin(); note != chain.notes.rend(); ++note) {
+    if (note->back) put(*note->back, *out.add_later());
+    if (note->stay) put(*note->stay, *out.add_stays());
+  }
+  out.set_later_cut(chain.more);
 }
 
 void Converter::put(const store::StoredLifecycle& stored, v1::Lifecycle& out) {
   put(stored.lifecycle, out);
   if (stored.first_return) put(*stored.first_return, *out.mutable_returned());
+  out.set_gone_pages(stored.back.gone_pages);
+  put_notes(stored.notes, out);
   out.set_regretted(stored.back.regretted_pages != 0);
 }
 

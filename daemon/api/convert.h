@@ -26,6 +26,7 @@ v1::IncompleteReason to_proto(IncompleteReason reason);
 v1::Waiting to_proto(Waiting waiting);
 v1::Stage to_proto(Stage stage);
 v1::ReturnHow to_proto(ReturnHow how);
+v1::StayChange to_proto(StayChange change);
 v1::LatencySpan to_proto(Latency span);
 v1::Origin origin_to_proto(uint8_t origin);     // enum swaptrail_origin
 v1::Backend backend_to_proto(uint8_t backend);  // enum swaptrail_backend
@@ -52,6 +53,7 @@ class Converter {
   void put(const store::StoredLifecycle& stored, v1::Lifecycle& out);
   void put(const Violation& violation, v1::Violation& out);
   void put_cgroup(uint64_t id, v1::Cgroup& out);
+  void put(const Return& entry_return, v1::Return& out);
   static void put_process(uint32_t tgid, const Comm& comm, v1::Process& out);
   // An entry that was in use at that time (monotonic).
   void put_entry(uint64_t entry, uint32_t generation, uint64_t at_ns, v1::SwapEntry& out) const;
@@ -62,8 +64,10 @@ class Converter {
   const std::string& cgroup_path(uint64_t id);
 
  private:
-  void put(const Return& entry_return, v1::Return& out);
   void put(const Reclaimer& reclaimer, v1::Reclaimer& out);
+  void put(const Stay& stay, v1::Stay& out) const;
+  void put_notes(const store::NoteChain& chain, v1::Lifecycle& out);
+  static void put_object(const SharedObject& object, v1::SharedObject& out);
   void put_times(const Lifecycle& lifecycle, v1::Lifecycle& out) const;
   static void put_mappings(const Lifecycle& lifecycle, v1::Lifecycle& out);
   std::optional<uint64_t> pfn_of(uint64_t folio) const;

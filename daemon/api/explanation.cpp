@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "daemon/api/explanation_way_back.h"
 #include "daemon/api/explanation_words.h"
 #include "trace/decode.h"
 #include "trace/slot_time.h"
@@ -35,6 +36,7 @@ class Teller {
   bool flag(int bit) const { return (facts_.frame_flags.value_or(0) >> bit & 1) != 0; }
   std::string ago(uint64_t then_ns) const { return api::ago(facts_.now_ns, then_ns); }
 
+  std::string_view not_mapped_words() const;
   void tell_place();
   void tell_in_flight(const Lifecycle& life);
   void tell_progress(const Lifecycle& life, Stage last);
@@ -43,8 +45,8 @@ class Teller {
   void tell_past();
   void tell_newest(const StoredLifecycle& newest);
   void tell_freed(const StoredLifecycle& newest);
-  void tell_return(const StoredLifecycle& newest);
-  void tell_missing_return(const StoredLifecycle& newest);
+  void tell_nothing_known();
+  void tell_loss(const StoredLifecycle& newest);
   void tell_aborted(const Lifecycle& life);
   void tell_gaps(const Lifecycle& life);
   void tell_frame();
@@ -79,13 +81,27 @@ std::vector<Stage> outstanding_of(const Lifecycle& life) {
   return out;
 }
 
+// Page tables hold no entries for shared memory that is not in memory: mm/shmem.c keeps them in the file.
+std::string_view Teller::not_mapped_words() const {
+  const Lifecycle* life = facts_.in_flight         ? &*facts_.in_flight
+                          : facts_.history.empty() ? nullptr
+                                                   : &facts_.history.front().lifecycle;
+  if (life == nullptr) {
+    return ": it was never touched, or it was freed or unmapped since; or it is of shared memory, whose "
+           "page table entries are empty also while it is in swap";
+  }
+  return life->shmem ? ", as for all shared memory that is not in memory"
+                     : ": it was freed or unmapped since";
+}
+
 void Teller::tell_place() {
   if (facts_.named_by == NamedBy::kFrame) {
     say("Frame ", facts_.pfn, " was asked for, whatever page is in it.");
     return;
   }
   if (facts_.named_by == NamedBy::kEntry) {
-    say("The ", slot_words(facts_.entry, facts_.now_ns, facts_), " was asked for, whatever page is there.");
+    say("The ", slot_words(facts_.entry, facts_.now_ns, facts_),
+        " was asked for, whatever page is there.");
     return;
   }
   const std::string page = absl::StrCat("Page 0x", absl::Hex(facts_.address), " of ",
@@ -98,12 +114,12 @@ void Teller::tell_place() {
     case State::kSwapped:
       say(page, " is not mapped: its page table entry holds the ",
           slot_words(make_entry(facts_.page.swap_type, facts_.page.swap_offset), facts_.now_ns,
-                     facts_), ".");
+                     facts_),
+          ".");
       break;
     case State::kNotMapped:
       say("Nothing is mapped at page 0x", absl::Hex(facts_.address), " of ",
-          process_words(facts_.pid, facts_.comm),
-          ": it was never touched, or it was freed or unmapped since.");
+          process_words(facts_.pid, facts_.comm), view(not_mapped_words()), ".");
       break;
     case State::kSpecial:
       say(page,
@@ -141,7 +157,8 @@ void Teller::tell_progress(const Lifecycle& life, Stage last) {
       say("Reclaim has taken it off its list; no slot is reserved for it yet.");
       break;
     case Stage::kSlotAllocated:
-      say("A slot was reserved for it ", since, ", ", slot_words(life.entry, slot_time_ns(life), facts_),
+      say("A slot was reserved for it ", since, ", ",
+          slot_words(slot_of(facts_, life), slot_time_ns(life), facts_),
           ", and it is in the swap cache. A slot is only a reservation: the page is present until it "
           "has been unmapped, written and removed from the swap cache.");
       break;
@@ -203,12 +220,31 @@ void Teller::tell_past() {
     tell_newest(facts_.history.front());
   } else if (facts_.in_flight) {
     return;
-  } else if (is(State::kSwapped)) {
+  } else {
+    tell_nothing_known();
+  }
+}
+
+void Teller::tell_nothing_known() {
+  if (is(State::kSwapped)) {
     say("How it went there is not known: no attempt that swapped it out was seen, or none is in the "
         "store any more.");
+  } else if (by_address() && (facts_.unkept_mappings || flag(KPF_KSM))) {
+    say("Whether it was ever swapped out can't be told: of a page with more than ", kMaxMappings,
+        " mappings only ", kMaxMappings, " are kept, and this may be one of those.");
   } else {
     say("No attempt to swap it out is known.");
   }
+}
+
+// What a loss after the attempt may hide.
+void Teller::tell_loss(const StoredLifecycle& newest) {
+  const auto index = asked_page(facts_, newest.lifecycle);
+  const Return* back = index ? newest.return_of(*index) : nullptr;
+  const uint64_t known_ns = back != nullptr ? back->time_ns : newest.lifecycle.closed_ns;
+  if (facts_.last_loss_ns <= known_ns || facts_.in_flight) return;
+  say("Events were lost ", ago(facts_.last_loss_ns),
+      ": what came of it since may be missing here.");
 }
 
 void Teller::tell_newest(const StoredLifecycle& newest) {
@@ -227,80 +263,17 @@ void Teller::tell_newest(const StoredLifecycle& newest) {
         "; how it ended can't be told: ", view(incomplete_words(life.incomplete)), ".");
   }
   if (store::is_freed(life.outcome) || life.outcome == Outcome::kAborted) tell_gaps(life);
+  tell_loss(newest);
 }
 
 void Teller::tell_freed(const StoredLifecycle& newest) {
   const Lifecycle& life = newest.lifecycle;
   const uint64_t removed_ns = life.at(Stage::kRemoved);
-  const std::string slot = life.entry != 0 ? slot_words(life.entry, slot_time_ns(life), facts_) : "a slot not seen";
   const std::string when = ago(removed_ns != 0 ? removed_ns : life.closed_ns);
   say("It was swapped out ", when, " ", reclaimer_words(life.last, facts_), " (attempt ", life.id,
       ").");
-  if (!newest.back.any) {
-    switch (life.outcome) {
-      case Outcome::kFreedDevice:
-        say("Its content was written to ", slot, ": a fault has to read it from there.");
-        break;
-      case Outcome::kFreedZswap:
-        say("zswap took its content, for ", slot,
-            ": a fault gets it from there without the device, "
-            "unless zswap has moved it to the device since.");
-        break;
-      case Outcome::kFreedZero:
-        say("It held nothing but zeroes, which was recorded for ", slot,
-            ": nothing was written, and a fault reads nothing.");
-        break;
-      default:
-        say("Nothing was written in that attempt: ", slot, " still held it as it was.");
-        break;
-    }
-    tell_missing_return(newest);
-    return;
-  }
-  tell_return(newest);
-}
-
-void Teller::tell_return(const StoredLifecycle& newest) {
-  const Return& back = *newest.first_return;
-  const std::string stay =
-      back.after_ns != 0 ? absl::StrCat(", after ", duration(back.after_ns)) : "";
-  switch (back.how) {
-    case ReturnHow::kSwappedIn:
-      say("It came back ", ago(back.time_ns), stay, ": ",
-          process_words(back.tgid, comm_text(back.comm)), " used it",
-          back.fault_ns != 0 ? absl::StrCat(", a fault of ", duration(back.fault_ns)) : "",
-          back.major ? " that had to wait for its content to be read." : ".");
-      break;
-    case ReturnHow::kSlotFreed:
-      say("Its slot was freed unread ", ago(back.time_ns), stay,
-          ": its memory was freed, or its process ended.");
-      break;
-    default:
-      say("swapoff brought it back ", ago(back.time_ns), stay, ".");
-      break;
-  }
-  if (newest.back.regretted_pages != 0) {
-    say("It came back so soon that swapping it out was no use.");
-  }
-  if (newest.back.gone_pages < newest.lifecycle.nr_pages) {
-    say("That was a part of it: ", newest.back.gone_pages, " of ", newest.lifecycle.nr_pages,
-        " pages have left swap.");
-  } else if (is(State::kSwapped)) {
-    say("How it went to swap again after that is not known.");
-  }
-}
-
-// In swap as far as was seen. Then it should not be in memory.
-void Teller::tell_missing_return(const StoredLifecycle& newest) {
-  if (is(State::kResident)) {
-    say("It is in memory all the same: its way back was not seen, or this is a new page at the same "
-        "place.");
-  } else if (is(State::kNotMapped)) {
-    say("That its slot was freed was not seen yet: the kernel frees slots later, and in groups.");
-  } else if (facts_.named_by == NamedBy::kFrame) {
-    say("Its frame was given back then: whatever is in it now is another page.");
-  } else if (newest.lifecycle.nr_pages > 1) {
-    say("It was a large page: ", newest.lifecycle.nr_pages, " pages went together.");
+  for (std::string& sentence : way_back(facts_, newest)) {
+    out_.sentences.push_back(std::move(sentence));
   }
 }
 
@@ -310,11 +283,15 @@ void Teller::tell_aborted(const Lifecycle& life) {
   if (life.kept_because != AbortReason::kNone && life.kept_because != life.abort_reason) {
     say("The pass before could not free it either: ", view(abort_words(life.kept_because)), ".");
   }
-  if (life.at(Stage::kSlotAllocated) != 0 && life.entry != 0) {
-    say("A slot had been reserved for it, ", slot_words(life.entry, slot_time_ns(life), facts_),
+  const bool gone = life.abort_reason == AbortReason::kSlotGone;
+  if (life.at(Stage::kSlotAllocated) != 0 && life.entry != 0 && !gone) {
+    say("A slot had been reserved for it, ",
+        slot_words(slot_of(facts_, life), slot_time_ns(life), facts_),
         "; but a slot is only a reservation, and the page stayed.");
   }
-  if (is(State::kSwapped) && life.at(Stage::kUnmapped) != 0) {
+  if (gone) {
+    say("It did not stay in memory for that: it went with what it belonged to, and its slot is free.");
+  } else if (is(State::kSwapped) && life.at(Stage::kUnmapped) != 0) {
     say("It had been unmapped before that, so its page table entry holds the slot; its content may ",
         "still be in memory, in the swap cache.");
   }
@@ -327,7 +304,17 @@ void Teller::tell_gaps(const Lifecycle& life) {
   }
   if (life.overlapped_loss) say("Events were lost on some CPU while it lasted.");
   if (life.owner_guessed) say("Whose page it is was guessed from the order of events.");
-  if (life.shmem) say("It is a page of shared memory or tmpfs: it belongs to no process.");
+  if (life.shmem) {
+    say("It is a page of shared memory or tmpfs: it belongs to no process",
+        life.object.inode != 0 ? absl::StrCat(", but to the file with inode ", life.object.inode)
+                               : "",
+        ".");
+  }
+  const auto kept = static_cast<uint32_t>(
+      std::ranges::count_if(life.mappings, [](const Mapping& one) { return one.tgid != 0; }));
+  if (life.mapping_count > kMaxMappings) {
+    say("It had ", life.mapping_count, " mappings, of which only ", kept, " are kept.");
+  }
   if (life.ksm) say("It is merged by KSM: several mappings share it.");
 }
 
@@ -343,8 +330,10 @@ void Teller::tell_frame() {
 }
 
 void Teller::tell_swap_cache() {
-  const bool came_back = !facts_.history.empty() && facts_.history.front().back.any &&
-                         facts_.history.front().back.how == ReturnHow::kSwappedIn;
+  const StoredLifecycle* newest = facts_.history.empty() ? nullptr : &facts_.history.front();
+  const auto index = newest != nullptr ? asked_page(facts_, newest->lifecycle) : std::nullopt;
+  const Return* back = index ? newest->return_of(*index) : nullptr;
+  const bool came_back = back != nullptr && back->how == ReturnHow::kSwappedIn;
   if (!flag(KPF_SWAPCACHE)) {
     if (came_back && !facts_.in_flight && is(State::kResident)) {
       say("It has left the swap cache and has no slot any more: to swap it out once more takes a new "
@@ -365,6 +354,12 @@ void Teller::tell_swap_cache() {
 }
 
 void Teller::tell_reach() {
+  if (facts_.earlier_attempts != 0) {
+    say("This process began ", ago(facts_.started_ns), ": ", facts_.earlier_attempts,
+        facts_.earlier_attempts == 1 ? " older attempt at this address is"
+                                     : " older attempts at this address are",
+        " left out, of another process that had its pid before.");
+  }
   if (facts_.forgotten && facts_.reaches_back_ns != 0) {
     say("The store reaches back to ", ago(facts_.reaches_back_ns),
         ": attempts that ended before are forgotten.");

@@ -27,6 +27,9 @@ struct PageFacts {
   uint32_t pid = 0;                     // kAddress
   uint64_t address = 0;                 // ... the begin of its page
   std::string comm;                     // ... what the process is called; may be empty
+  uint64_t started_ns = 0;              // ... when that process began, 0 = not known
+  size_t earlier_attempts = 0;          // ... there, of earlier processes with its pid: left out
+  uint64_t struct_page = 0;             // kFrame: address of its struct page, 0 = not known
   uint64_t pfn = 0;                     // kFrame; of kAddress it is in `page`
   uint64_t entry = 0;                   // kEntry; of kAddress it is in `page`
   PageEntry page;                       // kAddress
@@ -35,7 +38,11 @@ struct PageFacts {
   std::vector<store::StoredLifecycle> history;  // its attempts, the youngest first
   uint64_t reaches_back_ns = 0;  // when the oldest lifecycle in the store closed; 0 = it has none
   bool forgotten = false;        // the store has had to give up, or to refuse, some
-  bool moved = false;            // it did not stay where it was while it was looked at
+  bool unkept_mappings = false;  // the store has folios with more mappings than are kept
+  uint64_t last_loss_ns = 0;     // when the newest loss of events ended, 0 = there was none
+  uint32_t page_bytes = 4096;
+  uint32_t struct_page_bytes = 64;
+  bool moved = false;  // it did not stay where it was while it was looked at
   // Texts: the path of a cgroup, and what device or file had the type of a swap area at a time
   // (monotonic); empty = not known. May be unset.
   std::function<std::string(uint64_t)> cgroup_path;
@@ -48,6 +55,9 @@ struct Explanation {
 };
 
 Explanation explain(const PageFacts& facts);
+
+// Which page of the attempt's folio was asked for, from 0; nothing: it can't be told.
+std::optional<uint32_t> asked_page(const PageFacts& facts, const Lifecycle& life);
 
 // Names as in Documentation/admin-guide/mm/pagemap.rst, small: "swapcache".
 std::vector<std::string> flag_names(uint64_t frame_flags);

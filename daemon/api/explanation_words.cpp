@@ -30,7 +30,7 @@ constexpr std::array<std::string_view, static_cast<size_t>(AbortReason::kCount)>
     "the device failed to write it",
     "somebody else held a reference to it",
     "it was a large page and was split: its pieces go on as attempts of their own",
-    "nobody needs its slot any more: its memory was freed, or its process ended",
+    "nobody needs it any more: its memory was freed, or its process ended",
 };
 
 constexpr std::array<std::string_view, static_cast<size_t>(IncompleteReason::kCount)> kIncomplete =
@@ -63,7 +63,7 @@ constexpr std::array<std::string_view, SWAPTRAIL_ORIGIN_END> kOrigins = {
     "for hibernation",
     "for a cgroup's limit or memory.reclaim",
     "in a reclaim whose begin was not seen",
-    "because of a command to lru_gen",
+    "because of a command written to lru_gen in debugfs",
 };
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "daemon/proc.h"
 #include "daemon/store/lookup.h"
 #include "trace/decode.h"
+#include "trace/slot_time.h"
 
 namespace swaptrail::api {
 namespace {
@@ -88,11 +89,28 @@ void join(std::vector<StoredLifecycle> more, size_t most, std::vector<StoredLife
 // What lies in the slot now: an older page that was in the same slot is another page.
 std::vector<StoredLifecycle> now_in_slot(const store::Snapshot& snapshot, uint64_t entry) {
   std::vector<StoredLifecycle> found = store::lifecycles_of_entry(snapshot, entry, 1);
-  if (!found.empty() && found[0].first_return &&
-      found[0].first_return->how != ReturnHow::kSwappedIn && found[0].lifecycle.nr_pages == 1) {
-    found.clear();
-  }
+  if (found.empty()) return found;
+  const auto index = static_cast<uint32_t>(entry - found[0].lifecycle.entry);
+  const Return* back = found[0].return_of(index);
+  // Who read it may not be the only one that had it mapped.
+  if (back != nullptr && back->how != ReturnHow::kSwappedIn) found.clear();
   return found;
+}
+
+// Attempts at the same address that ended before this process began are of another one, which had its
+// pid. What the page table refers to now was handed down by fork.
+void leave_out_earlier_processes(const Desk& desk, uint64_t entry, PageFacts& facts) {
+  constexpr uint64_t kClockTick_ns = 20'000'000;  // twice that of /proc/PID/stat
+  facts.started_ns = desk.tables->started_ns(facts.pid);
+  facts.earlier_attempts = 0;
+  if (facts.started_ns <= kClockTick_ns) return;
+  const size_t all = facts.history.size();
+  std::erase_if(facts.history, [&](const StoredLifecycle& one) {
+    const bool holds_entry = entry != 0 && one.lifecycle.entry != 0 &&
+                             entry - one.lifecycle.entry < one.lifecycle.nr_pages;
+    return !holds_entry && one.lifecycle.closed_ns < facts.started_ns - kClockTick_ns;
+  });
+  facts.earlier_attempts = all - facts.history.size();
 }
 
 // Attempts that ended before the page was unmapped know no address. In the page's frame, they are its
@@ -118,9 +136,17 @@ void put_history(const Desk& desk, uint64_t struct_page, uint64_t entry, PageFac
     facts.history = store::lifecycles_of_entry(snapshot, entry, desk.most);
   } else {
     facts.history = store::lifecycles_of_address(snapshot, facts.pid, facts.address, desk.most);
+    facts.unkept_mappings = store::has_unkept_mappings(snapshot);
+    leave_out_earlier_processes(desk, entry, facts);
     if (entry != 0) join(now_in_slot(snapshot, entry), desk.most, facts.history);
     if (struct_page != 0) {
       join(given_up_in_frame(snapshot, struct_page, desk.most), desk.most, facts.history);
+    }
+    if (facts.history.empty()) {  // its mapping was not kept, or was elsewhere then
+      facts.history = store::lifecycles_returned_to(snapshot, facts.pid, facts.address, desk.most);
+      const size_t earlier = facts.earlier_attempts;
+      leave_out_earlier_processes(desk, entry, facts);
+      facts.earlier_attempts += earlier;
     }
   }
   facts.reaches_back_ns = snapshot.oldest_closed_ns();
@@ -137,8 +163,12 @@ bool accounts_for(const PageFacts& facts) {
   if (facts.page.state != State::kSwapped || facts.in_flight) return true;
   if (facts.history.empty()) return false;
   const StoredLifecycle& newest = facts.history.front();
-  return store::is_freed(newest.lifecycle.outcome) &&
-         newest.back.gone_pages < newest.lifecycle.nr_pages;
+  if (!store::is_freed(newest.lifecycle.outcome)) return false;
+  const auto index = asked_page(facts, newest.lifecycle);
+  if (!index || !newest.is_gone(*index).value_or(false)) return true;
+  const Return* back = newest.return_of(*index);
+  return back != nullptr && back->how == ReturnHow::kSwappedIn &&
+         (back->owner_tgid != 0 ? back->owner_tgid : back->tgid) != facts.pid;
 }
 
 // The page before and after the question must be the same, or it is asked again.
@@ -182,6 +212,7 @@ absl::Status look_at_frame(const Desk& desk, PageFacts& facts) {
     if (flags.ok()) facts.frame_flags = *flags;
   }
   const uint64_t struct_page = struct_page_of(desk.host, facts.pfn);
+  facts.struct_page = struct_page;
   if (auto asked = ask(desk, struct_page, 0, facts); !asked.ok()) return asked;
   put_history(desk, struct_page, 0, facts);
   return absl::OkStatus();
@@ -252,7 +283,8 @@ v1::PageState state_of(const PageFacts& facts) {
   return v1::PAGE_STATE_SPECIAL;
 }
 
-void put_page(const PageFacts& facts, const Converter& converter, v1::ExplainPageResponse& response) {
+void put_page(const PageFacts& facts, const Converter& converter,
+              v1::ExplainPageResponse& response) {
   response.set_state(state_of(facts));
   if (facts.named_by != NamedBy::kAddress) return;
   response.mutable_process()->set_pid(facts.pid);
@@ -266,6 +298,30 @@ void put_page(const PageFacts& facts, const Converter& converter, v1::ExplainPag
   }
 }
 
+// Where it was mapped: as it was asked for, or by the first mapping that is kept.
+uint64_t address_in(const PageFacts& facts, const Lifecycle& life, uint32_t index) {
+  if (facts.named_by == NamedBy::kAddress) return facts.address;
+  const Mapping& first = life.mappings[0];
+  if (first.address == 0 || index < first.first_page) return 0;
+  return first.address + uint64_t{index - first.first_page} * facts.page_bytes;
+}
+
+void put_asked(const PageFacts& facts, const StoredLifecycle& one, Converter& converter,
+               v1::Lifecycle& out) {
+  const auto index = asked_page(facts, one.lifecycle);
+  if (!index) return;
+  v1::FolioPage& page = *out.mutable_asked();
+  page.set_index(*index);
+  if (one.lifecycle.entry != 0) {
+    converter.put_entry(one.lifecycle.entry + *index, one.lifecycle.generation,
+                        slot_time_ns(one.lifecycle), *page.mutable_entry());
+  }
+  page.set_address(address_in(facts, one.lifecycle, *index));
+  if (!store::is_freed(one.lifecycle.outcome)) return;
+  if (const auto gone = one.is_gone(*index)) page.set_in_swap(!*gone);
+  if (const Return* back = one.return_of(*index)) converter.put(*back, *page.mutable_returned());
+}
+
 void put_attempts(const PageFacts& facts, size_t most, Converter& converter,
                   v1::ExplainPageResponse& response) {
   size_t bytes = 0;
@@ -274,6 +330,7 @@ void put_attempts(const PageFacts& facts, size_t most, Converter& converter,
     if (static_cast<size_t>(response.history_size()) == most) return;
     v1::Lifecycle& told = *response.add_history();
     converter.put(one, told);
+    put_asked(facts, one, converter, told);
     bytes += told.ByteSizeLong();
     if (bytes <= kAnswerBytes) continue;
     response.mutable_history()->RemoveLast();
@@ -284,10 +341,12 @@ void put_attempts(const PageFacts& facts, size_t most, Converter& converter,
 }  // namespace
 
 absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
-                         const v1::ExplainPageRequest& request, absl::Time deadline, v1::ExplainPageResponse& response) {
+                         const v1::ExplainPageRequest& request, absl::Time deadline,
+                         v1::ExplainPageResponse& response) {
   const auto most = to_count("max_history", request.max_history(), kUsualHistory);
   if (!most.ok()) return most.status();
   PageFacts facts;
+  facts.page_bytes = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
   const Desk desk{host, tables, deadline, *most};
   if (auto looked = look(desk, request, facts); !looked.ok()) return looked;
 
@@ -298,10 +357,9 @@ absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
   facts.attached_ns = host.standings.newest()->start_ns;
   const store::StoreStatus status = host.store.status();
   facts.forgotten = status.evicted + status.unstored != 0;
+  facts.last_loss_ns = status.last_loss_ns;
   facts.cgroup_path = [&](uint64_t id) { return converter.cgroup_path(id); };
-  facts.area_path = [&](uint32_t type, uint64_t at_ns) {
-    return converter.area_path(type, at_ns);
-  };
+  facts.area_path = [&](uint32_t type, uint64_t at_ns) { return converter.area_path(type, at_ns); };
   const Explanation explanation = explain(facts);
 
   put_page(facts, converter, response);

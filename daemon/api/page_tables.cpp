@@ -1,5 +1,7 @@
 #include "daemon/api/page_tables.h"
 
+#include "daemon/proc.h"
+
 namespace swaptrail::api {
 namespace {
 
@@ -14,6 +16,7 @@ class HostPageTables : public PageTables {
   absl::StatusOr<RangeCount> count(uint32_t pid, uint64_t address, uint64_t length_bytes) override {
     return memory_.count(pid, address, length_bytes);
   }
+  uint64_t started_ns(uint32_t pid) override { return process_started_ns(pid); }
   absl::StatusOr<uint64_t> page_out(uint32_t pid, uint64_t address,
                                     uint64_t length_bytes) override {
     return memory_.page_out(pid, address, length_bytes);

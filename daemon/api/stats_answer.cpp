@@ -156,7 +156,14 @@ absl::StatusOr<store::StatsQuery> to_query(const Host& host, const Moment& momen
   const auto groups = to_count("max_groups", request.max_groups(), kUsualGroups);
   if (!groups.ok()) return groups.status();
   query.max_groups = *groups;
+  query.waiters = &host.store.waiters();
   return query;
+}
+
+void put_waits(const store::Waits& waits, v1::Waits& out) {
+  out.set_faults(waits.faults);
+  out.set_major_faults(waits.major);
+  out.set_wait_ns(waits.wait_ns);
 }
 
 void put_row(const store::StatsRow& row, const std::vector<Latency>& spans, v1::StatsRow& out) {
@@ -164,6 +171,7 @@ void put_row(const store::StatsRow& row, const std::vector<Latency>& spans, v1::
   out.set_pages(row.counts.pages);
   out.set_freed_pages(row.counts.freed_pages);
   out.set_aborted_pages(row.counts.aborted_pages);
+  out.set_unneeded_pages(row.counts.unneeded_pages);
   out.set_returned_pages(row.counts.returned_pages);
   out.set_regretted_pages(row.counts.regretted_pages);
   for (size_t at = 0; at < row.latencies.size(); ++at) {
@@ -267,12 +275,14 @@ absl::Status answer_stats(const Host& host, const Moment& moment,
   for (const store::StatsRow& row : stats->rows) {
     v1::StatsRow& told = *response.add_rows();
     put_row(row, query->spans, told);
+    if (stats->has_waits) put_waits(row.waits, *told.mutable_waits());
     for (size_t column = 0; column < query->group_by.size(); ++column) {
       told.add_key(keys.of(column, row));
     }
   }
-  if (stats->other.counts.lifecycles != 0) {
+  if (stats->other.counts.lifecycles != 0 || !stats->other.waits.empty()) {
     put_row(stats->other, query->spans, *response.mutable_other());
+    if (stats->has_waits) put_waits(stats->other.waits, *response.mutable_other()->mutable_waits());
   }
   response.set_other_groups(stats->other_groups);
   if (stats->to_ns != 0) {

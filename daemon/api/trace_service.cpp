@@ -111,8 +111,7 @@ grpc::Status TraceService::ExplainPage(grpc::ServerContext* context,
                                        const v1::ExplainPageRequest* request,
                                        v1::ExplainPageResponse* response) {
   const absl::Time deadline = absl::FromChrono(context->deadline());
-  return end_of(*context,
-                answer_page(host_, clock_, tables_, *request, deadline, *response),
+  return end_of(*context, answer_page(host_, clock_, tables_, *request, deadline, *response),
                 *response);
 }
 
@@ -126,8 +125,7 @@ grpc::Status TraceService::GetSwapAreas(grpc::ServerContext* context,
 grpc::Status TraceService::QueryStats(grpc::ServerContext* context,
                                       const v1::QueryStatsRequest* request,
                                       v1::QueryStatsResponse* response) {
-  return end_of(*context,
-                answer_stats(host_, clock_.now(), *request, stop_of(*context), *response),
+  return end_of(*context, answer_stats(host_, clock_.now(), *request, stop_of(*context), *response),
                 *response);
 }
 

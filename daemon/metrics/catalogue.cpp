@@ -13,12 +13,17 @@ constexpr std::string_view kFreed = "removed|page_freed";
 // clang-format off: this is a table
 constexpr Metric kMetrics[] = {
     // pages
-    {"swaptrail_swapped_out_pages_total", kCounter, "pages", "area,path,backend", "areas x 4", kFreed,
+    {"swaptrail_swapped_out_pages_total", kCounter, "pages", "area,path,backend", "areas x 4",
+     kFreed,
      "Base pages that reclaim freed after they were written to a device, taken by zswap, found zero-filled, or were in swap already (clean)."},
     {"swaptrail_swapped_in_pages_total", kCounter, "pages", "area,path,backend", "areas x backends",
      "swap_in", "Base pages brought back by a fault, major or not, by where they lay."},
     {"swaptrail_slots_freed_unread_pages_total", kCounter, "pages", "how", "2", "slot_freed",
      "Base pages whose slot was freed before anybody read them: by their owner (slot_freed) or by swapoff."},
+    {"swaptrail_failed_faults_total", kCounter, "", "area,path,how", "areas x 2", "swap_in",
+     "Faults that did not get their page: its content could not be read (read_error), or there was no memory for it (no_memory). It is still in swap."},
+    {"swaptrail_stay_changes_pages_total", kCounter, "pages", "change", "2", "swap_in",
+     "Base pages that stayed in swap, but zswap moved them to the device (zswap_writeback), or they were read ahead, not used and dropped (readahead_dropped)."},
     {"swaptrail_regretted_pages_total", kCounter, "pages", "origin", "origins", "swap_in",
      "Base pages swapped in again sooner than the regret time, by the origin that had pushed them out (unknown: swapped out before they were followed)."},
     {"swaptrail_unattributed_return_pages_total", kCounter, "pages", "", "1", "swap_in|slot_freed",
@@ -34,7 +39,7 @@ constexpr Metric kMetrics[] = {
     {"swaptrail_incomplete_lifecycles_total", kCounter, "", "reason", "5", "",
      "Lifecycles of which something was not seen, by the reason."},
     {"swaptrail_aborts_total", kCounter, "", "reason", "10", "",
-     "Lifecycles whose page stayed in memory, by the reason (none: it can not be told)."},
+     "Lifecycles that were given up, by the reason (none: it can not be told). The page stayed in memory, but for slot_gone: then nobody needed it any more."},
     {"swaptrail_violations_total", kCounter, "", "", "1", "",
      "Transitions that the kernel can not make: a bug of swaptrail, of the kernel, or of the observation."},
 
@@ -42,7 +47,8 @@ constexpr Metric kMetrics[] = {
     {"swaptrail_stage_latency_seconds", kHistogram, "seconds", "stage,backend", "stages x backends",
      "", "Time between two stages of a swap-out; isolated_to_removed is all of it."},
     {"swaptrail_fault_latency_seconds", kHistogram, "seconds", "backend,major", "backends x 2",
-     "swap_in", "Duration of swap faults (do_swap_page) that brought a page back."},
+     "swap_in",
+     "How long faults on pages in swap took, all passes together, whether or not they brought the page back; major as the kernel counts it."},
     {"swaptrail_time_in_swap_seconds", kHistogram, "seconds", "backend", "backends", "swap_in",
      "Time from the freeing of a page to its fault."},
 
@@ -54,7 +60,9 @@ constexpr Metric kMetrics[] = {
     {"swaptrail_cgroup_regretted_pages_total", kCounter, "pages", "cgroup", "N + 1", "swap_in",
      "Base pages of this cgroup swapped in again sooner than the regret time."},
     {"swaptrail_cgroup_fault_wait_seconds_total", kCounter, "seconds", "cgroup", "N + 1", "swap_in",
-     "Time spent in swap faults on pages of this cgroup."},
+     "Time that threads of this cgroup waited in faults for pages in swap, whosever they were."},
+    {"swaptrail_cgroup_faults_total", kCounter, "", "cgroup,major", "2 x (N + 1)", "swap_in",
+     "Faults for pages in swap of threads of this cgroup, whosever pages they were."},
     {"swaptrail_cgroup_reclaimed_pages_total", kCounter, "pages", "cgroup,origin",
      "(N + 2) x origins", kFreed,
      "Base pages freed by reclaim on behalf of this cgroup, whosever they were; (node): reclaim of the whole node."},
@@ -67,7 +75,8 @@ constexpr Metric kMetrics[] = {
     // swap areas
     {"swaptrail_swap_area_info", kGauge, "", "area,path,type", "32", "",
      "The swap areas of /proc/swaps; area is the number that the kernel gave it, or unknown; type is zram, device or file."},
-    {"swaptrail_swap_area_size_bytes", kGauge, "bytes", "area,path", "32", "", "Size of the swap area."},
+    {"swaptrail_swap_area_size_bytes", kGauge, "bytes", "area,path", "32", "",
+     "Size of the swap area."},
     {"swaptrail_swap_area_used_bytes", kGauge, "bytes", "area,path", "32", "",
      "How much of the swap area is in use."},
     {"swaptrail_swap_area_priority", kGauge, "", "area,path", "32", "",
@@ -110,7 +119,7 @@ constexpr Metric kMetrics[] = {
      "Events older than one already handed on; they are used all the same."},
     {"swaptrail_events_invalid_total", kCounter, "", "", "1", "",
      "Records that are no event of this ABI; they are left out."},
-    {"swaptrail_events_total", kCounter, "", "kind", "18", "", "Records attempted, by their kind."},
+    {"swaptrail_events_total", kCounter, "", "kind", "19", "", "Records attempted, by their kind."},
     {"swaptrail_context_full_total", kCounter, "", "", "1", "",
      "Reclaim batches and faults not followed because the BPF table of tasks was full."},
     {"swaptrail_ring_fill_ratio", kGauge, "ratio", "", "1", "",
@@ -181,7 +190,7 @@ constexpr std::string_view kEnd = R"(
 | N | cgroups with series of their own: 100, can be set from 1 to 10,000 |
 | areas | 34: area `0` to `31`, `other` (beyond), `none` (the lifecycle had no slot) |
 | backends | 5: `unknown`, `none`, `device`, `zswap`, `zero` |
-| origins | 11: `none`, `kswapd`, `direct`, `memcg_limit`, `proactive`, `node_reclaim`, `madv_pageout`, `damon`, `hibernation`, `memcg`, `unknown` |
+| origins | 12: `none`, `kswapd`, `direct`, `memcg_limit`, `proactive`, `node_reclaim`, `madv_pageout`, `damon`, `hibernation`, `memcg`, `unknown`, `lru_gen` |
 | outcomes | 7: `freed_device`, `freed_zswap`, `freed_zero`, `freed_clean`, `aborted`, `in_flight`, `unknown` |
 | stages | 6: `isolated_to_slot`, `slot_to_unmapped`, `unmapped_to_write`, `device_write`, `completed_to_removed`, `isolated_to_removed` |
 | hooks, programs | those of the attach plan: at most 18, and 64 |
@@ -192,7 +201,7 @@ from 1 us to 100 s, and for `swaptrail_time_in_swap_seconds` from 1 ms to 100,00
 ## Cgroups
 
 A cgroup gets a row with its first page, as long as there is room; then it has to be busier (pages out,
-in, and reclaimed for it, in one second) than the idlest that has one, which gives up its row. A cgroup
+in, and reclaimed for it, and its faults, in one second) than the idlest that has one, which gives up its row. A cgroup
 that was removed gives up its row within a second or two. The counts of a row that is given up are added
 to `other`, and its series end; should the cgroup get a row again, its series begin at 0.
 

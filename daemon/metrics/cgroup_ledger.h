@@ -19,9 +19,11 @@
 
 namespace swaptrail::metrics {
 
-// The columns of a row: base pages, but for kFaultWait. Reclaimed pages have one for each origin.
+// The columns of a row: base pages, but for faults and their time, which are of who waited. Reclaimed
+// pages have one for each origin.
 inline constexpr size_t kSwappedOut = 0, kSwappedIn = 1, kRegretted = 2, kFaultWait_ns = 3;
-inline constexpr size_t kReclaimed = 4, kColumns = kReclaimed + SWAPTRAIL_ORIGIN_END;
+inline constexpr size_t kFaults = 4, kMajorFaults = 5;
+inline constexpr size_t kReclaimed = 6, kColumns = kReclaimed + SWAPTRAIL_ORIGIN_END;
 using Columns = std::array<uint64_t, kColumns>;
 
 // All rows and cells of one moment.

@@ -1,4 +1,6 @@
 // The rows and cells of cgroups.
+#include <algorithm>
+
 #include "daemon/metrics/scrape.h"
 #include "trace/decode.h"
 
@@ -25,6 +27,18 @@ void fill_fault_wait(const Scrape& scrape, Series& out) {
     out.add({{"cgroup", text_of(row.path)}}, seconds(row.counts));
   }
   out.add({{"cgroup", text_of(CgroupSeries::kOther)}}, seconds(scrape.cgroups.other()));
+}
+
+// The minor ones are the rest.
+void add_faults(std::string_view cgroup, const Columns& counts, Series& out) {
+  out.add({{"cgroup", text_of(cgroup)}, {"major", "false"}},
+          counts[kFaults] - std::min(counts[kMajorFaults], counts[kFaults]));
+  out.add({{"cgroup", text_of(cgroup)}, {"major", "true"}}, counts[kMajorFaults]);
+}
+
+void fill_faults(const Scrape& scrape, Series& out) {
+  for (const CgroupSeries::Row& row : scrape.cgroups.rows()) add_faults(row.path, row.counts, out);
+  add_faults(CgroupSeries::kOther, scrape.cgroups.other(), out);
 }
 
 void add_reclaimed(std::string_view cgroup, const Columns& counts, size_t origin, Series& out) {
@@ -83,6 +97,7 @@ std::vector<Filler> cgroup_fillers() {
       {"swaptrail_cgroup_swapped_in_pages_total", fill_pages<kSwappedIn>},
       {"swaptrail_cgroup_regretted_pages_total", fill_pages<kRegretted>},
       {"swaptrail_cgroup_fault_wait_seconds_total", fill_fault_wait},
+      {"swaptrail_cgroup_faults_total", fill_faults},
       {"swaptrail_cgroup_reclaimed_pages_total", fill_reclaimed},
       {"swaptrail_reclaim_matrix_pages_total", fill_matrix},
       {"swaptrail_cgroups", fill_cgroups},

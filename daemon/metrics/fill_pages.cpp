@@ -98,6 +98,26 @@ void fill_freed_unread(const Scrape& scrape, Series& out) {
   }
 }
 
+void fill_failed_faults(const Scrape& scrape, Series& out) {
+  for (size_t area = 0; area < kAreaPlaces; ++area) {
+    if (!is_place(scrape, area)) continue;
+    for (const ReturnHow how : {ReturnHow::kReadError, ReturnHow::kNoMemory}) {
+      const uint64_t faults = scrape.sources.tally.failed_faults(area, how);
+      if (faults == 0 && !is_in_use(scrape, area)) continue;
+      Series::Labels labels;
+      add_area(scrape, area, labels);
+      labels.push_back({"how", text_of(return_name(how))});
+      out.add(std::move(labels), faults);
+    }
+  }
+}
+
+void fill_stays(const Scrape& scrape, Series& out) {
+  const Tally& tally = scrape.sources.tally;
+  out.add({{"change", "zswap_writeback"}}, tally.stay_pages(StayChange::kZswapWriteback));
+  out.add({{"change", "readahead_dropped"}}, tally.stay_pages(StayChange::kReadaheadDropped));
+}
+
 void fill_regretted(const Scrape& scrape, Series& out) {
   for (size_t origin = 0; origin < kOrigins; ++origin) {
     const uint64_t pages = scrape.sources.tally.regretted_pages(origin);
@@ -179,6 +199,8 @@ std::vector<Filler> page_fillers() {
       {"swaptrail_swapped_out_pages_total", fill_swapped_out},
       {"swaptrail_swapped_in_pages_total", fill_swapped_in},
       {"swaptrail_slots_freed_unread_pages_total", fill_freed_unread},
+      {"swaptrail_failed_faults_total", fill_failed_faults},
+      {"swaptrail_stay_changes_pages_total", fill_stays},
       {"swaptrail_regretted_pages_total", fill_regretted},
       {"swaptrail_unattributed_return_pages_total",
        [](const Scrape& scrape, Series& out) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-
 namespace swaptrail::metrics {
 namespace {
 
@@ -119,9 +118,29 @@ Tally::Awaited Tally::take_awaited(const Return& entry_return) {
 
 void Tally::on_return(const Return& entry_return) {
   ledger_.settle();
+  add_wait(entry_return);
+  // Without pages it was a fault alone: the page was back already, or did not come.
+  const bool failed =
+      entry_return.how == ReturnHow::kReadError || entry_return.how == ReturnHow::kNoMemory;
+  if (failed) {
+    const size_t area = areas_.place_of(entry_return.entry, entry_return.time_ns);
+    failed_faults_[area][static_cast<size_t>(entry_return.how)].add(1);
+  }
+  if (failed || entry_return.nr_pages == 0) return;
   const Awaited folio = take_awaited(entry_return);
   if (entry_return.how == ReturnHow::kSwappedIn) return add_swapped_in(entry_return, folio);
   freed_unread_[static_cast<size_t>(entry_return.how)].add(entry_return.nr_pages);
+}
+
+// Charged to the cgroup of the thread that waited, whosever page it was.
+void Tally::add_wait(const Return& entry_return) {
+  if (entry_return.fault_ns == 0) return;
+  faults_[backend_of(entry_return.backend)][entry_return.major].add(kShortTimes,
+                                                                    entry_return.fault_ns);
+  const uint32_t reader = ledger_.row_of(entry_return.reader_cgroup, 1);
+  ledger_.add(reader, kFaults, 1);
+  if (entry_return.major) ledger_.add(reader, kMajorFaults, 1);
+  ledger_.add(reader, kFaultWait_ns, entry_return.fault_ns);
 }
 
 void Tally::add_swapped_in(const Return& entry_return, const Awaited& folio) {
@@ -130,15 +149,15 @@ void Tally::add_swapped_in(const Return& entry_return, const Awaited& folio) {
   const uint32_t victim = ledger_.row_of(folio.cgroup, pages);
   swapped_in_[areas_.place_of(entry_return.entry, entry_return.time_ns)][backend].add(pages);
   ledger_.add(victim, kSwappedIn, pages);
-  if (entry_return.fault_ns != 0) {
-    faults_[backend][entry_return.major].add(kShortTimes, entry_return.fault_ns);
-    ledger_.add(victim, kFaultWait_ns, entry_return.fault_ns);
-  }
   if (entry_return.after_ns == 0) return;
   in_swap_[backend].add(kLongTimes, entry_return.after_ns);
   if (entry_return.after_ns >= options_.regret_ns) return;
   regretted_[folio.origin].add(pages);
   ledger_.add(victim, kRegretted, pages);
+}
+
+void Tally::on_stay(const Stay& stay) {
+  stays_[static_cast<size_t>(stay.change)].add(stay.nr_pages);
 }
 
 void Tally::on_violation(const Violation&) { violations_.add(1); }

@@ -47,6 +47,7 @@ class Tally : public LifecycleSink {
   // The pipeline thread's.
   void on_lifecycle(const Lifecycle& lifecycle) override;
   void on_return(const Return& entry_return) override;
+  void on_stay(const Stay& stay) override;
   void on_violation(const Violation& violation) override;
   void on_loss(const Loss& loss) override;
   // A swap area came, went, or has its type only now.
@@ -64,6 +65,13 @@ class Tally : public LifecycleSink {
   }
   uint64_t swapped_in_pages(size_t area, size_t backend) const {
     return swapped_in_[area][backend].read();
+  }
+  // Faults that failed: the page stayed in swap.
+  uint64_t failed_faults(size_t area, ReturnHow how) const {
+    return failed_faults_[area][static_cast<size_t>(how)].read();
+  }
+  uint64_t stay_pages(StayChange change) const {
+    return stays_[static_cast<size_t>(change)].read();
   }
   uint64_t freed_unread_pages(ReturnHow how) const {
     return freed_unread_[static_cast<size_t>(how)].read();
@@ -84,6 +92,7 @@ class Tally : public LifecycleSink {
   const CgroupLedger& ledger() const { return ledger_; }
 
  private:
+  static constexpr size_t kHows = static_cast<size_t>(ReturnHow::kCount);
   // A freed folio.
   struct Awaited {
     uint64_t cgroup;
@@ -95,12 +104,15 @@ class Tally : public LifecycleSink {
   void await(const Lifecycle& lifecycle, size_t origin);
   Awaited take_awaited(const Return& entry_return);
   void add_swapped_in(const Return& entry_return, const Awaited& folio);
+  void add_wait(const Return& entry_return);
 
   TallyOptions options_;
   AreaPlaces areas_;
   std::vector<PageCount> lifecycles_;
   std::array<std::array<Count, kBackends>, kAreaPlaces> swapped_in_;
-  std::array<Count, static_cast<size_t>(ReturnHow::kCount)> freed_unread_;
+  std::array<Count, kHows> freed_unread_;
+  std::array<std::array<Count, kHows>, kAreaPlaces> failed_faults_;
+  std::array<Count, static_cast<size_t>(StayChange::kCount)> stays_;
   std::array<Count, static_cast<size_t>(IncompleteReason::kCount)> incomplete_;
   std::array<Count, static_cast<size_t>(AbortReason::kCount)> aborts_;
   std::array<Count, kOrigins> regretted_;

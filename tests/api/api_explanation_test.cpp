@@ -71,7 +71,13 @@ std::vector<Stage> after(Stage last) {
   return {kAll.begin() + static_cast<ptrdiff_t>(last) + 1, kAll.end()};
 }
 
-StoredLifecycle freed(Outcome outcome) { return {1, life_of(kAll, outcome), {}, {}}; }
+StoredLifecycle stored(const Lifecycle& life) {
+  StoredLifecycle out;
+  out.sequence = 1;
+  out.lifecycle = life;
+  return out;
+}
+StoredLifecycle freed(Outcome outcome) { return stored(life_of(kAll, outcome)); }
 
 StoredLifecycle returned(Outcome outcome, ReturnHow how) {
   StoredLifecycle out = freed(outcome);
@@ -218,18 +224,20 @@ TEST(ApiExplanation, EachReasonToStay) {
   for (size_t at = 0; at < static_cast<size_t>(AbortReason::kCount); ++at) {
     PageFacts facts = facts_of(State::kResident);
     const auto reason = static_cast<AbortReason>(at);
-    facts.history = {{1, life_of(until(Stage::kSlotAllocated), Outcome::kAborted), {}, {}}};
+    facts.history = {stored(life_of(until(Stage::kSlotAllocated), Outcome::kAborted))};
     facts.history[0].lifecycle.abort_reason = reason;
     const std::string text = said(facts);
     EXPECT_THAT(text, HasSubstr("was given up 3.00 s ago: " + std::string(abort_words(reason))));
-    EXPECT_THAT(text, HasSubstr("a slot is only a reservation, and the page stayed"));
+    EXPECT_THAT(text, HasSubstr(reason == AbortReason::kSlotGone
+                                    ? "It did not stay in memory for that"
+                                    : "a slot is only a reservation, and the page stayed"));
   }
   EXPECT_THAT(abort_words(static_cast<AbortReason>(200)), HasSubstr("without a name"));
 }
 
 TEST(ApiExplanation, AnAbortedPageMayHaveBeenUnmapped) {
   PageFacts facts = facts_of(State::kSwapped);
-  facts.history = {{1, life_of(until(Stage::kUnmapped), Outcome::kAborted), {}, {}}};
+  facts.history = {stored(life_of(until(Stage::kUnmapped), Outcome::kAborted))};
   facts.history[0].lifecycle.abort_reason = AbortReason::kStillMapped;
   facts.history[0].lifecycle.kept_because = AbortReason::kExtraReference;
   EXPECT_THAT(said(facts), HasSubstr("It had been unmapped before that"));
@@ -270,12 +278,193 @@ TEST(ApiExplanation, WhatIsNotKnownIsSaid) {
   EXPECT_THAT(said(facts), HasSubstr("on the move"));
 }
 
+// A folio of 16 pages of process 42 from 0x6000 on: 0x7000 is page 1.
+StoredLifecycle large() {
+  StoredLifecycle out = freed(Outcome::kFreedDevice);
+  out.lifecycle.nr_pages = 16;
+  out.lifecycle.entry = make_entry(1, 5632);
+  out.lifecycle.mappings[0] = {0x6000, 42, 0, 16, store::comm_of("web")};
+  out.lifecycle.mapping_count = 1;
+  return out;
+}
+
+Return fault_on(uint64_t page, uint16_t pages) {
+  Return back;
+  back.entry = make_entry(1, 5632) + page;
+  back.time_ns = kNow - kSecond;
+  back.fault_ns = 150'000;
+  back.tgid = back.owner_tgid = 42;
+  back.comm = store::comm_of("web");
+  back.nr_pages = pages;
+  back.mapped_pages = 1;
+  return back;
+}
+
+void note(StoredLifecycle& to, const Return& back) {
+  store::Note one;
+  one.back = back;
+  to.notes.notes.insert(to.notes.notes.begin(), one);
+}
+
+void came_back(StoredLifecycle& to, uint32_t page) {
+  const Return back = fault_on(page, 1);
+  to.first_return = back;
+  to.back.any = true;
+  to.back.gone_pages = to.back.swapped_in_pages = 1;
+  to.gone[page / 64] |= uint64_t{1} << page % 64;
+}
+
+TEST(ApiExplanation, OfALargePageTheOneThatWasAskedFor) {
+  PageFacts facts = facts_of(State::kSwapped);
+  facts.page.swap_offset = 5633;
+  facts.history = {large()};
+  came_back(facts.history[0], 0);
+  std::string text = said(facts);
+  EXPECT_THAT(text,
+              HasSubstr("It was page 1 of a folio of 16 pages, in swap entry type 1, offset 5633"));
+  EXPECT_THAT(text,
+              HasSubstr("written to swap entry type 1, offset 5633 (/dev/vdb): a fault has to"));
+  EXPECT_THAT(text, HasSubstr("1 of 16 pages have left swap"));
+  EXPECT_THAT(text, Not(HasSubstr("It came back")));
+  facts = facts_of(State::kResident);
+  facts.address = 0x6000;
+  facts.history = {large()};
+  came_back(facts.history[0], 0);
+  EXPECT_THAT(said(facts), HasSubstr("It came back 1.00 s ago: web (pid 42) used it"));
+  facts.address = 0x9000;  // in the middle, and resident: its way back was not seen
+  EXPECT_THAT(said(facts), HasSubstr("It was page 3 of a folio"));
+  EXPECT_THAT(said(facts), HasSubstr("its way back was not seen"));
+  facts.history[0].gone[0] |= 8;
+  facts.history[0].back.gone_pages = 2;
+  EXPECT_THAT(said(facts), HasSubstr("It has left swap since; how is no longer kept"));
+}
+
+TEST(ApiExplanation, WhoElseReadIt) {
+  PageFacts facts = facts_of(State::kResident);
+  facts.address = 0x6000;
+  facts.history = {large()};
+  came_back(facts.history[0], 0);
+  Return also = fault_on(0, 0);
+  also.tgid = 50;
+  also.comm = store::comm_of("gdb");
+  note(facts.history[0], also);
+  EXPECT_THAT(said(facts), HasSubstr("Also read by gdb (pid 50) 1.00 s ago, a fault of 150 us"));
+  also.entry += 1;  // another page of the folio
+  facts.history[0].notes.notes.clear();
+  note(facts.history[0], also);
+  EXPECT_THAT(said(facts), Not(HasSubstr("Also read")));
+  facts.history[0].first_return->tgid = 50;
+  EXPECT_THAT(said(facts), HasSubstr("read it in the memory of pid 42"));
+  facts.history[0].notes.more = true;
+  EXPECT_THAT(said(facts), HasSubstr("Older faults on it, and changes, are no longer kept"));
+}
+
+// fork: the first to read it is not the one whose page table was asked.
+TEST(ApiExplanation, AnotherProcessReadIt) {
+  PageFacts facts = facts_of(State::kSwapped);
+  facts.history = {returned(Outcome::kFreedDevice, ReturnHow::kSwappedIn)};
+  facts.history[0].first_return->tgid = 41;
+  EXPECT_THAT(said(facts), HasSubstr("That was for another process that had it mapped, too"));
+  facts.history[0].first_return->tgid = 42;
+  EXPECT_THAT(said(facts), HasSubstr("How it went to swap again after that is not known"));
+}
+
+TEST(ApiExplanation, AFaultThatFails) {
+  PageFacts facts = facts_of(State::kSwapped);
+  facts.page.swap_offset = 5633;
+  facts.history = {large()};
+  Return failed = fault_on(1, 0);
+  failed.how = ReturnHow::kReadError;
+  failed.mapped_pages = 0;
+  note(facts.history[0], failed);
+  failed.how = ReturnHow::kNoMemory;
+  note(facts.history[0], failed);
+  const std::string text = said(facts);
+  EXPECT_THAT(
+      text, HasSubstr("A fault of web (pid 42) on it failed 1.00 s ago, after 150 us: its content "
+                      "could not be read. It is where it was."));
+  EXPECT_THAT(text, HasSubstr("there was no memory for it"));
+  EXPECT_THAT(text, HasSubstr("a fault has to read it from there"));
+}
+
+TEST(ApiExplanation, WhatHappenedToItInSwap) {
+  PageFacts facts = facts_of(State::kSwapped);
+  facts.history = {freed(Outcome::kFreedZswap)};
+  store::Note one;
+  one.stay = Stay{17, kEntry, kNow - 2 * kSecond, 1, StayChange::kZswapWriteback};
+  facts.history[0].notes.notes.push_back(one);
+  EXPECT_THAT(said(facts), HasSubstr("zswap moved it to the device 2.00 s ago"));
+  EXPECT_THAT(said(facts), Not(HasSubstr("unless zswap has moved it")));
+  facts.history[0].notes.notes[0].stay->change = StayChange::kReadaheadDropped;
+  EXPECT_THAT(said(facts), HasSubstr("It was read ahead, not used, and dropped again 2.00 s ago"));
+}
+
+TEST(ApiExplanation, AContradictionIsSaid) {
+  PageFacts facts = facts_of(State::kSwapped);
+  facts.page.swap_offset = 99;
+  facts.history = {freed(Outcome::kFreedDevice)};
+  EXPECT_THAT(said(facts),
+              HasSubstr("That does not agree with its page table entry, which holds the swap "
+                        "entry type 1, offset 99"));
+  facts.page.swap_offset = 77;
+  EXPECT_THAT(said(facts), Not(HasSubstr("does not agree")));
+  EXPECT_THAT(said(facts), Not(HasSubstr("Events were lost")));
+  facts.last_loss_ns = kNow - 4 * kSecond;  // before it ended
+  EXPECT_THAT(said(facts), Not(HasSubstr("Events were lost")));
+  facts.last_loss_ns = kNow - 2 * kSecond;
+  EXPECT_THAT(said(facts), HasSubstr("Events were lost 2.00 s ago: what came of it since"));
+}
+
+TEST(ApiExplanation, SharedMemoryLeavesItsPageTablesEmpty) {
+  PageFacts facts = facts_of(State::kNotMapped);
+  EXPECT_THAT(said(facts),
+              HasSubstr("or it is of shared memory, whose page table entries are empty"));
+  facts.history = {freed(Outcome::kFreedDevice)};
+  EXPECT_THAT(said(facts), HasSubstr("it was freed or unmapped since"));
+  facts.history[0].lifecycle.shmem = true;
+  facts.history[0].lifecycle.object = {.inode = 4711, .index = 3, .device = 1};
+  const std::string text = said(facts);
+  EXPECT_THAT(text, HasSubstr("as for all shared memory that is not in memory"));
+  EXPECT_THAT(text, HasSubstr("It is in swap as far as was seen"));
+  EXPECT_THAT(text, HasSubstr("but to the file with inode 4711"));
+  EXPECT_THAT(text, Not(HasSubstr("never touched")));
+  EXPECT_THAT(text, Not(HasSubstr("slot was freed")));
+}
+
+TEST(ApiExplanation, MoreMappingsThanAreKept) {
+  PageFacts facts = facts_of(State::kResident);
+  facts.unkept_mappings = true;
+  EXPECT_THAT(said(facts), Not(HasSubstr("No attempt to swap it out is known")));
+  EXPECT_THAT(said(facts), HasSubstr("with more than 4 mappings only 4 are kept"));
+  facts.history = {freed(Outcome::kFreedDevice)};
+  facts.history[0].lifecycle.mapping_count = 9;
+  EXPECT_THAT(said(facts), HasSubstr("It had 9 mappings, of which only"));
+}
+
+TEST(ApiExplanation, AnEarlierProcessIsNotThisOne) {
+  PageFacts facts = facts_of(State::kResident);
+  facts.started_ns = kNow - 2 * kSecond;
+  EXPECT_THAT(said(facts), Not(HasSubstr("This process began")));
+  facts.earlier_attempts = 2;
+  EXPECT_THAT(said(facts),
+              HasSubstr("This process began 2.00 s ago: 2 older attempts at this address are "
+                        "left out, of another process that had its pid before."));
+}
+
+TEST(ApiExplanation, APageThatNobodyNeedsDidNotStay) {
+  PageFacts facts = facts_of(State::kNotMapped);
+  facts.history = {stored(life_of(until(Stage::kUnmapped), Outcome::kAborted))};
+  facts.history[0].lifecycle.abort_reason = AbortReason::kSlotGone;
+  EXPECT_THAT(said(facts), HasSubstr("It did not stay in memory for that"));
+  EXPECT_THAT(said(facts), Not(HasSubstr("and the page stayed")));
+}
+
 TEST(ApiExplanation, GapsAreSaid) {
   for (size_t at = 1; at < static_cast<size_t>(IncompleteReason::kCount); ++at) {
     const auto reason = static_cast<IncompleteReason>(at);
     for (const Outcome outcome : {Outcome::kUnknown, Outcome::kFreedDevice, Outcome::kAborted}) {
       PageFacts facts = facts_of(State::kResident);
-      facts.history = {{1, life_of(kAll, outcome), {}, {}}};
+      facts.history = {stored(life_of(kAll, outcome))};
       facts.history[0].lifecycle.incomplete = reason;
       EXPECT_THAT(said(facts), HasSubstr(std::string(incomplete_words(reason))));
     }

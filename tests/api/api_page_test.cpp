@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include "absl/strings/str_cat.h"
+
 #include "tests/api/api_scene.h"
 
 namespace swaptrail::api {
@@ -157,6 +159,96 @@ TEST(ApiPage, APageThatMovesIsLookedAtAgain) {
   ASSERT_TRUE(ask(scene, by_address(42, 0x5000), response).ok());
   EXPECT_EQ(scene.tables.looks, 4);  // and no more
   EXPECT_THAT(text_of(response), HasSubstr("on the move"));
+}
+
+// A folio of 16 pages at 0x10000 in slots 32 to 47.
+Lifecycle large(uint64_t id) {
+  Lifecycle life = one_of(id, Outcome::kFreedDevice);
+  life.nr_pages = 16;
+  life.entry = make_entry(0, 32);
+  life.mappings[0] = {0x10000, 42, 0, 16, store::comm_of("web")};
+  return life;
+}
+
+Return back_of(uint64_t id, uint64_t page) {
+  Return back;
+  back.lifecycle_id = id;
+  back.entry = make_entry(0, 32 + page);
+  back.address = 0x10000 + page * 4096;
+  back.time_ns = 5000 + page;
+  back.tgid = back.owner_tgid = 42;
+  back.fault_ns = 7 + page;
+  return back;
+}
+
+TEST(ApiPage, EachPageOfALargeFolioHasItsOwnAnswer) {
+  Scene scene;
+  scene.add(large(1));
+  scene.store->note_return(back_of(1, 0));
+  scene.store->note_return(back_of(1, 9));
+  v1::ExplainPageResponse response;
+  for (const uint64_t page : {0, 1, 9, 15}) {
+    const bool back = page == 0 || page == 9;
+    scene.tables.on_look = {back ? resident(77) : swapped(32 + page)};
+    ASSERT_TRUE(ask(scene, by_address(42, 0x10000 + page * 4096), response).ok());
+    ASSERT_EQ(response.history_size(), 1);
+    const v1::FolioPage& asked = response.history(0).asked();
+    EXPECT_EQ(asked.index(), page);
+    EXPECT_EQ(asked.entry().offset(), 32 + page);
+    EXPECT_EQ(asked.address(), 0x10000 + page * 4096);
+    EXPECT_EQ(asked.in_swap(), !back);
+    ASSERT_EQ(asked.has_returned(), back);
+    if (back) {
+      EXPECT_EQ(asked.returned().fault_ns(), 7 + page);
+    }
+    EXPECT_THAT(text_of(response), HasSubstr(absl::StrCat("offset ", 32 + page)));
+  }
+  v1::ExplainPageRequest by_entry;
+  by_entry.mutable_entry()->set_offset(41);
+  ASSERT_TRUE(ask(scene, by_entry, response).ok());
+  EXPECT_EQ(response.history(0).asked().index(), 9u);
+  EXPECT_FALSE(response.history(0).asked().in_swap());
+  EXPECT_EQ(response.history(0).later_size(), 1);
+  EXPECT_EQ(response.history(0).gone_pages(), 2u);
+}
+
+TEST(ApiPage, AProcessWithTheSamePidBeforeIsAnother) {
+  Scene scene;
+  scene.tables.on_look = {resident(9)};
+  Lifecycle old = one_of(1, Outcome::kFreedDevice);
+  old.closed_ns = 1'000'000'000;
+  scene.add(old);
+  Lifecycle young = one_of(2, Outcome::kFreedDevice);
+  young.closed_ns = 3'000'000'000;
+  young.entry = make_entry(0, 6);
+  scene.add(young);
+  scene.tables.began_ns = 2'000'000'000;
+  v1::ExplainPageResponse response;
+  ASSERT_TRUE(ask(scene, by_address(42, 0x5000), response).ok());
+  EXPECT_EQ(ids_of(response), std::vector<uint64_t>{2});
+  EXPECT_THAT(text_of(response), HasSubstr("1 older attempt at this address is left out"));
+  scene.tables.on_look = {swapped(5)};  // handed down by fork: the page table says so
+  ASSERT_TRUE(ask(scene, by_address(42, 0x5000), response).ok());
+  EXPECT_EQ(ids_of(response), (std::vector<uint64_t>{2, 1}));
+}
+
+TEST(ApiPage, FoundByItsReturnWhereTheMappingIsNotKept) {
+  Scene scene;
+  Lifecycle shared = one_of(1, Outcome::kFreedDevice);
+  shared.mapping_count = 8;
+  scene.add(shared);
+  scene.tables.on_look = {resident(9)};
+  v1::ExplainPageResponse response;
+  ASSERT_TRUE(ask(scene, by_address(50, 0x70000), response).ok());
+  EXPECT_THAT(text_of(response), HasSubstr("only 4 are kept"));
+  Return back = back_of(1, 0);
+  back.entry = make_entry(0, 5);
+  back.tgid = back.owner_tgid = 50;
+  back.address = 0x70000;
+  scene.store->note_return(back);
+  ASSERT_TRUE(ask(scene, by_address(50, 0x70000), response).ok());
+  EXPECT_EQ(ids_of(response), std::vector<uint64_t>{1});
+  EXPECT_THAT(text_of(response), HasSubstr("It came back"));
 }
 
 TEST(ApiPage, ErrorsSayWhatToDo) {

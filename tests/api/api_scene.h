@@ -40,6 +40,9 @@ class FakePageTables : public PageTables {
     return on_page_out ? on_page_out(address, length_bytes) : length_bytes;
   }
 
+  uint64_t started_ns(uint32_t) override { return began_ns; }
+
+  uint64_t began_ns = 0;
   int looks = 0;
   std::vector<absl::StatusOr<PageEntry>> on_look;  // the last one stays
   absl::StatusOr<uint64_t> flags = 0;

@@ -101,6 +101,38 @@ TEST(ApiStats, RowsAreTheSumsMadeByHand) {
             1500u);
 }
 
+TEST(ApiStats, WaitsAreOfWhoWaited) {
+  Scene scene;
+  Return back;  // of no lifecycle that is known
+  back.entry = make_entry(1, 5);
+  back.tgid = 99;
+  back.comm = store::comm_of("gdb");
+  back.reader_cgroup = 77;
+  back.fault_ns = 500;
+  back.major = true;
+  scene.store->note_return(back);
+  const std::pair<v1::StatsGroup, const char*> table[] = {
+      {v1::STATS_GROUP_VICTIM_PROCESS, "gdb/99"},
+      {v1::STATS_GROUP_VICTIM_CGROUP, "id 77"},
+      {v1::STATS_GROUP_DEVICE, "/dev/two"}};
+  v1::QueryStatsResponse told;
+  for (const auto& [group, key] : table) {
+    v1::QueryStatsRequest request;
+    request.add_group_by(group);
+    ASSERT_TRUE(call(*scene.trace, &Stub::QueryStats, request, told).ok());
+    ASSERT_EQ(told.rows_size(), 1);
+    EXPECT_EQ(told.rows(0).key(0), key);
+    EXPECT_EQ(told.rows(0).lifecycles(), 0u);
+    EXPECT_EQ(told.rows(0).waits().faults(), 1u);
+    EXPECT_EQ(told.rows(0).waits().major_faults(), 1u);
+    EXPECT_EQ(told.rows(0).waits().wait_ns(), 500u);
+  }
+  v1::QueryStatsRequest request;
+  request.add_group_by(v1::STATS_GROUP_RECLAIMER);
+  ASSERT_TRUE(call(*scene.trace, &Stub::QueryStats, request, told).ok());
+  EXPECT_EQ(told.rows_size(), 0);
+}
+
 TEST(ApiStats, KeysOfEachGroupAreWords) {
   Scene scene;
   Lifecycle life;

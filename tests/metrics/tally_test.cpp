@@ -28,8 +28,8 @@ class Model {
     const std::string area = area_of(life.entry), origin = text(origin_name(life.last.origin));
     const std::string backend = text(backend_name(life.backend));
     const std::string labels = "{" + label("outcome", text(outcome_name(life.outcome))) + "," +
-                               label("origin", origin) + "," + label("area", area) +
-                               ",path=\"\"," + label("backend", backend) + "}";
+                               label("origin", origin) + "," + label("area", area) + ",path=\"\"," +
+                               label("backend", backend) + "}";
     expected["swaptrail_lifecycles_total" + labels] += 1;
     expected["swaptrail_lifecycle_pages_total" + labels] += life.nr_pages;
     if (life.incomplete != IncompleteReason::kNone) {
@@ -44,7 +44,23 @@ class Model {
     add_freed(life, area, origin);
   }
 
+  void add_wait(const Return& back) {
+    const std::string backend = label("backend", text(backend_name(back.backend)));
+    const std::string major = label("major", back.major ? "true" : "false");
+    const std::string reader = label("cgroup", name_of(back.reader_cgroup));
+    add_time("swaptrail_fault_latency_seconds", backend + "," + major, back.fault_ns);
+    expected["swaptrail_cgroup_fault_wait_seconds_total{" + reader + "}"] +=
+        static_cast<double>(back.fault_ns) / 1e9;
+    expected["swaptrail_cgroup_faults_total{" + reader + "," + major + "}"] += 1;
+  }
+
   void add(const Return& back) {
+    if (back.fault_ns != 0) add_wait(back);
+    if (back.how == ReturnHow::kReadError || back.how == ReturnHow::kNoMemory) {
+      expected["swaptrail_failed_faults_total{" + label("area", area_of(back.entry)) +
+               ",path=\"\"," + label("how", text(return_name(back.how))) + "}"] += 1;
+    }
+    if (back.nr_pages == 0) return;
     const auto origin =
         away_.count(back.lifecycle_id) ? away_[back.lifecycle_id].origin : "unknown";
     const auto cgroup = away_.count(back.lifecycle_id) ? away_[back.lifecycle_id].cgroup : "other";
@@ -61,12 +77,6 @@ class Model {
     expected["swaptrail_swapped_in_pages_total{" + label("area", area_of(back.entry)) +
              ",path=\"\"," + backend + "}"] += back.nr_pages;
     expected["swaptrail_cgroup_swapped_in_pages_total" + mine] += back.nr_pages;
-    if (back.fault_ns != 0) {
-      const std::string major = label("major", back.major ? "true" : "false");
-      add_time("swaptrail_fault_latency_seconds", backend + "," + major, back.fault_ns);
-      expected["swaptrail_cgroup_fault_wait_seconds_total" + mine] +=
-          static_cast<double>(back.fault_ns) / 1e9;
-    }
     if (back.after_ns == 0) return;
     add_time("swaptrail_time_in_swap_seconds", backend, back.after_ns);
     if (back.after_ns >= 1'000'000'000) return;
@@ -122,8 +132,8 @@ class Model {
     const std::string victim = name_of(life.cgroup);
     std::string reclaimer = name_of(life.last.cgroup);
     if (life.last.cgroup == 0) reclaimer = life.last.batch_ns != 0 ? "(node)" : "other";
-    expected["swaptrail_swapped_out_pages_total{" + label("area", area) +
-             ",path=\"\"," + label("backend", found->second) + "}"] += life.nr_pages;
+    expected["swaptrail_swapped_out_pages_total{" + label("area", area) + ",path=\"\"," +
+             label("backend", found->second) + "}"] += life.nr_pages;
     expected["swaptrail_cgroup_swapped_out_pages_total{" + label("cgroup", victim) + "}"] +=
         life.nr_pages;
     expected["swaptrail_cgroup_reclaimed_pages_total{" + label("cgroup", reclaimer) + "," +
@@ -211,13 +221,16 @@ TEST(Tally, CountsWhatTheModelCounts) {
     if (away.empty() || random() % 3 != 0) continue;
     const size_t which = random() % away.size();
     Return back = came_back(random() % 9 == 0 ? 0 : away[which].first);
+    back.how = static_cast<ReturnHow>(random() % static_cast<size_t>(ReturnHow::kCount));
+    const bool failed = back.how == ReturnHow::kReadError || back.how == ReturnHow::kNoMemory;
     back.nr_pages = away[which].second > 1 && random() % 2 == 0 ? 4 : away[which].second;
+    if (failed || random() % 6 == 0) back.nr_pages = 0;  // a fault that brings nothing back
+    back.reader_cgroup = cgroups[random() % cgroups.size()];
     if (back.lifecycle_id != 0) {
       away[which].second = static_cast<uint16_t>(away[which].second - back.nr_pages);
       if (away[which].second == 0) away.erase(away.begin() + static_cast<ptrdiff_t>(which));
     }
     back.entry = (random() % 3) << 58 | 5;
-    back.how = static_cast<ReturnHow>(random() % 3);
     back.backend = static_cast<uint8_t>(random() % SWAPTRAIL_BACKEND_END);
     back.major = random() % 2 == 0;
     back.fault_ns = random() % 5 == 0 ? 0 : uint64_t{1} << random() % 30;
@@ -237,13 +250,58 @@ TEST(Tally, CountsWhatTheModelCounts) {
     const bool counted =
         series.rfind("swaptrail_cgroup_", 0) == 0 || series.rfind("swaptrail_reclaim_", 0) == 0 ||
         series.rfind("swaptrail_lifecycle", 0) == 0 || series.rfind("swaptrail_swapped_", 0) == 0 ||
-        series.rfind("swaptrail_regretted_", 0) == 0 || series.rfind("swaptrail_aborts_", 0) == 0;
+        series.rfind("swaptrail_regretted_", 0) == 0 || series.rfind("swaptrail_failed_", 0) == 0 ||
+        series.rfind("swaptrail_aborts_", 0) == 0;
     if (counted && value != 0) {
       EXPECT_TRUE(model.expected.count(series)) << series;
     }
   }
   check_times(model, samples);
   EXPECT_EQ(value_of(samples, "swaptrail_table_used{table=\"awaited\"}"), away.size());
+}
+
+TEST(Tally, AWaitIsOfWhoWaited) {
+  Rig rig;
+  const uint64_t owner = make_cgroup(rig.root, "owner"), reader = make_cgroup(rig.root, "reader");
+  rig.cgroups.refresh();
+  rig.tally.on_lifecycle(freed(1, owner));
+  Return back = came_back(1);
+  back.reader_cgroup = reader;
+  back.fault_ns = 2'000'000'000;
+  back.major = true;
+  rig.tally.on_return(back);
+  back.nr_pages = 0;  // a further mapping of it
+  back.major = false;
+  rig.tally.on_return(back);
+  back.lifecycle_id = 0;  // swapped out before we looked
+  rig.tally.on_return(back);
+  const Samples samples = rig.scrape();
+  const auto of = [&](const char* metric, const char* cgroup, const char* more = "") {
+    return value_of(samples, std::string(metric) + "{cgroup=\"/" + cgroup + "\"" + more + "}");
+  };
+  EXPECT_EQ(of("swaptrail_cgroup_swapped_in_pages_total", "owner"), 1);
+  EXPECT_EQ(of("swaptrail_cgroup_fault_wait_seconds_total", "owner"), 0);
+  EXPECT_EQ(of("swaptrail_cgroup_fault_wait_seconds_total", "reader"), 6);
+  EXPECT_EQ(of("swaptrail_cgroup_faults_total", "reader", ",major=\"true\""), 1);
+  EXPECT_EQ(of("swaptrail_cgroup_faults_total", "reader", ",major=\"false\""), 2);
+  EXPECT_EQ(sum_of(samples, "swaptrail_swapped_in_pages_total"), 1);
+  EXPECT_EQ(value_of(samples, "swaptrail_unattributed_return_pages_total"), 0);
+}
+
+TEST(Tally, AFailedFaultLeavesThePageInSwap) {
+  Rig rig;
+  rig.tally.on_lifecycle(freed(1, 5));
+  Return failed = came_back(1, 0);
+  failed.how = ReturnHow::kReadError;
+  rig.tally.on_return(failed);
+  rig.tally.on_stay({1, 4096, 7, 3, StayChange::kReadaheadDropped});
+  const Samples samples = rig.scrape();
+  EXPECT_EQ(
+      value_of(samples, "swaptrail_failed_faults_total{area=\"0\",path=\"\",how=\"read_error\"}"),
+      1);
+  EXPECT_EQ(value_of(samples, "swaptrail_table_used{table=\"awaited\"}"), 1);
+  EXPECT_EQ(value_of(samples, "swaptrail_stay_changes_pages_total{change=\"readahead_dropped\"}"),
+            3);
 }
 
 TEST(Tally, ViolationsAndLosses) {

@@ -65,6 +65,25 @@ TEST(TopRounds, WhatWasAmongTheOthersBeforeIsNotNew) {
   EXPECT_THAT(names(top_rows(difference(older, newer), SortBy::kRate)), ElementsAre("(2 others)"));
 }
 
+TEST(TopRounds, WaitsAreOfWhoWaitedEvenAmongTheOthers) {
+  v1::QueryStatsResponse older, newer;
+  add_row(older, "victim", 100, 5'000);
+  older.mutable_rows(0)->mutable_waits()->set_faults(1);
+  older.mutable_rows(0)->mutable_waits()->set_wait_ns(5'000);
+  older.set_other_groups(3);
+  newer = older;
+  newer.mutable_rows(0)->mutable_waits()->set_faults(2);
+  newer.mutable_rows(0)->mutable_waits()->set_wait_ns(5'600);
+  add_row(newer, "reader", 9);  // counts: among the others before
+  newer.mutable_rows(1)->mutable_waits()->set_faults(4);
+  newer.mutable_rows(1)->mutable_waits()->set_wait_ns(70'000);
+  const auto rows = top_rows(difference(older, newer), SortBy::kWait);
+  ASSERT_THAT(names(rows), ElementsAre("reader", "victim"));
+  EXPECT_EQ(rows[0].wait_ns, 70'000);
+  EXPECT_EQ(rows[0].freed_pages, 0);
+  EXPECT_EQ(rows[1].wait_ns, 600);
+}
+
 TEST(TopRounds, EachOrder) {
   v1::QueryStatsResponse window;
   add_row(window, "rate", 9, 1, 1);
