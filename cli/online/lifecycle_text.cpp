@@ -97,6 +97,19 @@ std::string page_text(const v1::Lifecycle& lifecycle) {
   return text;
 }
 
+std::string return_text(const v1::Return& back) {
+  std::string text = word_of(back.how());
+  if (back.has_after_ns()) absl::StrAppend(&text, " after ", duration_text(back.after_ns()));
+  if (back.process().pid() != 0) absl::StrAppend(&text, " by ", process_text(back.process()));
+  if (back.address() != 0) absl::StrAppend(&text, absl::StrFormat(" at 0x%x", back.address()));
+  if (back.owner_pid() != 0 && back.owner_pid() != back.process().pid())
+    absl::StrAppend(&text, " of pid ", back.owner_pid());
+  if (back.has_fault_ns())
+    absl::StrAppend(&text, ", ", back.major() ? "major" : "minor", " fault of ",
+                    duration_text(back.fault_ns()));
+  return text;
+}
+
 // The page that was asked for, if the folio has others.
 std::string asked_text(const v1::Lifecycle& lifecycle) {
   if (!lifecycle.has_asked() || lifecycle.nr_pages() < 2) return "";
@@ -178,19 +191,6 @@ std::string outcome_text(const v1::Lifecycle& lifecycle) {
     absl::StrAppend(&text, " (", word_of(lifecycle.abort_reason()), ")");
   if (lifecycle.waiting_for() != v1::WAITING_UNSPECIFIED)
     absl::StrAppend(&text, " (waits for ", word_of(lifecycle.waiting_for()), ")");
-  return text;
-}
-
-std::string return_text(const v1::Return& back) {
-  std::string text = word_of(back.how());
-  if (back.has_after_ns()) absl::StrAppend(&text, " after ", duration_text(back.after_ns()));
-  if (back.process().pid() != 0) absl::StrAppend(&text, " by ", process_text(back.process()));
-  if (back.address() != 0) absl::StrAppend(&text, absl::StrFormat(" at 0x%x", back.address()));
-  if (back.owner_pid() != 0 && back.owner_pid() != back.process().pid())
-    absl::StrAppend(&text, " of pid ", back.owner_pid());
-  if (back.has_fault_ns())
-    absl::StrAppend(&text, ", ", back.major() ? "major" : "minor", " fault of ",
-                    duration_text(back.fault_ns()));
   return text;
 }
 

@@ -149,6 +149,59 @@ TEST_F(CommandsTest, BlockHasStagesWithTheTimeBetween) {
   EXPECT_THAT(out, testing::ContainsRegex("removed +\\+1.00 ms\n"));
 }
 
+TEST_F(CommandsTest, BlockTellsTheWholeWayBack) {
+  v1::Lifecycle& lifecycle = *daemon.page.add_history();
+  lifecycle = made_lifecycle(7);
+  lifecycle.set_nr_pages(16);
+  lifecycle.set_gone_pages(2);
+  lifecycle.mutable_asked()->set_index(1);
+  lifecycle.mutable_asked()->mutable_entry()->set_offset(5633);
+  lifecycle.mutable_asked()->set_in_swap(true);
+  v1::Return& also = *lifecycle.add_later();
+  also.set_how(v1::RETURN_HOW_SWAPPED_IN);
+  also.set_owner_pid(233);
+  also.mutable_process()->set_pid(99);
+  also.mutable_process()->set_comm("gdb");
+  also.set_fault_ns(1'000);
+  v1::Return& failed = *lifecycle.add_later();
+  failed.set_how(v1::RETURN_HOW_READ_ERROR);
+  v1::Stay& stay = *lifecycle.add_stays();
+  stay.set_change(v1::STAY_CHANGE_READAHEAD_DROPPED);
+  const std::string out = asked({"page", "--entry=0:5633"}).out;
+  EXPECT_THAT(out, testing::ContainsRegex("asked for +page 1, entry 0:5633, in swap\n"));
+  EXPECT_THAT(out, testing::ContainsRegex("left swap +2 of 16 pages"));
+  EXPECT_THAT(out,
+              testing::ContainsRegex("also read +swapped_in by gdb/99 of pid 233, minor fault"));
+  EXPECT_THAT(out, testing::ContainsRegex("failed +read_error"));
+  EXPECT_THAT(out, testing::ContainsRegex("in swap +readahead_dropped"));
+}
+
+TEST_F(CommandsTest, APageThatNobodyNeedsDidNotStay) {
+  v1::Lifecycle& lifecycle = *daemon.lists.emplace_back().add_lifecycles();
+  lifecycle = made_lifecycle(7);
+  lifecycle.set_outcome(v1::OUTCOME_ABORTED);
+  lifecycle.set_abort_reason(v1::ABORT_REASON_SLOT_GONE);
+  const std::string out = asked({"list", "--block"}).out;
+  EXPECT_THAT(out, HasSubstr("nobody needs the page any more"));
+  EXPECT_THAT(out, testing::Not(HasSubstr("stayed in memory")));
+  daemon.stats = [](int) {
+    v1::QueryStatsResponse response;
+    v1::StatsRow& row = *response.add_rows();
+    row.add_key("/a");
+    row.set_pages(30);
+    row.set_aborted_pages(20);
+    row.set_unneeded_pages(15);
+    v1::StatsRow& reader = *response.add_rows();
+    reader.add_key("gdb/99");
+    reader.mutable_waits()->set_faults(7);
+    reader.mutable_waits()->set_wait_ns(2'000'000);
+    return response;
+  };
+  const std::string table = asked({"stats"}).out;
+  EXPECT_THAT(table, testing::ContainsRegex("/a +0 +30 +0 +5 +15 +0 +0"));
+  EXPECT_THAT(table, testing::ContainsRegex("gdb/99 +7 +0 +2.00 ms"));
+}
+
 TEST_F(CommandsTest, HostileNamesDoNotReachTheTerminal) {
   v1::Lifecycle& lifecycle = *daemon.lists.emplace_back().add_lifecycles();
   lifecycle = made_lifecycle(1);
