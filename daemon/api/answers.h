@@ -19,7 +19,7 @@ inline constexpr size_t kAnswerBytes = size_t{3} << 20;
 void answer_status(const Host& host, const Moment& moment, size_t watchers,
                    v1::GetStatusResponse& response);
 absl::Status answer_areas(const Host& host, const Moment& moment, const store::Stop& stop,
-                  v1::GetSwapAreasResponse& response);
+                          v1::GetSwapAreasResponse& response);
 absl::Status answer_stats(const Host& host, const Moment& moment,
                           const v1::QueryStatsRequest& request, const store::Stop& stop,
                           v1::QueryStatsResponse& response);
@@ -29,7 +29,7 @@ absl::Status answer_matrix(const Host& host, const Moment& moment,
 // Errors also: NotFound (no such process or frame), FailedPrecondition (page tables or frame numbers
 // can't be had, and the question needs them), those of Questions::ask.
 absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
-                         const v1::ExplainPageRequest& request,
-                         absl::Time deadline, v1::ExplainPageResponse& response);
+                         const v1::ExplainPageRequest& request, absl::Time deadline,
+                         v1::ExplainPageResponse& response);
 
 }  // namespace swaptrail::api

@@ -123,9 +123,8 @@ void Tally::on_return(const Return& entry_return) {
   const bool failed =
       entry_return.how == ReturnHow::kReadError || entry_return.how == ReturnHow::kNoMemory;
   if (failed) {
-    failed_faults_[areas_.place_of(entry_return.entry, entry_return.time_ns)]
-                  [static_cast<size_t>(entry_return.how)]
-                      .add(1);
+    const size_t area = areas_.place_of(entry_return.entry, entry_return.time_ns);
+    failed_faults_[area][static_cast<size_t>(entry_return.how)].add(1);
   }
   if (failed || entry_return.nr_pages == 0) return;
   const Awaited folio = take_awaited(entry_return);

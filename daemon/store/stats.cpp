@@ -169,6 +169,7 @@ std::map<GroupKey, WaitSum> sum_waits(const WaiterCopy& copy, const StatsQuery& 
       const GroupBy by = query.group_by[at];
       key[at] = by == GroupBy::kVictimProcess  ? waiter.tgid
                 : by == GroupBy::kVictimCgroup ? waiter.cgroup
+                : query.area_of                ? query.area_of(waiter.area, waiter.used_ns)
                                                : waiter.area;
       if (by == GroupBy::kVictimProcess) sum.comms[at] = waiter.comm;
     }

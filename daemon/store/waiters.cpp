@@ -97,6 +97,7 @@ WaiterCopy Waiters::copy() const {
     waiter.tgid = static_cast<uint32_t>(words[kWho] >> 32);
     waiter.area = static_cast<uint32_t>(words[kWho]);
     waiter.cgroup = words[kCgroup];
+    waiter.used_ns = words[kUsed];
     std::memcpy(waiter.comm.data(), &words[kComm], waiter.comm.size());
     waiter.waits = {words[kFaults], words[kMajor], words[kWait]};
   }

@@ -32,10 +32,11 @@ struct Waits {
 };
 
 struct Waiter {
-  uint32_t tgid = 0;    // 0 = not known
-  uint32_t area = 0;    // where the page lay
-  uint64_t cgroup = 0;  // of the thread that waited, 0 = not known
-  Comm comm{};          // what it was called last
+  uint32_t tgid = 0;     // 0 = not known
+  uint32_t area = 0;     // where the page lay
+  uint64_t cgroup = 0;   // of the thread that waited, 0 = not known
+  uint64_t used_ns = 0;  // its last fault
+  Comm comm{};           // what it was called last
   Waits waits;
 };
 
