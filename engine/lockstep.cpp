@@ -82,7 +82,7 @@ void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
       loss_until_ns_ = std::max<uint64_t>(loss_until_ns_, event.time_ns);
       held_.clear();
     }
-    if (broken == Rule::kSequenceRepeated) return;
+    if (broken == Rule::kSequenceRepeated) return way_back_.on_ignored(event);
   }
   // The run that would have begun its batch was skipped: it can be long ago.
   const bool no_begin = event.kind == SWAPTRAIL_RECLAIM_END && event.batch_ns == 0;

@@ -233,6 +233,7 @@ void Machine::tell_pass(Process& process, uint64_t page, uint64_t entry, int32_t
   event.u.map.owner = process.tgid;
   event.u.map.ptes = ptes;
   std::memcpy(event.u.map.comm, process.comm.data(), SWAPTRAIL_COMM_LEN);
+  ++result_.fault_passes;
   if (!tried) process.passes = 0;
   ++process.passes;
   if (ptes != 0) {

@@ -60,7 +60,8 @@ struct SimulationResult {
   uint64_t swapped_out_pages =
       0;  // written, stored or zero-filled (pswpout + zswpout + swpout_zero)
   uint64_t swapped_in_pages = 0;  // read back (not from the swap cache), readahead too
-  uint64_t swap_faults = 0;       // SWAP_IN events
+  uint64_t swap_faults = 0;       // on swap entries of page tables, that mapped their page
+  uint64_t fault_passes = 0;      // SWAP_IN events: a fault that waits has several
   uint64_t accesses = 0;
   uint64_t events = 0;
   uint64_t steps = 0;             // accesses, faults, steps of shrink_folio, ends of writes, events

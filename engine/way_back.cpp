@@ -19,6 +19,7 @@ constexpr uint16_t kNotCounted = 0xffff;
 constexpr uint32_t kFailed = 0x1 | 0x2 | 0x10 | 0x20 | 0x40;
 constexpr size_t kMostFaults = 64;  // of a thread, that were not told
 constexpr size_t kMostReads = 64;
+constexpr uint64_t kLongestWaitNs = 60'000'000'000;  // of a fault, between two passes
 
 uint64_t begin_of(const Event& event) {
   return event.time_ns - std::min<uint64_t>(event.time_ns, event.u.map.value);
@@ -84,12 +85,13 @@ void WayBack::retire(uint64_t entry, PageStay& stay) {
 WayBack::Thread& WayBack::thread_of(uint32_t tid) {
   if (threads_.size() >= kMaxThreads && !threads_.contains(tid)) {
     threads_.clear();
-    forgotten_ns_ = 0;
+    forgotten_ns_ = now_ns_;
   }
   return threads_[tid];
 }
 
 void WayBack::on_event(const Event& event) {
+  now_ns_ = std::max<uint64_t>(now_ns_, event.time_ns);
   if (!early_.empty() && event.kind != SWAPTRAIL_SLOT_FREED &&
       event.kind != SWAPTRAIL_WRITE_COMPLETED && event.kind != SWAPTRAIL_REMOVED) {
     early_.erase(event.tid);
@@ -243,7 +245,8 @@ WayBack::Fault& WayBack::pass_of(Thread& thread, const Event& event) {
     if (same && next) return last;
     if (last.open) last.open = false;
   }
-  if (tried && !hidden_(begin_of(event)) && !hidden_(forgotten_ns_)) {
+  const bool forgot = forgotten_ns_ != 0 && begin_of(event) < forgotten_ns_ + kLongestWaitNs;
+  if (tried && !hidden_(begin_of(event)) && !forgot) {
     report(FindingKind::kLoss, Rule::kFaultNotBegun, event, "its first pass was not seen");
   }
   make_room(thread);

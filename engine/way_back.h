@@ -41,6 +41,7 @@ class WayBack {
 
   // ---- what was observed, in the order of the stream
   void on_event(const Event& event);  // each; looks at reads, faults and freed slots
+  void on_ignored(const Event& event) { ignored_ns_ = event.time_ns; }  // it came twice
   void on_allocated(uint64_t entry, uint32_t nr_pages, uint64_t time_ns);
   // By reclaim: the stay begins. Call after on_event() of the REMOVED.
   void on_removed(const Event& event);
@@ -140,7 +141,7 @@ class WayBack {
   Rule check_reader(const Fault& fault, const Return& back, std::string& text) const;
   Rule check_length(const Fault& fault, const Return& back, std::string& text) const;
   Rule check_page(PageStay& stay, const Fault* fault, const Return& back, std::string& text) const;
-  Rule check_unknown(uint64_t entry, std::string& text, bool& compared);
+  Rule check_unknown(uint64_t entry, const Fault* fault, std::string& text, bool& compared);
   void mark_told(uint64_t entry);
   void close_fault(const Fault& fault);
   void report_untold(uint64_t entry, const PageStay& stay);
@@ -156,7 +157,9 @@ class WayBack {
   absl::flat_hash_map<uint64_t, uint32_t> moves_;  // by entry: writes of zswap that were not told
   absl::flat_hash_map<uint64_t, uint32_t> drops_;  // by entry: of pages read ahead, not told
   uint64_t faults_ = 0;
+  uint64_t now_ns_ = 0;
   uint64_t forgotten_ns_ = 0;  // all threads were forgotten then
+  uint64_t ignored_ns_ = 0;    // the time of an event that was left out
   const bool frees_at_once_;   // a slot is freed by who drops its last reference
 };
 

@@ -70,7 +70,7 @@ Rule WayBack::judge(const Return& back, std::string& text, bool& compared) {
   if (has_reader(back) || failed(back.how)) {
     fault = fault_of(back);
     if (fault == nullptr) {
-      compared = !hidden_(back.time_ns - std::min(back.time_ns, back.fault_ns + 1));
+      compared = back.time_ns != ignored_ns_ && !hidden_(back.time_ns - std::min(back.time_ns, back.fault_ns + 1));
       text = absl::StrCat("no such fault of thread ", back.tid);
       const bool other = std::any_of(threads_.begin(), threads_.end(), [&](const auto& one) {
         return !one.second.faults.empty() && one.second.faults.back().end_ns == back.time_ns;
@@ -97,7 +97,7 @@ Rule WayBack::judge(const Return& back, std::string& text, bool& compared) {
     PageStay* stay = untold_at(entry);
     Rule wrong = Rule::kCount;
     if (stay == nullptr) {
-      wrong = check_unknown(entry, text, compared);
+      wrong = check_unknown(entry, fault, text, compared);
     } else if (sure(*stay)) {
       wrong = check_page(*stay, fault, back, text);
     } else {
@@ -217,9 +217,11 @@ Rule WayBack::check_page(PageStay& stay, const Fault* fault, const Return& back,
 }
 
 // A page that is not away, as far as is known.
-Rule WayBack::check_unknown(uint64_t entry, std::string& text, bool& compared) {
+Rule WayBack::check_unknown(uint64_t entry, const Fault* fault, std::string& text,
+                            bool& compared) {
   const PageStay* stay = stay_at(entry, false);
   const bool known = stay != nullptr && sure(*stay) && options_.sample == 1 &&
+                     (fault == nullptr || fault->unsure == 0) &&
                      (stay->allocated_ns != 0 || stay->removed_ns != 0);
   if (!known) {
     compared = false;

@@ -3,6 +3,7 @@
 // undamaged.
 #include <algorithm>
 #include <array>
+#include <cinttypes>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -76,6 +77,7 @@ bool load(const std::vector<std::string>& paths, size_t max_events, Recordings& 
 
 size_t false_alarms(const Recordings& recordings) {
   size_t alarms = 0;
+  engine::LockstepCounters agreed;
   Damaged damaged;
   for (const Original& original : recordings.originals) {
     undamaged(original, damaged);
@@ -84,7 +86,18 @@ size_t false_alarms(const Recordings& recordings) {
       printf("false alarm in %s: %s\n", original.name().c_str(),
              describe_finding(finding, original).c_str());
     alarms += report.findings.size();
+    const engine::LockstepCounters& counters = report.counters;
+    agreed.lifecycles += counters.lifecycles;
+    agreed.agreed += counters.agreed;
+    agreed.returns += counters.returns;
+    agreed.returns_agreed += counters.returns_agreed;
+    agreed.returns_not_compared += counters.returns_not_compared;
+    agreed.stays += counters.stays;
   }
+  printf("undamaged: %" PRIu64 " lifecycles, %" PRIu64 " agreed; %" PRIu64 " returns, %" PRIu64
+         " agreed, %" PRIu64 " not compared; %" PRIu64 " stays\n",
+         agreed.lifecycles, agreed.agreed, agreed.returns, agreed.returns_agreed,
+         agreed.returns_not_compared, agreed.stays);
   return alarms;
 }
 

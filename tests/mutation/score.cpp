@@ -227,6 +227,7 @@ Report play(const Original& original, const engine::LockstepOptions& base, const
   if (report.stopped) return report;
   reconstructor.finish(damaged.end_ns);
   lockstep.finish(damaged.end_ns);
+  report.counters = lockstep.counters();
   return report;
 }
 

@@ -27,6 +27,7 @@ enum class Answer : uint8_t {
 struct Report {
   std::vector<engine::Finding> findings;
   std::vector<Lifecycle> dropped;  // lifecycles that trace/ calls incomplete for a missing event
+  engine::LockstepCounters counters;
   bool stopped = false;            // at the first right finding
 };
 
