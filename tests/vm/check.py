@@ -47,7 +47,7 @@ MUST = {
 }
 WRITTEN_IN_ONE_PASS = ("zram", "zswap")
 ORIGINS = {"pageout": "madv_pageout", "thp": "madv_pageout", "clean": "madv_pageout",
-           "reclaim": "proactive", "quiet": "madv_pageout"}
+           "reclaim": "proactive"}
 ORIGINS.update({name: "memcg_limit" for name in ("anon", "full", "shmem", "zero", "fork", "swapoff")})
 # All others: proactive. Scenarios that end with no page in swap that a process maps:
 NOTHING_OUT = {"shmem", "tmpfs", "nobody", "crowd"} | LATE | LOSSY

@@ -355,8 +355,7 @@ def self_test(check_case):
             if scenario:
                 case["name"] = scenario
                 for line in case["lines"][:1000]:
-                    origin = {"nvme-quiet": "madv_pageout"}.get(scenario, "proactive")
-                    line["reclaimer"]["origin"] = origin
+                    line["reclaimer"]["origin"] = "proactive"
                 GOOD_SCENARIOS[scenario](case)
             damage(case)
             failures = check_case(write_case(case, root)).failures
