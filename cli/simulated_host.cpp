@@ -57,6 +57,14 @@ constexpr Served kServed[] = {
     {"slot_freed", "swap_entries_free", "6.16"},
     {"slot_freed", "__swap_cluster_free_entries", "7.0"},
     {"swap_in", "do_swap_page", "5.10"},
+    {"lru_gen_request", "lru_gen_seq_write", "6.1"},
+    {"shmem_write", "shmem_writepage", "5.10"},
+    {"shmem_write", "shmem_writeout", "6.16"},
+    {"entries_dropped", "swap_free", "6.1"},
+    {"entries_dropped", "swap_free_nr", "6.12"},
+    {"entries_dropped", "folio_put_swap", "7.0"},
+    {"shmem_swap_in", "shmem_swapin_page", "5.10"},
+    {"shmem_swap_in", "shmem_swapin_folio", "6.1"},
     {"swap_read", "swap_readpage", "5.10"},
     {"swap_read", "swap_read_folio", "6.12"},
     {"zswap_loaded", "__frontswap_load", "5.10"},
@@ -140,9 +148,12 @@ RecordingHeader simulated_header(const SimulateOptions& options) {
   header.mode_reason = "simulated";
   header.cpus = options.cpus;
   header.page_frames_base = kPageFrames;
-  for (const Hook& hook : hooks_of(Mode::kFull))
-    header.hooks.push_back({std::string(hook.name), "chosen", target_of(hook.name, options.kernel),
-                            "", "", hook.kinds});
+  for (const Hook& hook : hooks_of(Mode::kFull)) {
+    const std::string target = target_of(hook.name, options.kernel);
+    const bool served = !target.empty();
+    header.hooks.push_back({std::string(hook.name), served ? "chosen" : "absent", target,
+                            served ? "" : "the kernel has none", "", hook.kinds});
+  }
   return header;
 }
 

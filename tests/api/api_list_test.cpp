@@ -191,7 +191,7 @@ std::vector<Bound> bounds() {
        [](Filter& f) { f.add_outcomes(v1::OUTCOME_UNKNOWN); }},
       {"filter.origins", times(17, origin), times(16, origin)},
       {"filter.origins[0]", [](Filter& f) { f.add_origins(v1::ORIGIN_UNSPECIFIED); }, origin},
-      {"filter.origins[0]", [](Filter& f) { f.add_origins(static_cast<v1::Origin>(11)); },
+      {"filter.origins[0]", [](Filter& f) { f.add_origins(static_cast<v1::Origin>(12)); },
        [](Filter& f) { f.add_origins(v1::ORIGIN_UNKNOWN); }},
       {"filter.slower_than.span", [](Filter& f) { f.mutable_slower_than(); },
        [](Filter& f) { f.mutable_slower_than()->set_span(v1::LATENCY_SPAN_FAULT); }},
