@@ -81,7 +81,7 @@ TEST(ApiWatch, WhoReadsTooSlowlyIsToldExactlyHowManyItMissed) {
 }
 
 TEST(ApiWatch, ASlowOneDoesNotHoldUpAnother) {
-  Scene scene(store::small_options(4 << 20));
+  Scene scene(store::small_options(8 << 20));  // has room for all
   Watch slow(scene);
   Watch fast(scene);
   scene.fill(8000);

@@ -64,6 +64,9 @@ void fill(Rig& rig) {
   back.fault_ns = 90'000;
   back.after_ns = 5'000'000;
   rig.tally.on_return(back);
+  back.nr_pages = 0;
+  back.how = ReturnHow::kReadError;
+  rig.tally.on_return(back);
 }
 
 std::set<std::string> names_of(const std::vector<prometheus::MetricFamily>& families) {
@@ -155,7 +158,7 @@ std::set<std::string> series_of(const std::string& name, const std::string& labe
 
 const std::set<std::string> kOriginsOfFull = {
     "none",  "kswapd",      "direct",       "memcg_limit",  "proactive",
-    "damon", "hibernation", "node_reclaim", "madv_pageout", "unknown"};
+    "damon", "hibernation", "node_reclaim", "madv_pageout", "unknown", "lru_gen"};
 const std::set<std::string> kOriginsOfTracepoint = {"none",         "kswapd", "direct",
                                                     "node_reclaim", "memcg",  "unknown"};
 
@@ -216,7 +219,7 @@ TEST(Exposition, FewAndFixedSeriesAreThereAtZero) {
   for (const auto& [series, value] : samples) {
     if (series.rfind("swaptrail_events_total{", 0) == 0) ++kinds;
   }
-  EXPECT_EQ(kinds, 18u);
+  EXPECT_EQ(kinds, size_t{SWAPTRAIL_KIND_END - 1});
 }
 
 TEST(Exposition, OriginsAreThoseOfTheMode) {

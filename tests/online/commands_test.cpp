@@ -84,7 +84,9 @@ TEST_F(CommandsTest, StatusCheckFindsEachTrouble) {
   }
   daemon.status.Clear();
   daemon.status.add_reconciliation()->set_difference(-1);
-  daemon.status.mutable_reconciliation(0)->set_note("swap was on before");
+  daemon.status.mutable_reconciliation(0)->set_note("pages given to a swap device");
+  EXPECT_EQ(asked({"status", "--check"}).code, 1);  // every row has a note: it excuses nothing
+  daemon.status.mutable_reconciliation(0)->set_allowance(1);
   EXPECT_EQ(asked({"status", "--check"}).code, 0);
 }
 
@@ -216,7 +218,9 @@ TEST_F(CommandsTest, HostileNamesDoNotReachTheTerminal) {
   daemon.areas.add_areas()->set_path(hostile);
   daemon.stats = [&](int) {
     v1::QueryStatsResponse response;
-    response.add_rows()->add_key(hostile);
+    v1::StatsRow& row = *response.add_rows();
+    row.add_key(hostile);
+    row.set_lifecycles(1);
     return response;
   };
   daemon.lists.push_back(daemon.lists[0]);
