@@ -39,7 +39,7 @@ class RecordedNames : public Names {
   uint32_t page_struct_size_ = 0;
   uint64_t now_ns_ = 0;
   absl::flat_hash_map<uint64_t, std::vector<CgroupName>> cgroups_;  // each by time
-  absl::flat_hash_map<uint32_t, std::vector<SwapArea>> areas_;  // each by time
+  absl::flat_hash_map<uint32_t, std::vector<SwapArea>> areas_;      // each by time
 };
 
 }  // namespace swaptrail

@@ -23,8 +23,8 @@ const AreaInstance* AreaTimeline::find(uint32_t type, uint64_t at_ns) const {
 }
 
 const AreaInstance* AreaTimeline::find(const SeenArea& line) const {
-  const auto found = std::ranges::find_if(
-      instances, [&](const AreaInstance& one) { return may_be(one, line); });
+  const auto found =
+      std::ranges::find_if(instances, [&](const AreaInstance& one) { return may_be(one, line); });
   return found == instances.end() ? nullptr : &*found;
 }
 
@@ -34,9 +34,8 @@ std::vector<uint32_t> AreaHistory::update(std::span<const SeenArea> lines, uint6
   std::vector<uint32_t> changed;
   std::vector<bool> is_new(lines.size(), true);
   const auto is_taken = [&](uint32_t type) {
-    return type != kTypeNotKnown && std::ranges::any_of(lines, [&](const SeenArea& line) {
-             return line.area.type == type;
-           });
+    return type != kTypeNotKnown &&
+           std::ranges::any_of(lines, [&](const SeenArea& line) { return line.area.type == type; });
   };
   for (AreaInstance& one : next->instances) {
     if (one.until_ns != kStillOn) continue;

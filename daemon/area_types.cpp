@@ -25,8 +25,7 @@ bool is_same_area(const SeenArea& a, const SeenArea& b) {
          (a.file == b.file || a.file == unknown || b.file == unknown);
 }
 
-bool set_types(std::span<const KernelArea> kernel, uint64_t page_bytes,
-               std::span<SeenArea> lines) {
+bool set_types(std::span<const KernelArea> kernel, uint64_t page_bytes, std::span<SeenArea> lines) {
   size_t next = 0;
   bool all_known = true;
   for (SeenArea& line : lines) {
@@ -142,7 +141,8 @@ void TypesByUse::infer() {
     taken = uses_;
     std::ranges::fill(types_, kTypeNotKnown);
   }
-  const auto count = static_cast<int>(std::popcount(taken)), lines = static_cast<int>(types_.size());
+  const auto count = static_cast<int>(std::popcount(taken)),
+             lines = static_cast<int>(types_.size());
   if (count > lines) return;
   std::vector<int> first(count), last(count);
   std::vector<uint32_t> of(count);

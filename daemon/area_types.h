@@ -39,8 +39,7 @@ struct KernelArea {
 // Gives the lines, which are in the order of their types, the types that the kernel has for them. A
 // line that does not fit leaves all types unknown. Returns whether all fit; if not, something changed
 // between the two readings.
-bool set_types(std::span<const KernelArea> kernel, uint64_t page_bytes,
-               std::span<SeenArea> lines);
+bool set_types(std::span<const KernelArea> kernel, uint64_t page_bytes, std::span<SeenArea> lines);
 
 // Finds the types where the kernel can't be read. Three things are certain, and nothing else is used:
 // lines are in the order of their types; a new area takes the lowest type that is free (mm/swapfile.c

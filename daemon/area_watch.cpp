@@ -17,8 +17,8 @@
 namespace swaptrail {
 namespace {
 
-constexpr int kMostReadings = 3;   // of both lists, until they are of one moment
-constexpr uint32_t kTypes = 32;    // no kernel has more
+constexpr int kMostReadings = 3;               // of both lists, until they are of one moment
+constexpr uint32_t kTypes = 32;                // no kernel has more
 constexpr uint64_t kAgain_ns = 1'000'000'000;  // after a look that did not fit
 
 // poll(2) on /proc/swaps: POLLPRI after each swapon and swapoff (mm/swapfile.c swaps_poll).

@@ -68,7 +68,7 @@ class AreaWatch : public EventSink {
   uint64_t unchanged_ns_ = 0;    // nothing had changed until then
   uint64_t known_ = 0;           // bits: types of areas that are on
   uint64_t asked_ = 0;           // bits: others that made us look, since the last change
-  bool fits_ = true;             // the last look: /proc/swaps and the kernel's list were of one moment
+  bool fits_ = true;  // the last look: /proc/swaps and the kernel's list were of one moment
   AreaHistory history_;
   mutable std::mutex mutex_;  // of the next
   std::shared_ptr<const AreaTimeline> newest_;

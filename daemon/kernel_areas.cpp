@@ -65,7 +65,8 @@ absl::StatusOr<std::unique_ptr<KernelAreas>> KernelAreas::open(std::string_view 
   if (object == nullptr)
     return absl::UnavailableError("the program that reads swap_info does not load");
   auto loaded = std::make_unique<Loaded>(object);
-  loaded->program = bpf_program__fd(by_probe ? object->progs.read_by_probe : object->progs.read_by_cast);
+  loaded->program =
+      bpf_program__fd(by_probe ? object->progs.read_by_probe : object->progs.read_by_cast);
   std::unique_ptr<KernelAreas> areas(new KernelAreas(std::move(loaded)));
   if (auto tried = areas->read(); !tried.ok()) return tried.status();
   return areas;

@@ -73,9 +73,9 @@ RecordingHeader observed_header(const Session& session, const Options& options) 
 std::unique_ptr<Validation> make_validation(const Session& session, const Options& options,
                                             const AreaWatch& areas, LifecycleSink& next) {
   if (options.validate == 0) return nullptr;
-  auto made = Validation::create(observed_header(session, options),
-                                 {options.validate, [&areas] { return areas.now(); }, monotonic_ns},
-                                 next);
+  auto made =
+      Validation::create(observed_header(session, options),
+                         {options.validate, [&areas] { return areas.now(); }, monotonic_ns}, next);
   if (made.ok()) return *std::move(made);
   std::fprintf(stderr, "swaptraild: --validate is off: %s; the observation goes on without it\n",
                std::string(made.status().message()).c_str());
@@ -234,8 +234,8 @@ const SlotUse& Pipeline::slot_use() {
   const ReconstructorCounters counters = reconstructor_.counters();
   slot_use_.not_followed_pages = counters.not_followed_pages + counters.slots_full;
   if (auto totals = session_.totals(); totals.ok())
-    slot_use_.lost_records = std::accumulate(std::begin(totals->dropped), std::end(totals->dropped),
-                                             uint64_t{0});
+    slot_use_.lost_records =
+        std::accumulate(std::begin(totals->dropped), std::end(totals->dropped), uint64_t{0});
   const std::array<uint64_t, 32> kept = reconstructor_.kept_pages();
   const std::shared_ptr<const AreaTimeline> timeline = areas_.timeline();
   for (SwapArea& area : areas_.now()) {

@@ -25,7 +25,7 @@ namespace swaptrail {
 // What the used slots of the swap areas are, in base pages, at one moment.
 struct SlotUse {
   struct Area {
-    SwapArea area;        // with the kernel's used_bytes
+    SwapArea area;          // with the kernel's used_bytes
     uint64_t since_ns = 0;  // 0 = on before the start
     uint64_t at_start = 0;  // in use when it was first seen
     uint64_t away = 0;      // of pages that left memory and have not returned
@@ -34,9 +34,9 @@ struct SlotUse {
   };
   uint64_t at_ns = 0;
   bool way_back_is_seen = false;    // if not, nothing of the above can be trusted
-  std::vector<Area> areas;            // those that are on
-  uint64_t not_followed_pages = 0;    // found no room in a table, since the start
-  uint64_t lost_records = 0;          // since the start
+  std::vector<Area> areas;          // those that are on
+  uint64_t not_followed_pages = 0;  // found no room in a table, since the start
+  uint64_t lost_records = 0;        // since the start
 };
 
 class PipelineView {

@@ -20,7 +20,7 @@ namespace {
 
 constexpr uint64_t kFlushEvery_ns = 1'000'000'000;
 constexpr size_t kMaxCgroups = 65536;  // names kept; the events have the ids in any case
-constexpr size_t kAreasOfType = 4;      // on, off, on, off: what is older is over
+constexpr size_t kAreasOfType = 4;     // on, off, on, off: what is older is over
 constexpr const char* kEnding = ".swaptrail";
 
 // 20261121T203000Z
@@ -73,10 +73,7 @@ RecordingHeader host_header() {
 
 Recorder::Recorder(const RecorderOptions& options, RecordingHeader header,
                    std::vector<SwapArea> areas, const Names& names, EventSink& next)
-    : options_(options),
-      header_(std::move(header)),
-      names_(names),
-      next_(next) {
+    : options_(options), header_(std::move(header)), names_(names), next_(next) {
   for (const SwapArea& area : areas)
     if (area.type != kTypeNotKnown) remember(area);
 }

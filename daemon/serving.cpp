@@ -166,10 +166,10 @@ absl::Status Serving::serve_api(const AttachPlan& plan, const AreaWatch& areas) 
 absl::Status Serving::serve_metrics(const AttachPlan& plan, const AreaWatch& areas) {
   Parts& parts = *parts_;
   if (parts.options.web_listen.empty()) return absl::OkStatus();
-  parts.collector.emplace(
-      metrics::Sources{parts.tally, parts.standings, *parts.store, parts.cgroups, plan,
-                       [&areas] { return areas.now(); }, [&parts] { return parts.trace->watchers(); },
-                       SWAPTRAIL_REVISION, unix_seconds(parts.standings.newest()->start_ns)});
+  parts.collector.emplace(metrics::Sources{
+      parts.tally, parts.standings, *parts.store, parts.cgroups, plan,
+      [&areas] { return areas.now(); }, [&parts] { return parts.trace->watchers(); },
+      SWAPTRAIL_REVISION, unix_seconds(parts.standings.newest()->start_ns)});
   http::Site site;
   site.telemetry_path = parts.options.web_path;
   site.metrics = [&parts](std::string_view accept) { return page_of(*parts.collector, accept); };

@@ -53,9 +53,9 @@ std::string_view oddity(const swaptrail_event& event, uint32_t cpus, uint32_t pa
   const KindRule& rule = kRules[event.kind];
   if (event.cpu >= cpus) return "there is no such CPU";
   if (event.state & ~rule.states) return "it can't tell such a state";
-  const bool has_reader =
-      event.kind == SWAPTRAIL_SWAP_IN || event.kind == SWAPTRAIL_SHMEM_SWAP_IN;
-  if (!has_reader && rule.folio != (event.folio != 0)) return rule.folio ? "no folio" : "it has a folio";
+  const bool has_reader = event.kind == SWAPTRAIL_SWAP_IN || event.kind == SWAPTRAIL_SHMEM_SWAP_IN;
+  if (!has_reader && rule.folio != (event.folio != 0))
+    return rule.folio ? "no folio" : "it has a folio";
   if (rule.folio && event.folio % page_struct_size != 0) return "no address of a struct page";
   if (rule.folio && event.nr_pages == 0) return "a folio without pages";
   if ((event.batch_ns != 0) != (event.origin != SWAPTRAIL_ORIGIN_NONE))

@@ -36,7 +36,7 @@ struct Frame {
   uint32_t shared_page = kNoFrame;  // shmem: page of the object
   bool locked = false;
   bool isolated = false;   // taken off the LRU by a reclaimer, who holds a reference
-  bool read_in = false;  // its content came from swap, and nothing has mapped it since
+  bool read_in = false;    // its content came from swap, and nothing has mapped it since
   bool readahead = false;  // PG_readahead: read in, and not asked for yet
 };
 

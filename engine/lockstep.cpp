@@ -439,8 +439,8 @@ void Lockstep::Impl::on_cache_deleted(const Event& event) {
 // folio_alloc_swap (mm/swapfile.c) gives it back before it fails. True: it may be that.
 bool Lockstep::Impl::is_tried_only(const Event& event) {
   const auto open = batches_.find(event.tid);
-  const bool may_be = event.batch_ns != 0 && open != batches_.end() &&
-                      !options_.features.dirties_in_add_to_swap;
+  const bool may_be =
+      event.batch_ns != 0 && open != batches_.end() && !options_.features.dirties_in_add_to_swap;
   if (!may_be) return false;
   bool was_free = false;
   for (uint32_t page = 0; page < pages_of(event); ++page) {

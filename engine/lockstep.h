@@ -75,13 +75,13 @@ struct LockstepOptions {
   uint64_t start_ns = 0;           // when the last hook was attached
   bool may_miss_silently = false;  // events may be missing without a loss (kprobes inside kprobes)
   uint32_t cpus = 1;
-  uint32_t page_struct_size = 64;  // bytes
-  uint32_t max_swapfiles = 23;     // entries of a higher type are none of ours
-  uint32_t sample = 1;             // follow one folio in so many, by address
+  uint32_t page_struct_size = 64;              // bytes
+  uint32_t max_swapfiles = 23;                 // entries of a higher type are none of ours
+  uint32_t sample = 1;                         // follow one folio in so many, by address
   uint32_t event_abi = SWAPTRAIL_ABI_VERSION;  // in which the events were recorded
-  bool returns = true;             // returns and stays are handed in: what was not is a finding
-  bool shmem_faults_seen = true;   // the hook of SHMEM_SWAP_IN is there
-  size_t max_folios = 1 << 20;     // followed at once
+  bool returns = true;            // returns and stays are handed in: what was not is a finding
+  bool shmem_faults_seen = true;  // the hook of SHMEM_SWAP_IN is there
+  size_t max_folios = 1 << 20;    // followed at once
   size_t max_slots = 1 << 22;
   size_t max_findings = 1000;  // told; the rest is only counted
 };
@@ -101,7 +101,7 @@ struct LockstepCounters {
   uint64_t returns_agreed = 0;
   uint64_t returns_not_compared = 0;  // of pages that were away before, or touched by a loss
   uint64_t stays = 0;                 // handed in
-  uint64_t folios_full = 0;   // not followed: max_folios
+  uint64_t folios_full = 0;           // not followed: max_folios
   uint64_t slots_full = 0;
 };
 

@@ -46,7 +46,8 @@ void Lockstep::Impl::tell(Finding finding) {
                          finding.rule == Rule::kSequenceRepeated ||
                          finding.rule == Rule::kTimeBackwards || finding.rule == Rule::kBadEvent;
   if (stream_.waiting() != 0 && !of_stream && !finished_) {
-    if (held_.size() < std::min(options_.max_findings, kMostHeld)) held_.push_back(std::move(finding));
+    if (held_.size() < std::min(options_.max_findings, kMostHeld))
+      held_.push_back(std::move(finding));
     return;
   }
   ++counters.broken[static_cast<size_t>(finding.rule)];

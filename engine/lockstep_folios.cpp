@@ -270,7 +270,8 @@ void Lockstep::Impl::age_closed() {
   constexpr uint64_t kLongNs = 60'000'000'000;
   while (!closing_.empty()) {
     const Closing oldest = closing_.front();
-    const bool full = closed_count_ > options_.max_folios || closing_.size() > 2 * options_.max_folios;
+    const bool full =
+        closed_count_ > options_.max_folios || closing_.size() > 2 * options_.max_folios;
     if (!full && now_ns_ - oldest.closed_ns < kLongNs) return;
     closing_.pop_front();
     const auto found = closed_.find(oldest.folio);

@@ -149,18 +149,18 @@ class Lockstep::Impl {
   uint64_t now_ns_ = 0;
   absl::flat_hash_map<uint32_t, std::unique_ptr<Batch>> batches_;  // by thread
   absl::flat_hash_set<Batch*> passes_;  // batches that work on a folio that we follow
-  absl::node_hash_map<uint64_t, FolioRecord> folios_;              // by address
-  absl::flat_hash_map<uint64_t, SlotRecord> slots_;                // by entry
+  absl::node_hash_map<uint64_t, FolioRecord> folios_;  // by address
+  absl::flat_hash_map<uint64_t, SlotRecord> slots_;    // by entry
   // Accounts that the model has closed, and trace/ not yet; by folio, in order.
   absl::flat_hash_map<uint64_t, std::deque<Account>> closed_;
-  size_t closed_count_ = 0;     // of accounts; at most max_folios
+  size_t closed_count_ = 0;  // of accounts; at most max_folios
   struct Closing {
     uint64_t folio = 0;
     uint64_t first_batch_ns = 0;
     uint64_t closed_ns = 0;
   };
   std::deque<Closing> closing_;  // of accounts in closed_, and of some that were told since
-  std::vector<Event> running_;  // the pass that is being looked at
+  std::vector<Event> running_;   // the pass that is being looked at
   bool finished_ = false;
   WayBack way_back_;
   // Folios that left the cache: a fault that began before may still tell that it was that.

@@ -48,12 +48,12 @@ struct FolioRecord {
   uint32_t last_tid = 0;         // ... and its thread
   bool in_pass = false;          // its pass is open
   bool lost_completion = false;  // ... for its writeback seemed to have ended unseen
-  bool lost_track = false;  // a pass did not go as it must: what follows is compared with nothing
-  bool from_begin = false;  // we know how it got its slot
-  bool kind_known = true;   // false: read in, and not mapped yet: anon comes with the mapping
-  bool read_in = false;     // its content came from swap, and nothing has mapped it since
-  bool by_zswap = false;    // ... zswap made it, to write an older page to the device
-  bool mapped_once = false; // a fault that mapped it, or a copy of it, was seen
+  bool lost_track = false;   // a pass did not go as it must: what follows is compared with nothing
+  bool from_begin = false;   // we know how it got its slot
+  bool kind_known = true;    // false: read in, and not mapped yet: anon comes with the mapping
+  bool read_in = false;      // its content came from swap, and nothing has mapped it since
+  bool by_zswap = false;     // ... zswap made it, to write an older page to the device
+  bool mapped_once = false;  // a fault that mapped it, or a copy of it, was seen
   struct Seen {
     uint64_t time_ns = 0;
     uint8_t kind = 0;
@@ -76,7 +76,7 @@ struct Batch {
   uint8_t last_kind = 0;  // its last event
   struct FreedEarly {
     Event event;
-    uint64_t holder = 0;  // the folio that was in the cache with that slot, 0 = none
+    uint64_t holder = 0;    // the folio that was in the cache with that slot, 0 = none
     bool was_free = false;  // the slot was known to be free
   };
   std::vector<FreedEarly> freed_early;  // by its thread, of folios that no pass is open of

@@ -155,8 +155,8 @@ void Lockstep::Impl::judge_freed_early(Batch& batch, const Event& next) {
       const bool tried = next.kind == SWAPTRAIL_SLOT_ALLOCATED && next.result < 0;
       if (tried || !early.was_free || hidden(early.event.time_ns)) continue;
       const bool freed = early.event.kind == SWAPTRAIL_SLOT_FREED;
-      find(FindingKind::kViolation, freed ? Rule::kSlotFreedTwice : Rule::kUnknownFolio, early.event,
-           "its slot is free, and no allocation has failed there");
+      find(FindingKind::kViolation, freed ? Rule::kSlotFreedTwice : Rule::kUnknownFolio,
+           early.event, "its slot is free, and no allocation has failed there");
       continue;
     }
     const bool removes = next.kind == SWAPTRAIL_REMOVED && next.result == 1 &&
@@ -233,8 +233,7 @@ void Lockstep::Impl::on_swap_in(const Event& event) {
   apply(record, event);
   // Its batch still runs, and closes it.
   const auto batch = batches_.find(record.last_tid);
-  const bool isolated =
-      batch != batches_.end() && batch->second->begin_ns == record.last_batch_ns;
+  const bool isolated = batch != batches_.end() && batch->second->begin_ns == record.last_batch_ns;
   if (isolated) return;
   if (record.account.began()) close_account(record);
   record.account = Account{};

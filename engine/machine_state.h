@@ -80,9 +80,9 @@ struct Process {
   // what it is in the middle of
   uint64_t fault_ns = 0;  // begin of the swap fault, 0 = none
   uint64_t fault_entry = 0;
-  uint64_t tried_page = 0;  // of the fault that is to be tried again, plus 1; 0 = none
-  uint32_t passes = 0;      // of its fault
-  bool brings_back = false;  // its fault ends a stay in swap
+  uint64_t tried_page = 0;        // of the fault that is to be tried again, plus 1; 0 = none
+  uint32_t passes = 0;            // of its fault
+  bool brings_back = false;       // its fault ends a stay in swap
   uint32_t waits_for = kNoFrame;  // folio whose lock somebody has; we hold a reference
   ReadaheadWindow readahead;
   // Page tables that the next walk looks at, by the parity of its generation; empty: all

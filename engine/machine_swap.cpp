@@ -57,8 +57,9 @@ void Machine::free_slots(uint64_t entry, uint32_t nr_pages) {
   name_batch(event);
   for (uint32_t page = 0; page < nr_pages && !result_.truncated; ++page) {
     if (away_.erase(entry + page) == 0) continue;
-    result_.returns.push_back(
-        {entry + page, now_, by_swapoff ? ReturnHow::kSwapoff : ReturnHow::kSlotFreed, 0, 0, false});
+    result_.returns.push_back({entry + page, now_,
+                               by_swapoff ? ReturnHow::kSwapoff : ReturnHow::kSlotFreed, 0, 0,
+                               false});
   }
   send(event);
   if (slot_is_taken_back_) return;  // the allocator, who asked for it, knows

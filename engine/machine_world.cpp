@@ -309,8 +309,7 @@ void Machine::go_away(const Folio& folio) {
     if (area_of(folio.entry).store.count(entry_offset(folio.entry) + page) != 0)
       away_[folio.entry + page] = true;
     else if (!result_.truncated)
-      result_.returns.push_back(
-          {folio.entry + page, now_, ReturnHow::kSlotFreed, 0, 0, false});
+      result_.returns.push_back({folio.entry + page, now_, ReturnHow::kSlotFreed, 0, 0, false});
   }
 }
 

@@ -433,10 +433,11 @@ void ObservedPass::resynchronise() {
   folio.entry = folio.swapcache ? own->entry : 0;
   folio.mapped = 0;
   for (const Event& event : events_) {
-    const bool stored = event.kind == SWAPTRAIL_ZSWAP_STORED ||
-                        (event.kind == SWAPTRAIL_WRITE_COMPLETED && !(event.state & SWAPTRAIL_STATE_DIRTY)) ||
-                        (event.kind == SWAPTRAIL_WRITE_END && event.result == 0 &&
-                         event.u.page.backend == SWAPTRAIL_BACKEND_ZERO);
+    const bool stored =
+        event.kind == SWAPTRAIL_ZSWAP_STORED ||
+        (event.kind == SWAPTRAIL_WRITE_COMPLETED && !(event.state & SWAPTRAIL_STATE_DIRTY)) ||
+        (event.kind == SWAPTRAIL_WRITE_END && event.result == 0 &&
+         event.u.page.backend == SWAPTRAIL_BACKEND_ZERO);
     if (stored) lockstep_.store_slots(event.entry, pages_of(event), true);
   }
   if (!folio.swapcache) lockstep_.uncache_slots(own->entry, own->nr_pages, folio.address);

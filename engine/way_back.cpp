@@ -289,11 +289,12 @@ void WayBack::end_pass(Thread& thread, Fault& fault, const Event& event, bool do
 // A read past the swap cache fills a folio that is mapped as a whole, or not at all.
 void WayBack::check_mapped(const Thread& thread, const Fault& fault, const Event& event) {
   const uint64_t first = fault.entry - fault.first_page;
-  const bool outside = fault.first_page >= fault.mapped || entry_type(first) != entry_type(fault.entry);
+  const bool outside =
+      fault.first_page >= fault.mapped || entry_type(first) != entry_type(fault.entry);
   const bool by_read = thread.read_entry != 0 && !hidden_(thread.begun_ns) &&
                        covers(thread.read_entry, thread.read_pages, fault.entry);
-  const bool other =
-      by_read && !fault.shmem && fault.counted && (first != thread.read_entry || fault.mapped != thread.read_pages);
+  const bool other = by_read && !fault.shmem && fault.counted &&
+                     (first != thread.read_entry || fault.mapped != thread.read_pages);
   if (!outside && !other) return;
   report(FindingKind::kViolation, Rule::kFaultPages, event,
          absl::StrCat(fault.mapped, " entries from ", fault.first_page, " pages before it on",

@@ -104,7 +104,7 @@ class WayBack {
     std::deque<Fault> faults;  // not told yet, and the last that was
     uint64_t read_entry = 0;   // read past the swap cache in this fault, 0 = nothing
     uint32_t read_pages = 0;
-    uint64_t freed_entry = 0;  // freed in this fault by itself, after it had read it
+    uint64_t freed_entry = 0;     // freed in this fault by itself, after it had read it
     std::vector<uint64_t> reads;  // entries read since its last fault; at most kMostReads
     uint64_t begun_ns = 0;        // the first of what stands above
   };

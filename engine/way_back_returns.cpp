@@ -16,9 +16,7 @@ constexpr uint32_t kErrorBits = 0x2 | 0x10 | 0x20;
 constexpr uint64_t kPage = 4096;
 
 bool has_reader(const Return& back) { return back.tid != 0 || back.passes != 0; }
-bool failed(ReturnHow how) {
-  return how == ReturnHow::kReadError || how == ReturnHow::kNoMemory;
-}
+bool failed(ReturnHow how) { return how == ReturnHow::kReadError || how == ReturnHow::kNoMemory; }
 
 // How a fault with this result must be told; kCount: not certain.
 ReturnHow how_of(int32_t result, bool shmem) {
@@ -60,8 +58,8 @@ void WayBack::on_return(const Return& back) {
     return;
   }
   report_({FindingKind::kDisagreement, rule, back.lifecycle_id, back.entry, back.time_ns,
-           absl::StrCat("return of ", back.nr_pages, " pages, ",
-                        std::string(return_name(back.how)), ": ", text)});
+           absl::StrCat("return of ", back.nr_pages, " pages, ", std::string(return_name(back.how)),
+                        ": ", text)});
 }
 
 Rule WayBack::judge(const Return& back, std::string& text, bool& compared) {
@@ -70,7 +68,8 @@ Rule WayBack::judge(const Return& back, std::string& text, bool& compared) {
   if (has_reader(back) || failed(back.how)) {
     fault = fault_of(back);
     if (fault == nullptr) {
-      compared = back.time_ns != ignored_ns_ && !hidden_(back.time_ns - std::min(back.time_ns, back.fault_ns + 1));
+      compared = back.time_ns != ignored_ns_ &&
+                 !hidden_(back.time_ns - std::min(back.time_ns, back.fault_ns + 1));
       text = absl::StrCat("no such fault of thread ", back.tid);
       const bool other = std::any_of(threads_.begin(), threads_.end(), [&](const auto& one) {
         return !one.second.faults.empty() && one.second.faults.back().end_ns == back.time_ns;
@@ -155,8 +154,8 @@ Rule WayBack::check_length(const Fault& fault, const Return& back, std::string& 
     return Rule::kReturnTwice;
   }
   if (first && (passes || back.fault_ns < fault.sum_ns || back.fault_ns > span)) {
-    text = absl::StrCat("model: ", fault.passes, " passes, ", fault.sum_ns, " ns; told: ",
-                        back.passes, ", ", back.fault_ns);
+    text = absl::StrCat("model: ", fault.passes, " passes, ", fault.sum_ns,
+                        " ns; told: ", back.passes, ", ", back.fault_ns);
     return Rule::kReturnWait;
   }
   const bool bit = fault.result > 0 && (static_cast<uint32_t>(fault.result) & kMajor);
@@ -205,10 +204,10 @@ Rule WayBack::check_page(PageStay& stay, const Fault* fault, const Return& back,
       const bool other_way = options_.event_abi >= 2 && swapoff != stay.swapoff;
       const bool other_time = stay.freed_ns != back.time_ns && !stay.inside;
       if (stay.fault == 0 && stay.freed_ns != 0 && !other_way && !other_time) return Rule::kCount;
-      text = stay.fault != 0       ? "a fault brought it back"
-             : stay.freed_ns == 0  ? "its slot was not freed"
-             : other_way           ? "swapoff was told wrongly"
-                                   : "its slot was freed at another time";
+      text = stay.fault != 0      ? "a fault brought it back"
+             : stay.freed_ns == 0 ? "its slot was not freed"
+             : other_way          ? "swapoff was told wrongly"
+                                  : "its slot was freed at another time";
       return Rule::kReturnHow;
     }
     default:
@@ -217,8 +216,7 @@ Rule WayBack::check_page(PageStay& stay, const Fault* fault, const Return& back,
 }
 
 // A page that is not away, as far as is known.
-Rule WayBack::check_unknown(uint64_t entry, const Fault* fault, std::string& text,
-                            bool& compared) {
+Rule WayBack::check_unknown(uint64_t entry, const Fault* fault, std::string& text, bool& compared) {
   const PageStay* stay = stay_at(entry, false);
   const bool known = stay != nullptr && sure(*stay) && options_.sample == 1 &&
                      (fault == nullptr || fault->unsure == 0) &&
@@ -266,11 +264,12 @@ void WayBack::on_stay(const Stay& told) {
 // Nothing more will be told of this fault.
 void WayBack::close_fault(const Fault& fault) {
   if (!options_.returns || hidden_(fault.begin_ns)) return;
-  const bool less = fault.returned < fault.due || (fault.counted && fault.mapped_told < fault.mapped);
+  const bool less =
+      fault.returned < fault.due || (fault.counted && fault.mapped_told < fault.mapped);
   if (fault.told && less) {
     report_({FindingKind::kDisagreement, Rule::kReturnPages, 0, fault.entry, fault.end_ns,
-             absl::StrCat("model: ", fault.due, " came back, ", fault.mapped, " mapped; told: ",
-                          fault.returned, ", ", fault.mapped_told)});
+             absl::StrCat("model: ", fault.due, " came back, ", fault.mapped,
+                          " mapped; told: ", fault.returned, ", ", fault.mapped_told)});
   }
   if (fault.told || fault.open) return;
   const bool waited = fault.result > 0 && (static_cast<uint32_t>(fault.result) & 0x400);

@@ -45,7 +45,8 @@ std::vector<ReconcileRow> reconcile(const ReconcileInput& input, const Vmstat& b
                                     const Vmstat& after);
 
 // What of these totals belongs to each kernel counter of reconcile(), but "emitted": by name.
-std::vector<std::pair<std::string_view, uint64_t>> reconciled_totals(const swaptrail_totals& totals);
+std::vector<std::pair<std::string_view, uint64_t>> reconciled_totals(
+    const swaptrail_totals& totals);
 
 // Adds `other` to `sum`, field by field: per-CPU totals into one.
 void add_totals(const swaptrail_totals& other, swaptrail_totals& sum);

@@ -100,9 +100,9 @@ void Teller::name_older_area() {
   if (!facts_.area_path || facts_.history.empty()) return;
   const uint32_t type = entry_type(facts_.entry);
   const std::string now = facts_.area_path(type, facts_.now_ns);
-  const std::string then =
-      facts_.area_path(type, slot_time_ns(facts_.history.front().lifecycle));
-  if (!then.empty() && then != now) say("What follows was on ", then, ", which had that number then.");
+  const std::string then = facts_.area_path(type, slot_time_ns(facts_.history.front().lifecycle));
+  if (!then.empty() && then != now)
+    say("What follows was on ", then, ", which had that number then.");
 }
 
 void Teller::tell_place() {

@@ -206,7 +206,8 @@ std::string why_not_explained(const SlotUse& use, const SlotUse::Area& area, int
 
 void put_slots(const SlotUse& use, const SlotUse::Area& area, v1::SwapArea& out) {
   if (!use.way_back_is_seen) {
-    out.set_note("not every hook that sees pages come back is attached: what is still in swap is not known");
+    out.set_note(
+        "not every hook that sees pages come back is attached: what is still in swap is not known");
     return;
   }
   if (area.area.type == kTypeNotKnown || area.area.used_bytes == kNotTold) {

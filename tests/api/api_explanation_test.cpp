@@ -492,7 +492,9 @@ TEST(ApiExplanation, AFrameAndAnEntryAreOfWhateverPageIsThere) {
   facts.entry = kEntry;
   EXPECT_THAT(said(facts), HasSubstr("The swap entry type 1, offset 77 (/dev/vdb) was asked for"));
   EXPECT_THAT(said(facts), Not(HasSubstr("had that number then")));
-  facts.area_path = [](uint32_t, uint64_t at_ns) { return at_ns == kNow ? "/dev/vdb" : "/dev/vda"; };
+  facts.area_path = [](uint32_t, uint64_t at_ns) {
+    return at_ns == kNow ? "/dev/vdb" : "/dev/vda";
+  };
   EXPECT_THAT(said(facts), HasSubstr("was on /dev/vda, which had that number then"));
 }
 

@@ -157,8 +157,7 @@ struct Scene {
              .frames = PageFrames(0xffffea0000000000, 64),
              .pageout_enabled = true},
         pipeline(std::make_unique<FakePipeline>(questions)),
-        service(std::make_unique<TraceService>(
-            host, with_tables ? &tables : nullptr)),
+        service(std::make_unique<TraceService>(host, with_tables ? &tables : nullptr)),
         control(host, with_tables ? &tables : nullptr) {
     server = grpc::ServerBuilder()
                  .RegisterService(service.get())

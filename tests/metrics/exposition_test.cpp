@@ -157,8 +157,8 @@ std::set<std::string> series_of(const std::string& name, const std::string& labe
 }
 
 const std::set<std::string> kOriginsOfFull = {
-    "none",  "kswapd",      "direct",       "memcg_limit",  "proactive",
-    "damon", "hibernation", "node_reclaim", "madv_pageout", "unknown", "lru_gen"};
+    "none",        "kswapd",       "direct",       "memcg_limit", "proactive", "damon",
+    "hibernation", "node_reclaim", "madv_pageout", "unknown",     "lru_gen"};
 const std::set<std::string> kOriginsOfTracepoint = {"none",         "kswapd", "direct",
                                                     "node_reclaim", "memcg",  "unknown"};
 
@@ -249,7 +249,9 @@ TEST(Exposition, AnUnusualLabelIsThereOnceItOccurs) {
   EXPECT_EQ(
       value_of(samples, "swaptrail_fault_latency_seconds_count{backend=\"none\",major=\"false\"}"),
       1);
-  EXPECT_EQ(value_of(samples, "swaptrail_swapped_in_pages_total{area=\"0\",path=\"\",backend=\"none\"}"), 1);
+  EXPECT_EQ(
+      value_of(samples, "swaptrail_swapped_in_pages_total{area=\"0\",path=\"\",backend=\"none\"}"),
+      1);
 }
 
 AreaInstance area_on(uint32_t number, uint32_t type, const std::string& path, uint64_t since_ns) {
@@ -296,9 +298,10 @@ TEST(Exposition, AreasThatFindNoSeriesCountAsOther) {
   life.entry = make_entry(0, 5);
   life.stage_ns[static_cast<size_t>(Stage::kSlotAllocated)] = 10'000;
   rig.tally.on_lifecycle(life);
-  EXPECT_EQ(value_of(rig.scrape(),
-                     "swaptrail_swapped_out_pages_total{area=\"other\",path=\"\",backend=\"device\"}"),
-            1);
+  EXPECT_EQ(
+      value_of(rig.scrape(),
+               "swaptrail_swapped_out_pages_total{area=\"other\",path=\"\",backend=\"device\"}"),
+      1);
 }
 
 TEST(Exposition, NumbersOfTheStanding) {

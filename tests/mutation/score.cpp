@@ -190,9 +190,8 @@ absl::StatusOr<engine::LockstepOptions> options_for(const Original& original) {
   engine::LockstepOptions options;
   options.features = *features;
   options.event_abi = header.event_abi;
-    options.shmem_faults_seen = std::any_of(hooks.begin(), hooks.end(), [](const auto& hook) {
-    return hook.hook == "shmem_swap_in";
-  });
+  options.shmem_faults_seen = std::any_of(
+      hooks.begin(), hooks.end(), [](const auto& hook) { return hook.hook == "shmem_swap_in"; });
   options.start_ns = header.reconstruction.start_ns;
   options.may_miss_silently = header.reconstruction.may_miss_silently;
   options.cpus = header.cpus;

@@ -28,7 +28,7 @@ struct Report {
   std::vector<engine::Finding> findings;
   std::vector<Lifecycle> dropped;  // lifecycles that trace/ calls incomplete for a missing event
   engine::LockstepCounters counters;
-  bool stopped = false;            // at the first right finding
+  bool stopped = false;  // at the first right finding
 };
 
 class Judge {

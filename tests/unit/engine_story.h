@@ -154,7 +154,7 @@ inline void hand_on(KeptFindings& kept, Lockstep& lockstep, const Changes& chang
 }
 
 inline Validated validate(const Story& story, std::string_view kernel = "6.12",
-                   const std::function<void(Lockstep&, Reconstructor&, size_t)>& before = {},
+                          const std::function<void(Lockstep&, Reconstructor&, size_t)>& before = {},
                           const Changes& changes = {}) {
   KeptFindings kept;
   LockstepOptions options;

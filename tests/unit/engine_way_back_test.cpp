@@ -38,8 +38,8 @@ void waiting_fault(Story& story, const Page& page, uint64_t first_ns, uint64_t s
 }
 
 swaptrail_event& shmem_fault(Story& story, const Page& page, uint64_t took_ns) {
-  swaptrail_event& event = story.add(SWAPTRAIL_SHMEM_SWAP_IN, {0, page.entry, 1},
-                                     SWAPTRAIL_STATE_IN_FAULT, kMajor);
+  swaptrail_event& event =
+      story.add(SWAPTRAIL_SHMEM_SWAP_IN, {0, page.entry, 1}, SWAPTRAIL_STATE_IN_FAULT, kMajor);
   event.u.map.address = 77;
   event.u.map.value = took_ns;
   event.u.map.owner = 24;
@@ -378,8 +378,7 @@ TEST(WayBack, TellsSwapoffFromAFreedSlot) {
     return true;
   }};
   EXPECT_EQ(validate(freed_slot(0), "6.12", {}, other).rules(), "return_how");
-  EXPECT_EQ(validate(freed_slot(SWAPTRAIL_STATE_SWAPOFF), "6.12", {}, other).rules(),
-            "return_how");
+  EXPECT_EQ(validate(freed_slot(SWAPTRAIL_STATE_SWAPOFF), "6.12", {}, other).rules(), "return_how");
 }
 
 // ---- returns that are told wrongly --------------------------------------------------------------
