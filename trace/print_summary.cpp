@@ -29,6 +29,7 @@ constexpr CounterField kCounterFields[] = {
     {"zswap_writeback_pages", &ReconstructorCounters::zswap_writeback_pages},
     {"shared_swap_ins", &ReconstructorCounters::shared_swap_ins},
     {"failed_swap_ins", &ReconstructorCounters::failed_swap_ins},
+    {"read_errors", &ReconstructorCounters::read_errors},
     {"cache_refaults", &ReconstructorCounters::cache_refaults},
     {"ignored", &ReconstructorCounters::ignored},
     {"unexplained_gaps", &ReconstructorCounters::unexplained_gaps},

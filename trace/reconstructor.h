@@ -79,7 +79,8 @@ struct ReconstructorCounters {
   uint64_t readahead_dropped_pages = 0;  // read ahead, never used, and dropped: no lifecycle
   uint64_t zswap_writeback_pages = 0;    // zswap moved an old entry to the device: no lifecycle
   uint64_t shared_swap_ins = 0;          // faults on pages that were back already (fork)
-  uint64_t failed_swap_ins = 0;          // faults that failed: the device, or no memory
+  uint64_t failed_swap_ins = 0;          // faults that failed
+  uint64_t read_errors = 0;              // of these: the page could not be read
   uint64_t cache_refaults = 0;           // faults on a page that had never left memory
   uint64_t ignored = 0;                  // events of folios that are not on their way to swap
   uint64_t unexplained_gaps = 0;         // lifecycles marked dropped although no loss was told

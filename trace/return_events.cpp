@@ -70,6 +70,7 @@ void Reconstructor::Impl::settle_faults(uint64_t now_ns) {
 void Reconstructor::Impl::on_fault(const Fault& fault) {
   Return whole = return_of(fault);
   if (whole.how != ReturnHow::kSwappedIn) ++counters.failed_swap_ins;
+  if (whole.how == ReturnHow::kReadError) ++counters.read_errors;
   if (fault.filled == 0) {
     name_lifecycle(whole);
     return sink_.on_return(whole);

@@ -54,6 +54,7 @@ TEST(TraceReturn, ErrorsAreFaultsThatBringNothing) {
     EXPECT_EQ(out.kept.returns[0].nr_pages, 0u);
     EXPECT_EQ(out.kept.returns[0].lifecycle_id, 1u);
     EXPECT_EQ(out.counters.failed_swap_ins, one.how == ReturnHow::kSwappedIn ? 0u : 1u);
+    EXPECT_EQ(out.counters.read_errors, one.how == ReturnHow::kReadError ? 1u : 0u);
     EXPECT_EQ(out.counters.away_pages, 1u);
     expect_balance(out);
   }

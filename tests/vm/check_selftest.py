@@ -289,7 +289,7 @@ def one_cpu(case):
 
 def late(case):
     """One page was written before swaptraild had counted."""
-    case["lines"][1000]["reconciliation"][0].update(ours=999, difference=-1, width=3)
+    case["lines"][1000]["reconciliation"][0].update(ours=999, difference=-1, allowance=3)
 
 
 def tmpfs(case):
@@ -333,8 +333,8 @@ SCENARIO_DAMAGES = [
     ("slow-tmpfs", "a nameless file", set_in("lines", 5, "object", None), "file"),
     ("nvme-attach", "more than it says may be missing", set_in(
         "lines", 1000, "reconciliation", 0, "difference", -4), "reconcile"),
-    ("nvme-attach", "a difference without a width", set_in(
-        "lines", 1000, "reconciliation", 0, "width", 0), "reconcile"),
+    ("nvme-attach", "a difference without an allowance", set_in(
+        "lines", 1000, "reconciliation", 0, "allowance", 0), "reconcile"),
 ]
 
 
