@@ -185,6 +185,7 @@ void Machine::tell_unmapped_one(const Folio& folio, const MappingNode& node, uin
   event.u.map.first_page = static_cast<uint16_t>(first);
   event.u.map.ptes = static_cast<uint16_t>(ptes);
   std::memcpy(event.u.map.comm, owner.comm.data(), SWAPTRAIL_COMM_LEN);
+  frames_[FrameTable::of(folio)].read_in = false;
   note(SWAPTRAIL_UNMAPPED_ONE, folio, 1, 0);
   send(event);
 }
@@ -298,6 +299,7 @@ void Machine::tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint
   if (kind == SWAPTRAIL_SLOT_ALLOCATED || kind == SWAPTRAIL_WRITE_BEGIN) {
     event.u.page.cgroup = kCgroup;
   }
+  if (kind == SWAPTRAIL_UNMAPPED) frames_[FrameTable::of(folio)].read_in = false;
   note(kind, folio, result, backend);
   send(event);
 }
@@ -316,6 +318,7 @@ void Machine::go_away(const Folio& folio) {
 void Machine::leave_cache(Folio& folio, bool reclaimed) {
   std::optional<uint64_t> shadow;
   if (reclaimed) shadow = lru_.shadow_of(folio);
+  if (!reclaimed) frames_[FrameTable::of(folio)].read_in = false;
   Store& store = area_of(folio.entry).store;
   const uint64_t offset = entry_offset(folio.entry);
   cache_.remove(folio.entry, folio.nr_pages, shadow);

@@ -382,6 +382,7 @@ bool Reconstructor::Impl::is_shmem_folio(const Event& event) {
 }
 
 uint32_t Reconstructor::Impl::begin(const Event& event) {
+  if (rewrites_unused_copy(event)) return kNoIndex;
   const bool shmem = is_shmem_folio(event);
   const bool slotless =
       (kind_bit(event.kind) & kSlotlessBegin) || (shmem && (kind_bit(event.kind) & kUnmapKinds));

@@ -238,7 +238,10 @@ void Reconstructor::Impl::on_zswap_writeback(const Event& event) {
 // A folio that reclaim meets, and that nobody has mapped since its slot was read or written: it was no
 // swap-out. False: it may be one.
 bool Reconstructor::Impl::on_unused_copy(const Event& event) {
-  if (event.entry == 0 || attempts.find(event.folio) != kNoIndex) return false;
+  if (event.entry == 0) return false;
+  // One of an older folio at this address, which left the cache, may still wait for its end.
+  const uint32_t index = attempts.find(event.folio);
+  if (index != kNoIndex && attempts.at(index).life.entry == event.entry) return false;
   const Slot* slot = slots.find(event.entry);
   if (slot == nullptr || slot->attempt != kNoIndex || !slot->read || slot->returned) return false;
   if (event.result != 1) return true;
@@ -251,6 +254,20 @@ bool Reconstructor::Impl::on_unused_copy(const Event& event) {
     dropped->read = dropped->moved = 0;
     dropped->cached = 0;
   }
+  return true;
+}
+
+// A page that was read ahead out of zswap is its only copy since Linux 6.12 (mm/zswap.c: zswap_load). If
+// nobody maps it, reclaim writes it again before it drops it: that is no swap-out either.
+bool Reconstructor::Impl::rewrites_unused_copy(const Event& event) {
+  constexpr uint64_t kWrites = kind_bit(SWAPTRAIL_WRITE_BEGIN) | kind_bit(SWAPTRAIL_WRITE_END);
+  if (!(kWrites & kind_bit(event.kind)) || event.entry == 0) return false;
+  const Slot* slot = slots.find(event.entry);
+  if (slot == nullptr || slot->attempt != kNoIndex || !slot->read || slot->returned) return false;
+  if (slot->swapped == kNoIndex || (event.state & SWAPTRAIL_STATE_ANON)) return false;
+  const bool written = event.kind == SWAPTRAIL_WRITE_END && event.result == 0 &&
+                       event.u.page.backend > SWAPTRAIL_BACKEND_NONE;
+  if (written) swapped.at(slot->swapped).backend = static_cast<uint8_t>(event.u.page.backend);
   return true;
 }
 
