@@ -118,7 +118,7 @@ def start_daemon():
     log = open("/tmp/daemon.err", "w")
     daemon = subprocess.Popen([DAEMON, f"--mode={MODE}", "--print=none", "--allow-no-swap", "--record=/tmp/recording"],
                               stdout=subprocess.DEVNULL, stderr=log)
-    for _ in range(300):
+    for _ in range(1500):
         with open("/tmp/daemon.err") as file:
             if "ready" in file.read():
                 return daemon

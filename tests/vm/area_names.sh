@@ -12,5 +12,5 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 cp "$here/area_names.py" "$work/"
-"$here/guest.sh" "${1:-6.12}" --share "$work" --timeout 300 -- python3 /share/area_names.py \
+"$here/guest.sh" "${1:-6.12}" --share "$work" --timeout 560 -- python3 /share/area_names.py \
     "$(readlink -f "$build/daemon/swaptraild")" "$(readlink -f "$build/cli/swaptrail")" "${2:-auto}"
