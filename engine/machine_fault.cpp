@@ -390,7 +390,6 @@ bool Machine::bring_in_shared(Process& process, uint32_t index) {
 // shmem_swapin_folio returns.
 void Machine::tell_shared(Process& process, uint32_t index, uint64_t entry, bool read,
                           uint64_t begin_ns) {
-  constexpr uint64_t kInode = 1000;
   constexpr uint32_t kDevice = 24;
   swaptrail_event& event = begin_event(SWAPTRAIL_SHMEM_SWAP_IN);
   event.reader_cgroup = kCgroup;
@@ -398,7 +397,7 @@ void Machine::tell_shared(Process& process, uint32_t index, uint64_t entry, bool
   event.nr_pages = 1;
   event.result = read ? kFaultMajor : 0;
   event.state = SWAPTRAIL_STATE_IN_FAULT;
-  event.u.map.address = kInode + index / kPagesPerTable;
+  event.u.map.address = kSharedInode + index / kPagesPerTable;
   event.u.map.value = now_ - begin_ns;
   event.u.map.owner = kDevice;
   event.u.map.ptes = 1;

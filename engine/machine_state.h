@@ -113,6 +113,7 @@ struct AreaRun {
 
 inline constexpr uint64_t kPagesPerTable = 512;   // PTRS_PER_PTE
 inline constexpr uint64_t kCgroup = 4242;         // id of the one cgroup
+inline constexpr uint64_t kSharedInode = 1000;    // of the first file of shared memory
 inline constexpr uint32_t kGfpCharge = 0x100cca;  // GFP_HIGHUSER_MOVABLE, as a fault charges
 inline constexpr uint32_t kGfpPageout = 0xcc0;    // GFP_KERNEL
 inline constexpr uint32_t kReturnBatch = 64;      // SWAP_SLOTS_CACHE_SIZE

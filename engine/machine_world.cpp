@@ -299,6 +299,9 @@ void Machine::tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint
   if (kind == SWAPTRAIL_SLOT_ALLOCATED || kind == SWAPTRAIL_WRITE_BEGIN) {
     event.u.page.cgroup = kCgroup;
   }
+  if (kind == SWAPTRAIL_WRITE_BEGIN && !folio.anon && !frames_[FrameTable::of(folio)].read_in) {
+    event.u.page.inode = kSharedInode;
+  }
   if (kind == SWAPTRAIL_UNMAPPED) frames_[FrameTable::of(folio)].read_in = false;
   note(kind, folio, result, backend);
   send(event);

@@ -424,6 +424,15 @@ void Reconstructor::Impl::place_in_time(Attempt& attempt, const Event& event) {
   if (batch_seen && first) attempt.begin_ns = event.time_ns;
 }
 
+// Up to Linux 6.14 shmem gets its slot inside its write. A page of no file that is written with a slot in
+// use is something else: an unused copy out of zswap (rewrites_unused_copy()) whose read we missed.
+bool Reconstructor::Impl::is_new_in_write(const Attempt& attempt, const Slot* slot,
+                                          const Event& event) const {
+  if (!attempt.life.shmem || event.kind != SWAPTRAIL_WRITE_BEGIN) return false;
+  const bool named = options_.event_abi < 2 || event.u.page.inode != 0 || event.batch_ns == 0;
+  return named && (slot == nullptr || !slot->used);
+}
+
 // The folio was in the swap cache before this lifecycle began: since when, and do we know?
 void Reconstructor::Impl::inherit_slot(uint32_t index, const Event& event) {
   Attempt& attempt = attempts.at(index);
@@ -434,7 +443,7 @@ void Reconstructor::Impl::inherit_slot(uint32_t index, const Event& event) {
   if (known) {
     attempt.slot = SlotOrigin::kKnown;
     attempt.life.readahead = event.kind == SWAPTRAIL_REMOVED && slot->read && !slot->returned;
-  } else if (attempt.life.shmem && event.kind == SWAPTRAIL_WRITE_BEGIN) {
+  } else if (is_new_in_write(attempt, slot, event)) {
     attempt.slot = SlotOrigin::kInferred;
   } else {
     attempt.slot = SlotOrigin::kUnknown;

@@ -120,6 +120,7 @@ class Reconstructor::Impl {
   void place_in_time(Attempt& attempt, const Event& event);
   void check_pass(Attempt& attempt, const Event& event);
   void inherit_slot(uint32_t index, const Event& event);
+  bool is_new_in_write(const Attempt& attempt, const Slot* slot, const Event& event) const;
   uint32_t end_older_pass(uint32_t index, const Event& event);
   bool restarts(const Attempt& attempt, const Event& event) const;
   void restart(uint32_t index, const Event& event);

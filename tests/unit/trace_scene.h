@@ -74,6 +74,8 @@ class Scene {
     event.tid = event.tgid = tid;
     event.batch_ns = batch_ns;
     event.origin = batch_ns != 0 ? origin : uint8_t{SWAPTRAIL_ORIGIN_NONE};
+    const bool of_file = kind == SWAPTRAIL_WRITE_BEGIN && !(page.state & SWAPTRAIL_STATE_ANON);
+    if (of_file) event.u.page.inode = 77;
     events.push_back(event);
     return events.back();
   }
