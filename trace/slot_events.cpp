@@ -181,7 +181,11 @@ void Reconstructor::Impl::settle_leaving(uint64_t now_ns) {
 
 void Reconstructor::Impl::on_cache_deleted(const Event& event) {
   for (uint32_t page = 0; page < pages_of(event) && event.entry != 0; ++page) {
-    if (Slot* slot = slots.find(event.entry + page)) slot->cached = 0;
+    Slot* slot = slots.find(event.entry + page);
+    if (slot == nullptr) continue;
+    // It never left memory: a fault that ends later brings nothing back.
+    if (slot->cached != 0 && slot->swapped == kNoIndex) slot->returned = 1;
+    slot->cached = 0;
   }
   const uint32_t index = attempts.find(event.folio);
   if (index == kNoIndex) return;
