@@ -155,7 +155,8 @@ struct swaptrail_event {
 		} map;
 		struct {              /* every other kind */
 			__u64 cgroup; /* id of the cgroup the folio is charged to, 0 = not known */
-			__u64 inode;  /* WRITE_BEGIN of shmem: the file, 0 = not known */
+			__u64 inode;  /* WRITE_BEGIN of a folio without ANON: its file; ~0 = it is not known which,
+				       * 0 = of none: a copy that was read in, and that nobody maps */
 			__u64 index;  /* ... and the page in it */
 			__u64 pad;
 			__u32 backend; /* enum swaptrail_backend. WRITE_END: where it went. WRITE_ISSUED: DEVICE

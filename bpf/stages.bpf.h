@@ -298,6 +298,11 @@ static __always_inline void on_unmapped(const void *folio, __u64 ttu_flags)
 	end_event(e);
 }
 
+#define FILE_UNKNOWN (~0ULL)
+
+/* Is there a hook in shmem's write? Set by daemon/session. */
+volatile const bool names_files = false;
+
 /* ---- write -------------------------------------------------------------------- */
 
 /* mm/shmem.c shmem_writepage (shmem_writeout from 6.16 on): soon the folio is no page of the file any more. */
@@ -315,6 +320,18 @@ static __always_inline void on_shmem_write(const void *folio)
 	batch->shmem_index = FOLIO_READ(folio, index);
 }
 
+static __always_inline void name_file(struct swaptrail_event *e, const void *folio, struct batch *batch)
+{
+	if (batch && batch->shmem_folio == (__u64)folio) {
+		e->u.page.inode = batch->shmem_inode;
+		e->u.page.index = batch->shmem_index;
+		e->u.page.device = batch->shmem_device;
+		batch->shmem_folio = 0;
+	} else if (!batch || !names_files) {
+		e->u.page.inode = FILE_UNKNOWN;
+	}
+}
+
 static __always_inline void on_write_begin(const void *folio)
 {
 	struct batch *batch = current_batch();
@@ -330,11 +347,8 @@ static __always_inline void on_write_begin(const void *folio)
 	if (!e)
 		return;
 	e->u.page.cgroup = folio_cgroup(folio);
-	if (batch && batch->shmem_folio == (__u64)folio && !(e->state & SWAPTRAIL_STATE_ANON)) {
-		e->u.page.inode = batch->shmem_inode;
-		e->u.page.index = batch->shmem_index;
-		e->u.page.device = batch->shmem_device;
-	}
+	if (!(e->state & SWAPTRAIL_STATE_ANON))
+		name_file(e, folio, batch);
 	end_event(e);
 }
 

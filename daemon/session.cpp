@@ -150,10 +150,13 @@ absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, int cpus,
     }
   }
   bpf_map__set_max_entries(object->map("rings"), cpus);
-  const uint8_t tells = tells_backend(plan), counts = is_chosen(plan, "entries_dropped");
+  const uint8_t tells = tells_backend(plan), counts = is_chosen(plan, "entries_dropped"),
+                names = is_chosen(plan, "shmem_write");
   status = object->set_constant("tells_backend", tells);
-  if (plan.mode.mode != Mode::kTracepoint)
+  if (plan.mode.mode != Mode::kTracepoint) {
     status.Update(object->set_constant("counts_filled_ptes", counts));
+    status.Update(object->set_constant("names_files", names));
+  }
   return status.ok() ? object->load() : status;
 }
 

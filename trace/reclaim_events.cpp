@@ -148,7 +148,8 @@ void Reconstructor::Impl::start_write(Attempt& attempt, const Event& event) {
   attempt.written = attempt.refused = attempt.write_failed = attempt.no_user = false;
   attempt.zswap_stored = attempt.writeback_left = attempt.dirtied_after = false;
   attempt.writer_tid = event.tid;
-  if (event.u.page.inode == 0) return;
+  constexpr uint64_t kNotKnown = ~uint64_t{0};
+  if (event.u.page.inode == 0 || event.u.page.inode == kNotKnown) return;
   attempt.life.object = {event.u.page.inode, event.u.page.index, event.u.page.device};
 }
 

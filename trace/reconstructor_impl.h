@@ -69,6 +69,7 @@ class Reconstructor::Impl {
   void on_zswap_writeback(const Event& event);
   bool on_unused_copy(const Event& event);
   bool rewrites_unused_copy(const Event& event);
+  void note_unused_copy(const Event& event);
   void on_fault(const Fault& fault);
   void settle_faults(uint64_t now_ns);
   uint32_t return_run(const Fault& fault, Return& back, uint32_t limit);

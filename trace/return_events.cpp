@@ -258,17 +258,38 @@ bool Reconstructor::Impl::on_unused_copy(const Event& event) {
 }
 
 // A page that was read ahead out of zswap is its only copy since Linux 6.12 (mm/zswap.c: zswap_load). If
-// nobody maps it, reclaim writes it again before it drops it: that is no swap-out either.
+// nobody maps it, reclaim writes it again before it drops it: that is no swap-out either. It is no page
+// of a file when it is written, and none of a process: so it is known even if its read was not seen.
 bool Reconstructor::Impl::rewrites_unused_copy(const Event& event) {
   constexpr uint64_t kWrites = kind_bit(SWAPTRAIL_WRITE_BEGIN) | kind_bit(SWAPTRAIL_WRITE_END);
-  if (!(kWrites & kind_bit(event.kind)) || event.entry == 0) return false;
-  const Slot* slot = slots.find(event.entry);
-  if (slot == nullptr || slot->attempt != kNoIndex || !slot->read || slot->returned) return false;
-  if (slot->swapped == kNoIndex || (event.state & SWAPTRAIL_STATE_ANON)) return false;
+  const bool writes = kind_bit(event.kind) & kWrites;
+  if (!writes || event.entry == 0 || (event.state & SWAPTRAIL_STATE_ANON)) return false;
+  Slot* slot = slots.find(event.entry);
+  if (slot != nullptr && slot->attempt != kNoIndex) return false;
+  if (event.kind == SWAPTRAIL_WRITE_BEGIN && options_.event_abi >= 2) {
+    if (event.u.page.inode != 0) return false;
+    note_unused_copy(event);
+    return true;
+  }
+  if (slot == nullptr || !slot->read || slot->returned) return false;
   const bool written = event.kind == SWAPTRAIL_WRITE_END && event.result == 0 &&
                        event.u.page.backend > SWAPTRAIL_BACKEND_NONE;
-  if (written) swapped.at(slot->swapped).backend = static_cast<uint8_t>(event.u.page.backend);
+  if (written && slot->swapped != kNoIndex)
+    swapped.at(slot->swapped).backend = static_cast<uint8_t>(event.u.page.backend);
   return true;
+}
+
+void Reconstructor::Impl::note_unused_copy(const Event& event) {
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    Slot* slot = slots.obtain(event.entry + page);
+    if (slot == nullptr) {
+      ++counters.slots_full;
+      continue;
+    }
+    slot->read = slot->used = 1;
+    slot->returned = slot->freeing = 0;
+    slot->cached = cached_mark();
+  }
 }
 
 // One for each lifecycle that the pages belong to.
