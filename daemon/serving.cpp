@@ -131,9 +131,13 @@ std::vector<LifecycleSink*> Serving::sinks() { return {&*parts_->store_sink, &pa
 void Serving::after_sweep() { parts_->tally.settle(); }
 
 void Serving::name_areas(AreaWatch& areas) {
-  metrics::Tally& tally = parts_->tally;
-  for (const AreaInstance& area : areas.timeline()->instances) tally.on_area(area);
-  areas.add_listener([&tally](const AreaInstance& area) { tally.on_area(area); });
+  const auto note = [&tally = parts_->tally, &store = *parts_->store](const AreaInstance& area) {
+    tally.on_area(area);
+    const uint32_t type = area.seen.area.type;
+    if (type != kTypeNotKnown && area.until_ns == kStillOn) store.note_area(type, area.number);
+  };
+  for (const AreaInstance& area : areas.timeline()->instances) note(area);
+  areas.add_listener(note);
 }
 
 absl::Status Serving::start(const AttachPlan& plan, AreaWatch& areas) {

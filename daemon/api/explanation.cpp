@@ -241,7 +241,7 @@ void Teller::tell_nothing_known() {
   if (is(State::kSwapped)) {
     say("How it went there is not known: no attempt that swapped it out was seen, or none is in the "
         "store any more.");
-  } else if (by_address() && (facts_.unkept_mappings || flag(KPF_KSM))) {
+  } else if (by_address() && facts_.unkept_mappings) {
     say("Whether it was ever swapped out can't be told: of a page with more than ", kMaxMappings,
         " mappings only ", kMaxMappings, " are kept, and this may be one of those.");
   } else {

@@ -61,6 +61,8 @@ class Store {
   void note_stay(const Stay& stay);
   void note_violation(const Violation& violation) { violations_.add(violation); }
   void note_loss(const Loss& loss);
+  // From now on entries of this type (0 to 63) are of the area with this number.
+  void note_area(uint32_t type, uint32_t number) { waiters_.set_area(type, number); }
 
   // Any thread's.
   Snapshot snapshot() const { return Snapshot(ring_); }

@@ -50,7 +50,8 @@ Waiters::Row* Waiters::place_of(uint64_t who, uint64_t cgroup, uint64_t now_ns) 
 void Waiters::add(const Return& back) {
   if (back.fault_ns == 0) return;
   const Waits more{.faults = 1, .major = back.major ? 1u : 0u, .wait_ns = back.fault_ns};
-  const uint64_t who = uint64_t{back.tgid} << 32 | entry_type(back.entry);
+  const uint32_t type = entry_type(back.entry);
+  const uint64_t who = uint64_t{back.tgid} << 32 | (areas_[type] << kTypeBits) | type;
   Row* row = place_of(who, back.reader_cgroup, back.time_ns);
   if (row == nullptr) return other_.add(more);
   std::array<uint64_t, kWords> words{};
@@ -95,7 +96,7 @@ WaiterCopy Waiters::copy() const {
     if (!read(row, words)) continue;
     Waiter& waiter = out.rows.emplace_back();
     waiter.tgid = static_cast<uint32_t>(words[kWho] >> 32);
-    waiter.area = static_cast<uint32_t>(words[kWho]);
+    waiter.area = static_cast<uint32_t>(words[kWho]) % kTypes;
     waiter.cgroup = words[kCgroup];
     waiter.used_ns = words[kUsed];
     std::memcpy(waiter.comm.data(), &words[kComm], waiter.comm.size());

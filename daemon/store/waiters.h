@@ -33,7 +33,7 @@ struct Waits {
 
 struct Waiter {
   uint32_t tgid = 0;     // 0 = not known
-  uint32_t area = 0;     // where the page lay
+  uint32_t area = 0;     // type of the entry: where the page lay
   uint64_t cgroup = 0;   // of the thread that waited, 0 = not known
   uint64_t used_ns = 0;  // its last fault
   Comm comm{};           // what it was called last
@@ -55,6 +55,9 @@ class Waiters {
   static size_t bytes_for(size_t most) { return (most < kProbes ? kProbes : most) * sizeof(Row); }
   static size_t bytes_for_row() { return sizeof(Row); }
 
+  // The pipeline thread's. From now on entries of this type (0 to 63) are of the area with this number:
+  // who waits then has another row than who waited for pages of the one before.
+  void set_area(uint32_t type, uint32_t number) { areas_[type % kTypes] = number; }
   // The pipeline thread's: a fault. Does nothing for a return that nobody waited for.
   void add(const Return& entry_return);
 
@@ -64,6 +67,7 @@ class Waiters {
  private:
   // A row is at one of so many places from the hash of its key on.
   static constexpr size_t kProbes = 16;
+  static constexpr uint32_t kTypeBits = 6, kTypes = 1u << kTypeBits;  // of a swap entry
   enum Word : size_t { kWho, kCgroup, kComm, kComm2, kFaults, kMajor, kWait, kUsed, kWords };
   struct Row {
     std::atomic<uint64_t> version{0};  // odd while it is written; 0 = empty
@@ -78,6 +82,7 @@ class Waiters {
   static bool read(const Row& row, std::array<uint64_t, kWords>& words);
 
   std::vector<Row> rows_;
+  std::array<uint32_t, kTypes> areas_{};  // the pipeline thread's
   Sum other_, departed_;
 };
 

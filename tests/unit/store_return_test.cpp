@@ -158,6 +158,27 @@ TEST(StoreWaiters, EachFaultIsOfWhoWaited) {
   EXPECT_EQ(copy.rows[0].waits.wait_ns, 300u);
 }
 
+// The number of an area goes to another device after swapoff.
+TEST(StoreWaiters, AnAreaWithTheSameTypeIsAnother) {
+  const auto store = store_of(small_options());
+  store->note_area(1, 4);
+  store->note_return(back_of(0, 0));
+  store->note_return(back_of(0, 0));
+  store->note_area(1, 5);
+  Return fault = back_of(0, 0);
+  fault.time_ns = 9000;
+  store->note_return(fault);
+  StatsQuery query;
+  query.group_by = {GroupBy::kArea};
+  query.waiters = &store->waiters();
+  query.area_of = [](uint32_t type, uint64_t at_ns) { return type * 100 + (at_ns < 9000 ? 4 : 5); };
+  const auto stats = query_stats(store->snapshot(), query);
+  ASSERT_EQ(stats->rows.size(), 2u);
+  for (const StatsRow& row : stats->rows) {
+    EXPECT_EQ(row.waits.faults, row.key[0] == 104 ? 2u : 1u) << row.key[0];
+  }
+}
+
 TEST(StoreWaiters, TheSumIsExactWhenTheTableIsFull) {
   Waiters waiters(100);
   Waits sum;
