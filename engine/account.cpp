@@ -160,6 +160,7 @@ void Account::note(swaptrail_kind kind, const swaptrail_event& event) {
         stage_ns[static_cast<size_t>(stage)] = 0;
       }
       backend = SWAPTRAIL_BACKEND_UNKNOWN;
+      write_failed = false;
       set(Stage::kWriteBegin);
       break;
     case SWAPTRAIL_WRITE_ISSUED:
@@ -174,6 +175,7 @@ void Account::note(swaptrail_kind kind, const swaptrail_event& event) {
       break;
     case SWAPTRAIL_REMOVED:
       if (event.result == 1) set(Stage::kRemoved);
+      unmapped = true;  // nothing maps what reclaim is about to remove
       break;
     default:
       break;

@@ -32,9 +32,10 @@ struct Account {
   bool unmapped = false;   // completely, in one of its passes
   bool refaulted = false;  // somebody got it back before it was freed
   bool split = false;
-  bool piece = false;    // of a folio that was split: its mappings are those of the whole
-  bool dropped = false;  // read in and never mapped: it was in swap all the time
-  bool unsure = false;   // a loss may hide a part, or a finding was told already
+  bool write_failed = false;  // the last write
+  bool piece = false;         // of a folio that was split: its mappings are those of the whole
+  bool dropped = false;       // read in and never mapped: it was in swap all the time
+  bool unsure = false;        // a loss may hide a part, or a finding was told already
 
   bool began() const { return begin_ns != 0; }
   bool written() const { return stage_ns[static_cast<size_t>(Stage::kWriteBegin)] != 0; }

@@ -441,7 +441,7 @@ bool Lockstep::Impl::is_tried_only(const Event& event) {
   const auto open = batches_.find(event.tid);
   const bool may_be =
       event.batch_ns != 0 && open != batches_.end() && !options_.features.dirties_in_add_to_swap;
-  if (!may_be) return false;
+  if (!may_be || pass_of(event.entry, pages_of(event)) != nullptr) return false;
   bool was_free = false;
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     const auto slot = slots_.find(event.entry + page);

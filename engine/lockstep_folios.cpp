@@ -124,7 +124,6 @@ FolioRecord* Lockstep::Impl::enter(const Event& first, const Batch& batch) {
   if (!record->kind_known && (first.state & SWAPTRAIL_STATE_ANON)) {
     record->model.anon = record->kind_known = true;
     record->model.ksm = first.state & SWAPTRAIL_STATE_KSM;
-    record->read_in = false;
   }
   begin_account(*record, first);
   return record;
@@ -291,7 +290,9 @@ void Lockstep::Impl::age_closed() {
 
 void Lockstep::Impl::settle(FolioRecord& record, const PassEnd& end) {
   Account& account = record.account;
-  account.end = end;
+  // Its write had failed before the pass was seen to end.
+  const bool failed = account.write_failed && end.exit == Exit::kInFlight;
+  account.end = failed ? PassEnd{Exit::kKept, Why::kWriteError, end.steps} : end;
   if (record.model.entry != 0) account.entry = record.model.entry;
   if (end.exit == Exit::kFreed) {
     close_account(record);
@@ -319,6 +320,8 @@ void Lockstep::Impl::apply(FolioRecord& record, const Event& event) {
     case SWAPTRAIL_SWAP_IN:
       take(Taken::kSwapIn);
       record.account.refaulted = true;
+      // Whether what reclaim did to it before is an attempt is open.
+      record.account.unsure |= record.account.dropped;
       record.account.dropped = record.read_in = false;
       record.mapped_once = true;
       return;
@@ -362,6 +365,7 @@ void Lockstep::Impl::apply_completed(FolioRecord& record, const Event& event) {
   record.account.note(SWAPTRAIL_WRITE_COMPLETED, event);
   if (!failed) return;
   record.account.end = {Exit::kKept, Why::kWriteError, 0};
+  record.account.write_failed = true;
   if (!record.in_pass) close_account(record);
 }
 

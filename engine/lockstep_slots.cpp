@@ -246,7 +246,7 @@ void Lockstep::Impl::on_shmem_swap_in(const Event& event) {
   const auto found = slots_.find(event.entry);
   if (found == slots_.end() || hidden(found->second.last_ns)) return;
   const SlotRecord& slot = found->second;
-  if (!slot.shmem && slot.unmapped_ns != 0) {
+  if (slot.used && !slot.shmem && slot.unmapped_ns != 0) {
     find(FindingKind::kViolation, Rule::kStrangerFaults, event, "it is a page of private memory");
   } else if (slot.freed && read_later(slot, event)) {
     find(FindingKind::kViolation, Rule::kFaultOnFreeSlot, event, "");

@@ -184,6 +184,11 @@ UnmapAnswer ObservedPass::unmap(Folio& folio) {
   }
   const Event* next = peek();
   if (next == nullptr || next->kind != SWAPTRAIL_UNMAPPED) return answer;
+  // No entry was replaced. Since the last pass one that is gone may have made it dirty.
+  if (mapped_.empty() && (next->state & SWAPTRAIL_STATE_DIRTY) && !folio.dirty) {
+    lockstep_.take(Taken::kDirtied);
+    answer.dirty = true;
+  }
   if (next->state & SWAPTRAIL_STATE_MAPPED) {
     lockstep_.take(Taken::kStillMapped);
     answer.still_mapped = 1;
@@ -321,6 +326,7 @@ void ObservedPass::tell(swaptrail_kind kind, const Folio& folio, int32_t result,
   check(*next, folio, result, backend);
   if (failed_) return;
   seen_ |= bit(kind);
+  if (kind == SWAPTRAIL_UNMAPPED) record_.read_in = record_.account.dropped = false;
   ++lockstep_.counters.predictions;
   record_.account.note(kind, *next);
   if (kind == SWAPTRAIL_SLOT_ALLOCATED && result == 0) lockstep_.claim_slots(record_, *next);
@@ -380,8 +386,11 @@ void ObservedPass::check(const Event& event, const Folio& folio, int32_t result,
 }
 
 bool ObservedPass::check_state(const Event& event, const Folio& folio) {
-  const uint16_t expected = flags_of(folio);
-  const uint16_t observed = event.state & kFlags;
+  // A fault that maps what was read in makes it anonymous.
+  const bool mapped_since = !record_.kind_known && record_.mapped_once;
+  const uint16_t open = mapped_since ? SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_KSM : 0;
+  const uint16_t expected = flags_of(folio) & ~open;
+  const uint16_t observed = event.state & kFlags & ~open;
   const bool mapped = (event.state & SWAPTRAIL_STATE_MAPPED) && event.kind != SWAPTRAIL_UNMAPPED;
   if (expected == observed && !mapped) return true;
   const bool done = (expected & SWAPTRAIL_STATE_WRITEBACK) &&

@@ -52,10 +52,15 @@ WayBack::PageStay* WayBack::stay_at(uint64_t entry, bool make) {
   return &stays_[entry];
 }
 
-// The oldest that trace/ has not told to be back, or null.
+// The oldest that has ended, and that trace/ has not told to be back; or the last, if it has not; or
+// null.
 WayBack::PageStay* WayBack::untold_at(uint64_t entry) {
   const auto older = older_.find(entry);
-  if (older != older_.end()) return &older->second.front();
+  if (older != older_.end()) {
+    const auto one = std::find_if(older->second.begin(), older->second.end(),
+                                  [](const PageStay& stay) { return stay.ended(); });
+    if (one != older->second.end()) return &*one;
+  }
   PageStay* stay = stay_at(entry, false);
   return stay != nullptr && stay->away() ? stay : nullptr;
 }
@@ -63,7 +68,8 @@ WayBack::PageStay* WayBack::untold_at(uint64_t entry) {
 // The stay that a fault whose last pass began at `from_ns` can have ended, or null.
 WayBack::PageStay* WayBack::open_at(uint64_t entry, uint64_t from_ns) {
   const auto fits = [&](const PageStay& stay) {
-    return stay.away() && stay.fault == 0 && (stay.freed_ns == 0 || stay.freed_ns >= from_ns);
+    return stay.away() && stay.fault == 0 && (stay.freed_ns == 0 || stay.freed_ns >= from_ns) &&
+           (stay.superseded_ns == 0 || stay.superseded_ns >= from_ns);
   };
   const auto older = older_.find(entry);
   if (older != older_.end()) {
@@ -75,9 +81,15 @@ WayBack::PageStay* WayBack::open_at(uint64_t entry, uint64_t from_ns) {
 }
 
 // Another use of the slot begins. What was not told yet is still owed: a fault may have mapped the
-// page, and tells when it returns.
-void WayBack::retire(uint64_t entry, PageStay& stay) {
+// page, and tells when it returns. (Or swapoff did, which tells of no mapping.)
+void WayBack::retire(uint64_t entry, PageStay& stay, uint64_t now_ns) {
+  const auto older = older_.find(entry);
+  if (older != older_.end()) {
+    std::erase_if(older->second, [](const PageStay& one) { return !one.ended(); });
+    if (older->second.empty()) older_.erase(older);
+  }
   const bool owed = stay.away() && sure(stay);
+  if (!stay.ended()) stay.superseded_ns = now_ns;
   if (owed && older_.size() < options_.max_slots) older_[entry].push_back(stay);
   stay = PageStay{};
 }
@@ -116,7 +128,7 @@ void WayBack::on_allocated(uint64_t entry, uint32_t nr_pages, uint64_t time_ns) 
   for (uint32_t page = 0; page < nr_pages; ++page) {
     PageStay* stay = stay_at(entry + page, true);
     if (stay == nullptr) continue;
-    retire(entry + page, *stay);
+    retire(entry + page, *stay, time_ns);
     stay->allocated_ns = time_ns;
   }
 }
@@ -126,7 +138,7 @@ void WayBack::on_removed(const Event& event) {
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     PageStay* stay = stay_at(event.entry + page, true);
     if (stay == nullptr) continue;
-    retire(event.entry + page, *stay);
+    retire(event.entry + page, *stay, event.time_ns);
     stay->removed_ns = event.time_ns;
     if (early == early_.end()) continue;
     for (const Early& one : early->second) {

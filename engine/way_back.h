@@ -60,15 +60,16 @@ class WayBack {
  private:
   // One stay of one page, or what is known of a slot without any.
   struct PageStay {
-    uint64_t removed_ns = 0;    // 0: there was no stay since the slot was allocated
-    uint64_t allocated_ns = 0;  // 0: not seen
-    uint64_t freed_ns = 0;      // its slot, 0 = not
-    uint64_t fault = 0;         // number of the fault that brought it back, 0 = none
-    uint64_t lifecycle = 0;     // id of the lifecycle that began it, 0 = not told
-    bool told = false;          // returned, as trace/ says
-    bool swapoff = false;       // freed by swapoff
-    bool inside = false;        // freed inside __remove_mapping
-    bool read = false;          // since it began
+    uint64_t removed_ns = 0;     // 0: there was no stay since the slot was allocated
+    uint64_t allocated_ns = 0;   // 0: not seen
+    uint64_t freed_ns = 0;       // its slot, 0 = not
+    uint64_t superseded_ns = 0;  // removed again, though it was not seen to come back; 0 = not
+    uint64_t fault = 0;          // number of the fault that brought it back, 0 = none
+    uint64_t lifecycle = 0;      // id of the lifecycle that began it, 0 = not told
+    bool told = false;           // returned, as trace/ says
+    bool swapoff = false;        // freed by swapoff
+    bool inside = false;         // freed inside __remove_mapping
+    bool read = false;           // since it began
 
     bool away() const { return removed_ns != 0 && !told; }
     bool ended() const { return freed_ns != 0 || fault != 0; }
@@ -130,7 +131,7 @@ class WayBack {
   PageStay* untold_at(uint64_t entry);
   PageStay* open_at(uint64_t entry, uint64_t from_ns);
   bool is_back(uint64_t entry, uint64_t from_ns);
-  void retire(uint64_t entry, PageStay& stay);
+  void retire(uint64_t entry, PageStay& stay, uint64_t now_ns);
   Thread& thread_of(uint32_t tid);
   bool sure(const PageStay& stay) const;
   void report(FindingKind kind, Rule rule, const Event& event, std::string text);
@@ -142,7 +143,8 @@ class WayBack {
   Rule check_length(const Fault& fault, const Return& back, std::string& text) const;
   Rule check_page(PageStay& stay, const Fault* fault, const Return& back, std::string& text) const;
   Rule check_unknown(uint64_t entry, const Fault* fault, std::string& text, bool& compared);
-  void mark_told(uint64_t entry);
+  PageStay* stay_of(uint64_t entry, const Fault* fault, const Return& back);
+  void mark_told(uint64_t entry, PageStay* stay);
   void close_fault(const Fault& fault);
   void report_untold(uint64_t entry, const PageStay& stay);
 

@@ -93,7 +93,7 @@ Rule WayBack::judge(const Return& back, std::string& text, bool& compared) {
   if (failed(back.how)) return rule;
   for (uint32_t page = 0; page < back.nr_pages; ++page) {
     const uint64_t entry = back.entry + page;
-    PageStay* stay = untold_at(entry);
+    PageStay* stay = stay_of(entry, fault, back);
     Rule wrong = Rule::kCount;
     if (stay == nullptr) {
       wrong = check_unknown(entry, fault, text, compared);
@@ -103,7 +103,7 @@ Rule WayBack::judge(const Return& back, std::string& text, bool& compared) {
       compared = false;
     }
     if (rule == Rule::kCount) rule = wrong;
-    if (stay != nullptr) mark_told(entry);
+    if (stay != nullptr) mark_told(entry, stay);
   }
   return rule;
 }
@@ -230,15 +230,35 @@ Rule WayBack::check_unknown(uint64_t entry, const Fault* fault, std::string& tex
   return stay->told ? Rule::kReturnTwice : Rule::kReturnUnseen;
 }
 
-void WayBack::mark_told(uint64_t entry) {
+// The stay that this return ends, as far as one fits; else the oldest that is to end. That a slot was freed
+// is told later than that a fault came: it may have been inside one.
+WayBack::PageStay* WayBack::stay_of(uint64_t entry, const Fault* fault, const Return& back) {
+  const auto fits = [&](const PageStay& stay) {
+    if (!stay.away()) return false;
+    if (fault != nullptr) return stay.fault == fault->number;
+    return stay.fault == 0 && stay.freed_ns == back.time_ns;
+  };
   const auto older = older_.find(entry);
   if (older != older_.end()) {
-    older->second.pop_front();
-    if (older->second.empty()) older_.erase(older);
-    return;
+    const auto one = std::find_if(older->second.begin(), older->second.end(), fits);
+    if (one != older->second.end()) return &*one;
   }
   PageStay* stay = stay_at(entry, false);
-  if (stay == nullptr) return;
+  return stay != nullptr && fits(*stay) ? stay : untold_at(entry);
+}
+
+void WayBack::mark_told(uint64_t entry, PageStay* stay) {
+  const auto older = older_.find(entry);
+  if (older != older_.end()) {
+    std::deque<PageStay>& stays = older->second;
+    const auto one = std::find_if(stays.begin(), stays.end(),
+                                  [&](const PageStay& other) { return &other == stay; });
+    if (one != stays.end()) {
+      stays.erase(one);
+      if (stays.empty()) older_.erase(older);
+      return;
+    }
+  }
   stay->told = true;
   if (options_.sample > 1 && stay->freed_ns != 0) stays_.erase(entry);
 }
