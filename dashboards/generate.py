@@ -90,8 +90,15 @@ OVERVIEW = Dashboard(
                   [(top("cgroup", rate("cgroup_reclaimed_pages_total"), 5), "{{cgroup}}")], "pps"),
             graph("Victims", "Cgroups that lost the pages.",
                   [(top("cgroup", rate("cgroup_swapped_out_pages_total"), 5), "{{cgroup}}")], "pps"),
-            graph("Victims that wait", "Seconds in swap faults, in each second.",
+            graph("Who waits", "Seconds that threads of a cgroup wait in swap faults, in each second.",
                   [(top("cgroup", rate("cgroup_fault_wait_seconds_total"), 5), "{{cgroup}}")], "none"),
+            graph("Who faults", "Faults on pages in swap, by the cgroup of the thread that waits.",
+                  [(top("cgroup", rate("cgroup_faults_total"), 5), "{{cgroup}}")], "ops"),
+            graph("Faults that fail", "The page could not be read, or there was no memory for it.",
+                  [(by("area, path, how", rate("failed_faults_total")), "{{path}} {{how}}")], "ops"),
+            graph("What changes in swap", "Pages that zswap moves to the device, and pages that were read ahead and "
+                  "dropped unused.",
+                  [(by("change", rate("stay_changes_pages_total")), "{{change}}")], "pps"),
         ]),
         Row("Which device", [
             table("Swap areas", "All that are on. The highest priority is filled first.",

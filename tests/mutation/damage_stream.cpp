@@ -54,7 +54,7 @@ void leave_abi(Change& change, size_t at) {
       event.origin = change.random().between(SWAPTRAIL_ORIGIN_END, 255);
       break;
     case 2:
-      event.state |= 1 << change.random().between(9, 15);
+      event.state |= 1 << change.random().between(12, 15);
       break;
     default:
       event.u.page.backend = change.random().between(SWAPTRAIL_BACKEND_END, 255);

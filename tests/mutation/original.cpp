@@ -82,7 +82,8 @@ void Original::link() {
     if (now.kind == SWAPTRAIL_RECLAIM_BEGIN) batches_[now.batch_ns].begin = at;
     if (now.kind == SWAPTRAIL_RECLAIM_END) batches_[now.batch_ns].end = at;
     if (now.entry != 0) link_entries(at);
-    if (now.folio == 0) continue;
+    const bool of_reader = now.kind == SWAPTRAIL_SWAP_IN || now.kind == SWAPTRAIL_SHMEM_SWAP_IN;
+    if (now.folio == 0 || of_reader) continue;  // it is the reader's cgroup there
     first_folio_ = std::min<uint64_t>(first_folio_, now.folio);
     Places& same = by_folio_[now.folio];
     if (!same.empty()) {
