@@ -64,8 +64,6 @@ vm() {
   tests/vm/freerun.sh --patterns hotcold --clusters 0
   echo 'mode kprobe'
   tests/vm/matrix.sh --kernels 6.12 --cases zram-anon --daemon-args --mode=kprobe
-  echo 'kernels that may preempt our programs, and more reclaimers than CPUs'
-  tests/vm/matrix.sh --kernels 7.3 --cases zram-crowd --cpus 4 --append preempt=full
   guest 'a page in each state of its life' tests/vm/page_states.sh 6.12
   guest 'swap areas that leave holes and change places' tests/vm/area_names.sh 6.12
   guest 'dashboards, rules and /proc/vmstat, by a real Prometheus' tests/vm/prometheus.sh
