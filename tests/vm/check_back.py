@@ -282,9 +282,9 @@ def check_private(case, report):
     """Where there is only private memory, every page belongs to a process and none is shared."""
     if case.scenario in SHARED | LOSSY | LATE:
         return
-    odd = [l for l in case.lines["lifecycle"] if l["shmem"]]
+    odd = [l for l in case.lines["lifecycle"] if l["shmem"] and not lossy(l)]
     report.require(not odd, "owner", "%d lifecycles of shared memory, and there is none" % len(odd), odd)
-    odd = [l for l in case.lines["lifecycle"] if freed(l) and not l["pid"]]
+    odd = [l for l in case.lines["lifecycle"] if freed(l) and not l["pid"] and not lossy(l)]
     report.require(not odd, "owner", "%d pages were freed and belong to no process" %
                    sum(l["pages"] for l in odd), odd)
 
