@@ -116,7 +116,7 @@ class EveryMethod(Api):
     def check_pages(self, ask, work):
         """ExplainPage says of a page what pagemap says."""
         rows = [line.split() for line in lab.read(f"{work.oracle}.1").splitlines()]
-        swapped = [row for row in rows if row[0] != "#" and row[2] != "-"]
+        swapped = [row for row in rows if row[0].isdigit() and row[2] != "-"]
         for pid, address, area, slot in swapped[:3] + swapped[-3:]:
             page = {"pid": int(pid), "address": int(address, 16)}
             answer = ask.call("ExplainPage", {"virtual_page": page})
@@ -149,7 +149,7 @@ class EveryMethod(Api):
             self.assertEqual(info.returncode, 0, info.stderr)
         # a whole number of pages that the workload has, the last that it touched
         rows = [line.split() for line in lab.read(f"{work.oracle}.1").splitlines()]
-        pid = next(int(row[0]) for row in rows if row[0] != "#")
+        pid = next(int(row[0]) for row in rows if row[0].isdigit())
         first = self.anonymous_range(pid)
         messages = ask.stream("PageOut", {"pid": pid, "address": first, "length_bytes": 2 * lab.MIB},
                               service=client.CONTROL)
@@ -171,7 +171,7 @@ class EveryMethod(Api):
 
     def check_command_line(self, work):
         rows = [line.split() for line in lab.read(f"{work.oracle}.1").splitlines()]
-        pid, address = next(row[:2] for row in rows if row[0] != "#" and row[2] != "-")
+        pid, address = next(row[:2] for row in rows if row[0].isdigit() and row[2] != "-")
         for arguments in (["status"], ["list", "--limit", "5"], ["areas"], ["matrix"], ["violations"],
                           ["stats", "--by", "outcome"], ["top", "--batch", "2"],
                           ["page", "--pid", pid, "--addr", address]):

@@ -227,4 +227,4 @@ class Workload:
         """(tgid, swap type, swap offset) of each page that was swapped out when the phase ended."""
         rows = [line.split() for line in read(f"{self.oracle}.{phase}").splitlines()]
         return {(int(tgid), int(area), int(slot)) for tgid, _, area, slot in
-                (row for row in rows if row[0] != "#")}
+                (row for row in rows if row[0].isdigit())}

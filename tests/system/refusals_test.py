@@ -1,6 +1,7 @@
 """What can't be done is told in one line that says what to do, with its own exit code."""
 
 import pathlib
+import re
 import shutil
 import subprocess
 import unittest
@@ -59,7 +60,9 @@ class Permission(Refusals):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertEqual(done.stderr, "")
                 self.assertRegex(done.stdout, r"(?m)^write +swap_write(page|out) ")
-                self.assertNotIn("MISSING", done.stdout)
+                # 5.10 passes no struct to a trampoline: docs/KERNELS.md
+                hidden = ["entries_dropped"] if btf.stem == "5.10" else []
+                self.assertEqual(re.findall(r"(?m)^(\S+) +MISSING", done.stdout), hidden)
 
     @needs_root
     @needs_btf
@@ -159,6 +162,8 @@ class Start(Refusals):
         with lab.memory_cgroup(96 * lab.MIB) as cgroup:
             done = self.run_program("swaptraild", "--allow-no-swap", "--ring-size=1024",
                                     preexec_fn=lab.enter_cgroup(cgroup))
+        # What is not known of this host's swap areas is said before.
+        done.stderr = "".join(line for line in done.stderr.splitlines(True) if "types of swap areas" not in line)
         self.assert_refused(done, NO_MEMORY, ["ring", "--ring-size"])
         self.assertTrue(lab.wait_until(lambda: lab.bpf_programs() <= before, 10))
 
