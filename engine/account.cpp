@@ -175,7 +175,7 @@ void Account::note(swaptrail_kind kind, const swaptrail_event& event) {
       break;
     case SWAPTRAIL_REMOVED:
       if (event.result == 1) set(Stage::kRemoved);
-      unmapped = true;  // nothing maps what reclaim is about to remove
+      removing = true;
       break;
     default:
       break;
@@ -186,7 +186,7 @@ bool goes_on(const Account& account) {
   const PassEnd& end = account.end;
   if (end.exit == Exit::kInFlight || end.why == Why::kRelock) return true;
   const bool held = end.why == Why::kExtraReference || end.why == Why::kPinned;
-  return held && account.entry != 0 && account.unmapped;
+  return held && account.entry != 0 && (account.unmapped || account.removing);
 }
 
 Rule compare(const Account& account, const Lifecycle& life, std::string& text) {

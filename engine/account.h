@@ -29,6 +29,7 @@ struct Account {
   uint8_t backend = SWAPTRAIL_BACKEND_NONE;
   PassEnd end;  // of the last pass
   bool shmem = false;
+  bool removing = false;   // reclaim came to remove it: nothing mapped it
   bool unmapped = false;   // completely, in one of its passes
   bool refaulted = false;  // somebody got it back before it was freed
   bool split = false;

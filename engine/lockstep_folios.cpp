@@ -319,7 +319,8 @@ void Lockstep::Impl::apply(FolioRecord& record, const Event& event) {
       return apply_left(record, event);
     case SWAPTRAIL_SWAP_IN:
       take(Taken::kSwapIn);
-      record.account.refaulted = true;
+      if (record.account.dropped && !record.in_pass) record.account = Account{};
+      record.account.refaulted |= !record.account.dropped && record.account.began();
       // Whether what reclaim did to it before is an attempt is open.
       record.account.unsure |= record.account.dropped;
       record.account.dropped = record.read_in = false;
@@ -369,6 +370,19 @@ void Lockstep::Impl::apply_completed(FolioRecord& record, const Event& event) {
   if (!record.in_pass) close_account(record);
 }
 
+// Its batch still runs, and may have given it up already. True: so it is.
+bool Lockstep::Impl::leave_closed(const FolioRecord& record, const Event& event) {
+  const auto batch = batches_.find(record.last_tid);
+  const auto closed = closed_.find(record.model.address);
+  if (batch == batches_.end() || closed == closed_.end()) return false;
+  Account& last = closed->second.back();
+  const bool runs = batch->second->begin_ns == record.last_batch_ns;
+  if (!runs || last.last_batch_ns != record.last_batch_ns || last.left_ns != 0) return false;
+  last.left_ns = event.time_ns;
+  last.refaulted |= last.shmem;  // that is how it comes back
+  return true;
+}
+
 void Lockstep::Impl::apply_left(FolioRecord& record, const Event& event) {
   take(Taken::kLeftCache);
   Folio& folio = record.model;
@@ -380,8 +394,9 @@ void Lockstep::Impl::apply_left(FolioRecord& record, const Event& event) {
   }
   uncache_slots(event.entry, pages_of(event), event.folio);
   record.account.left_ns = event.time_ns;
-  for (uint32_t page = 0; page < pages_of(event) && record.account.began(); ++page) {
-    leaving_[event.entry + page] = record.account.folio;
+  const bool leaves = record.account.began() || leave_closed(record, event);
+  for (uint32_t page = 0; page < pages_of(event) && leaves; ++page) {
+    leaving_[event.entry + page] = record.model.address;
   }
   folio.swapcache = false;
   folio.entry = 0;

@@ -78,6 +78,7 @@ class Lockstep::Impl {
   void apply(FolioRecord& record, const Event& event);
   void check_told(FolioRecord& record, const Event& event, uint16_t more);
   void apply_completed(FolioRecord& record, const Event& event);
+  bool leave_closed(const FolioRecord& record, const Event& event);
   void apply_left(FolioRecord& record, const Event& event);
   void apply_split(const Event& event);
   void begin_account(FolioRecord& record, const Event& first);
@@ -109,6 +110,7 @@ class Lockstep::Impl {
   }
   void uncache_slots(uint64_t entry, uint32_t nr_pages, uint64_t folio);
   void map_slots(const FolioRecord& record, const Event& event);
+  void refault_closed(const FolioRecord& record);
   void check_fault(const SlotRecord& slot, const Event& event);
   bool read_later(const SlotRecord& slot, const Event& event) const;
   void check_removed(const FolioRecord& record, const Event& event);

@@ -234,9 +234,18 @@ void Lockstep::Impl::on_swap_in(const Event& event) {
   // Its batch still runs, and closes it.
   const auto batch = batches_.find(record.last_tid);
   const bool isolated = batch != batches_.end() && batch->second->begin_ns == record.last_batch_ns;
-  if (isolated) return;
+  if (isolated) return refault_closed(record);
   if (record.account.began()) close_account(record);
   record.account = Account{};
+}
+
+// Its batch still runs, and may have given it up already: that a fault came is the stronger reason.
+void Lockstep::Impl::refault_closed(const FolioRecord& record) {
+  const auto closed = closed_.find(record.model.address);
+  if (closed == closed_.end()) return;
+  for (Account& account : closed->second) {
+    if (account.last_batch_ns == record.last_batch_ns) account.refaulted = true;
+  }
 }
 
 // The slot is free by now, most often: that is told before shmem_swapin_folio returns.

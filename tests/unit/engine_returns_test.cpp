@@ -117,8 +117,7 @@ TEST_P(Returns, AreTheTrueOnesAndTheModelAgrees) {
     // given to the later of the two lifecycles, once in 4,688 returns.
     if (seed == 12) continue;
     SCOPED_TRACE(testing::Message() << "seed " << seed);
-    SimulationOptions options = drawn(GetParam(), seed);
-    for (SimulatedArea& area : options.areas) area.error_rate = 0;
+    const SimulationOptions options = drawn(GetParam(), seed);
     InStepRun run(options);
     const auto result = simulate(options, run);
     if (!result.ok()) continue;  // memory and swap are full
