@@ -39,7 +39,9 @@ uint32_t reasons_of(Why why) {
 // Out of the cache without reclaim: a fault took it back, or nobody needs the slot any more.
 uint32_t left_reasons(const Account& account) {
   const uint32_t told = reasons_of(account.end.why);
-  if (account.refaulted) return bit(AbortReason::kReferenced);
+  // Shared memory whose write failed left because somebody needed it.
+  const bool needed = account.shmem && account.write_failed;
+  if (account.refaulted || needed) return bit(AbortReason::kReferenced);
   if (told != 0 && !goes_on(account)) return told;
   return bit(account.shmem ? AbortReason::kReferenced : AbortReason::kSlotGone);
 }
