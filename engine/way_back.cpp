@@ -180,6 +180,7 @@ void WayBack::on_freed(const Event& event) {
     if (stay == nullptr || stay->freed_ns != 0) continue;
     fresh |= stay->removed_ns == 0;
     stay->freed_ns = event.time_ns;
+    stay->freed_tid = event.tid;
     stay->swapoff = swapoff;
     if (options_.sample > 1 && !stay->away()) stays_.erase(event.entry + page);
   }
@@ -229,9 +230,8 @@ void WayBack::check_thread(Thread& thread, const Event& event, uint64_t first, u
   thread.read_entry = thread.freed_entry = 0;
   thread.reads.clear();
   if (!known || !options_.shmem_faults_seen) return;
-  report(FindingKind::kLoss, Rule::kFaultMissing, event,
-         absl::StrCat("its thread read ", entry_type(owed), ":", entry_offset(owed),
-                      " for a fault that was not seen to end"));
+  report_({FindingKind::kLoss, Rule::kFaultMissing, 0, owed, event.time_ns,
+           absl::StrCat("thread ", event.tid, " read it for a fault that was not seen to end")});
 }
 
 // What was told is done with; and the oldest of too many.
@@ -289,6 +289,7 @@ void WayBack::end_pass(Thread& thread, Fault& fault, const Event& event, bool do
   const uint64_t first = fault.entry - fault.first_page;
   if (fault.mapped != 0) {
     check_mapped(thread, fault, event);
+    check_not_swapoff(fault, event);
     check_thread(thread, event, first, fault.mapped);
     bring_back(fault, begin_of(event));
   }
@@ -311,6 +312,16 @@ void WayBack::check_mapped(const Thread& thread, const Fault& fault, const Event
   report(FindingKind::kViolation, Rule::kFaultPages, event,
          absl::StrCat(fault.mapped, " entries from ", fault.first_page, " pages before it on",
                       other ? absl::StrCat("; read for it: ", thread.read_pages) : ""));
+}
+
+// A thread that frees a slot in its fault does not swap the area off.
+void WayBack::check_not_swapoff(const Fault& fault, const Event& event) {
+  const PageStay* stay = stay_at(fault.entry, false);
+  const bool freed = stay != nullptr && stay->swapoff && stay->freed_tid == event.tid &&
+                     stay->freed_ns >= begin_of(event);
+  if (!freed || options_.event_abi < 2 || hidden_(begin_of(event))) return;
+  report(FindingKind::kViolation, Rule::kBadEvent, event,
+         "its slot was freed in this fault, and by swapoff");
 }
 
 // Of this slot it is certain that its page was not away.

@@ -66,6 +66,7 @@ class WayBack {
     uint64_t superseded_ns = 0;  // removed again, though it was not seen to come back; 0 = not
     uint64_t fault = 0;          // number of the fault that brought it back, 0 = none
     uint64_t lifecycle = 0;      // id of the lifecycle that began it, 0 = not told
+    uint32_t freed_tid = 0;      // by this thread
     bool told = false;           // returned, as trace/ says
     bool swapoff = false;        // freed by swapoff
     bool inside = false;         // freed inside __remove_mapping
@@ -126,6 +127,7 @@ class WayBack {
   void end_pass(Thread& thread, Fault& fault, const Event& event, bool done);
   void bring_back(Fault& fault, uint64_t from_ns);
   void check_mapped(const Thread& thread, const Fault& fault, const Event& event);
+  void check_not_swapoff(const Fault& fault, const Event& event);
   void check_thread(Thread& thread, const Event& event, uint64_t first, uint32_t nr_pages);
   PageStay* stay_at(uint64_t entry, bool make);
   PageStay* untold_at(uint64_t entry);

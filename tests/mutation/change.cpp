@@ -29,6 +29,7 @@ Change::Change(const Original& original, Random& random, Damaged& damaged)
   damaged_.stream = original.stream();
   damaged_.losses.clear();
   damaged_.lifecycle = {};
+  damaged_.back = {};
   damaged_.start_ns = original.header().reconstruction.start_ns;
   damaged_.end_ns = original.end_ns();
   damaged_.place = {};
@@ -124,6 +125,15 @@ void Change::tell_lifecycle(size_t at, size_t times,
   touch(at);
   const swaptrail_event& closing = original_.event(at);
   damaged_.lifecycle = {closing.folio, closing.time_ns, times, as, random_.below(1 << 20)};
+}
+
+void Change::tell_return(size_t at, size_t times,
+                         Return (*as)(const Return&, uint64_t choice)) {
+  touch(at);
+  const swaptrail_event& event = original_.event(at);
+  damaged_.place.slots.push_back({event.entry & ~uint64_t{1}, event.entry | 1});
+  const uint32_t reader = event.kind == SWAPTRAIL_SLOT_FREED ? 0 : event.tid;
+  damaged_.back = {event.time_ns, reader, times, as, random_.below(1 << 20)};
 }
 
 void Change::tell_loss(size_t at, size_t count) {

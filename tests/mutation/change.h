@@ -47,11 +47,21 @@ struct ToldLifecycle {
   uint64_t choice = 0;
 };
 
+// The return that was told at this time, handed to the lockstep as something else.
+struct ToldReturn {
+  uint64_t time_ns = 0;  // 0: none
+  uint32_t tid = 0;      // of its reader, 0 = nobody
+  size_t times = 1;      // 0: not told at all
+  Return (*as)(const Return&, uint64_t choice) = nullptr;
+  uint64_t choice = 0;
+};
+
 // What is played in place of the original.
 struct Damaged {
   Stream stream;
   std::vector<ToldLoss> losses;
   ToldLifecycle lifecycle;
+  ToldReturn back;
   uint64_t start_ns = 0;
   uint64_t end_ns = 0;
   Place place;
@@ -90,6 +100,9 @@ class Change {
 
   // Of the lifecycle that the event closed; the stream stays as it is.
   void tell_lifecycle(size_t at, size_t times, Lifecycle (*as)(const Lifecycle&, uint64_t choice));
+
+  // Of the return that the event brought (a fault, or a slot that is freed).
+  void tell_return(size_t at, size_t times, Return (*as)(const Return&, uint64_t choice));
 
   // For what the kernel may well do, or a host may tell of.
   void tell_loss(size_t at, size_t count);  // as take_leaving_gap, with all that tells of it

@@ -117,7 +117,8 @@ std::string check_repeated(const Middle& middle, const Damaged& damaged) {
 
 std::string check_untouched(const Middle& middle, const Damaged& damaged) {
   if (!middle.was.empty() || !middle.is.empty()) return "the stream is changed";
-  return damaged.lifecycle.folio != 0 ? "" : "no lifecycle is changed";
+  const bool changed = damaged.lifecycle.folio != 0 || damaged.back.time_ns != 0;
+  return changed ? "" : "no lifecycle and no return is changed";
 }
 
 std::string check_cut(const Original& original, const Damaged& damaged) {

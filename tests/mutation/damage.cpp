@@ -14,7 +14,8 @@ std::vector<const Damage*> all_damages() {
   std::vector<const Damage*> all;
   for (const auto group :
        {stream_damages, batch_damages, missing_damages, repeated_damages, invented_damages,
-        order_damages, slot_damages, folio_damages, state_damages, lifecycle_damages, controls}) {
+        order_damages, slot_damages, folio_damages, state_damages, lifecycle_damages, fault_damages,
+        return_damages, controls}) {
     for (const Damage& damage : group()) all.push_back(&damage);
   }
   return all;

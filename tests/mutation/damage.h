@@ -87,6 +87,8 @@ std::span<const Damage> slot_damages();
 std::span<const Damage> folio_damages();      // identity, size and mappings
 std::span<const Damage> state_damages();      // state bits, backends and results
 std::span<const Damage> lifecycle_damages();  // what trace/ made of it
+std::span<const Damage> fault_damages();      // passes of faults, and what they map
+std::span<const Damage> return_damages();     // what trace/ made of them
 std::span<const Damage> controls();           // not damages: nothing may be found
 
 std::vector<const Damage*> all_damages();

@@ -6,6 +6,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@
 
 namespace swaptrail::mutation {
 namespace {
+
+constexpr uint64_t kSimulatedSeed = 3;
 
 struct Options {
   std::string folder;
@@ -31,8 +34,17 @@ struct Options {
 
 struct Recordings {
   std::vector<Original> originals;
+  size_t simulated = 0;  // of them, at the end
   std::vector<engine::LockstepOptions> options;
 
+  // Simulated ones, the last, are for what is damaged on the way back only.
+  std::span<const Original> originals_for(const Damage& damage) const {
+    const auto is_one_of = [&](std::span<const Damage> group) {
+      return &damage >= group.data() && &damage < group.data() + group.size();
+    };
+    const bool back = is_one_of(fault_damages()) || is_one_of(return_damages());
+    return std::span(originals).first(originals.size() - (back ? 0 : simulated));
+  }
   const engine::LockstepOptions& options_of(const Original& original) const {
     return options[&original - originals.data()];
   }
@@ -71,6 +83,17 @@ bool load(const std::vector<std::string>& paths, size_t max_events, Recordings& 
     }
     recordings.originals.push_back(*std::move(original));
     recordings.options.push_back(*lockstep);
+  }
+  for (const std::string_view kernel : {"6.12", "6.18"}) {
+    Original original = Original::simulated(kernel, kSimulatedSeed);
+    auto lockstep = options_for(original);
+    if (!lockstep.ok()) {
+      fprintf(stderr, "%s: %s\n", original.name().c_str(), lockstep.status().ToString().c_str());
+      return false;
+    }
+    recordings.originals.push_back(std::move(original));
+    recordings.options.push_back(*lockstep);
+    ++recordings.simulated;
   }
   return !paths.empty();
 }
@@ -137,7 +160,7 @@ void add(const Score& score, Score& total) {
 
 Score score_damage(const Options& options, const Recordings& recordings, const Damage& damage) {
   const size_t wanted = options.only == kNone ? options.instances : options.only + 1;
-  const Plan plan = make_plan(damage, recordings.originals, wanted, options.seed);
+  const Plan plan = make_plan(damage, recordings.originals_for(damage), wanted, options.seed);
   Score score{.sites = plan.sites, .recordings = plan.recordings};
   Damaged damaged;
   for (size_t i = 0; i < plan.instances.size(); ++i) {
@@ -225,7 +248,8 @@ int run_self_check(const Options& options, const Recordings& recordings) {
   size_t checked = 0, wrong = 0;
   Damaged damaged;
   for (const Damage* damage : chosen_damages(options)) {
-    const Plan plan = make_plan(*damage, recordings.originals, options.instances, options.seed);
+    const Plan plan =
+        make_plan(*damage, recordings.originals_for(*damage), options.instances, options.seed);
     if (plan.instances.empty()) {
       printf("%s: there is no site\n", std::string(damage->name).c_str());
       ++wrong;

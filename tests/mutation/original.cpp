@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "engine/simulation.h"
 #include "trace/recording/file.h"
 #include "trace/recording/reader.h"
 
@@ -43,6 +45,36 @@ bool leaves_cache(const swaptrail_event& event) {
          event.kind == SWAPTRAIL_CACHE_DELETED;
 }
 
+constexpr uint64_t kSimulatedPages = 4096;
+
+class Simulated : public engine::EventOutput {
+ public:
+  explicit Simulated(Stream& stream) : stream_(stream) {}
+  void on_event(const swaptrail_event& event, uint64_t sequence) override {
+    stream_.push_back({event, sequence});
+  }
+
+ private:
+  Stream& stream_;
+};
+
+// The functions that engine::features_of knows a kernel by.
+std::vector<RecordedHook> hooks_of(std::string_view kernel) {
+  const bool lists = kernel == "6.12";
+  const auto chosen = [](std::string_view hook, std::string_view target) {
+    RecordedHook one;
+    one.hook = hook;
+    one.state = "chosen";
+    one.target = target;
+    return one;
+  };
+  return {chosen("reclaim_batch", "shrink_folio_list"),
+          chosen("slot_allocated", lists ? "add_to_swap" : "folio_alloc_swap"),
+          chosen("cache_deleted", lists ? "delete_from_swap_cache" : "swap_cache_del_folio"),
+          chosen("slot_freed", lists ? "swap_entry_range_free" : "swap_entries_free"),
+          chosen("shmem_swap_in", "shmem_swapin_folio")};
+}
+
 bool failed_allocation(const swaptrail_event& event) {
   return event.kind == SWAPTRAIL_SLOT_ALLOCATED && event.result != 0;
 }
@@ -64,6 +96,32 @@ absl::StatusOr<Original> Original::load(const std::string& path, size_t max_even
   if (collector.lossy() || original.stream_.empty())
     return absl::InvalidArgumentError(path + ": not a whole recording");
   if (collector.cut()) original.end_ns_ = original.stream_.back().event.time_ns + 1;
+  original.link();
+  return original;
+}
+
+Original Original::simulated(std::string_view kernel, uint64_t seed) {
+  engine::SimulationOptions options;
+  options.features = *engine::features_named(kernel);
+  options.seed = seed;
+  options.limit_pages = 160;
+  engine::SimulatedArea area;
+  area.area.pages = kSimulatedPages;
+  area.device = engine::Device::kSynchronous;
+  options.areas.push_back(area);
+  options.workload = engine::mixture({}, seed);
+  Original original;
+  original.name_ = absl::StrCat("simulated-", std::string(kernel));
+  Simulated simulated(original.stream_);
+  const auto result = engine::simulate(options, simulated);
+  original.end_ns_ = result.ok() ? result->end_ns + 1 : 0;
+  original.header_.mode = "full";
+  original.header_.cpus = options.cpus;
+  original.header_.hooks = hooks_of(kernel);
+  original.header_.reconstruction.start_ns = 1;
+  SwapArea seen;
+  seen.bytes = kSimulatedPages * 4096;
+  original.areas_.push_back(seen);
   original.link();
   return original;
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -47,6 +48,10 @@ class Original {
  public:
   // About `max_events`, if there are more: the rest is more of the same. Errors: of the file.
   static absl::StatusOr<Original> load(const std::string& path, size_t max_events);
+
+  // A machine of the engine, where processes read swapped pages back past the swap cache and exit: of that
+  // the recordings have too little. `kernel` as in engine::features_named.
+  static Original simulated(std::string_view kernel, uint64_t seed);
 
   const std::string& name() const { return name_; }
   const RecordingHeader& header() const { return header_; }

@@ -71,8 +71,8 @@ class Sites {
 
 class Listener : public engine::FindingSink, public LifecycleSink {
  public:
-  Listener(Report& report, const ToldLifecycle& told, const Judge* judge)
-      : report_(report), told_(told), judge_(judge) {}
+  Listener(Report& report, const Damaged& damaged, const Judge* judge)
+      : report_(report), told_(damaged.lifecycle), back_(damaged.back), judge_(judge) {}
 
   void follow(engine::Lockstep& lockstep) { lockstep_ = &lockstep; }
 
@@ -87,7 +87,11 @@ class Listener : public engine::FindingSink, public LifecycleSink {
     for (size_t i = 0; i < (other ? told_.times : 1); ++i)
       lockstep_->on_lifecycle(other && told_.as ? told_.as(lifecycle, told_.choice) : lifecycle);
   }
-  void on_return(const Return& back) override { lockstep_->on_return(back); }
+  void on_return(const Return& back) override {
+    const bool other = back_.time_ns != 0 && back.time_ns == back_.time_ns && back.tid == back_.tid;
+    for (size_t i = 0; i < (other ? back_.times : 1); ++i)
+      lockstep_->on_return(other && back_.as ? back_.as(back, back_.choice) : back);
+  }
   void on_stay(const Stay& stay) override { lockstep_->on_stay(stay); }
   void on_violation(const Violation&) override {}
   void on_loss(const Loss&) override {}
@@ -95,6 +99,7 @@ class Listener : public engine::FindingSink, public LifecycleSink {
  private:
   Report& report_;
   const ToldLifecycle& told_;
+  const ToldReturn& back_;
   const Judge* judge_;
   engine::Lockstep* lockstep_ = nullptr;
 };
@@ -203,7 +208,7 @@ absl::StatusOr<engine::LockstepOptions> options_for(const Original& original) {
 Report play(const Original& original, const engine::LockstepOptions& base, const Damaged& damaged,
             const Judge* judge) {
   Report report;
-  Listener listener(report, damaged.lifecycle, judge);
+  Listener listener(report, damaged, judge);
   engine::LockstepOptions options = base;
   options.start_ns = damaged.start_ns;
   engine::Lockstep lockstep(options, listener);
