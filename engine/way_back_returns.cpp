@@ -236,7 +236,8 @@ WayBack::PageStay* WayBack::stay_of(uint64_t entry, const Fault* fault, const Re
   const auto fits = [&](const PageStay& stay) {
     if (!stay.away()) return false;
     if (fault != nullptr) return stay.fault == fault->number;
-    const bool inside = stay.inside && back.time_ns - stay.freed_ns <= stay.removed_ns - stay.freed_ns;
+    const bool inside =
+        stay.inside && back.time_ns - stay.freed_ns <= stay.removed_ns - stay.freed_ns;
     return stay.fault == 0 && (stay.freed_ns == back.time_ns || inside);
   };
   const auto older = older_.find(entry);

@@ -127,8 +127,7 @@ void Change::tell_lifecycle(size_t at, size_t times,
   damaged_.lifecycle = {closing.folio, closing.time_ns, times, as, random_.below(1 << 20)};
 }
 
-void Change::tell_return(size_t at, size_t times,
-                         Return (*as)(const Return&, uint64_t choice)) {
+void Change::tell_return(size_t at, size_t times, Return (*as)(const Return&, uint64_t choice)) {
   touch(at);
   const swaptrail_event& event = original_.event(at);
   damaged_.place.slots.push_back({event.entry & ~uint64_t{1}, event.entry | 1});
