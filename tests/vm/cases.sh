@@ -80,7 +80,10 @@ daemon_gone() { ! kill -0 "$daemon_pid" 2>/dev/null; }
 daemon_start() { # DIR
     local record=()
     [[ ! ${SWAPTRAIL_CASES_RECORD-} ]] || record=(--record "$1/recording")
-    [[ $1 != *-onecpu ]] || record+=(--ring-size 1)
+    case $1 in
+        *-onecpu) record+=(--ring-size 1) ;;
+        *-full) record+=(--ring-size 32) ;; # an emulated swaptraild falls seconds behind
+    esac
     "$daemon" --print=jsonl "${record[@]}" "${daemon_args[@]}" >/tmp/daemon.jsonl 2>"$1/daemon.err" &
     daemon_pid=$!
     wait_until 120 daemon_ready "$1" && ! daemon_gone && return

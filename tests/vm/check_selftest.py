@@ -46,7 +46,7 @@ def good_case():
     come back."""
     lines = [good_lifecycle(n, "in_flight" if n == 999 else "freed_device") for n in range(1000)]
     rows = [{"counter": c, "kernel_delta": d, "ours": d, "difference": 0, "note": ""} for c, d in
-            (("pswpout", 1000), ("pswpin", 3), ("swpout_zero", 0), ("emitted", 9000))]
+            (("pswpout", 1000), ("pswpin", 3), ("swpout_zero", 0), ("emitted", 9000), ("slots", 990))]
     lines.append({"type": "summary", "events": 9000, "lost_events": 0, "zswap_writeback_pages": 0,
                   "freed_pages": 999, "returned_pages": 10, "away_pages": 989, "read_errors": 0,
                   "reconciliation": rows})
@@ -141,6 +141,10 @@ DAMAGES = [
     ("pswpin in vmstat is not the daemon's", set_in("after", "pswpin", 5), "reconcile"),
     ("a difference", set_in("lines", 1000, "reconciliation", 1, "difference", 1), "reconcile"),
     ("no row pswpin", lambda c: c["lines"][1000]["reconciliation"].pop(1), "reconcile"),
+    ("no row slots", lambda c: c["lines"][1000]["reconciliation"].pop(4), "reconcile"),
+    ("slots that are not in use", set_in("lines", 1000, "reconciliation", 4, "difference", 5), "reconcile"),
+    ("another number of slots", set_in("lines", 1000, "reconciliation", 4, "kernel_delta", 995), "reconcile"),
+    ("slots with any allowance", set_in("lines", 1000, "reconciliation", 4, "allowance", 500), "reconcile"),
     ("no row emitted", lambda c: c["lines"][1000]["reconciliation"].pop(3), "loss"),
     ("events consumed", set_in("lines", 1000, "events", 8999), "loss"),
     ("lost events", set_in("lines", 1000, "lost_events", 1), "loss"),
@@ -245,6 +249,7 @@ def errors(case):
     case["truth"]["read_errors"] = 2
     case["lines"][1000].update(read_errors=2, returned_pages=8, away_pages=991)
     case["used"].update(used=992, vmswap=992)
+    case["lines"][1000]["reconciliation"][4].update(kernel_delta=992, ours=992)
 
 
 def refused(case):
@@ -287,6 +292,16 @@ def one_cpu(case):
     case["truth"]["loss_known"] = 1
 
 
+def full_rate(case):
+    """The same as one_cpu(), where nothing need be lost."""
+    one_cpu(case)
+    del case["truth"]["loss_known"]
+    for line in case["lines"][:1000]:
+        line["reclaimer"]["origin"] = "memcg_limit"
+    case["before"]["pswpout"] -= 300000  # as many as that scenario must have
+    case["lines"][1000]["reconciliation"][0].update(kernel_delta=301000, ours=301000)
+
+
 def late(case):
     """One page was written before swaptraild had counted."""
     case["lines"][1000]["reconciliation"][0].update(ours=999, difference=-1, allowance=3)
@@ -305,7 +320,7 @@ def tmpfs(case):
 
 GOOD_SCENARIOS = {"broken-readerror": errors, "nvme-swapmax": refused, "slow-hands": hands,
                   "nvme-quiet": quiet, "nvme-areas": areas, "nvme-pidreuse": reused,
-                  "nvme-onecpu": one_cpu, "nvme-attach": late, "slow-tmpfs": tmpfs}
+                  "nvme-onecpu": one_cpu, "nvme-full": full_rate, "nvme-attach": late, "slow-tmpfs": tmpfs}
 SCENARIO_DAMAGES = [
     ("broken-readerror", "a SIGBUS that nobody tells", lambda c: c["lines"].pop(1001), "errors"),
     ("broken-readerror", "a broken page came back", set_in("lines", 1001, "pages", 1), "errors"),
@@ -326,6 +341,12 @@ SCENARIO_DAMAGES = [
     ("nvme-onecpu", "called complete", lambda c: c["lines"][0].update(
         complete=True, incomplete=None, overlapped_loss=False), "loss"),
     ("nvme-onecpu", "lost events that no loss tells of", set_in("lines", 1000, "lost_events", 11), "loss"),
+    ("nvme-full", "called complete", set_in("lines", 0, "complete", True), "stages"),
+    ("nvme-full", "lost events that no loss tells of", set_in("lines", 1000, "lost_events", 11), "loss"),
+    ("nvme-full", "more dropped than lost", set_in("lines", 1000, "events", 8980), "loss"),
+    ("nvme-full", "too many lost", lambda c: (
+        c["lines"][1000].update(lost_events=100, events=8900), c["lines"][-1].update(count=100)), "loss"),
+    ("nvme-full", "a total that is not the kernel's", set_in("after", "pswpout", 1006), "reconcile"),
     ("slow-tmpfs", "a page that nobody read", lambda c: c["lines"].pop(), "file"),
     ("slow-tmpfs", "another reader", set_in("lines", 1001, "pid", 8), "file"),
     ("slow-tmpfs", "a wait in read(2) is lost", set_in("lines", 1001, "fault_ns", None), "waits"),
