@@ -12,8 +12,8 @@ root=$(dirname "$(dirname "$self")")
 readonly self root
 cd "$root" || exit
 
-readonly build=${SWAPTRAIL_BUILD:-$root/build/dev}
-readonly daemon=$build/daemon/swaptraild workload=$build/tests/system/workload
+readonly build=${SWAPTRAIL_BUILD:-$root/build/release}
+readonly daemon=$build/daemon/swaptraild workload=$build/deploy/workload
 readonly swap_mib=256 rounds=2
 work_mib=96 limit_mib=48
 readonly shown_first=12 shown_each_second=2
@@ -198,7 +198,7 @@ counter() { awk -v name="$1" '$1 == name { print $2 }' /proc/vmstat; }
 
 on_this_machine() {
   [ "$(id -u)" = 0 ] || refuse 'swapping needs root: sudo ./dev demo'
-  if [ ! -x "$daemon" ] || [ ! -x "$workload" ]; then refuse 'not built yet: ./dev build'; fi
+  if [ ! -x "$daemon" ] || [ ! -x "$workload" ]; then refuse 'not built yet: ./dev build release'; fi
   trap clean_up EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM

@@ -192,7 +192,7 @@ class Workload:
 
     def __init__(self, folder, cgroup, mib, rounds=1, scenario="anon"):
         self.oracle = folder / "oracle"
-        command = [BUILD / "tests" / "system" / "workload", scenario, "--mib", str(mib)]
+        command = [BUILD / "deploy" / "workload", scenario, "--mib", str(mib)]
         command += ["--rounds", str(rounds), "--oracle", self.oracle]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, preexec_fn=enter_cgroup(cgroup))
