@@ -96,6 +96,27 @@ enum swaptrail_backend {
 	SWAPTRAIL_BACKEND_MASK = 7 /* arrays by backend have 8 places: a mask is a bound the verifier follows */
 };
 
+/* `result` of SWAP_IN and, if it is no -errno, of SHMEM_SWAP_IN: vm_fault_t (include/linux/mm_types.h). */
+enum swaptrail_fault {
+	SWAPTRAIL_FAULT_OOM = 0x1,
+	SWAPTRAIL_FAULT_SIGBUS = 0x2,
+	SWAPTRAIL_FAULT_MAJOR = 0x4,
+	SWAPTRAIL_FAULT_HWPOISON = 0x10,
+	SWAPTRAIL_FAULT_HWPOISON_LARGE = 0x20,
+	SWAPTRAIL_FAULT_SIGSEGV = 0x40,
+	SWAPTRAIL_FAULT_RETRY = 0x400,
+};
+/* It failed. Without these and RETRY, after which another pass follows, it has brought its page. */
+#define SWAPTRAIL_FAULT_FAILED                                                                                         \
+	(SWAPTRAIL_FAULT_OOM | SWAPTRAIL_FAULT_SIGBUS | SWAPTRAIL_FAULT_HWPOISON | SWAPTRAIL_FAULT_HWPOISON_LARGE |    \
+	 SWAPTRAIL_FAULT_SIGSEGV)
+#define SWAPTRAIL_FAULT_NOT_DONE (SWAPTRAIL_FAULT_FAILED | SWAPTRAIL_FAULT_RETRY)
+
+/* What is not known of u.map and u.page. */
+#define SWAPTRAIL_NOT_COUNTED 0xffff    /* ptes */
+#define SWAPTRAIL_PAGE_UNKNOWN 0xffff   /* first_page */
+#define SWAPTRAIL_INODE_UNKNOWN (~0ULL) /* inode */
+
 struct swaptrail_event {
 	__u64 time_ns; /* CLOCK_MONOTONIC, read after the ring reservation */
 	union {
@@ -139,7 +160,7 @@ struct swaptrail_event {
 		} end;
 		/*
 		 * UNMAPPED_ONE: where it was mapped. first_page: index in the folio of the page at
-		 *   `address`, 0xffff = not known; ptes: entries replaced, 0xffff = not counted.
+		 *   `address`, or SWAPTRAIL_PAGE_UNKNOWN; ptes: entries replaced, or SWAPTRAIL_NOT_COUNTED.
 		 * SWAP_IN: `entry` and `address` are those that faulted; ptes: entries filled, 0 = none;
 		 *   they begin `first_page` pages before `entry`.
 		 * SHMEM_SWAP_IN: `entry` is the one asked for; ptes: pages brought back, from `first_page`
@@ -155,7 +176,7 @@ struct swaptrail_event {
 		} map;
 		struct {              /* every other kind */
 			__u64 cgroup; /* id of the cgroup the folio is charged to, 0 = not known */
-			__u64 inode;  /* WRITE_BEGIN of a folio without ANON: its file; ~0 = it is not known which,
+			__u64 inode;  /* WRITE_BEGIN of a folio without ANON: its file; SWAPTRAIL_INODE_UNKNOWN, or
 				       * 0 = of none: a copy that was read in, and that nobody maps */
 			__u64 index;  /* ... and the page in it */
 			__u64 pad;

@@ -185,8 +185,6 @@ static __always_inline void on_cluster_slots_freed(const struct swap_info_struct
 
 /* ---- unmap -------------------------------------------------------------------- */
 
-#define FIRST_PAGE_UNKNOWN 0xffff
-
 static __always_inline bool is_swap_out(__u64 ttu_flags)
 {
 	return ttu_flags & TTU_BATCH_FLUSH;
@@ -264,7 +262,7 @@ static __always_inline void on_unmap_one_end(const void *folio, const struct vm_
 	page += e->state & SWAPTRAIL_STATE_ANON ? anon_pgoff(vma) : READ1(vma, vm_pgoff);
 	page -= FOLIO_READ(folio, index);
 	if (pages > 1)
-		e->u.map.first_page = page < pages ? page : FIRST_PAGE_UNKNOWN;
+		e->u.map.first_page = page < pages ? page : SWAPTRAIL_PAGE_UNKNOWN;
 	read_owner(e, READ1(vma, vm_mm));
 	end_event(e);
 }
@@ -298,8 +296,6 @@ static __always_inline void on_unmapped(const void *folio, __u64 ttu_flags)
 	end_event(e);
 }
 
-#define FILE_UNKNOWN (~0ULL)
-
 /* Is there a hook in shmem's write? Set by daemon/session. */
 volatile const bool names_files = false;
 
@@ -328,7 +324,7 @@ static __always_inline void name_file(struct swaptrail_event *e, const void *fol
 		e->u.page.device = batch->shmem_device;
 		batch->shmem_folio = 0;
 	} else if (!batch || !names_files) {
-		e->u.page.inode = FILE_UNKNOWN;
+		e->u.page.inode = SWAPTRAIL_INODE_UNKNOWN;
 	}
 }
 

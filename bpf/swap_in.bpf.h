@@ -12,8 +12,6 @@
 #include "batch.bpf.h"
 
 #define MAX_FAULTS 16384
-#define NOT_COUNTED 0xffff
-#define VM_FAULT_NOT_DONE (0x1 | 0x2 | 0x10 | 0x40 | 0x400) /* OOM, SIGBUS, HWPOISON, SIGSEGV, RETRY */
 
 /* Is there a hook for the drop of a swap entry that a fault has replaced? Set by daemon/session. */
 volatile const bool counts_filled_ptes = false;
@@ -123,7 +121,7 @@ static __always_inline void on_fault_end(int result)
 {
 	__u32 tid = current_tid();
 	struct fault *fault = bpf_map_lookup_elem(&faults, &tid);
-	bool done = !(result & VM_FAULT_NOT_DONE);
+	bool done = !(result & SWAPTRAIL_FAULT_NOT_DONE);
 	struct swaptrail_event *e;
 	__u32 filled = 0;
 
@@ -132,8 +130,8 @@ static __always_inline void on_fault_end(int result)
 	if (counts_filled_ptes)
 		filled = fault->filled;
 	else if (done)
-		filled = NOT_COUNTED;
-	count_pages(SWAPTRAIL_SWAP_IN, done, filled == NOT_COUNTED ? 1 : filled);
+		filled = SWAPTRAIL_NOT_COUNTED;
+	count_pages(SWAPTRAIL_SWAP_IN, done, filled == SWAPTRAIL_NOT_COUNTED ? 1 : filled);
 	e = begin_event(SWAPTRAIL_SWAP_IN, NULL);
 	if (e) {
 		e->reader_cgroup = bpf_get_current_cgroup_id();

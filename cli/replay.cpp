@@ -21,7 +21,7 @@ void print_summary(const Observation& observation, const TimeRange& range, const
   stream.late = std::max(stream.late, played.late);
   const uint64_t visible_kinds = observation.header().reconstruction.visible_kinds;
   std::vector<ReconcileRow> rows = reconcile_readings(readings, visible_kinds);
-  if (!rows.empty()) add_balance(played.counters, visible_kinds, rows);
+  if (!rows.empty()) add_balance(readings, played.counters, visible_kinds, rows);
   printer.print_summary(played.counters, stream, std::move(rows));
 }
 

@@ -18,6 +18,7 @@ namespace {
 
 // A value wider than a register moves every argument after it.
 constexpr uint32_t kRegisterBytes = 8;
+constexpr uint32_t kSlotCache = 64;  // SWAP_SLOTS_CACHE_SIZE, include/linux/swap_slots.h
 // arch/x86/net/bpf_jit_comp.c: a trampoline passes a struct of up to two registers.
 constexpr uint32_t kTrampolineStructBytes = 16;
 constexpr absl::string_view kAnyType = "_";
@@ -292,6 +293,7 @@ AttachPlan make_attach_plan(const KernelView& kernel, const ModeChoice& mode) {
   plan.release = kernel.release();
   plan.symbols_checked = kernel.symbols_checked();
   plan.symbols_reason = kernel.symbols_reason();
+  if (kernel.function("free_swap_slot")) plan.reserved_slots = kSlotCache;
   for (const Hook& hook : hooks_of(mode.mode)) {
     plan.hooks.push_back(plan_hook(kernel, mode.mode, hook));
   }

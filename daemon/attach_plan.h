@@ -86,6 +86,8 @@ struct AttachPlan {
   bool symbols_checked = true;
   std::string symbols_reason;  // if not checked
   std::vector<HookPlan> hooks;
+  // For each CPU, so many slots may be in use and hold nothing (mm/swap_slots.c, up to Linux 6.14).
+  uint32_t reserved_slots = 0;
 
   // The plan of one hook, or nullptr if this mode has no such hook.
   const HookPlan* find(absl::string_view hook) const;

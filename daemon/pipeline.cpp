@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/proc.h"
+#include "daemon/swap_areas.h"
 #include "trace/closing.h"
 
 namespace swaptrail {
@@ -191,12 +193,28 @@ absl::Status Pipeline::read_both(int tries, Reading& reading) const {
   return absl::OkStatus();
 }
 
+// Those of the kernel first: what has changed until then is in the totals after it.
+absl::Status Pipeline::read_used_slots(Reading& reading) const {
+  const auto swaps = read_file("/proc/swaps");
+  if (!swaps.ok()) return absl::OkStatus();  // a kernel without it has no such row
+  UsedSlots used;
+  for (const SeenArea& seen : parse_swap_areas(*swaps, 0))
+    used.pages += seen.area.used_bytes / page_bytes();
+  auto totals = session_.totals();
+  if (!totals.ok()) return totals.status();
+  used.changes = slot_changes(*totals);
+  used.reserve = uint64_t{session_.plan().reserved_slots} * session_.cpus();
+  put_used_slots(used, reading);
+  return absl::OkStatus();
+}
+
 // The counters of the kernel and ours, of one moment as far as possible.
 absl::StatusOr<Reading> Pipeline::read(Reading::Moment moment, int tries) const {
   Reading result;
   result.moment = moment;
   if (moment != Reading::Moment::kLast) {
     if (absl::Status status = read_both(tries, result); !status.ok()) return status;
+    if (absl::Status status = read_used_slots(result); !status.ok()) return status;
   } else {
     auto totals = session_.totals();
     if (!totals.ok()) return totals.status();
@@ -229,8 +247,7 @@ const SlotUse& Pipeline::slot_use() {
   if (slot_use_.at_ns != 0 && now - slot_use_.at_ns < kPublishEvery_ns) return slot_use_;
   slot_use_ = SlotUse();
   slot_use_.at_ns = now;
-  const uint64_t needed = kind_bit(SWAPTRAIL_SLOT_FREED) | kind_bit(SWAPTRAIL_SWAP_IN);
-  slot_use_.way_back_is_seen = (visible_kinds(session_.plan()) & needed) == needed;
+  slot_use_.way_back_is_seen = sees_way_back(visible_kinds(session_.plan()));
   const ReconstructorCounters counters = reconstructor_.counters();
   slot_use_.not_followed_pages = counters.not_followed_pages + counters.slots_full;
   if (auto totals = session_.totals(); totals.ok())
@@ -268,9 +285,7 @@ void Pipeline::publish_standing(uint64_t now_ns) {
   standing->consumed = end->consumed;
   standing->stream = stream_now(end->totals);
   standing->reconstructor = reconstructor_.counters();
-  standing->reconciliation = reconcile_readings(
-      {readings_.front(), *std::move(end), std::move(last)}, visible_kinds(session_.plan()));
-  add_balance(standing->reconstructor, visible_kinds(session_.plan()), standing->reconciliation);
+  standing->reconciliation = trust_rows({readings_.front(), *std::move(end), std::move(last)});
   standing->programs = session_.program_runs();
   standing->ring_fill = session_.fill();
   const ReconstructorOptions tables = reconstructor_options(session_, options_);
@@ -280,6 +295,13 @@ void Pipeline::publish_standing(uint64_t now_ns) {
   if (validation_) standing->validation = validation_->standing();
   standing->flight_recorder = flight_;
   standings_.publish(std::move(standing));
+}
+
+std::vector<ReconcileRow> Pipeline::trust_rows(const std::vector<Reading>& readings) const {
+  const uint64_t kinds = visible_kinds(session_.plan());
+  std::vector<ReconcileRow> rows = reconcile_readings(readings, kinds);
+  add_balance(readings, reconstructor_.counters(), kinds, rows);
+  return rows;
 }
 
 StreamCounters Pipeline::stream_now(const swaptrail_totals& totals) const {
@@ -305,11 +327,7 @@ void Pipeline::report_drops() {
   const uint64_t now = monotonic_ns();
   if (session_.fill() < kMayHaveDropped && now - drops_read_ns_ < kPublishEvery_ns) return;
   drops_read_ns_ = now;
-  auto totals = session_.totals_by_cpu();
-  if (!totals.ok()) return;
-  for (uint32_t cpu = 0; cpu < totals->size(); cpu++)
-    merger_.report_drops(
-        cpu, static_cast<uint32_t>((*totals)[cpu].dropped[SWAPTRAIL_DROP_RING_FULL]), now, *sink_);
+  report_all_drops().IgnoreError();  // the next one comes soon
 }
 
 // One sweep; true if the rings fill so fast that the next one should come at once.
@@ -340,8 +358,7 @@ absl::Status Pipeline::run(const std::atomic<bool>& stop) {
   return finish();
 }
 
-// What was dropped after the last record of a CPU that found room shows in no record.
-absl::Status Pipeline::tell_last_losses() {
+absl::Status Pipeline::report_all_drops() {
   auto totals = session_.totals_by_cpu();
   if (!totals.ok()) return totals.status();
   for (uint32_t cpu = 0; cpu < totals->size(); cpu++)
@@ -369,7 +386,8 @@ absl::Status Pipeline::finish() {
   const uint64_t end_ns = monotonic_ns();
   session_.detach();
   const uint64_t after_end = drain(end_ns);
-  if (absl::Status status = tell_last_losses(); !status.ok()) return status;
+  // what was dropped after the last record of a CPU that found room shows in no record
+  if (absl::Status status = report_all_drops(); !status.ok()) return status;
   if (validation_)
     validation_->finish(end_ns);  // of both
   else
@@ -386,8 +404,7 @@ absl::Status Pipeline::finish() {
   }
   if (recorder_) recorder_->finish(end_ns);
   // the report is made of the readings alone, so that a replay makes the same; the validation adds to it
-  std::vector<ReconcileRow> rows = reconcile_readings(readings_, visible_kinds(session_.plan()));
-  add_balance(reconstructor_.counters(), visible_kinds(session_.plan()), rows);
+  std::vector<ReconcileRow> rows = trust_rows(readings_);
   if (validation_)
     for (const ReconcileRow& row : validation_->trust_rows()) rows.push_back(row);
   output_.print_summary(reconstructor_.counters(), stream_counters_of(readings_), std::move(rows));

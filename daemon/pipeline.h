@@ -60,12 +60,14 @@ class Pipeline : private PipelineView {
   absl::Status start_recording(const Options& options, const HostNames& names);
   absl::StatusOr<Reading> read(Reading::Moment moment, int tries = 1) const;
   absl::Status read_both(int tries, Reading& reading) const;
+  absl::Status read_used_slots(Reading& reading) const;
+  std::vector<ReconcileRow> trust_rows(const std::vector<Reading>& readings) const;
   void look_for_triggers();
   void tell_skipped_runs();
   void report_drops();
   uint64_t drain(uint64_t end_ns);
   absl::Status finish();
-  absl::Status tell_last_losses();
+  absl::Status report_all_drops();
 
   Session session_;
   const Options& options_;

@@ -21,7 +21,6 @@
 
 namespace swaptrail {
 
-// What a question may look at and do. On the pipeline thread, between two sweeps: keep it short.
 // What the used slots of the swap areas are, in base pages, at one moment.
 struct SlotUse {
   struct Area {
@@ -39,6 +38,7 @@ struct SlotUse {
   uint64_t lost_records = 0;        // since the start
 };
 
+// What a question may look at and do. On the pipeline thread, between two sweeps: keep it short.
 class PipelineView {
  public:
   virtual ~PipelineView() = default;

@@ -125,7 +125,7 @@ Rule compare_mappings(const Account& account, const Lifecycle& life, std::string
     const Mapping& told = life.mappings[i];
     if (ours.address == told.address && ours.tgid == told.tgid && ours.ptes == told.ptes &&
         (ours.first_page == told.first_page || account.nr_pages == 1 ||
-         ours.first_page == 0xffff)) {
+         ours.first_page == SWAPTRAIL_PAGE_UNKNOWN)) {
       continue;
     }
     text = absl::StrCat("mapping ", i, ": model process ", ours.tgid, ", lifecycle ", told.tgid,

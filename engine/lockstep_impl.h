@@ -102,9 +102,10 @@ class Lockstep::Impl {
   void claim_slots(FolioRecord& record, const Event& event);
   void store_slots(const FolioRecord& record, bool stored);
   void store_slots(uint64_t entry, uint32_t nr_pages, bool stored);
-  // The page of the folio where an unmapping begins, kNoPage = not known.
+  // The page of the folio where an unmapping begins, or SWAPTRAIL_PAGE_UNKNOWN. Events of ABI 1 have it
+  // wrong for private pages of files on Linux 7.3.
   uint32_t first_page_of(const Event& event, uint32_t nr_pages) const {
-    const bool known = event.u.map.first_page != kNoPage;
+    const bool known = event.u.map.first_page != SWAPTRAIL_PAGE_UNKNOWN;
     if (nr_pages == 1 && (!known || options_.event_abi < 2)) return 0;
     return event.u.map.first_page;
   }

@@ -12,17 +12,19 @@
 #include "engine/account.h"
 #include "engine/folio.h"
 #include "engine/shrink.h"
+#include "trace/decode.h"
 #include "trace/lifecycle.h"
 
 namespace swaptrail::engine {
 
 using Event = swaptrail_event;
 
-// Base pages of its folio, or slots.
-inline uint32_t pages_of(const Event& event) { return std::max<uint16_t>(1, event.nr_pages); }
+// Of one pass of a fault.
+inline uint64_t fault_begin_ns(const Event& event) {
+  return event.time_ns - std::min<uint64_t>(event.time_ns, event.u.map.value);
+}
 
 inline constexpr size_t kMaxThreads = 1 << 16;  // remembered at once; more and all are forgotten
-inline constexpr uint32_t kNoPage = 0xffff;     // UNMAPPED_ONE.first_page: not known
 inline constexpr uint64_t kElsewhere = 1;       // a folio in the cache whose address is not known
 
 // One swap slot, and the page that it was last given to.

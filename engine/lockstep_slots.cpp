@@ -5,17 +5,6 @@
 #include "engine/lockstep_impl.h"
 
 namespace swaptrail::engine {
-namespace {
-
-// vm_fault_t, include/linux/mm_types.h: OOM, SIGBUS, HWPOISON, SIGSEGV, RETRY.
-constexpr uint32_t kFaultNotDone = 0x1 | 0x2 | 0x10 | 0x40 | 0x400;
-
-uint64_t fault_begin_ns(const Event& event) {
-  return event.time_ns - std::min<uint64_t>(event.time_ns, event.u.map.value);
-}
-
-}  // namespace
-
 SlotRecord* Lockstep::Impl::slot_of(uint64_t entry) {
   const auto found = slots_.find(entry);
   if (found != slots_.end()) return &found->second;
@@ -103,8 +92,9 @@ bool Lockstep::Impl::was_there(uint32_t process, uint64_t time_ns) const {
 void Lockstep::Impl::map_slots(const FolioRecord& record, const Event& event) {
   if (record.model.ksm || !record.model.anon) return;
   const uint32_t first = first_page_of(event, record.model.nr_pages);
-  if (first == kNoPage) return;
-  const uint32_t ptes = event.u.map.ptes == 0xffff ? record.model.nr_pages : event.u.map.ptes;
+  if (first == SWAPTRAIL_PAGE_UNKNOWN) return;
+  const uint32_t ptes =
+      event.u.map.ptes == SWAPTRAIL_NOT_COUNTED ? record.model.nr_pages : event.u.map.ptes;
   for (uint32_t i = 0; i < ptes; ++i) {
     const uint32_t page = first + i;
     const auto found = slots_.find(record.model.entry + page);
@@ -200,7 +190,7 @@ void Lockstep::Impl::free_slots(const Event& event, bool must_have_left) {
 void Lockstep::Impl::on_swap_in(const Event& event) {
   leave_reclaim(event);
   if (!is_slot(event.entry)) return;
-  if (static_cast<uint32_t>(event.result) & kFaultNotDone) return;
+  if (static_cast<uint32_t>(event.result) & SWAPTRAIL_FAULT_NOT_DONE) return;
   if (options_.event_abi >= 2 && event.u.map.ptes == 0) return;  // somebody else was quicker
   const auto leaving = leaving_.find(event.entry);
   if (leaving != leaving_.end()) {

@@ -16,7 +16,7 @@
 #include <optional>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "engine/device.h"
 #include "engine/frames.h"
@@ -209,7 +209,7 @@ class Machine final : private World {
   SwapOutLog log_;
   Flights flights_;
   SharedObject shared_;
-  absl::flat_hash_map<uint64_t, bool> away_;  // slots of pages that reclaim has freed
+  absl::flat_hash_set<uint64_t> away_;  // slots of pages that reclaim has freed
 };
 
 }  // namespace swaptrail::engine

@@ -201,9 +201,10 @@ bool Machine::swap_fault(Process& process, uint64_t page, bool write) {
   }
   // It waits for the device without the lock of its address space, and begins anew.
   const bool synchronous = area_of(entry).options.device == Device::kSynchronous;
-  const bool waits = result == kFaultMajor && !synchronous && process.tried_page != page + 1;
+  const bool waits =
+      result == SWAPTRAIL_FAULT_MAJOR && !synchronous && process.tried_page != page + 1;
   if (waits) {
-    tell_pass(process, page, entry, kFaultMajor | kFaultRetry, 0);
+    tell_pass(process, page, entry, SWAPTRAIL_FAULT_MAJOR | SWAPTRAIL_FAULT_RETRY, 0);
     process.tried_page = page + 1;
     return false;
   }
@@ -237,7 +238,7 @@ void Machine::tell_pass(Process& process, uint64_t page, uint64_t entry, int32_t
   if (!tried) process.passes = 0;
   ++process.passes;
   if (ptes != 0) {
-    tell_back(process, entry, tried || (result & kFaultMajor) != 0);
+    tell_back(process, entry, tried || (result & SWAPTRAIL_FAULT_MAJOR) != 0);
   }
   process.fault_ns = 0;
   send(event);
@@ -256,7 +257,7 @@ void Machine::tell_back(const Process& process, uint64_t entry, bool major) {
 
 // The page of the entry, from where it lies; neighbours too, if the device is not synchronous.
 uint32_t Machine::read_for(Process& process, uint64_t page, uint64_t entry, int32_t& result) {
-  result = kFaultMajor;
+  result = SWAPTRAIL_FAULT_MAJOR;
   const bool synchronous = area_of(entry).options.device == Device::kSynchronous;
   if (synchronous && features_.swapin_bypasses_cache && count_of(entry) == 1) {
     const uint32_t frame = new_frame(0);
@@ -395,7 +396,7 @@ void Machine::tell_shared(Process& process, uint32_t index, uint64_t entry, bool
   event.reader_cgroup = kCgroup;
   event.entry = entry;
   event.nr_pages = 1;
-  event.result = read ? kFaultMajor : 0;
+  event.result = read ? int32_t{SWAPTRAIL_FAULT_MAJOR} : 0;
   event.state = SWAPTRAIL_STATE_IN_FAULT;
   event.u.map.address = kSharedInode + index / kPagesPerTable;
   event.u.map.value = now_ - begin_ns;

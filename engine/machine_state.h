@@ -119,8 +119,6 @@ inline constexpr uint32_t kGfpPageout = 0xcc0;    // GFP_KERNEL
 inline constexpr uint32_t kReturnBatch = 64;      // SWAP_SLOTS_CACHE_SIZE
 inline constexpr int8_t kDefPriority = 12;        // DEF_PRIORITY
 inline constexpr uint32_t kReclaimTries = 16;     // MAX_RECLAIM_RETRIES
-inline constexpr int32_t kFaultMajor = 4;         // VM_FAULT_MAJOR
-inline constexpr int32_t kFaultRetry = 0x400;     // VM_FAULT_RETRY
 
 }  // namespace swaptrail::engine
 

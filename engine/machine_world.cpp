@@ -312,7 +312,7 @@ void Machine::go_away(const Folio& folio) {
   if (frames_[FrameTable::of(folio)].read_in) return;
   for (uint32_t page = 0; page < folio.nr_pages; ++page) {
     if (area_of(folio.entry).store.count(entry_offset(folio.entry) + page) != 0)
-      away_[folio.entry + page] = true;
+      away_.insert(folio.entry + page);
     else if (!result_.truncated)
       result_.returns.push_back({folio.entry + page, now_, ReturnHow::kSlotFreed, 0, 0, false});
   }

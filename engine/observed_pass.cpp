@@ -149,7 +149,7 @@ bool ObservedPass::split(Folio& folio) {
       next != nullptr && next->kind == SWAPTRAIL_SLOT_ALLOCATED && next->nr_pages < folio.nr_pages;
   if (!smaller) return false;
   lockstep_.take(Taken::kSplit);
-  folio.nr_pages = std::max<uint16_t>(1, next->nr_pages);
+  folio.nr_pages = pages_of(*next);
   // Its page table entries are unmapped for the split, and dirty ones make the folio dirty
   // (mm/rmap.c: try_to_migrate_one).
   const bool dirtied = (next->state & SWAPTRAIL_STATE_DIRTY) && !folio.dirty &&
@@ -204,11 +204,9 @@ void ObservedPass::take_one(const Event& event, const Folio& folio) {
   expected.dirty = (event.state & SWAPTRAIL_STATE_DIRTY) || folio.dirty;
   check(event, expected, event.result, SWAPTRAIL_BACKEND_UNKNOWN);
   if (failed_) return;
-  const uint32_t ptes = event.u.map.ptes == 0xffff ? 1 : event.u.map.ptes;
-  uint32_t first = event.u.map.first_page;
-  if (first == 0xffff) first = 0;  // not known
-  // Events of ABI 1 have it wrong for private pages of files on Linux 7.3.
-  if (lockstep_.options_.event_abi < 2 && folio.nr_pages == 1) first = 0;
+  const uint32_t ptes = event.u.map.ptes == SWAPTRAIL_NOT_COUNTED ? 1 : event.u.map.ptes;
+  uint32_t first = lockstep_.first_page_of(event, folio.nr_pages);
+  if (first == SWAPTRAIL_PAGE_UNKNOWN) first = 0;
   const bool beyond = first + ptes > folio.nr_pages || ptes == 0 ||
                       (event.u.map.address & 0xfff) != 0 || event.u.map.address == 0;
   if (beyond && !folio.ksm) {
@@ -438,7 +436,7 @@ void ObservedPass::resynchronise() {
   folio.swapcache = own->state & SWAPTRAIL_STATE_SWAPCACHE;
   folio.dirty = own->state & SWAPTRAIL_STATE_DIRTY;
   folio.writeback = own->state & SWAPTRAIL_STATE_WRITEBACK;
-  folio.nr_pages = std::max<uint16_t>(1, own->nr_pages);
+  folio.nr_pages = pages_of(*own);
   folio.entry = folio.swapcache ? own->entry : 0;
   folio.mapped = 0;
   for (const Event& event : events_) {

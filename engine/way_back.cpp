@@ -12,18 +12,9 @@
 namespace swaptrail::engine {
 namespace {
 
-// vm_fault_t, include/linux/mm_types.h: OOM, SIGBUS, HWPOISON, HWPOISON_LARGE, SIGSEGV, RETRY.
-constexpr uint32_t kRetry = 0x400;
-constexpr uint32_t kMajor = 0x4;
-constexpr uint16_t kNotCounted = 0xffff;
-constexpr uint32_t kFailed = 0x1 | 0x2 | 0x10 | 0x20 | 0x40;
 constexpr size_t kMostFaults = 64;  // of a thread, that were not told
 constexpr size_t kMostReads = 64;
 constexpr uint64_t kLongestWaitNs = 60'000'000'000;  // of a fault, between two passes
-
-uint64_t begin_of(const Event& event) {
-  return event.time_ns - std::min<uint64_t>(event.time_ns, event.u.map.value);
-}
 
 bool covers(uint64_t first, uint32_t nr_pages, uint64_t entry) { return entry - first < nr_pages; }
 
@@ -71,13 +62,7 @@ WayBack::PageStay* WayBack::open_at(uint64_t entry, uint64_t from_ns) {
     return stay.away() && stay.fault == 0 && (stay.freed_ns == 0 || stay.freed_ns >= from_ns) &&
            (stay.superseded_ns == 0 || stay.superseded_ns >= from_ns);
   };
-  const auto older = older_.find(entry);
-  if (older != older_.end()) {
-    const auto one = std::find_if(older->second.begin(), older->second.end(), fits);
-    if (one != older->second.end()) return &*one;
-  }
-  PageStay* stay = stay_at(entry, false);
-  return stay != nullptr && fits(*stay) ? stay : nullptr;
+  return first_stay(entry, fits);
 }
 
 // Another use of the slot begins. What was not told yet is still owed: a fault may have mapped the
@@ -257,14 +242,18 @@ WayBack::Fault& WayBack::pass_of(Thread& thread, const Event& event) {
     if (same && next) return last;
     if (last.open) last.open = false;
   }
-  const bool forgot = forgotten_ns_ != 0 && begin_of(event) < forgotten_ns_ + kLongestWaitNs;
-  if (tried && !hidden_(begin_of(event)) && !forgot) {
+  const bool forgot = forgotten_ns_ != 0 && fault_begin_ns(event) < forgotten_ns_ + kLongestWaitNs;
+  if (tried && !hidden_(fault_begin_ns(event)) && !forgot) {
     report(FindingKind::kLoss, Rule::kFaultNotBegun, event, "its first pass was not seen");
   }
+  return begin_fault(thread, event);
+}
+
+WayBack::Fault& WayBack::begin_fault(Thread& thread, const Event& event) {
   make_room(thread);
   Fault& fault = thread.faults.emplace_back();
   fault.number = ++faults_;
-  fault.begin_ns = begin_of(event);
+  fault.begin_ns = fault_begin_ns(event);
   return fault;
 }
 
@@ -278,8 +267,8 @@ void WayBack::end_pass(Thread& thread, Fault& fault, const Event& event, bool do
   fault.result = event.result;
   fault.state = event.state;
   std::memcpy(fault.comm.data(), event.u.map.comm, SWAPTRAIL_COMM_LEN);
-  fault.any_major |= event.result > 0 && (static_cast<uint32_t>(event.result) & kMajor);
-  fault.counted = options_.event_abi >= 2 && event.u.map.ptes != kNotCounted;
+  fault.any_major |= fault.has(SWAPTRAIL_FAULT_MAJOR);
+  fault.counted = options_.event_abi >= 2 && event.u.map.ptes != SWAPTRAIL_NOT_COUNTED;
   fault.mapped = !done ? 0 : fault.counted ? event.u.map.ptes : 1;
   fault.first_page = fault.mapped == 0 || !fault.counted ? 0 : event.u.map.first_page;
   if (!done && fault.counted && event.u.map.ptes != 0) {
@@ -291,7 +280,7 @@ void WayBack::end_pass(Thread& thread, Fault& fault, const Event& event, bool do
     check_mapped(thread, fault, event);
     check_not_swapoff(fault, event);
     check_thread(thread, event, first, fault.mapped);
-    bring_back(fault, begin_of(event));
+    bring_back(fault, fault_begin_ns(event));
   }
   thread.read_entry = thread.freed_entry = 0;
   if (fault.open) return;
@@ -318,8 +307,8 @@ void WayBack::check_mapped(const Thread& thread, const Fault& fault, const Event
 void WayBack::check_not_swapoff(const Fault& fault, const Event& event) {
   const PageStay* stay = stay_at(fault.entry, false);
   const bool freed = stay != nullptr && stay->swapoff && stay->freed_tid == event.tid &&
-                     stay->freed_ns >= begin_of(event);
-  if (!freed || options_.event_abi < 2 || hidden_(begin_of(event))) return;
+                     stay->freed_ns >= fault_begin_ns(event);
+  if (!freed || options_.event_abi < 2 || hidden_(fault_begin_ns(event))) return;
   report(FindingKind::kViolation, Rule::kBadEvent, event,
          "its slot was freed in this fault, and by swapoff");
 }
@@ -357,21 +346,18 @@ void WayBack::on_swap_in(const Event& event) {
   fault.address = event.u.map.address;
   fault.owner = event.u.map.owner;
   const uint32_t result = static_cast<uint32_t>(event.result);
-  fault.open = result & kRetry;
-  end_pass(thread, fault, event, (result & (kRetry | kFailed)) == 0);
+  fault.open = result & SWAPTRAIL_FAULT_RETRY;
+  end_pass(thread, fault, event, (result & SWAPTRAIL_FAULT_NOT_DONE) == 0);
 }
 
 void WayBack::on_shmem_swap_in(const Event& event) {
   if (entry_type(event.entry) >= options_.max_swapfiles || event.entry == 0) return;
   Thread& thread = thread_of(event.tid);
   if (!thread.faults.empty()) thread.faults.back().open = false;
-  make_room(thread);
-  Fault& fault = thread.faults.emplace_back();
-  fault.number = ++faults_;
-  fault.begin_ns = begin_of(event);
+  Fault& fault = begin_fault(thread, event);
   fault.shmem = true;
   const bool failed =
-      event.result < 0 || (static_cast<uint32_t>(event.result) & (kRetry | kFailed)) != 0;
+      event.result < 0 || (static_cast<uint32_t>(event.result) & SWAPTRAIL_FAULT_NOT_DONE) != 0;
   end_pass(thread, fault, event, !failed);
 }
 

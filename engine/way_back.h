@@ -7,6 +7,7 @@
 #ifndef SWAPTRAIL_ENGINE_WAY_BACK_H_
 #define SWAPTRAIL_ENGINE_WAY_BACK_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -100,6 +101,11 @@ class WayBack {
     bool any_major = false;  // one of its passes said VM_FAULT_MAJOR
     bool counted = false;    // its page table entries were
     Comm comm{};
+
+    // Did its last pass return this bit of enum swaptrail_fault?
+    bool has(swaptrail_fault bit) const {
+      return result > 0 && (static_cast<uint32_t>(result) & bit) != 0;
+    }
   };
   // What a thread does between a read and the end of its fault.
   struct Thread {
@@ -123,6 +129,7 @@ class WayBack {
   void on_swap_in(const Event& event);
   void on_shmem_swap_in(const Event& event);
   Fault& pass_of(Thread& thread, const Event& event);
+  Fault& begin_fault(Thread& thread, const Event& event);
   void make_room(Thread& thread);
   void end_pass(Thread& thread, Fault& fault, const Event& event, bool done);
   void bring_back(Fault& fault, uint64_t from_ns);
@@ -132,6 +139,8 @@ class WayBack {
   PageStay* stay_at(uint64_t entry, bool make);
   PageStay* untold_at(uint64_t entry);
   PageStay* open_at(uint64_t entry, uint64_t from_ns);
+  template <typename Fits>
+  PageStay* first_stay(uint64_t entry, const Fits& fits);
   bool is_back(uint64_t entry, uint64_t from_ns);
   void retire(uint64_t entry, PageStay& stay, uint64_t now_ns);
   Thread& thread_of(uint32_t tid);
@@ -166,6 +175,18 @@ class WayBack {
   uint64_t ignored_ns_ = 0;    // the time of an event that was left out
   const bool frees_at_once_;   // a slot is freed by who drops its last reference
 };
+
+// The oldest that fits, or null.
+template <typename Fits>
+WayBack::PageStay* WayBack::first_stay(uint64_t entry, const Fits& fits) {
+  const auto older = older_.find(entry);
+  if (older != older_.end()) {
+    const auto one = std::find_if(older->second.begin(), older->second.end(), fits);
+    if (one != older->second.end()) return &*one;
+  }
+  PageStay* stay = stay_at(entry, false);
+  return stay != nullptr && fits(*stay) ? stay : nullptr;
+}
 
 }  // namespace swaptrail::engine
 

@@ -9,14 +9,11 @@
 namespace swaptrail::engine {
 namespace {
 
-constexpr uint32_t kMajor = 0x4;
-constexpr uint32_t kRetry = 0x400;
-constexpr uint32_t kNoMemoryBits = 0x1;
-constexpr uint32_t kErrorBits = 0x2 | 0x10 | 0x20;
+constexpr uint32_t kUnreadable =
+    SWAPTRAIL_FAULT_SIGBUS | SWAPTRAIL_FAULT_HWPOISON | SWAPTRAIL_FAULT_HWPOISON_LARGE;
 constexpr uint64_t kPage = 4096;
 
 bool has_reader(const Return& back) { return back.tid != 0 || back.passes != 0; }
-bool failed(ReturnHow how) { return how == ReturnHow::kReadError || how == ReturnHow::kNoMemory; }
 
 // How a fault with this result must be told; kCount: not certain.
 ReturnHow how_of(int32_t result, bool shmem) {
@@ -24,8 +21,8 @@ ReturnHow how_of(int32_t result, bool shmem) {
   if (shmem && result == -12) return ReturnHow::kNoMemory;  // -ENOMEM
   if (result < 0) return ReturnHow::kCount;
   const uint32_t bits = static_cast<uint32_t>(result);
-  if (bits & kNoMemoryBits) return ReturnHow::kNoMemory;
-  return bits & kErrorBits ? ReturnHow::kReadError : ReturnHow::kSwappedIn;
+  if (bits & SWAPTRAIL_FAULT_OOM) return ReturnHow::kNoMemory;
+  return bits & kUnreadable ? ReturnHow::kReadError : ReturnHow::kSwappedIn;
 }
 
 std::string slot_text(uint64_t entry) {
@@ -65,7 +62,7 @@ void WayBack::on_return(const Return& back) {
 Rule WayBack::judge(const Return& back, std::string& text, bool& compared) {
   Rule rule = Rule::kCount;
   Fault* fault = nullptr;
-  if (has_reader(back) || failed(back.how)) {
+  if (has_reader(back) || is_failed(back.how)) {
     fault = fault_of(back);
     if (fault == nullptr) {
       compared = back.time_ns != ignored_ns_ &&
@@ -90,7 +87,7 @@ Rule WayBack::judge(const Return& back, std::string& text, bool& compared) {
     text = "nobody waited for it";
     rule = Rule::kReturnReader;
   }
-  if (failed(back.how)) return rule;
+  if (is_failed(back.how)) return rule;
   for (uint32_t page = 0; page < back.nr_pages; ++page) {
     const uint64_t entry = back.entry + page;
     PageStay* stay = stay_of(entry, fault, back);
@@ -115,8 +112,8 @@ WayBack::Fault* WayBack::fault_of(const Return& back) {
   Fault* waited = nullptr;
   for (Fault& fault : thread->second.faults) {
     if (fault.end_ns == back.time_ns) return &fault;
-    const bool retry = fault.result > 0 && (static_cast<uint32_t>(fault.result) & 0x400);
-    if (retry && !fault.told && waited == nullptr) waited = &fault;
+    const bool open = fault.has(SWAPTRAIL_FAULT_RETRY) && !fault.told;
+    if (open && waited == nullptr) waited = &fault;
   }
   return back.nr_pages == 0 ? waited : nullptr;
 }
@@ -158,8 +155,8 @@ Rule WayBack::check_length(const Fault& fault, const Return& back, std::string& 
                         " ns; told: ", back.passes, ", ", back.fault_ns);
     return Rule::kReturnWait;
   }
-  const bool bit = fault.result > 0 && (static_cast<uint32_t>(fault.result) & kMajor);
-  const bool waited = fault.result > 0 && (static_cast<uint32_t>(fault.result) & kRetry);
+  const bool bit = fault.has(SWAPTRAIL_FAULT_MAJOR);
+  const bool waited = fault.has(SWAPTRAIL_FAULT_RETRY);
   // What ended a fault that only waited was not seen. It can't be less than its passes were.
   const bool major = waited ? fault.any_major : bit || (fault.state & SWAPTRAIL_STATE_TRIED);
   const bool knows = !waited || major;
@@ -240,13 +237,8 @@ WayBack::PageStay* WayBack::stay_of(uint64_t entry, const Fault* fault, const Re
         stay.inside && back.time_ns - stay.freed_ns <= stay.removed_ns - stay.freed_ns;
     return stay.fault == 0 && (stay.freed_ns == back.time_ns || inside);
   };
-  const auto older = older_.find(entry);
-  if (older != older_.end()) {
-    const auto one = std::find_if(older->second.begin(), older->second.end(), fits);
-    if (one != older->second.end()) return &*one;
-  }
-  PageStay* stay = stay_at(entry, false);
-  return stay != nullptr && fits(*stay) ? stay : untold_at(entry);
+  PageStay* stay = first_stay(entry, fits);
+  return stay != nullptr ? stay : untold_at(entry);
 }
 
 void WayBack::mark_told(uint64_t entry, PageStay* stay) {
@@ -294,8 +286,7 @@ void WayBack::close_fault(const Fault& fault) {
                           " mapped; told: ", fault.returned, ", ", fault.mapped_told)});
   }
   if (fault.told || fault.open) return;
-  const bool waited = fault.result > 0 && (static_cast<uint32_t>(fault.result) & 0x400);
-  if (waited) return;
+  if (fault.has(SWAPTRAIL_FAULT_RETRY)) return;  // it only waited
   report_({FindingKind::kDisagreement, Rule::kReturnMissing, 0, fault.entry, fault.end_ns,
            absl::StrCat("a fault of process ", fault.tgid, " was not told")});
 }

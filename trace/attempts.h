@@ -21,12 +21,6 @@ enum class SlotOrigin : uint8_t {
   kUnknown,    // it was already in the swap cache, from a time or an event we did not see
 };
 
-// Links of one intrusive list, by pool index.
-struct Link {
-  uint32_t previous = kNoIndex;
-  uint32_t next = kNoIndex;
-};
-
 // A lifecycle in the making, and what is known beyond it.
 struct Attempt {
   Lifecycle life;
@@ -70,27 +64,8 @@ struct Attempt {
   bool in_write() const { return write_seen() && life.at(Stage::kWriteEnd) == 0; }
 };
 
-// A doubly linked list threaded through the attempts by one of their links.
 template <Link Attempt::*kLink>
-class AttemptList {
- public:
-  uint32_t head() const { return head_; }
-  void append(Pool<Attempt>& pool, uint32_t index) {
-    pool.at(index).*kLink = Link{tail_, kNoIndex};
-    (tail_ == kNoIndex ? head_ : (pool.at(tail_).*kLink).next) = index;
-    tail_ = index;
-  }
-  void remove(Pool<Attempt>& pool, uint32_t index) {
-    const Link link = pool.at(index).*kLink;
-    (link.previous == kNoIndex ? head_ : (pool.at(link.previous).*kLink).next) = link.next;
-    (link.next == kNoIndex ? tail_ : (pool.at(link.next).*kLink).previous) = link.previous;
-    pool.at(index).*kLink = Link{};
-  }
-
- private:
-  uint32_t head_ = kNoIndex;
-  uint32_t tail_ = kNoIndex;
-};
+using AttemptList = PoolList<Attempt, kLink>;
 
 class AttemptTable {
  public:

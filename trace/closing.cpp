@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
+#include <optional>
 #include <string>
 
 namespace swaptrail {
@@ -20,6 +21,16 @@ constexpr NamedCounter kNamed[] = {
     {"swaptrail_late_events", &StreamCounters::late},
     {"swaptrail_merger_overflow", &StreamCounters::overflow},
     {"swaptrail_events_after_end", &StreamCounters::after_end},
+};
+
+struct NamedUse {
+  const char* name;
+  uint64_t UsedSlots::*value;
+};
+constexpr NamedUse kNamedUses[] = {
+    {"swaptrail_used_slots", &UsedSlots::pages},
+    {"swaptrail_slot_changes", &UsedSlots::changes},
+    {"swaptrail_slots_in_reserve", &UsedSlots::reserve},
 };
 
 const Reading* first_of(const std::vector<Reading>& readings, Moment moment) {
@@ -45,7 +56,56 @@ Vmstat vmstat_of(const Reading& reading) {
   return values;
 }
 
+std::optional<UsedSlots> used_slots_of(const Reading& reading) {
+  UsedSlots used;
+  size_t found = 0;
+  for (const auto& [name, value] : reading.vmstat) {
+    for (const NamedUse& known : kNamedUses) {
+      if (name != known.name) continue;
+      used.*known.value = value;
+      ++found;
+    }
+  }
+  return found == std::size(kNamedUses) ? std::optional(used) : std::nullopt;
+}
+
+ReconcileRow freed_row(const ReconstructorCounters& counters) {
+  ReconcileRow row;
+  row.counter = "freed";
+  row.kernel_delta = static_cast<int64_t>(counters.freed_pages);
+  row.ours = static_cast<int64_t>(counters.returned_pages + counters.away_pages +
+                                  counters.superseded_pages);
+  row.difference = row.ours - row.kernel_delta;
+  row.note = "pages freed = returned + away + superseded";
+  return row;
+}
+
+// A slot that was in use before we looked is known by number only, until it is met or freed. That of a
+// refused allocation is freed as well (mm/swapfile.c folio_alloc_swap), so some that are counted off as
+// older may be none: no more than were refused.
+ReconcileRow slots_row(const UsedSlots& first, const UsedSlots& now, uint64_t refused,
+                       const ReconstructorCounters& counters) {
+  const uint64_t gone = std::min(first.pages, counters.older_slots);
+  ReconcileRow row;
+  row.counter = "slots";
+  row.kernel_delta = static_cast<int64_t>(now.pages);
+  row.ours = static_cast<int64_t>(counters.used_slots + first.pages - gone);
+  row.difference = row.ours - row.kernel_delta;
+  row.note = "slots in use = seen to be taken + from before, less those freed";
+  // What was told between the readings and the counters.
+  const auto late = static_cast<int64_t>(now.changes - counters.slot_changes);
+  row.allowance = first.changes + static_cast<uint64_t>(std::abs(late)) + now.reserve +
+                  std::min(gone, refused) + counters.slots_full;
+  row.is_level = true;
+  return row;
+}
+
 }  // namespace
+
+bool sees_way_back(uint64_t visible_kinds) {
+  const uint64_t needed = kind_bit(SWAPTRAIL_SWAP_IN) | kind_bit(SWAPTRAIL_SLOT_FREED);
+  return (visible_kinds & needed) == needed;
+}
 
 std::vector<ReconcileRow> reconcile_readings(const std::vector<Reading>& readings,
                                              uint64_t visible_kinds) {
@@ -65,18 +125,24 @@ std::vector<ReconcileRow> reconcile_readings(const std::vector<Reading>& reading
   return reconcile(input, vmstat_of(*begin), vmstat_of(*end));
 }
 
-void add_balance(const ReconstructorCounters& counters, uint64_t visible_kinds,
-                 std::vector<ReconcileRow>& rows) {
-  const uint64_t needed = kind_bit(SWAPTRAIL_SWAP_IN) | kind_bit(SWAPTRAIL_SLOT_FREED);
-  if ((visible_kinds & needed) != needed) return;
-  ReconcileRow row;
-  row.counter = "freed";
-  row.kernel_delta = static_cast<int64_t>(counters.freed_pages);
-  row.ours = static_cast<int64_t>(counters.returned_pages + counters.away_pages +
-                                  counters.superseded_pages);
-  row.difference = row.ours - row.kernel_delta;
-  row.note = "pages freed = returned + away + superseded";
-  rows.push_back(row);
+void add_balance(const std::vector<Reading>& readings, const ReconstructorCounters& counters,
+                 uint64_t visible_kinds, std::vector<ReconcileRow>& rows) {
+  if (!sees_way_back(visible_kinds)) return;
+  rows.push_back(freed_row(counters));
+  const Reading* begin = first_of(readings, Moment::kBegin);
+  const Reading* end = last_of(readings, Moment::kEnd);
+  if (begin == nullptr || end == nullptr) return;
+  const auto first = used_slots_of(*begin), now = used_slots_of(*end);
+  const uint64_t refused = end->totals.failed_pages[SWAPTRAIL_SLOT_ALLOCATED];
+  if (first && now) rows.push_back(slots_row(*first, *now, refused, counters));
+}
+
+void put_used_slots(const UsedSlots& used, Reading& reading) {
+  for (const NamedUse& name : kNamedUses) reading.vmstat.emplace_back(name.name, used.*name.value);
+}
+
+uint64_t slot_changes(const swaptrail_totals& totals) {
+  return totals.pages[SWAPTRAIL_SLOT_ALLOCATED] + totals.pages[SWAPTRAIL_SLOT_FREED];
 }
 
 StreamCounters stream_counters_of(const std::vector<Reading>& readings) {

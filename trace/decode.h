@@ -31,6 +31,24 @@ constexpr uint64_t make_entry(uint32_t type, uint64_t offset) {
   return uint64_t{type} << kEntryTypeShift | offset;
 }
 
+// Base pages that an event is about: at least its one.
+constexpr uint32_t pages_of(const swaptrail_event& event) {
+  return event.nr_pages == 0 ? 1 : event.nr_pages;
+}
+
+// 0 if the second is not later.
+constexpr uint64_t span_ns(uint64_t from_ns, uint64_t to_ns) {
+  return to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
+// A value outside the enum counts as unknown.
+constexpr uint8_t known_origin(uint8_t origin) {
+  return origin < SWAPTRAIL_ORIGIN_END ? origin : uint8_t{SWAPTRAIL_ORIGIN_UNKNOWN};
+}
+constexpr uint8_t known_backend(uint8_t backend) {
+  return backend < SWAPTRAIL_BACKEND_END ? backend : uint8_t{SWAPTRAIL_BACKEND_UNKNOWN};
+}
+
 // Names as they stand in JSON, metrics and text; "unknown" for a value outside the enum.
 std::string_view kind_name(uint8_t kind);        // "slot_allocated"
 std::string_view origin_name(uint8_t origin);    // "kswapd"

@@ -6,9 +6,6 @@
 namespace swaptrail {
 namespace {
 
-constexpr uint16_t kNotCounted = 0xffff;
-constexpr uint32_t kFaultError = 0x1 | 0x2 | 0x10 | 0x40;  // OOM, SIGBUS, HWPOISON, SIGSEGV
-
 // What passes and runs of shmem_swapin_folio have in common.
 Fault timed(const swaptrail_event& event) {
   Fault fault;
@@ -30,8 +27,10 @@ Fault timed(const swaptrail_event& event) {
 
 bool Fault::major() const {
   const auto bits = static_cast<uint32_t>(result);
-  if (shmem) return (state & SWAPTRAIL_STATE_IN_FAULT) && result > 0 && (bits & kFaultMajor);
-  if (ended()) return (bits & kFaultMajor) || (state & SWAPTRAIL_STATE_TRIED) || any_major;
+  if (shmem)
+    return (state & SWAPTRAIL_STATE_IN_FAULT) && result > 0 && (bits & SWAPTRAIL_FAULT_MAJOR);
+  if (ended())
+    return (bits & SWAPTRAIL_FAULT_MAJOR) || (state & SWAPTRAIL_STATE_TRIED) || any_major;
   // A pass that was not seen ends it. After one without the VMA's lock that has FAULT_FLAG_TRIED.
   return any_major || !(state & SWAPTRAIL_STATE_VMA_LOCK);
 }
@@ -42,12 +41,12 @@ Fault fault_of(const swaptrail_event& pass, bool counted) {
   Fault fault = timed(pass);
   fault.address = pass.u.map.address;
   fault.owner_tgid = pass.u.map.owner;
-  fault.any_major = bits & kFaultMajor;
-  if (counted && pass.u.map.ptes != kNotCounted) {
+  fault.any_major = bits & SWAPTRAIL_FAULT_MAJOR;
+  if (counted && pass.u.map.ptes != SWAPTRAIL_NOT_COUNTED) {
     fault.filled = pass.u.map.ptes;
     fault.first_page = pass.u.map.first_page < fault.filled ? pass.u.map.first_page : 0;
   } else {
-    fault.filled = bits & (kFaultRetry | kFaultError) ? 0 : 1;
+    fault.filled = bits & SWAPTRAIL_FAULT_NOT_DONE ? 0 : 1;
   }
   return fault;
 }
@@ -78,23 +77,9 @@ void FaultTable::join(const Fault& pass, Fault& open) {
   open.any_major = any_major;
 }
 
-void FaultTable::append(uint32_t index) {
-  Open& open = faults_.at(index);
-  open.previous = tail_;
-  open.next = kNoIndex;
-  (tail_ == kNoIndex ? head_ : faults_.at(tail_).next) = index;
-  tail_ = index;
-}
-
-void FaultTable::unlink(uint32_t index) {
-  const Open& open = faults_.at(index);
-  (open.previous == kNoIndex ? head_ : faults_.at(open.previous).next) = open.next;
-  (open.next == kNoIndex ? tail_ : faults_.at(open.next).previous) = open.previous;
-}
-
 Fault FaultTable::take(uint32_t index) {
   const Fault fault = faults_.at(index).fault;
-  unlink(index);
+  waiting_.remove(faults_, index);
   by_thread_.erase(fault.tid);
   faults_.release(index);
   return fault;

@@ -22,12 +22,6 @@
 
 namespace swaptrail {
 
-// vm_fault_t, include/linux/mm_types.h.
-inline constexpr uint32_t kFaultOom = 0x1;
-inline constexpr uint32_t kFaultMajor = 0x4;
-inline constexpr uint32_t kFaultRetry = 0x400;
-inline constexpr uint32_t kFaultBroken = 0x2 | 0x10;  // SIGBUS, HWPOISON: the page can't be read
-
 // One fault, from its first pass to its last, or one read of shared memory.
 struct Fault {
   uint64_t entry = 0;  // that was wanted
@@ -49,7 +43,7 @@ struct Fault {
   Comm comm{};
 
   // It was seen to end. Otherwise: what is known is that it waited.
-  bool ended() const { return shmem || !(static_cast<uint32_t>(result) & kFaultRetry); }
+  bool ended() const { return shmem || !(static_cast<uint32_t>(result) & SWAPTRAIL_FAULT_RETRY); }
   bool major() const;
 };
 
@@ -76,27 +70,24 @@ class FaultTable {
   void settle(uint64_t now_ns, Done&& done);
 
   bool has_due(uint64_t now_ns) const {
-    return head_ != kNoIndex && now_ns > faults_.at(head_).fault.end_ns + kGraceNs;
+    const uint32_t oldest = waiting_.head();
+    return oldest != kNoIndex && now_ns > faults_.at(oldest).fault.end_ns + kGraceNs;
   }
 
  private:
   struct Open {
     Fault fault;
-    uint32_t previous = kNoIndex;
-    uint32_t next = kNoIndex;
+    Link link;
   };
 
   bool continues(const Fault& open, const Fault& pass) const;
   static void join(const Fault& pass, Fault& open);
-  void append(uint32_t index);
-  void unlink(uint32_t index);
   Fault take(uint32_t index);
 
   const bool with_flags_;
   absl::flat_hash_map<uint32_t, uint32_t> by_thread_;
   Pool<Open> faults_;
-  uint32_t head_ = kNoIndex;  // the one that waits longest
-  uint32_t tail_ = kNoIndex;
+  PoolList<Open, &Open::link> waiting_;  // the one that waits longest first
 };
 
 template <typename Done>
@@ -115,17 +106,17 @@ void FaultTable::add(const swaptrail_event& event, Done&& done) {
   if (pass.ended()) return done(pass);
   uint32_t index = faults_.acquire();
   if (index == kNoIndex) {
-    done(take(head_));
+    done(take(waiting_.head()));
     index = faults_.acquire();
   }
   faults_.at(index).fault = pass;
   by_thread_[pass.tid] = index;
-  append(index);
+  waiting_.append(faults_, index);
 }
 
 template <typename Done>
 void FaultTable::settle(uint64_t now_ns, Done&& done) {
-  while (has_due(now_ns)) done(take(head_));
+  while (has_due(now_ns)) done(take(waiting_.head()));
 }
 
 }  // namespace swaptrail

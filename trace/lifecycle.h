@@ -79,8 +79,8 @@ enum class Waiting : uint8_t { kNothing, kWriteback, kSecondPass, kCount };
 struct Mapping {
   uint64_t address = 0;  // user virtual address of page `first_page`, 0 = not known
   uint32_t tgid = 0;
-  uint16_t first_page = 0;  // index inside the folio
-  uint16_t ptes = 0;        // page table entries replaced, 0xffff = not counted
+  uint16_t first_page = 0;  // index inside the folio, or SWAPTRAIL_PAGE_UNKNOWN
+  uint16_t ptes = 0;        // page table entries replaced, or SWAPTRAIL_NOT_COUNTED
   Comm comm{};
 };
 
@@ -146,6 +146,9 @@ enum class ReturnHow : uint8_t {
   kNoMemory,   // a fault failed: no memory for the page. It is where it was
   kCount,
 };
+constexpr bool is_failed(ReturnHow how) {
+  return how == ReturnHow::kReadError || how == ReturnHow::kNoMemory;
+}
 
 // The end of a stay in swap, or a fault on a swap entry: each fault is told once, however often the
 // kernel retried it, and each freed page returns once.

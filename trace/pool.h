@@ -52,6 +52,34 @@ class Pool {
   std::vector<uint32_t> free_;
 };
 
+// Links of one intrusive list, by pool index.
+struct Link {
+  uint32_t previous = kNoIndex;
+  uint32_t next = kNoIndex;
+};
+
+// A doubly linked list threaded through the objects of a pool by one of their links.
+template <typename T, Link T::*kLink>
+class PoolList {
+ public:
+  uint32_t head() const { return head_; }
+  void append(Pool<T>& pool, uint32_t index) {
+    pool.at(index).*kLink = Link{tail_, kNoIndex};
+    (tail_ == kNoIndex ? head_ : (pool.at(tail_).*kLink).next) = index;
+    tail_ = index;
+  }
+  void remove(Pool<T>& pool, uint32_t index) {
+    const Link link = pool.at(index).*kLink;
+    (link.previous == kNoIndex ? head_ : (pool.at(link.previous).*kLink).next) = link.next;
+    (link.next == kNoIndex ? tail_ : (pool.at(link.next).*kLink).previous) = link.previous;
+    pool.at(index).*kLink = Link{};
+  }
+
+ private:
+  uint32_t head_ = kNoIndex;
+  uint32_t tail_ = kNoIndex;
+};
+
 }  // namespace swaptrail
 
 #endif  // SWAPTRAIL_TRACE_POOL_H_

@@ -76,6 +76,7 @@ void take_write_result(Attempt& attempt, const Event& event, const Sight& sight)
 }  // namespace
 
 void Reconstructor::Impl::on_slot_allocated(const Event& event) {
+  if (event.result == 0) counters.slot_changes += pages_of(event);
   if (has_batches()) batch_of(event);
   uint32_t index = attempts.find(event.folio);
   if (index != kNoIndex) index = end_older_pass(index, event);
@@ -87,7 +88,7 @@ void Reconstructor::Impl::on_slot_allocated(const Event& event) {
   if (index == kNoIndex) return;
   touch(index, event);
   Attempt& attempt = attempts.at(index);
-  attempt.life.nr_pages = std::max<uint16_t>(1, event.nr_pages);
+  attempt.life.nr_pages = static_cast<uint16_t>(pages_of(event));
   learn_cgroup(attempt, event.u.page.cgroup);
   attempt.slot_failed = event.result != 0 || event.entry == 0;
   if (attempt.slot_failed) return;
@@ -148,8 +149,7 @@ void Reconstructor::Impl::start_write(Attempt& attempt, const Event& event) {
   attempt.written = attempt.refused = attempt.write_failed = attempt.no_user = false;
   attempt.zswap_stored = attempt.writeback_left = attempt.dirtied_after = false;
   attempt.writer_tid = event.tid;
-  constexpr uint64_t kNotKnown = ~uint64_t{0};
-  if (event.u.page.inode == 0 || event.u.page.inode == kNotKnown) return;
+  if (event.u.page.inode == 0 || event.u.page.inode == SWAPTRAIL_INODE_UNKNOWN) return;
   attempt.life.object = {event.u.page.inode, event.u.page.index, event.u.page.device};
 }
 
@@ -232,7 +232,7 @@ void Reconstructor::Impl::on_removed(const Event& event) {
   if (index == kNoIndex) {
     if (event.result != 1) return;
     ++counters.not_followed;
-    counters.not_followed_pages += std::max<uint16_t>(1, event.nr_pages);
+    counters.not_followed_pages += pages_of(event);
     return;
   }
   touch(index, event);
@@ -263,7 +263,7 @@ void Reconstructor::Impl::on_split(const Event& event) {
   const uint32_t index = attempts.find(event.folio);
   if (index == kNoIndex || event.result < 0) return;
   const Attempt whole = attempts.at(index);
-  const uint32_t piece_pages = std::max<uint16_t>(1, event.nr_pages);
+  const uint32_t piece_pages = pages_of(event);
   if (whole.life.entry == 0 || piece_pages >= whole.life.nr_pages) return;
   close(index, aborted(whole, AbortReason::kSplit, sight_), event.time_ns);
   for (uint32_t page = 0; page < whole.life.nr_pages; page += piece_pages) {
@@ -293,9 +293,10 @@ void Reconstructor::Impl::split_off(const Attempt& whole, const Event& event, ui
   life.id = next_id_++;
   life.folio = folio;
   life.entry = whole.life.entry + page;
-  life.nr_pages = std::max<uint16_t>(1, event.nr_pages);
+  life.nr_pages = static_cast<uint16_t>(pages_of(event));
   for (Mapping& mapping : life.mappings) {
-    const uint32_t covered = mapping.ptes == 0xffff ? whole.life.nr_pages : mapping.ptes;
+    const uint32_t covered =
+        mapping.ptes == SWAPTRAIL_NOT_COUNTED ? whole.life.nr_pages : mapping.ptes;
     if (mapping.address == 0 || page < mapping.first_page) continue;
     if (page - mapping.first_page >= covered) continue;
     mapping.address += uint64_t{page - mapping.first_page} * options_.page_size;

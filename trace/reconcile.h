@@ -25,6 +25,7 @@ struct ReconcileRow {
   // How much they may differ without an error, in the same unit: what moved while the two were read,
   // or what one of them cannot show.
   uint64_t allowance = 0;
+  bool is_level = false;  // a number as of now, which can fall, and no growth since the start
 };
 
 // The name in Vmstat of what moved of a counter while the totals and /proc/vmstat were read, in base

@@ -398,7 +398,7 @@ uint32_t Reconstructor::Impl::begin(const Event& event) {
   Attempt& attempt = attempts.at(index);
   Lifecycle& life = attempt.life;
   life.id = next_id_++;
-  life.nr_pages = std::max<uint16_t>(1, event.nr_pages);
+  life.nr_pages = static_cast<uint16_t>(pages_of(event));
   life.shmem = shmem;
   life.ksm = event.state & SWAPTRAIL_STATE_KSM;
   life.visible_stages = visible_stages_;

@@ -75,6 +75,9 @@ struct ReconstructorCounters {
   uint64_t away_pages = 0;        // of these, now
   uint64_t returned_pages = 0;    // of these
   uint64_t superseded_pages = 0;  // of these: their slot went to another, their return was missed
+  // Slots in use, as far as seen; of others, in use before we looked, those that were met or freed since.
+  // Of all allocations and frees that were seen, the pages.
+  uint64_t used_slots = 0, older_slots = 0, slot_changes = 0;
   uint64_t unknown_returned_pages = 0;   // returned, and swapped out before we looked
   uint64_t readahead_dropped_pages = 0;  // read ahead, never used, and dropped: no lifecycle
   uint64_t zswap_writeback_pages = 0;    // zswap moved an old entry to the device: no lifecycle

@@ -9,6 +9,7 @@
 
 #include "trace/attempts.h"
 #include "trace/batches.h"
+#include "trace/decode.h"
 #include "trace/faults.h"
 #include "trace/reconstructor.h"
 #include "trace/slots.h"
@@ -94,6 +95,8 @@ class Reconstructor::Impl {
   void unref(uint32_t record, uint32_t references);
   void infer_slot(uint32_t index, const Event& event);
   void claim_slots(uint32_t index, Claim claim);
+  void take_slot(Slot& slot, bool allocated);
+  void count_free(const Slot* slot);
   void evict_owner(Slot& slot, uint32_t index, uint64_t entry, bool allocated);
   void mark_leaving(uint32_t index, const Event& event);
   void settle_leaving(uint64_t now_ns);

@@ -8,10 +8,6 @@ namespace {
 
 constexpr int kEio = -5, kEnomem = -12;  // include/uapi/asm-generic/errno-base.h
 
-uint32_t pages_of(const Event& event) { return std::max<uint16_t>(1, event.nr_pages); }
-
-uint64_t span_ns(uint64_t from_ns, uint64_t to_ns) { return to_ns > from_ns ? to_ns - from_ns : 0; }
-
 ReturnHow how_of(const Fault& fault) {
   const auto bits = static_cast<uint32_t>(fault.result);
   if (fault.filled != 0 || !fault.ended()) return ReturnHow::kSwappedIn;
@@ -19,8 +15,10 @@ ReturnHow how_of(const Fault& fault) {
     if (fault.result == kEio) return ReturnHow::kReadError;
     return fault.result == kEnomem ? ReturnHow::kNoMemory : ReturnHow::kSwappedIn;
   }
-  if (bits & kFaultBroken) return ReturnHow::kReadError;
-  return bits & kFaultOom ? ReturnHow::kNoMemory : ReturnHow::kSwappedIn;
+  constexpr uint32_t kUnreadable =
+      SWAPTRAIL_FAULT_SIGBUS | SWAPTRAIL_FAULT_HWPOISON | SWAPTRAIL_FAULT_HWPOISON_LARGE;
+  if (bits & kUnreadable) return ReturnHow::kReadError;
+  return bits & SWAPTRAIL_FAULT_OOM ? ReturnHow::kNoMemory : ReturnHow::kSwappedIn;
 }
 
 // What is known of a fault whatever it brought back.
@@ -213,8 +211,8 @@ void Reconstructor::Impl::on_swap_read(const Event& event) {
     const bool elsewhere =
         slot->attempt != kNoIndex && attempts.at(slot->attempt).life.folio != event.folio;
     if (elsewhere) supersede(slot->attempt, Rule::kReadWhileCached, event);
+    take_slot(*slot, false);
     slot->read = 1;
-    slot->used = 1;
     slot->freeing = slot->moved = 0;
     if (event.state & SWAPTRAIL_STATE_SWAPCACHE) slot->cached = cached_mark();
   }
@@ -229,7 +227,8 @@ void Reconstructor::Impl::on_zswap_writeback(const Event& event) {
     Slot* slot = slots.obtain(event.entry + page);
     if (slot == nullptr) continue;
     if (slot->swapped != kNoIndex) swapped.at(slot->swapped).backend = SWAPTRAIL_BACKEND_DEVICE;
-    slot->read = slot->moved = slot->used = 1;
+    take_slot(*slot, false);
+    slot->read = slot->moved = 1;
     slot->cached = cached_mark();
   }
   emit_stays(event, StayChange::kZswapWriteback);
@@ -286,7 +285,8 @@ void Reconstructor::Impl::note_unused_copy(const Event& event) {
       ++counters.slots_full;
       continue;
     }
-    slot->read = slot->used = 1;
+    take_slot(*slot, false);
+    slot->read = 1;
     slot->returned = slot->freeing = 0;
     slot->cached = cached_mark();
   }

@@ -9,10 +9,6 @@ namespace {
 // How long a fault may take from freeing the slot to its return: then nobody will tell any more.
 constexpr uint64_t kFaultGraceNs = 1'000'000'000;
 
-uint32_t pages_of(const Event& event) { return std::max<uint16_t>(1, event.nr_pages); }
-
-uint64_t span_ns(uint64_t from_ns, uint64_t to_ns) { return to_ns > from_ns ? to_ns - from_ns : 0; }
-
 }  // namespace
 
 // --- ownership of slots ---
@@ -45,11 +41,25 @@ void Reconstructor::Impl::claim_slots(uint32_t index, Claim claim) {
       slot->cached = 0;
     }
     if (claim != Claim::kRemoved) slot->freeing = 0;
-    slot->used = !slot->freeing;
+    if (!slot->freeing) take_slot(*slot, allocated);
     if (slot->attempt == kNoIndex) waiting_.add(entry + page, 1);
     slot->attempt = index;
     if (page == 0) attempts.at(index).life.generation = slot->generation - slot->freeing;
   }
+}
+
+// In use from now on: taken just now, or before anybody looked.
+void Reconstructor::Impl::take_slot(Slot& slot, bool allocated) {
+  if (slot.used) return;
+  slot.used = 1;
+  ++counters.used_slots;
+  counters.older_slots += !allocated;
+}
+
+void Reconstructor::Impl::count_free(const Slot* slot) {
+  const bool known = slot != nullptr && slot->used;
+  counters.used_slots -= known;
+  counters.older_slots += !known;
 }
 
 // Who else is held to have the slot has lost it.
@@ -205,6 +215,7 @@ void Reconstructor::Impl::on_slot_freed(const Event& event) {
     uint32_t record = kNoIndex;
     bool read = false;
   } run;
+  counters.slot_changes += pages_of(event);
   const auto end_run = [&] {
     if (run.nr_pages != 0) free_run(event, run.entry, run.nr_pages, run.read, run.record);
     run = Run{};
@@ -212,6 +223,7 @@ void Reconstructor::Impl::on_slot_freed(const Event& event) {
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     const bool in_batch = event.batch_ns != 0;
     Slot* slot = in_batch ? slots.obtain(event.entry + page) : slots.find(event.entry + page);
+    count_free(slot);
     if (slot == nullptr) {
       end_run();
       continue;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "trace/decode.h"
+
 namespace swaptrail {
 namespace {
 
@@ -83,12 +85,10 @@ void Summary::add_latencies(const Lifecycle& lifecycle) {
 }
 
 void Summary::add_freed(const Lifecycle& lifecycle) {
-  origins_[std::min<size_t>(lifecycle.last.origin, SWAPTRAIL_ORIGIN_END - 1)].add(
-      lifecycle.nr_pages);
-  backends_[std::min<size_t>(lifecycle.backend, SWAPTRAIL_BACKEND_END - 1)].add(lifecycle.nr_pages);
+  origins_[known_origin(lifecycle.last.origin)].add(lifecycle.nr_pages);
+  backends_[known_backend(lifecycle.backend)].add(lifecycle.nr_pages);
   VictimRow& row = victim_of(lifecycle);
-  row.pages[std::min<size_t>(lifecycle.last.origin, SWAPTRAIL_ORIGIN_END - 1)] +=
-      lifecycle.nr_pages;
+  row.pages[known_origin(lifecycle.last.origin)] += lifecycle.nr_pages;
 }
 
 VictimRow& Summary::victim_of(const Lifecycle& lifecycle) {
@@ -104,9 +104,7 @@ VictimRow& Summary::victim_of(const Lifecycle& lifecycle) {
 
 void Summary::on_return(const Return& entry_return) {
   if (entry_return.passes != 0) add_fault(entry_return);
-  const bool failed =
-      entry_return.how == ReturnHow::kReadError || entry_return.how == ReturnHow::kNoMemory;
-  if (entry_return.nr_pages != 0 || failed) {
+  if (entry_return.nr_pages != 0 || is_failed(entry_return.how)) {
     returns_[static_cast<size_t>(entry_return.how)].add(entry_return.nr_pages);
   }
   if (entry_return.how != ReturnHow::kSwappedIn || entry_return.nr_pages == 0) return;

@@ -104,8 +104,6 @@ Proto shifted(Ours value, int by) {
 // Unspecified and unknown values have no place in a request.
 bool is_between(int value, int first, int last) { return value >= first && value <= last; }
 
-constexpr uint16_t kNotCounted = 0xffff;  // Mapping::ptes
-
 }  // namespace
 
 v1::Outcome to_proto(Outcome outcome) { return shifted<v1::Outcome>(outcome, 1); }
@@ -190,7 +188,7 @@ void Converter::put_mappings(const Lifecycle& lifecycle, v1::Lifecycle& out) {
     put_process(mapping.tgid, mapping.comm, *told.mutable_process());
     told.set_address(mapping.address);
     told.set_first_page(mapping.first_page);
-    if (mapping.ptes != kNotCounted) told.set_ptes(mapping.ptes);
+    if (mapping.ptes != SWAPTRAIL_NOT_COUNTED) told.set_ptes(mapping.ptes);
   }
   out.set_mapping_count(lifecycle.mapping_count);
 }

@@ -87,12 +87,14 @@ constexpr Metric kMetrics[] = {
      "Lifecycles that are open: folios on their way out."},
     {"swaptrail_pages_in_swap", kGauge, "", "", "1", "slot_freed",
      "Base pages followed in swap: freed, and not returned yet. Without the hook that sees slots being freed it is not known."},
-    {"swaptrail_reconciliation_kernel_pages_total", kCounter, "pages", "counter", "5", "",
+    {"swaptrail_reconciliation_kernel_pages_total", kCounter, "pages", "counter", "6", "",
      "What a counter of /proc/vmstat has grown by since the hooks were attached."},
-    {"swaptrail_reconciliation_observed_pages_total", kCounter, "pages", "counter", "5", "",
+    {"swaptrail_reconciliation_observed_pages_total", kCounter, "pages", "counter", "6", "",
      "What was counted for that counter."},
-    {"swaptrail_reconciliation_difference_pages", kGauge, "pages", "counter", "5", "",
-     "Observed less kernel. A small one that goes away is no error: the two are not read at the same moment."},
+    {"swaptrail_reconciliation_difference_pages", kGauge, "pages", "counter", "7", "",
+     "Observed less kernel; `slots`: known less used by /proc/swaps."},
+    {"swaptrail_reconciliation_allowance_pages", kGauge, "pages", "counter", "7", "",
+     "How much they may differ without an error: what moved while they were read, or what one of them does not show."},
 
     // hooks and programs
     {"swaptrail_hook_attached", kGauge, "", "hook,target,mode", "hooks", "",

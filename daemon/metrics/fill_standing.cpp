@@ -59,11 +59,20 @@ void fill_area_priority(const Scrape& scrape, Series& out) {
   });
 }
 
-// The last row, of records and not pages, is told by swaptrail_events_*.
+void fill_allowance(const Scrape& scrape, Series& out) {
+  for (const ReconcileRow& row : scrape.standing->reconciliation) {
+    if (row.counter == "emitted") continue;
+    out.add({{"counter", text_of(row.counter)}}, static_cast<double>(row.allowance));
+  }
+}
+
+// The row `emitted`, of records and not pages, is told by swaptrail_events_*. A level is no counter: of
+// it there is only the difference.
 template <int64_t ReconcileRow::*Member>
 void fill_reconciliation(const Scrape& scrape, Series& out) {
   for (const ReconcileRow& row : scrape.standing->reconciliation) {
     if (row.counter == "emitted") continue;
+    if (row.is_level && Member != &ReconcileRow::difference) continue;
     out.add({{"counter", text_of(row.counter)}}, static_cast<double>(row.*Member));
   }
 }
@@ -153,6 +162,7 @@ std::vector<Filler> standing_fillers() {
        fill_reconciliation<&ReconcileRow::kernel_delta>},
       {"swaptrail_reconciliation_observed_pages_total", fill_reconciliation<&ReconcileRow::ours>},
       {"swaptrail_reconciliation_difference_pages", fill_reconciliation<&ReconcileRow::difference>},
+      {"swaptrail_reconciliation_allowance_pages", fill_allowance},
       {"swaptrail_hook_attached", fill_hook_attached},
       {"swaptrail_hook_state", fill_hook_state},
       {"swaptrail_mode_info", fill_mode},

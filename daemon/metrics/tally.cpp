@@ -1,7 +1,9 @@
 #include "daemon/metrics/tally.h"
-#include "trace/slot_time.h"
 
 #include <algorithm>
+
+#include "trace/decode.h"
+#include "trace/slot_time.h"
 
 namespace swaptrail::metrics {
 namespace {
@@ -17,12 +19,6 @@ constexpr Span kSpanStages[] = {
     {Stage::kWriteCompleted, Stage::kRemoved}, {Stage::kIsolated, Stage::kRemoved},
 };
 static_assert(std::size(kSpanStages) == kSpans);
-
-size_t origin_of(uint8_t origin) { return std::min<size_t>(origin, SWAPTRAIL_ORIGIN_END - 1); }
-// A value outside of the enum counts as `unknown`.
-size_t backend_of(uint8_t backend) {
-  return backend < kBackends ? backend : size_t{SWAPTRAIL_BACKEND_UNKNOWN};
-}
 
 bool is_freed(Outcome outcome) { return outcome <= Outcome::kFreedClean; }
 static_assert(Outcome::kFreedDevice < Outcome::kFreedClean &&
@@ -41,8 +37,8 @@ Tally::Tally(const TallyOptions& options)
 void Tally::on_lifecycle(const Lifecycle& lifecycle) {
   awaited_.prefetch(lifecycle.id);
   ledger_.settle();
-  const size_t origin = origin_of(lifecycle.last.origin);
-  const size_t backend = backend_of(lifecycle.backend);
+  const size_t origin = known_origin(lifecycle.last.origin);
+  const size_t backend = known_backend(lifecycle.backend);
   const auto outcome = static_cast<size_t>(lifecycle.outcome);
   const size_t area = areas_.place_of(lifecycle.entry, slot_time_ns(lifecycle));
   lifecycles_[((outcome * kOrigins + origin) * kAreaPlaces + area) * kBackends + backend].add(
@@ -120,8 +116,7 @@ void Tally::on_return(const Return& entry_return) {
   ledger_.settle();
   add_wait(entry_return);
   // Without pages it was a fault alone: the page was back already, or did not come.
-  const bool failed =
-      entry_return.how == ReturnHow::kReadError || entry_return.how == ReturnHow::kNoMemory;
+  const bool failed = is_failed(entry_return.how);
   if (failed) {
     const size_t area = areas_.place_of(entry_return.entry, entry_return.time_ns);
     failed_faults_[area][static_cast<size_t>(entry_return.how)].add(1);
@@ -135,8 +130,8 @@ void Tally::on_return(const Return& entry_return) {
 // Charged to the cgroup of the thread that waited, whosever page it was.
 void Tally::add_wait(const Return& entry_return) {
   if (entry_return.fault_ns == 0) return;
-  faults_[backend_of(entry_return.backend)][entry_return.major].add(kShortTimes,
-                                                                    entry_return.fault_ns);
+  faults_[known_backend(entry_return.backend)][entry_return.major].add(kShortTimes,
+                                                                       entry_return.fault_ns);
   const uint32_t reader = ledger_.row_of(entry_return.reader_cgroup, 1);
   ledger_.add(reader, kFaults, 1);
   if (entry_return.major) ledger_.add(reader, kMajorFaults, 1);
@@ -145,7 +140,7 @@ void Tally::add_wait(const Return& entry_return) {
 
 void Tally::add_swapped_in(const Return& entry_return, const Awaited& folio) {
   const uint64_t pages = entry_return.nr_pages;
-  const size_t backend = backend_of(entry_return.backend);
+  const size_t backend = known_backend(entry_return.backend);
   const uint32_t victim = ledger_.row_of(folio.cgroup, pages);
   swapped_in_[areas_.place_of(entry_return.entry, entry_return.time_ns)][backend].add(pages);
   ledger_.add(victim, kSwappedIn, pages);

@@ -40,7 +40,7 @@ Units folio_units(const Hot& hot, const PageSizes& sizes) {
 
 Units mapped_units(const Mapping& mapping, uint16_t nr_pages, const PageSizes& sizes) {
   if (mapping.address == 0 || mapping.tgid == 0) return {};
-  const bool counted = mapping.ptes != 0xffff && mapping.ptes != 0;
+  const bool counted = mapping.ptes != SWAPTRAIL_NOT_COUNTED && mapping.ptes != 0;
   const uint32_t rest = nr_pages > mapping.first_page ? nr_pages - mapping.first_page : 1;
   return {.first = mapping.address / sizes.page, .count = counted ? mapping.ptes : rest};
 }

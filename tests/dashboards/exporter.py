@@ -57,6 +57,7 @@ METRICS = {
     "swaptrail_reconciliation_kernel_pages_total": ("counter", COUNTER, 500),
     "swaptrail_reconciliation_observed_pages_total": ("counter", COUNTER, 500),
     "swaptrail_reconciliation_difference_pages": ("gauge", COUNTER, 0),
+    "swaptrail_reconciliation_allowance_pages": ("gauge", COUNTER, 0),
     "swaptrail_hook_attached": ("gauge", {"hook": ["reclaim_batch"], "target": ["shrink_folio_list"],
                                           "mode": ["full"]}, 1),
     "swaptrail_hook_state": ("gauge", {"hook": ["reclaim_batch", "swap_in"], "state": ["chosen"]}, 1),

@@ -34,7 +34,9 @@ std::shared_ptr<Standing> some_standing() {
   standing->consumed = 35;
   standing->stream.late = 6;
   standing->stream.invalid = 7;
-  standing->reconciliation = {{"pswpout", 100, 101, 1, ""}, {"emitted", 42, 42, 0, ""}};
+  standing->reconciliation = {{"pswpout", 100, 101, 1, ""},
+                              {"slots", 90, 84, -6, "", 64, true},
+                              {"emitted", 42, 42, 0, ""}};
   standing->programs = {{"removed", "remove_end_n4", "__remove_mapping", 10, 2'500'000'000, 1},
                         {"removed", "remove_end_n4", "another", 1, 500'000'000, 1}};
   standing->ring_fill = 0.25;
@@ -320,6 +322,9 @@ TEST(Exposition, NumbersOfTheStanding) {
       {"swaptrail_reconciliation_kernel_pages_total{counter=\"pswpout\"}", 100},
       {"swaptrail_reconciliation_observed_pages_total{counter=\"pswpout\"}", 101},
       {"swaptrail_reconciliation_difference_pages{counter=\"pswpout\"}", 1},
+      {"swaptrail_reconciliation_allowance_pages{counter=\"pswpout\"}", 0},
+      {"swaptrail_reconciliation_difference_pages{counter=\"slots\"}", -6},
+      {"swaptrail_reconciliation_allowance_pages{counter=\"slots\"}", 64},
       {"swaptrail_bpf_program_runs_total{program=\"remove_end_n4\",hook=\"removed\"}", 11},
       {"swaptrail_bpf_program_run_seconds_total{program=\"remove_end_n4\",hook=\"removed\"}", 3},
       {"swaptrail_bpf_program_skipped_runs_total{program=\"remove_end_n4\",hook=\"removed\"}", 2},
@@ -343,6 +348,8 @@ TEST(Exposition, NumbersOfTheStanding) {
     EXPECT_EQ(samples.at(series), value) << series;
   }
   EXPECT_EQ(samples.count("swaptrail_reconciliation_difference_pages{counter=\"emitted\"}"), 0u);
+  EXPECT_EQ(samples.count("swaptrail_reconciliation_kernel_pages_total{counter=\"slots\"}"), 0u)
+      << "a level is no counter";
   EXPECT_GT(value_of(rig.scrape(), "swaptrail_scrape_duration_seconds"), 0);
   EXPECT_GT(value_of(samples, "process_resident_memory_bytes"), 1 << 20);
   EXPECT_GT(value_of(samples, "process_open_fds"), 2);

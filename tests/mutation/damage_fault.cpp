@@ -4,8 +4,6 @@
 namespace swaptrail::mutation {
 namespace {
 
-constexpr int32_t kRetry = 0x400;                            // VM_FAULT_RETRY
-constexpr int32_t kFailed = 0x1 | 0x2 | 0x10 | 0x20 | 0x40;  // OOM, SIGBUS, HWPOISON, SIGSEGV
 constexpr uint32_t kSwapIn = kinds(SWAPTRAIL_SWAP_IN);
 constexpr uint32_t kFaults = kinds(SWAPTRAIL_SWAP_IN, SWAPTRAIL_SHMEM_SWAP_IN);
 constexpr uint32_t kInFault = kinds(SWAPTRAIL_SWAP_READ, SWAPTRAIL_ZSWAP_LOADED,
@@ -37,7 +35,8 @@ size_t next_pass(const Original& original, size_t at) {
 // It is to be tried again, and is: the second pass says that it is one.
 bool is_tried_again(const Original& original, size_t at) {
   const swaptrail_event& event = original.event(at);
-  if (!of_abi2(original) || event.result < 0 || !(event.result & kRetry)) return false;
+  if (!of_abi2(original) || event.result < 0 || !(event.result & SWAPTRAIL_FAULT_RETRY))
+    return false;
   if (event.state & SWAPTRAIL_STATE_TRIED) return false;
   const size_t next = next_pass(original, at);
   return next != kNone && (original.event(next).state & SWAPTRAIL_STATE_TRIED) &&
@@ -45,8 +44,8 @@ bool is_tried_again(const Original& original, size_t at) {
 }
 
 bool maps(const swaptrail_event& event) {
-  return event.result >= 0 && !(event.result & (kRetry | kFailed)) && event.u.map.ptes != 0 &&
-         event.u.map.ptes != 0xffff;
+  return event.result >= 0 && !(event.result & SWAPTRAIL_FAULT_NOT_DONE) && event.u.map.ptes != 0 &&
+         event.u.map.ptes != SWAPTRAIL_NOT_COUNTED;
 }
 
 // The first pass of a fault that the thread has not tried before.
@@ -54,7 +53,7 @@ bool is_only_pass(const Original& original, size_t at) {
   const swaptrail_event& event = original.event(at);
   if (!of_abi2(original) || !maps(event) || (event.state & SWAPTRAIL_STATE_TRIED)) return false;
   const size_t before = prev_of_thread(original, at, kSwapIn);
-  return before != kNone && !(original.event(before).result & kRetry);
+  return before != kNone && !(original.event(before).result & SWAPTRAIL_FAULT_RETRY);
 }
 
 // In this fault the thread has read the page, past the swap cache; and it was seen to go out.
@@ -111,7 +110,7 @@ constexpr Damage edited(std::string_view name, std::string_view meaning,
   return {name, meaning, kSwapIn, eligible, apply, Shape::kEdited, fields, right, loss_is_right};
 }
 
-void say_done(Change& change, size_t at) { change.edit(at).result &= ~kRetry; }
+void say_done(Change& change, size_t at) { change.edit(at).result &= ~SWAPTRAIL_FAULT_RETRY; }
 void say_tried(Change& change, size_t at) { change.edit(at).state = SWAPTRAIL_STATE_TRIED; }
 void fill_more(Change& change, size_t at) {
   change.edit(at).u.map.ptes += 1 + change.random().below(100);

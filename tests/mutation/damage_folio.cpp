@@ -8,7 +8,6 @@ namespace {
 
 constexpr size_t kLookBack = 3000;
 constexpr uint64_t kPage = 4096;
-constexpr int32_t kFaultRetry = 0x400;  // VM_FAULT_RETRY
 constexpr uint64_t kUserEnd = uint64_t{1}
                               << 47;  // four levels of page tables; five are not used here
 
@@ -106,7 +105,7 @@ void leave_user_space(Change& change, size_t at) {
 // As a process it is known to have been unmapped from: its slot was new in that pass. A fault
 // that is to be tried again has mapped nothing.
 bool faulted_by_owner(const Original& original, size_t at) {
-  if (original.event(at).result & kFaultRetry) return false;
+  if (original.event(at).result & SWAPTRAIL_FAULT_RETRY) return false;
   const uint64_t entry = original.event(at).entry;
   const size_t unmapped = original.prev_of_entry(
       at, entry, kinds(SWAPTRAIL_UNMAPPED_ONE, SWAPTRAIL_SLOT_FREED, SWAPTRAIL_SWAP_IN));

@@ -47,16 +47,63 @@ TEST(Closing, FreedPagesAreBackOrAway) {
   counters.away_pages = 35;
   counters.superseded_pages = 5;
   std::vector<ReconcileRow> rows;
-  add_balance(counters, kAllKinds, rows);
+  add_balance({}, counters, kAllKinds, rows);
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].difference, 0);
   counters.away_pages = 30;
   rows.clear();
-  add_balance(counters, kAllKinds, rows);
+  add_balance({}, counters, kAllKinds, rows);
   EXPECT_EQ(rows[0].difference, -5);
   rows.clear();
-  add_balance(counters, kTracepointKinds, rows);
+  add_balance({}, counters, kTracepointKinds, rows);
   EXPECT_TRUE(rows.empty()) << "without returns there is nothing to compare";
+}
+
+Reading used_at(Reading::Moment moment, const UsedSlots& used) {
+  Reading reading;
+  reading.moment = moment;
+  put_used_slots(used, reading);
+  return reading;
+}
+
+// The row `slots` of these counters, where 40 slots were in use at the start and `now` are at the end.
+ReconcileRow slots_row(const ReconstructorCounters& counters, const UsedSlots& now,
+                       uint64_t refused = 0) {
+  Reading end = used_at(Reading::Moment::kEnd, now);
+  end.totals.failed_pages[SWAPTRAIL_SLOT_ALLOCATED] = refused;
+  std::vector<ReconcileRow> rows;
+  add_balance({used_at(Reading::Moment::kBegin, {40, 3, 0}), end}, counters, kAllKinds, rows);
+  const ReconcileRow* row = row_of(rows, "slots");
+  return row == nullptr ? ReconcileRow() : *row;
+}
+
+TEST(Closing, UsedSlotsAreThoseThatAreKnownAndThoseFromBefore) {
+  ReconstructorCounters counters;
+  counters.used_slots = 70;
+  counters.older_slots = 15;
+  counters.slot_changes = 200;
+  ReconcileRow row = slots_row(counters, {95, 200, 0});
+  EXPECT_EQ(row.kernel_delta, 95);
+  EXPECT_EQ(row.difference, 0) << "70 that were seen to be taken, and 25 of the 40";
+  EXPECT_EQ(row.allowance, 3u) << "what changed until the first reading";
+  row = slots_row(counters, {100, 207, 128});
+  EXPECT_EQ(row.difference, -5);
+  EXPECT_EQ(row.allowance, 3u + 7 + 128) << "not told yet, and in reserve";
+  counters.used_slots = 90;
+  EXPECT_EQ(slots_row(counters, {95, 200, 0}).difference, 20) << "pages said to be in swap are not";
+  counters.older_slots = 60;
+  row = slots_row(counters, {90, 200, 0}, 20);
+  EXPECT_EQ(row.difference, 0) << "not more can have gone than there were";
+  EXPECT_EQ(row.allowance, 3u + 20) << "the slots of refused allocations are freed as well";
+}
+
+TEST(Closing, WithoutUsedSlotsThereIsNoRowOfThem) {
+  std::vector<ReconcileRow> rows;
+  Reading begin, end;
+  begin.moment = Reading::Moment::kBegin;
+  end.moment = Reading::Moment::kEnd;
+  add_balance({begin, end}, ReconstructorCounters(), kAllKinds, rows);
+  EXPECT_EQ(row_of(rows, "slots"), nullptr) << "a recording from before there was one";
 }
 
 }  // namespace

@@ -224,6 +224,22 @@ TEST(TraceReturn, ReadaheadThatNobodyUsedIsNoSwapOut) {
   expect_balance(out);
 }
 
+// What the row `slots` is made of.
+TEST(TraceReturn, UsedSlotsFollowAllocationsAndFrees) {
+  Scene scene;
+  const Page back = page_at(1), out = page_at(2), older = page_at(8), gone = page_at(9);
+  scene.whole_sync(back);
+  scene.whole_sync(out);
+  scene.swap_in(back.entry);
+  scene.slot_freed(back.entry);
+  scene.swap_read(older);  // from before we looked, as the next one
+  scene.slot_freed(gone.entry);
+  const ReconstructorCounters counters = scene.run().counters;
+  EXPECT_EQ(counters.used_slots, 2u);
+  EXPECT_EQ(counters.older_slots, 2u);
+  EXPECT_EQ(counters.slot_changes, 4u) << "two allocations, two frees";
+}
+
 TEST(TraceReturn, ZswapMovesAPageToTheDevice) {
   Scene scene;
   const Page page = page_at(1);
