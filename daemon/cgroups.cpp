@@ -93,13 +93,21 @@ Cgroups::Paths Cgroups::walk() const {
   Paths found;
   if (root_.empty()) return found;
   if (uint64_t id = inode_of(root_)) found[id].path.assign(1, '/');
-  std::error_code error;
-  fs::recursive_directory_iterator walk(root_, fs::directory_options::skip_permission_denied,
-                                        error);
-  for (; !error && walk != fs::recursive_directory_iterator(); walk.increment(error)) {
-    if (!walk->is_directory(error) || found.size() >= kMaxKnown) continue;
-    const std::string path = walk->path().string();
-    if (uint64_t id = inode_of(path)) found[id].path = path.substr(root_.size());
+  // A cgroup that goes meanwhile takes nothing else with it.
+  std::vector<std::string> folders{root_};
+  while (!folders.empty()) {
+    const std::string folder = std::move(folders.back());
+    folders.pop_back();
+    std::error_code error;
+    for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+         entry.increment(error)) {
+      std::error_code gone;
+      if (!entry->is_directory(gone) || entry->is_symlink(gone)) continue;
+      if (found.size() >= kMaxKnown) return found;
+      std::string path = entry->path().string();
+      if (uint64_t id = inode_of(path)) found[id].path = path.substr(root_.size());
+      folders.push_back(std::move(path));
+    }
   }
   return found;
 }
