@@ -9,9 +9,6 @@
 #include <filesystem>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "daemon/proc.h"
 #include "daemon/session.h"
 
@@ -21,17 +18,8 @@ namespace {
 constexpr uint64_t kFlushEvery_ns = 1'000'000'000;
 constexpr size_t kMaxCgroups = 65536;  // names kept; the events have the ids in any case
 constexpr size_t kAreasOfType = 4;     // on, off, on, off: what is older is over
-constexpr const char* kEnding = ".swaptrail";
-
-// 20261121T203000Z
-std::string time_of_day(uint64_t realtime_ns) {
-  const time_t seconds = static_cast<time_t>(realtime_ns / 1'000'000'000);
-  tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[32];
-  strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &parts);
-  return text;
-}
+// Flight files on disk: so many times what is kept in memory.
+constexpr uint64_t kFlightFiles = 16;
 
 uint64_t realtime_ns() {
   timespec now{};
@@ -73,7 +61,12 @@ RecordingHeader host_header() {
 
 Recorder::Recorder(const RecorderOptions& options, RecordingHeader header,
                    std::vector<SwapArea> areas, const Names& names, EventSink& next)
-    : options_(options), header_(std::move(header)), names_(names), next_(next) {
+    : options_(options),
+      folder_(options.dir,
+              options.flight ? RecordingFolder::Kind::kFlight : RecordingFolder::Kind::kSeries),
+      header_(std::move(header)),
+      names_(names),
+      next_(next) {
   for (const SwapArea& area : areas)
     if (area.type != kTypeNotKnown) remember(area);
 }
@@ -98,9 +91,7 @@ absl::StatusOr<Recorder::Part> Recorder::open_part(uint64_t now_ns) {
   if (options_.flight) {
     part.sink = std::make_unique<StringSink>();
   } else {
-    const std::string name =
-        absl::StrFormat("%s-%04d%s", time_of_day(header_.realtime_ns), status_.parts, kEnding);
-    part.path = options_.dir + "/" + name;
+    part.path = folder_.next(header_.realtime_ns);
     auto file = FileSink::create(part.path);
     if (!file.ok()) return file.status();
     part.sink = *std::move(file);
@@ -199,7 +190,7 @@ void Recorder::tick(uint64_t now_ns) {
   if (options_.flight)
     forget_old(now_ns);
   else
-    remove_oldest_files();
+    status_.parts_dropped += folder_.limit(options_.total_bytes, part_.path);
 }
 
 // If the next part can't be opened (disk full) the old one just goes on.
@@ -234,36 +225,13 @@ void Recorder::forget_old(uint64_t now_ns) {
   }
 }
 
-void Recorder::remove_oldest_files() {
-  namespace fs = std::filesystem;
-  std::vector<std::pair<std::string, uint64_t>> files;
-  uint64_t sum = 0;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(options_.dir, error)) {
-    const std::string name = entry.path().filename().string();
-    if (!absl::EndsWith(name, kEnding) || absl::StartsWith(name, "flight-")) continue;
-    const uint64_t size = entry.file_size(error);
-    files.emplace_back(entry.path().string(), error ? 0 : size);
-    sum += files.back().second;
-  }
-  std::sort(files.begin(), files.end());  // the names begin with the time
-  for (const auto& [path, size] : files) {
-    if (sum <= options_.total_bytes || path == part_.path) break;
-    if (!fs::remove(path, error)) continue;
-    sum -= size;
-    status_.parts_dropped++;
-  }
-}
-
 absl::StatusOr<FlightFiles> Recorder::trigger(const std::string& reason, uint64_t now_ns) {
   change_part(now_ns);
   FlightFiles files;
   if (!kept_.empty()) files.since_ns = kept_.front().begin_ns;
-  const std::string base =
-      absl::StrCat(options_.dir, "/flight-", time_of_day(realtime_ns()), "-", reason, "-");
-  int number = 0;
+  const uint64_t at_ns = realtime_ns();
   for (const Kept& part : kept_) {
-    std::string path = absl::StrCat(base, absl::Dec(number++, absl::kZeroPad4), kEnding);
+    std::string path = folder_.next(at_ns, reason);
     auto file = FileSink::create(path);
     if (!file.ok()) return file.status();
     if (absl::Status status = (*file)->append(part.bytes); !status.ok()) return status;
@@ -271,6 +239,8 @@ absl::StatusOr<FlightFiles> Recorder::trigger(const std::string& reason, uint64_
   }
   kept_.clear();
   status_.triggers++;
+  const std::string oldest = files.paths.empty() ? "" : files.paths.front();
+  status_.parts_dropped += folder_.limit(kFlightFiles * options_.total_bytes, oldest);
   return files;
 }
 

@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "daemon/area_history.h"
 #include "daemon/flight_files.h"
+#include "daemon/recording_folder.h"
 #include "trace/merger.h"
 #include "trace/print.h"
 #include "trace/recording/contents.h"
@@ -33,15 +34,16 @@ struct RecorderOptions {
   bool flight = false;                             // keep in memory until trigger()
   uint64_t part_bytes = 64ULL << 20;               // a new part after this many bytes ...
   uint64_t part_age_ns = 3600ULL * 1'000'000'000;  // ... or this long
-  uint64_t keep_ns = 0;               // flight: what is older goes, 0 = as long as there is room
-  uint64_t total_bytes = 1ULL << 30;  // of all parts in `dir`, or in memory: the oldest go
+  uint64_t keep_ns = 0;  // flight: what is older goes, 0 = as long as there is room
+  // Of all parts in `dir`, or in memory (then of 16 times as much in `dir`): the oldest go.
+  uint64_t total_bytes = 1ULL << 30;
 };
 
 class Recorder : public EventSink {
  public:
   struct Status {
     uint64_t parts = 0;          // begun
-    uint64_t parts_dropped = 0;  // the oldest ones, to stay below total_bytes
+    uint64_t parts_dropped = 0;  // the oldest ones, to stay below the limits
     uint64_t triggers = 0;
   };
 
@@ -86,13 +88,13 @@ class Recorder : public EventSink {
   void change_part(uint64_t now_ns);
   void close_part(uint64_t end_ns);
   void forget_old(uint64_t now_ns);
-  void remove_oldest_files();
   void learn_cgroup(uint64_t id, uint64_t now_ns);
   void remember(const SwapArea& area);
   void note(const absl::Status& status);
   uint64_t flight_bytes() const;
 
   RecorderOptions options_;
+  RecordingFolder folder_;
   RecordingHeader header_;
   std::vector<SwapArea> areas_;  // what a new part has to say of them, by time
   const Names& names_;

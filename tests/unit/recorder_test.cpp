@@ -1,11 +1,13 @@
 // The daemon's recorder: what it writes, when it changes files, what a flight recorder keeps.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_format.h"
 #include "daemon/recorder.h"
 #include "daemon/session.h"
 #include "trace/recording/file.h"
@@ -152,6 +154,71 @@ TEST_F(RecorderTest, FlightForgetsWhatIsTooOld) {
   // A tick begins the oldest part after an event, and the next event, 5 s later, is its first.
   EXPECT_LT(written->since_ns, replayed.times.front());
   EXPECT_GT(written->since_ns, replayed.times.front() - 5 * kSecond);
+}
+
+// An earlier observation left 10,001 parts, made when the clock was ahead. What is newer stays, and what is
+// not ours is left alone.
+TEST_F(RecorderTest, TheOldestPartsGoByNumberWhateverTheClockSays) {
+  const auto put = [&](const std::string& name, const std::string& text) {
+    StringSink sink;
+    auto file = FileSink::create(dir_ + "/" + name);
+    ASSERT_TRUE(file.ok()) << file.status();
+    ASSERT_TRUE((*file)->append(text).ok());
+  };
+  const std::string recording = std::string("SWTRAIL\n") + std::string(92, 'x');  // of 100 bytes
+  for (int number = 0; number <= 10'000; ++number) {
+    put(absl::StrFormat("29990101T000000Z-%04d.swaptrail", number), recording);
+  }
+  const std::vector<std::string> foreign = {"mine.swaptrail", "20990101T000000Z-copy.swaptrail",
+                                            "20990101T000000Z-00000000.swaptrail.bak",
+                                            "flight-20990101T000000Z-oom-00000000.swaptrail",
+                                            "x20990101T000000Z-00000000.swaptrail"};
+  for (const std::string& name : foreign) put(name, recording);
+  put("20000101T000000Z-00000000.swaptrail", "a text with such a name");
+  std::filesystem::create_directory(dir_ + "/20000101T000000Z-00000001.swaptrail");
+  std::filesystem::create_symlink("/etc/hostname", dir_ + "/20000101T000000Z-00000002.swaptrail");
+
+  options_.total_bytes = 100'000;
+  auto recorder = this->recorder();
+  recorder->on_event(event(1), 1);
+  recorder->tick(monotonic_ns() + 2 * kSecond);
+  recorder->finish(2000);
+  const std::vector<std::string> left = files();
+  const auto has = [&](const std::string& name) {
+    return std::ranges::find(left, dir_ + "/" + name) != left.end();
+  };
+  for (const std::string& name : foreign) EXPECT_TRUE(has(name)) << name;
+  EXPECT_TRUE(has("20000101T000000Z-00000000.swaptrail")) << "no recording";
+  EXPECT_TRUE(has("20000101T000000Z-00000001.swaptrail")) << "a folder";
+  EXPECT_TRUE(has("20000101T000000Z-00000002.swaptrail")) << "a link";
+  EXPECT_FALSE(has("29990101T000000Z-9000.swaptrail"));
+  EXPECT_TRUE(has("29990101T000000Z-9999.swaptrail"));
+  EXPECT_TRUE(has("29990101T000000Z-10000.swaptrail"));
+  const auto ours = std::ranges::count_if(left, [](const std::string& path) {
+    return path.find("-00010001.swaptrail") != std::string::npos;
+  });
+  EXPECT_EQ(ours, 1) << "the part that is being written";
+  EXPECT_GT(recorder->status().parts_dropped, 9000u);
+  EXPECT_LT(recorder->status().parts_dropped, 9100u);
+}
+
+TEST_F(RecorderTest, FlightFilesAreLimitedToo) {
+  options_.flight = true;
+  options_.total_bytes = 2000;
+  auto recorder = this->recorder();
+  FlightFiles last;
+  for (uint64_t i = 1; i <= 300; i++) {
+    recorder->on_event(event(i * 1000, 7), i);
+    auto written = recorder->trigger("memory-pressure", monotonic_ns());
+    ASSERT_TRUE(written.ok()) << written.status();
+    last = *std::move(written);
+  }
+  uint64_t bytes = 0;
+  for (const std::string& path : files()) bytes += std::filesystem::file_size(path);
+  EXPECT_LE(bytes, 16 * options_.total_bytes);
+  EXPECT_GT(bytes, 14 * options_.total_bytes);
+  ASSERT_FALSE(last.paths.empty());
+  EXPECT_EQ(files().back(), last.paths.back()) << "the newest stay";
 }
 
 TEST_F(RecorderTest, ADirectoryThatCannotBeMadeIsAnError) {
