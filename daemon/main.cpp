@@ -144,7 +144,8 @@ ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& ho
 
   if (absl::Status status = lock_memory(); !status.ok())
     say(text_of(status) + "; the daemon itself may be swapped");
-  if (absl::Status status = drop_capabilities(); !status.ok()) say(text_of(status));
+  if (absl::Status status = drop_capabilities(); !status.ok())
+    return refuse(kExitFailure, text_of(status), "it does not serve with more than it needs");
   const ExitCode code = run_pipeline(**pipeline, **serving, *areas);
   return code == kExitOk && output.failed() ? kExitFailure : code;
 }

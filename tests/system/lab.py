@@ -4,6 +4,8 @@ Everything made here is a context manager that undoes itself, also when a test f
 """
 
 import contextlib
+import ctypes
+import errno
 import json
 import os
 import pathlib
@@ -134,6 +136,25 @@ def memory_cgroup(limit, name="swaptrail-test"):
 def enter_cgroup(path):
     """For Popen's preexec_fn."""
     return lambda: (path / "cgroup.procs").write_text("0")
+
+
+def refuse_capset():
+    """For Popen's preexec_fn: capset(2) fails from now on, by a seccomp filter."""
+    class Instruction(ctypes.Structure):
+        _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte), ("k", ctypes.c_uint)]
+
+    class Program(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.POINTER(Instruction))]
+
+    load_number, jump_if, answer = 0x20, 0x15, 0x06           # linux/bpf_common.h
+    refused, allowed = 0x00050000 | errno.EPERM, 0x7FFF0000   # SECCOMP_RET_ERRNO, SECCOMP_RET_ALLOW
+    capset = {"x86_64": 126, "aarch64": 91}[os.uname().machine]
+    steps = (Instruction * 4)(Instruction(load_number, 0, 0, 0), Instruction(jump_if, 0, 1, capset),
+                              Instruction(answer, 0, 0, refused), Instruction(answer, 0, 0, allowed))
+    program = Program(4, steps)
+    set_seccomp, mode_filter = 22, 2
+    if ctypes.CDLL(None, use_errno=True).prctl(set_seccomp, mode_filter, ctypes.byref(program)) != 0:
+        raise OSError(ctypes.get_errno(), "no seccomp filter")
 
 
 class Daemon:

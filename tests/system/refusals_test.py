@@ -154,6 +154,17 @@ class Start(Refusals):
         with lab.Daemon(self.folder, "--allow-no-swap") as daemon:
             self.assertEqual(daemon.stop(), 0)
 
+    @needs_root
+    @needs_btf
+    def test_capabilities_that_cannot_be_dropped(self):
+        """It serves nobody with more than it needs."""
+        done = self.run_program("swaptraild", "--allow-no-swap", "--web.listen-address=none",
+                                preexec_fn=lab.refuse_capset)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("can't drop the capabilities", done.stderr)
+        self.assertNotIn("ready", done.stderr)
+        self.assertFalse((self.folder / "run" / "api.sock").exists(), "nobody is served")
+
     @needs_cgroup
     @needs_btf
     def test_no_memory_for_rings(self):
