@@ -118,6 +118,14 @@ absl::StatusOr<PageEntry> ProcessMemory::page(uint32_t pid, uint64_t address) {
   return page;
 }
 
+absl::StatusOr<std::optional<MappedFile>> ProcessMemory::file(uint32_t pid, uint64_t address) {
+  const auto answer = ask({.kind = Request::kFile, .pid = pid, .address = address});
+  if (!answer.ok()) return answer.status();
+  if (answer->values[2] == 0) return std::nullopt;
+  return MappedFile{static_cast<uint32_t>(answer->values[0]),
+                    static_cast<uint32_t>(answer->values[1]), answer->values[2], answer->text};
+}
+
 absl::StatusOr<uint64_t> ProcessMemory::frame_flags(uint64_t pfn) {
   const auto answer = ask({.kind = Request::kFrameFlags, .address = pfn});
   if (answer.ok()) return answer->values[0];

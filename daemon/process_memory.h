@@ -3,7 +3,7 @@
 //
 // swaptraild forks it before it starts any thread and drops its own capabilities; the child keeps
 // CAP_SYS_ADMIN (page frame numbers in /proc/PID/pagemap and /proc/kpageflags: fs/proc/task_mmu.c
-// pagemap_read), CAP_SYS_PTRACE (mm/madvise.c process_madvise, fs/proc mm_access),
+// pagemap_read), CAP_SYS_PTRACE (mm/madvise.c process_madvise, fs/proc mm_access: /proc/PID/maps too),
 // CAP_DAC_READ_SEARCH (/proc/PID/pagemap is readable by its owner only) and CAP_SYS_NICE
 // (process_madvise), reads fixed-size requests from a socket and does nothing else. It ends with the
 // parent. So what talks to the network has no capability that reaches other processes.
@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -37,6 +38,14 @@ struct PageEntry {
   bool shared_or_file = false;
   // KPF_* bits of /proc/kpageflags for `pfn`; absent = not resident, or not readable.
   std::optional<uint64_t> flags;
+};
+
+// The file that is mapped at an address.
+struct MappedFile {
+  uint32_t major = 0, minor = 0;
+  uint64_t inode = 0;
+  std::string
+      path;  // as /proc/PID/maps has it, with its escapes and " (deleted)"; at most 255 bytes
 };
 
 // Pages of a range by state.
@@ -65,6 +74,8 @@ class ProcessMemory {
   // InvalidArgument (address not of user space, a range not of whole pages, empty or too long),
   // Unavailable (the child has gone, or did not answer for 10 s: it is given up then, for good).
   absl::StatusOr<PageEntry> page(uint32_t pid, uint64_t address);
+  // What /proc/PID/maps says of an address; nothing if no file is mapped there.
+  absl::StatusOr<std::optional<MappedFile>> file(uint32_t pid, uint64_t address);
   // Flags of a frame, KPF_* bits. Errors also: NotFound (no such frame).
   absl::StatusOr<uint64_t> frame_flags(uint64_t pfn);
   absl::StatusOr<RangeCount> count(uint32_t pid, uint64_t address, uint64_t length_bytes);

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
@@ -22,6 +23,7 @@ namespace swaptrail::memory_child {
 namespace {
 
 constexpr int kAdvicePageOut = 21;  // MADV_PAGEOUT
+constexpr off_t kMostMaps_bytes = off_t{8} << 20;
 
 // Entries of /proc/PID/pagemap: 8 bytes for each page.
 constexpr uint64_t kPresent = uint64_t{1} << 63, kSwap = uint64_t{1} << 62;
@@ -162,6 +164,57 @@ void count(const Request& request, Answer& answer) {
   close(pagemap);
 }
 
+// The next number at `at`, in `base`; moves behind it and the `stop` that must follow.
+bool take_number(const char*& at, const char* end, int base, char stop, uint64_t& value) {
+  const auto [next, error] = std::from_chars(at, end, value, base);
+  if (error != std::errc() || next == end || *next != stop) return false;
+  at = next + 1;
+  return true;
+}
+
+// Of the mapping that has the address, if it is one of a file.
+void put_file(const MapsLine& line, Answer& answer) {
+  if (line.inode == 0) return;
+  answer.values[0] = line.major;
+  answer.values[1] = line.minor;
+  answer.values[2] = line.inode;
+  const size_t bytes = std::min(line.path_bytes, sizeof(answer.text) - 1);
+  std::copy_n(line.path, bytes, answer.text);
+}
+
+// /proc/PID/maps is in the order of addresses, and may be long: no more than kMostMaps_bytes are read.
+void file(const Request& request, Answer& answer) {
+  char path[32];
+  std::snprintf(path, sizeof(path), "/proc/%u/maps", request.pid);
+  const int maps = open(path, O_RDONLY | O_CLOEXEC);
+  if (maps < 0) {
+    answer.error = errno;
+    return;
+  }
+  static char buffer[16384];  // a line has at most a path, which is escaped: 4 * PATH_MAX
+  size_t held = 0;
+  off_t at = 0;
+  for (bool found = false; !found && at < kMostMaps_bytes;) {
+    const ssize_t size = pread(maps, buffer + held, sizeof(buffer) - held, at);
+    if (size <= 0) break;
+    at += size;
+    held += static_cast<size_t>(size);
+    const char* line = buffer;
+    const char* const end = buffer + held;
+    for (const char* newline; (newline = std::find(line, end, '\n')) != end && !found;
+         line = newline + 1) {
+      MapsLine mapping;
+      if (!parse_maps_line(line, static_cast<size_t>(newline - line), mapping)) continue;
+      found = request.address < mapping.end;
+      if (found && request.address >= mapping.begin) put_file(mapping, answer);
+    }
+    held = static_cast<size_t>(end - line);
+    if (held == sizeof(buffer)) held = 0;  // no line is so long
+    std::copy_n(line, held, buffer);
+  }
+  close(maps);
+}
+
 void page_out(const Request& request, Answer& answer) {
   const long process = syscall(SYS_pidfd_open, request.pid, 0);
   if (process < 0) {
@@ -204,11 +257,32 @@ Answer answer_to(const Request& request, bool may_page_out) {
     case Request::kPageOut:
       page_out(request, answer);
       return answer;
+    case Request::kFile:
+      file(request, answer);
+      return answer;
   }
   _exit(1);  // not a request of ours
 }
 
 }  // namespace
+
+bool parse_maps_line(const char* line, size_t bytes, MapsLine& out) {
+  const char* at = line;
+  const char* const end = line + bytes;
+  uint64_t offset = 0;
+  if (!take_number(at, end, 16, '-', out.begin) || !take_number(at, end, 16, ' ', out.end))
+    return false;
+  at = std::find(at, end, ' ');  // permissions
+  if (at == end) return false;
+  if (!take_number(++at, end, 16, ' ', offset) || !take_number(at, end, 16, ':', out.major) ||
+      !take_number(at, end, 16, ' ', out.minor))
+    return false;
+  const auto [next, error] = std::from_chars(at, end, out.inode, 10);
+  if (error != std::errc()) return false;
+  out.path = std::find_if(next, end, [](char one) { return one != ' '; });
+  out.path_bytes = static_cast<size_t>(end - out.path);
+  return true;
+}
 
 uint64_t page_bytes() {
   static const uint64_t bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));

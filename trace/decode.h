@@ -31,6 +31,10 @@ constexpr uint64_t make_entry(uint32_t type, uint64_t offset) {
   return uint64_t{type} << kEntryTypeShift | offset;
 }
 
+// Parts of a dev_t of the kernel (include/linux/kdev_t.h).
+constexpr uint32_t device_major(uint32_t device) { return device >> 20; }
+constexpr uint32_t device_minor(uint32_t device) { return device & ((1u << 20) - 1); }
+
 // Base pages that an event is about: at least its one.
 constexpr uint32_t pages_of(const swaptrail_event& event) {
   return event.nr_pages == 0 ? 1 : event.nr_pages;

@@ -104,7 +104,7 @@ void object_field(const SharedObject& object, std::string& out) {
     return;
   }
   out.push_back('{');
-  field("device", absl::StrFormat("%d:%d", object.device >> 20, object.device & 0xfffff), out);
+  field("device", absl::StrCat(device_major(object.device), ":", device_minor(object.device)), out);
   field("inode", object.inode, out);
   field("index", object.index, out);
   out.push_back('}');

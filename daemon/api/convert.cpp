@@ -269,9 +269,7 @@ void Converter::put(const Stay& stay, v1::Stay& out) const {
 }
 
 void Converter::put_object(const SharedObject& object, v1::SharedObject& out) {
-  constexpr int kMinorBits = 20;  // include/linux/kdev_t.h
-  out.set_device(
-      absl::StrCat(object.device >> kMinorBits, ":", object.device & ((1u << kMinorBits) - 1)));
+  out.set_device(absl::StrCat(device_major(object.device), ":", device_minor(object.device)));
   out.set_inode(object.inode);
   out.set_index(object.index);
 }

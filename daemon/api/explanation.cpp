@@ -317,9 +317,11 @@ void Teller::tell_gaps(const Lifecycle& life) {
   if (life.overlapped_loss) say("Events were lost on some CPU while it lasted.");
   if (life.owner_guessed) say("Whose page it is was guessed from the order of events.");
   if (life.shmem) {
+    const std::string path = path_of(facts_, life.object);
     say("It is a page of shared memory or tmpfs: it belongs to no process",
-        life.object.inode != 0 ? absl::StrCat(", but to the file with inode ", life.object.inode)
-                               : "",
+        !path.empty()            ? absl::StrCat(", but to the file ", path)
+        : life.object.inode != 0 ? absl::StrCat(", but to the file with inode ", life.object.inode)
+                                 : "",
         ".");
   }
   const auto kept = static_cast<uint32_t>(
@@ -394,6 +396,13 @@ Explanation Teller::tell() {
 }
 
 }  // namespace
+
+std::string path_of(const PageFacts& facts, const SharedObject& object) {
+  const bool is_it = facts.file && object.inode != 0 && facts.file->inode == object.inode &&
+                     facts.file->major == device_major(object.device) &&
+                     facts.file->minor == device_minor(object.device);
+  return is_it ? facts.file->path : "";
+}
 
 Explanation explain(const PageFacts& facts) { return Teller(facts).tell(); }
 

@@ -27,6 +27,7 @@ struct PageFacts {
   uint32_t pid = 0;                     // kAddress
   uint64_t address = 0;                 // ... the begin of its page
   std::string comm;                     // ... what the process is called; may be empty
+  std::optional<MappedFile> file;       // ... that is mapped there
   uint64_t started_ns = 0;              // ... when that process began, 0 = not known
   size_t earlier_attempts = 0;          // ... there, of earlier processes with its pid: left out
   uint64_t struct_page = 0;             // kFrame: address of its struct page, 0 = not known
@@ -55,6 +56,9 @@ struct Explanation {
 };
 
 Explanation explain(const PageFacts& facts);
+
+// The path of a page of shared memory, if its file is the one mapped there now; else empty.
+std::string path_of(const PageFacts& facts, const SharedObject& object);
 
 // Which page of the attempt's folio was asked for, from 0; nothing: it can't be told.
 std::optional<uint32_t> asked_page(const PageFacts& facts, const Lifecycle& life);

@@ -181,6 +181,8 @@ absl::Status look_at_page(const Desk& desk, PageFacts& facts) {
   for (int look = 1; page.ok(); ++look) {
     facts.page = *page;
     facts.frame_flags = page->flags;
+    // A page of shared memory that is not mapped here may be in swap all the same.
+    if (look == 1) facts.file = desk.tables->file(facts.pid, facts.address).value_or(std::nullopt);
     const uint64_t struct_page =
         page->state == State::kResident ? struct_page_of(desk.host, page->pfn) : 0;
     const uint64_t entry = entry_of(*page);
@@ -322,15 +324,25 @@ void put_asked(const PageFacts& facts, const StoredLifecycle& one, Converter& co
   if (const Return* back = one.return_of(*index)) converter.put(*back, *page.mutable_returned());
 }
 
+void put_path(const PageFacts& facts, const Lifecycle& life, v1::Lifecycle& out) {
+  const std::string path = path_of(facts, life.object);
+  if (!path.empty()) out.mutable_object()->set_path(utf8(path));
+}
+
 void put_attempts(const PageFacts& facts, size_t most, Converter& converter,
                   v1::ExplainPageResponse& response) {
   size_t bytes = 0;
-  if (facts.in_flight) converter.put(*facts.in_flight, *response.add_history());
+  if (facts.in_flight) {
+    v1::Lifecycle& told = *response.add_history();
+    converter.put(*facts.in_flight, told);
+    put_path(facts, *facts.in_flight, told);
+  }
   for (const StoredLifecycle& one : facts.history) {
     if (static_cast<size_t>(response.history_size()) == most) return;
     v1::Lifecycle& told = *response.add_history();
     converter.put(one, told);
     put_asked(facts, one, converter, told);
+    put_path(facts, one.lifecycle, told);
     bytes += told.ByteSizeLong();
     if (bytes <= kAnswerBytes) continue;
     response.mutable_history()->RemoveLast();

@@ -12,6 +12,9 @@ class HostPageTables : public PageTables {
   absl::StatusOr<PageEntry> page(uint32_t pid, uint64_t address) override {
     return memory_.page(pid, address);
   }
+  absl::StatusOr<std::optional<MappedFile>> file(uint32_t pid, uint64_t address) override {
+    return memory_.file(pid, address);
+  }
   absl::StatusOr<uint64_t> frame_flags(uint64_t pfn) override { return memory_.frame_flags(pfn); }
   absl::StatusOr<RangeCount> count(uint32_t pid, uint64_t address, uint64_t length_bytes) override {
     return memory_.count(pid, address, length_bytes);

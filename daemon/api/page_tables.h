@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "daemon/process_memory.h"
@@ -15,6 +16,7 @@ class PageTables {
   virtual ~PageTables() = default;
   // All as in daemon/process_memory.h.
   virtual absl::StatusOr<PageEntry> page(uint32_t pid, uint64_t address) = 0;
+  virtual absl::StatusOr<std::optional<MappedFile>> file(uint32_t pid, uint64_t address) = 0;
   virtual absl::StatusOr<uint64_t> frame_flags(uint64_t pfn) = 0;
   virtual absl::StatusOr<RangeCount> count(uint32_t pid, uint64_t address,
                                            uint64_t length_bytes) = 0;

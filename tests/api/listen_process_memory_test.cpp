@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -114,6 +116,66 @@ TEST_F(ProcessMemoryTest, PageOfAFileIsSharedOrFile) {
   ASSERT_TRUE(page.ok()) << page.status();
   EXPECT_EQ(page->state, PageEntry::State::kResident);
   EXPECT_TRUE(page->shared_or_file);
+}
+
+TEST_F(ProcessMemoryTest, FileOfAMappingIsThatOfTheDescriptor) {
+  const int fd = memfd_create("a name", 0);
+  ASSERT_EQ(ftruncate(fd, static_cast<off_t>(4 * page_)), 0);
+  length_ = 4 * page_;
+  area_ = mmap(nullptr, length_, PROT_READ, MAP_SHARED, fd, 0);
+  ASSERT_NE(area_, MAP_FAILED);
+  const uint64_t address = reinterpret_cast<uint64_t>(area_);
+  struct stat known {};
+  ASSERT_EQ(fstat(fd, &known), 0);
+  close(fd);
+  for (const uint64_t at : {address, address + length_ - 1}) {
+    const auto file = memory_->file(self_, at);
+    ASSERT_TRUE(file.ok()) << file.status();
+    ASSERT_TRUE(file->has_value());
+    EXPECT_EQ((*file)->inode, known.st_ino);
+    EXPECT_EQ((*file)->major, major(known.st_dev));
+    EXPECT_EQ((*file)->minor, minor(known.st_dev));
+    EXPECT_EQ((*file)->path, "/memfd:a name (deleted)");
+  }
+  const auto nobody = memory_->file(1u << 30, address);
+  EXPECT_TRUE(absl::IsNotFound(nobody.status())) << nobody.status();
+  const int here = 0;  // on the stack: of no file
+  const auto stack = memory_->file(self_, reinterpret_cast<uint64_t>(&here));
+  ASSERT_TRUE(stack.ok()) << stack.status();
+  EXPECT_FALSE(stack->has_value());
+  const auto beyond = memory_->file(self_, 16);
+  ASSERT_TRUE(beyond.ok()) << beyond.status();
+  EXPECT_FALSE(beyond->has_value());
+}
+
+// More mappings than one reading takes: the last of them is found too.
+TEST_F(ProcessMemoryTest, FileIsFoundBehindManyMappings) {
+  constexpr uint64_t kMappings = 3000;
+  map(2 * kMappings, 0);
+  const uint64_t address = reinterpret_cast<uint64_t>(area_);
+  for (uint64_t at = 0; at < kMappings;
+       ++at) {  // every other page: none grows together with the next
+    ASSERT_EQ(mprotect(reinterpret_cast<void*>(address + 2 * at * page_), page_, PROT_READ), 0);
+  }
+  const auto begin =
+      reinterpret_cast<uint64_t>(&kKpfAnon) / page_ * page_;  // of this program's file
+  for (const uint64_t at : {begin, address + (2 * kMappings - 1) * page_}) {
+    const auto file = memory_->file(self_, at);
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ(file->has_value(), at == begin);
+  }
+  std::ifstream maps("/proc/self/maps");
+  uint64_t wrong = 0, files = 0;
+  for (std::string line; std::getline(maps, line);) {
+    const auto file = memory_->file(self_, std::stoull(line, nullptr, 16));
+    ASSERT_TRUE(file.ok()) << file.status();
+    const bool has_path = line.find('/') != std::string::npos;
+    files += has_path;
+    wrong +=
+        file->has_value() != has_path || (has_path && (*file)->path != line.substr(line.find('/')));
+  }
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_GT(files, 10u);
 }
 
 TEST_F(ProcessMemoryTest, CountsWhatWasTouched) {
