@@ -125,6 +125,10 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(Session session, cons
                                                            const PipelineClients& clients) {
   std::unique_ptr<Pipeline> pipeline(new Pipeline(std::move(session), options, clients));
   clients.output.set_start(pipeline->session_.start_ns());
+  auto earlier = pipeline->session_.totals();
+  if (!earlier.ok()) return earlier.status();
+  pipeline->earlier_ = *earlier;
+  sleep_ns(kSweepEvery_ns);  // long enough to see whether anything moves
   auto begin = pipeline->read(Reading::Moment::kBegin, kTriesAtBegin);
   if (!begin.ok()) return begin.status();
   pipeline->readings_.push_back(*std::move(begin));
@@ -169,7 +173,7 @@ void Pipeline::follow_areas() {
 
 // /proc/vmstat between two readings of the totals, as often as permitted, until nothing that is
 // compared moved between them; else the reading with the least that did, which is kept with it.
-absl::Status Pipeline::read_both(int tries, Reading& reading) const {
+absl::Status Pipeline::read_both(int tries, Reading& reading) {
   uint64_t least = ~uint64_t{0};
   for (int tried = 0; tried < tries && least != 0; ++tried) {
     auto before = session_.totals();
@@ -190,6 +194,8 @@ absl::Status Pipeline::read_both(int tries, Reading& reading) const {
     reading.totals = next.totals;
     reading.vmstat = std::move(next.vmstat);
   }
+  if (earlier_) put_in_flight(*earlier_, session_.cpus(), reading);
+  earlier_ = reading.totals;
   return absl::OkStatus();
 }
 
@@ -209,7 +215,7 @@ absl::Status Pipeline::read_used_slots(Reading& reading) const {
 }
 
 // The counters of the kernel and ours, of one moment as far as possible.
-absl::StatusOr<Reading> Pipeline::read(Reading::Moment moment, int tries) const {
+absl::StatusOr<Reading> Pipeline::read(Reading::Moment moment, int tries) {
   Reading result;
   result.moment = moment;
   if (moment != Reading::Moment::kLast) {
@@ -284,6 +290,7 @@ void Pipeline::publish_standing(uint64_t now_ns) {
   standing->totals = end->totals;
   standing->consumed = end->consumed;
   standing->stream = stream_now(end->totals);
+  put_stream_counters(standing->stream, last);
   standing->reconstructor = reconstructor_.counters();
   standing->reconciliation = trust_rows({readings_.front(), *std::move(end), std::move(last)});
   standing->programs = session_.program_runs();
@@ -364,7 +371,7 @@ absl::Status Pipeline::report_all_drops() {
   for (uint32_t cpu = 0; cpu < totals->size(); cpu++)
     merger_.report_drops(cpu,
                          static_cast<uint32_t>((*totals)[cpu].dropped[SWAPTRAIL_DROP_RING_FULL]),
-                         monotonic_ns(), *sink_);
+                         monotonic_ns());
   return absl::OkStatus();
 }
 
@@ -388,6 +395,7 @@ absl::Status Pipeline::finish() {
   const uint64_t after_end = drain(end_ns);
   // what was dropped after the last record of a CPU that found room shows in no record
   if (absl::Status status = report_all_drops(); !status.ok()) return status;
+  merger_.flush(*sink_);
   if (validation_)
     validation_->finish(end_ns);  // of both
   else

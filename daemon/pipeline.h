@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -58,8 +59,8 @@ class Pipeline : private PipelineView {
   void publish_standing(uint64_t now_ns);
   void follow_areas();
   absl::Status start_recording(const Options& options, const HostNames& names);
-  absl::StatusOr<Reading> read(Reading::Moment moment, int tries = 1) const;
-  absl::Status read_both(int tries, Reading& reading) const;
+  absl::StatusOr<Reading> read(Reading::Moment moment, int tries = 1);
+  absl::Status read_both(int tries, Reading& reading);
   absl::Status read_used_slots(Reading& reading) const;
   std::vector<ReconcileRow> trust_rows(const std::vector<Reading>& readings) const;
   void look_for_triggers();
@@ -85,7 +86,8 @@ class Pipeline : private PipelineView {
   bool flight_ = false;
   // Behind the watch of the areas: the recorder, the validation, the reconstructor. Each hands on.
   EventSink* sink_ = nullptr;
-  std::vector<Reading> readings_;  // begin, end, last: what the report is made of
+  std::vector<Reading> readings_;            // begin, end, last: what the report is made of
+  std::optional<swaptrail_totals> earlier_;  // of the reading before the next one
   uint64_t published_ns_ = 0;
   SlotUse slot_use_;
   uint64_t drops_read_ns_ = 0;

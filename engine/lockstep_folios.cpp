@@ -185,6 +185,13 @@ FolioRecord* Lockstep::Impl::claim_from(const Event& event, const Batch* batch) 
            "its slot was never seen to be allocated");
     }
     take(Taken::kAdopted);
+    // From before the observation. Who faults on it will mean this folio.
+    for (uint32_t page = 0; page < pages_of(event) && !shmem; ++page) {
+      SlotRecord* one = slot_of(event.entry + page);
+      if (one == nullptr) break;
+      one->cached = event.folio;
+      one->last_ns = event.time_ns;
+    }
     return nullptr;
   }
   SlotRecord& slot = found->second;

@@ -14,6 +14,11 @@ namespace swaptrail::engine {
 
 // An interrupt between reservation and clock may put an event before one that was reserved earlier:
 // so a sequence that is skipped may come within the next few, and is missed only after that.
+//
+// A loss is reported before the event that shows the gap, and often long before it: as soon as the drop
+// counter of its CPU was read, while events from before the loss still wait to be merged. So losses are a
+// sum that is known, from which skipped sequences are forgiven when they come up. One that was forgiven
+// and comes all the same was only late: what was forgiven for it goes back to the sum.
 class StreamCheck {
  public:
   // The rule that the event breaks, or Rule::kCount. kSequenceGap is told once the missing ones are late.
@@ -28,15 +33,18 @@ class StreamCheck {
  private:
   struct Cpu {
     uint64_t next = 0;  // the sequence that is due
-    uint64_t told = 0;  // lost events that a loss told of, not yet skipped
+    uint64_t known =
+        0;  // lost events that a loss reported, and whose sequences were not skipped yet
     uint64_t last_ns = 0;
-    uint32_t lost = 0;  // swaptrail_event.lost: grows with what losses tell
+    uint32_t lost = 0;  // swaptrail_event.lost: grows with what losses report
     bool seen = false;
     uint64_t first = 0;                    // the first sequence that was seen
     absl::flat_hash_set<uint64_t> before;  // older ones that came after it; at most kWait
     std::vector<uint64_t> skipped;         // not come yet; at most kWait
+    uint64_t far = 0;                      // ... older than those: they won't come
+    std::vector<uint64_t> forgiven;        // not come, for which a loss accounts; at most kWait
     uint64_t since_skip = 0;
-    int64_t owed = 0;  // lost records that no loss has told of
+    int64_t owed = 0;  // lost records that no loss has reported
     uint64_t since_owed = 0;
     bool resumed = false;  // an event that is no interrupt's came after the skip
   };
@@ -44,7 +52,9 @@ class StreamCheck {
 
   Cpu& at(uint32_t cpu);
   static void count_lost(Cpu& cpu, const swaptrail_event& event);
+  static void forgive(Cpu& cpu, uint64_t sequence);
   void skip(Cpu& cpu, uint64_t sequence);
+  void match(Cpu& cpu);
   Rule place_of(Cpu& cpu, uint64_t sequence);
   std::vector<Cpu> cpus_;
   size_t waiting_ = 0;  // sum of all `skipped`

@@ -116,6 +116,7 @@ std::vector<ReconcileRow> reconcile_readings(const std::vector<Reading>& reading
   ReconcileInput input;
   input.visible_kinds = visible_kinds;
   input.consumed = last->consumed;
+  input.skipped_runs = stream_counters_of(readings).skipped_runs;
   input.totals = end->totals;
   subtract(begin->totals.pages, input.totals.pages);
   subtract(begin->totals.failed_pages, input.totals.failed_pages);
@@ -129,12 +130,17 @@ void add_balance(const std::vector<Reading>& readings, const ReconstructorCounte
                  uint64_t visible_kinds, std::vector<ReconcileRow>& rows) {
   if (!sees_way_back(visible_kinds)) return;
   rows.push_back(freed_row(counters));
+  // Linux 7.3 counts only reads that succeed (mm/page_io.c), others all that begin.
+  for (ReconcileRow& row : rows)
+    if (row.counter == "pswpin") row.allowance += counters.read_errors;
   const Reading* begin = first_of(readings, Moment::kBegin);
   const Reading* end = last_of(readings, Moment::kEnd);
   if (begin == nullptr || end == nullptr) return;
   const auto first = used_slots_of(*begin), now = used_slots_of(*end);
   const uint64_t refused = end->totals.failed_pages[SWAPTRAIL_SLOT_ALLOCATED];
-  if (first && now) rows.push_back(slots_row(*first, *now, refused, counters));
+  if (!first || !now) return;
+  rows.push_back(slots_row(*first, *now, refused, counters));
+  rows.back().allowance += stream_counters_of(readings).skipped_runs;
 }
 
 void put_used_slots(const UsedSlots& used, Reading& reading) {
@@ -166,6 +172,21 @@ void put_read_widths(const swaptrail_totals& before, Reading& reading) {
     const auto moved = static_cast<int64_t>(second[at].second - first[at].second);
     if (moved == 0) continue;
     reading.vmstat.emplace_back(read_width_name(first[at].first), std::abs(moved));
+  }
+}
+
+void put_in_flight(const swaptrail_totals& earlier, uint32_t cpus, Reading& reading) {
+  const auto first = reconciled_totals(earlier), second = reconciled_totals(reading.totals);
+  for (size_t at = 0; at < first.size(); ++at) {
+    if (second[at].second == first[at].second) continue;
+    const std::string name = read_width_name(first[at].first);
+    const auto width = std::find_if(reading.vmstat.begin(), reading.vmstat.end(),
+                                    [&](const auto& value) { return value.first == name; });
+    if (width != reading.vmstat.end()) {
+      width->second += cpus;
+    } else {
+      reading.vmstat.emplace_back(name, cpus);
+    }
   }
 }
 

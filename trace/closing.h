@@ -46,6 +46,10 @@ StreamCounters stream_counters_of(const std::vector<Reading>& readings);
 // them: kept with it, for the allowances of the rows. Nothing if they did not move.
 void put_read_widths(const swaptrail_totals& before, Reading& reading);
 
+// Widens what has moved since `earlier`, a moment ago, by a page for each CPU: a hook and the kernel's own
+// counting are not one step, and the reading may lie between them.
+void put_in_flight(const swaptrail_totals& earlier, uint32_t cpus, Reading& reading);
+
 // Adds what totals cannot tell to a reading kLast, as named values in place of vmstat's.
 void put_stream_counters(const StreamCounters& counters, Reading& last);
 

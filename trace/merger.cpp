@@ -88,6 +88,7 @@ void Merger::advance(uint64_t complete_until_ns, EventSink& sink) {
   const auto later = [](const Head& a, const Head& b) { return b < a; };
   std::make_heap(heap_.begin(), heap_.end(), later);
   while (!heap_.empty()) emit_run(heap_.front(), complete_until_ns, sink);
+  if (next_drop_ns_ <= complete_until_ns) emit_drops(complete_until_ns, sink);
 }
 
 // Emits from the CPU on top for as long as no other is due before it, and puts it in its new place.
@@ -128,6 +129,7 @@ void Merger::sift_down() {
 
 void Merger::emit(Queue& queue, EventSink& sink) {
   const Item& item = queue.at(0);
+  if (next_drop_ns_ < item.event.time_ns) emit_drops(item.event.time_ns - 1, sink);
   if (!queue.losses.empty()) emit_losses(queue, item.sequence, sink);
   if (item.event.time_ns < emitted_until_ns_) {
     ++counters_.late;
@@ -150,9 +152,18 @@ void Merger::emit_losses(Queue& queue, uint64_t sequence, EventSink& sink) {
   queue.losses.erase(told);
 }
 
+void Merger::emit_drops(uint64_t until_ns, EventSink& sink) {
+  const auto due = std::stable_partition(drops_.begin(), drops_.end(),
+                                         [&](const Loss& loss) { return loss.from_ns > until_ns; });
+  for (auto loss = due; loss != drops_.end(); ++loss) sink.on_loss(*loss);
+  drops_.erase(due, drops_.end());
+  next_drop_ns_ = ~uint64_t{0};
+  for (const Loss& loss : drops_) next_drop_ns_ = std::min(next_drop_ns_, loss.from_ns);
+}
+
 void Merger::flush(EventSink& sink) { advance(std::numeric_limits<uint64_t>::max(), sink); }
 
-void Merger::report_drops(uint32_t cpu, uint32_t lost_total, uint64_t now_ns, EventSink& sink) {
+void Merger::report_drops(uint32_t cpu, uint32_t lost_total, uint64_t now_ns) {
   if (cpu >= options_.max_cpus) return;
   has_room(cpu);  // makes the queue
   Queue& queue = queues_[cpu];
@@ -167,7 +178,8 @@ void Merger::report_drops(uint32_t cpu, uint32_t lost_total, uint64_t now_ns, Ev
   }
   queue.overflow = 0;
   queue.next_sequence += count;
-  sink.on_loss({std::min(from_ns, now_ns), now_ns, count, cpu});
+  drops_.push_back({std::min(from_ns, now_ns), now_ns, count, cpu});
+  next_drop_ns_ = std::min(next_drop_ns_, drops_.back().from_ns);
 }
 
 }  // namespace swaptrail

@@ -36,7 +36,7 @@ class EventSink {
  public:
   virtual ~EventSink() = default;
   virtual void on_event(const swaptrail_event& event, uint64_t sequence) = 0;
-  // Just before the event that revealed it.
+  // Before the first event that is younger than its begin, or before the event that revealed it.
   virtual void on_loss(const Loss& loss) = 0;
   // Everything up to `now_ns` has come, though no event says so: graces run out.
   virtual void on_time(uint64_t) {}
@@ -71,11 +71,11 @@ class Merger {
   // Emits all. For the end of a recording, when nothing more can come.
   void flush(EventSink& sink);
 
-  // Reports what a CPU has dropped since its last event, and was not reported yet, as a loss until
-  // `now_ns`. `lost_total` is what event.lost would be now: swaptrail_totals.dropped of that CPU. Call it
-  // after a sweep and before advance(): then no event of that time goes on before the loss is known,
-  // though the CPU may have no event of its own for long.
-  void report_drops(uint32_t cpu, uint32_t lost_total, uint64_t now_ns, EventSink& sink);
+  // What a CPU has dropped since its last event, and was not reported yet, is a loss until `now_ns`.
+  // `lost_total` is what event.lost would be now: swaptrail_totals.dropped of that CPU. Call it after a
+  // sweep: the next advance() or flush() reports the loss before it emits what is younger than that last
+  // event, though the CPU may have no event of its own for long.
+  void report_drops(uint32_t cpu, uint32_t lost_total, uint64_t now_ns);
 
   size_t waiting() const { return waiting_; }
   const Counters& counters() const { return counters_; }
@@ -117,13 +117,16 @@ class Merger {
   void insert(Queue& queue, const swaptrail_event& event);
   void emit(Queue& queue, EventSink& sink);
   void emit_losses(Queue& queue, uint64_t sequence, EventSink& sink);
+  void emit_drops(uint64_t until_ns, EventSink& sink);
   void emit_run(const Head& top, uint64_t until_ns, EventSink& sink);
   void sift_down();
 
   Options options_;
   Counters counters_;
   std::vector<Queue> queues_;
-  std::vector<Head> heap_;  // smallest first; rebuilt by each advance
+  std::vector<Head> heap_;                // smallest first; rebuilt by each advance
+  std::vector<Loss> drops_;               // by report_drops(), not emitted yet
+  uint64_t next_drop_ns_ = ~uint64_t{0};  // the least from_ns of these
   size_t waiting_ = 0;
   uint64_t emitted_until_ns_ = 0;
 };

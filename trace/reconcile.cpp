@@ -1,5 +1,6 @@
 #include "trace/reconcile.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "trace/reconstructor.h"
@@ -65,6 +66,17 @@ uint64_t read_width(std::string_view counter, const Vmstat& reading) {
   return found == reading.end() ? 0 : found->second;
 }
 
+// Base pages of a record of these kinds, rounded up.
+uint64_t usual_pages(const Check& check, const ReconcileInput& input) {
+  uint64_t pages = 0, records = 0;
+  for (int kind = 0; kind < SWAPTRAIL_KIND_END; ++kind) {
+    if ((check.kinds & kind_bit(kind)) == 0) continue;
+    pages += input.totals.pages[kind];
+    records += input.totals.emitted[kind];
+  }
+  return records == 0 ? 1 : std::max<uint64_t>(1, (pages + records - 1) / records);
+}
+
 // pswpin cannot be told from zswpin if zswap has loads that we do not see.
 bool is_blind_to_zswap(const Check& check, const ReconcileInput& input, const Vmstat& before,
                        const Vmstat& after) {
@@ -88,7 +100,8 @@ std::vector<ReconcileRow> reconcile(const ReconcileInput& input, const Vmstat& b
     int64_t more = 0;
     if (!check.also.empty() && delta(before, after, check.also, more)) kernel += more;
     rows.push_back(make_row(check.counter, kernel, check.ours(input), check.note));
-    rows.back().allowance = read_width(check.counter, before) + read_width(check.counter, after);
+    rows.back().allowance = read_width(check.counter, before) + read_width(check.counter, after) +
+                            input.skipped_runs * usual_pages(check, input);
   }
   const auto& totals = input.totals;
   const uint64_t emitted =

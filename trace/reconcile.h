@@ -33,15 +33,17 @@ struct ReconcileRow {
 std::string read_width_name(std::string_view counter);
 
 struct ReconcileInput {
-  swaptrail_totals totals{};   // of all CPUs, over the time between the two vmstat readings
-  uint64_t consumed = 0;       // records received over the same time
+  swaptrail_totals totals{};  // of all CPUs, over the time between the two vmstat readings
+  uint64_t consumed = 0;      // records received over the same time
+  uint64_t skipped_runs = 0;  // of our programs, by the kernel: what they were about is not counted
   uint64_t visible_kinds = 0;  // bit (1 << kind): the kind is hooked
 };
 
 // One row for each kernel counter that exists on this kernel and whose hook is attached, and
 // "emitted" last: kernel_delta = records attempted in BPF, ours = consumed + dropped.
 // The kernel sums the vm events of all CPUs when /proc/vmstat is read (mm/vmstat.c all_vm_events), so
-// they are exact. What moved between the two readings of the totals around it is the row's allowance.
+// they are exact. What moved between the two readings of the totals around it is the row's allowance, and
+// a folio of the size that is usual there for each run that was skipped.
 std::vector<ReconcileRow> reconcile(const ReconcileInput& input, const Vmstat& before,
                                     const Vmstat& after);
 

@@ -38,8 +38,9 @@ Account watch(const Observation& observation) {
     merger.advance(sweep.complete_until_ns, reconstructor);
   }
   for (uint32_t cpu = 0; cpu < observation.dropped.size(); ++cpu) {
-    merger.report_drops(cpu, observation.dropped[cpu], observation.end_ns, reconstructor);
+    merger.report_drops(cpu, observation.dropped[cpu], observation.end_ns);
   }
+  merger.flush(reconstructor);
   account.merger = merger.counters();
   reconstructor.finish(observation.end_ns);
   account.counters = reconstructor.counters();

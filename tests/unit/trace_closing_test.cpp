@@ -40,6 +40,47 @@ TEST(Closing, WhatMovedWhileBothWereReadIsTheAllowance) {
   EXPECT_EQ(row_of(rows, "pswpin")->allowance, 0u) << "nothing of it moved";
 }
 
+TEST(Closing, WhatMovesMayBeBetweenAHookAndTheKernelsCounting) {
+  Reading begin = reading_of(Reading::Moment::kBegin, 100, 1000);
+  swaptrail_totals earlier = begin.totals;
+  put_in_flight(earlier, 4, begin);
+  Reading end = reading_of(Reading::Moment::kEnd, 600, 1501);
+  earlier = end.totals;
+  earlier.pages[SWAPTRAIL_WRITE_ISSUED] = 590;
+  put_read_widths(earlier, end);
+  put_in_flight(earlier, 4, end);
+  Reading last = end;
+  last.moment = Reading::Moment::kLast;
+  const auto rows = reconcile_readings({begin, end, last}, kAllKinds);
+  ASSERT_NE(row_of(rows, "pswpout"), nullptr);
+  EXPECT_EQ(row_of(rows, "pswpout")->allowance, 10u + 4) << "nothing moved at the begin";
+  EXPECT_EQ(row_of(rows, "pswpin")->allowance, 0u);
+}
+
+// Each was about a folio, of the size that is usual there: 700 pages in 100 records.
+TEST(Closing, WhatSkippedRunsWereAboutIsNotCounted) {
+  const Reading begin = reading_of(Reading::Moment::kBegin, 0, 0);
+  Reading end = reading_of(Reading::Moment::kEnd, 700, 721);
+  end.totals.emitted[SWAPTRAIL_WRITE_ISSUED] = 100;
+  Reading last = end;
+  last.moment = Reading::Moment::kLast;
+  StreamCounters stream;
+  stream.skipped_runs = 4;
+  put_stream_counters(stream, last);
+  const auto rows = reconcile_readings({begin, end, last}, kAllKinds);
+  ASSERT_NE(row_of(rows, "pswpout"), nullptr);
+  EXPECT_EQ(row_of(rows, "pswpout")->allowance, 28u);
+}
+
+TEST(Closing, AReadThatFailedMayBeCounted) {
+  ReconstructorCounters counters;
+  counters.read_errors = 16;
+  std::vector<ReconcileRow> rows(1);
+  rows[0].counter = "pswpin";
+  add_balance({}, counters, kAllKinds, rows);
+  EXPECT_EQ(rows[0].allowance, 16u);
+}
+
 TEST(Closing, FreedPagesAreBackOrAway) {
   ReconstructorCounters counters;
   counters.freed_pages = 100;

@@ -1,5 +1,6 @@
 #include "trace/merger.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -147,12 +148,37 @@ TEST(TraceMerger, LossesAfterTheLastEvent) {
   Recorder recorder;
   merger.push(0, event_at(10, 0, 1));
   merger.flush(recorder);
-  merger.report_drops(0, 4, 99, recorder);
-  merger.report_drops(0, 4, 99, recorder);
+  merger.report_drops(0, 4, 99);
+  merger.report_drops(0, 4, 99);
+  merger.flush(recorder);
   ASSERT_EQ(recorder.losses.size(), 2u);
   EXPECT_EQ(recorder.losses[1].count, 3u);
   EXPECT_EQ(recorder.losses[1].from_ns, 10u);
   EXPECT_EQ(recorder.losses[1].to_ns, 99u);
+}
+
+// What was there before the loss began is not touched by it, though it is emitted later.
+TEST(TraceMerger, ADropStandsBehindWhatIsOlder) {
+  struct Order : EventSink {
+    void on_event(const swaptrail_event& event, uint64_t) override {
+      seen.push_back(event.time_ns);
+    }
+    void on_loss(const Loss& loss) override { seen.push_back(1000 + loss.from_ns); }
+    std::vector<uint64_t> seen;
+  } order;
+  Merger merger;
+  for (const uint64_t time : {5, 20}) merger.push(0, event_at(time, 0));
+  for (const uint64_t time : {7, 19, 30, 60}) merger.push(1, event_at(time, 1));
+  merger.report_drops(0, 4, 50);
+  EXPECT_TRUE(order.seen.empty());
+  merger.advance(40, order);
+  EXPECT_THAT(order.seen, testing::ElementsAre(5, 7, 19, 20, 1020, 30));
+  merger.report_drops(2, 6, 55);  // a CPU without any event
+  merger.report_drops(1, 2, 70);
+  merger.advance(50, order);
+  EXPECT_THAT(order.seen, testing::ElementsAre(5, 7, 19, 20, 1020, 30, 1000));
+  merger.flush(order);
+  EXPECT_THAT(order.seen, testing::ElementsAre(5, 7, 19, 20, 1020, 30, 1000, 60, 1060));
 }
 
 TEST(TraceMerger, FullIsALossOfThatCpu) {

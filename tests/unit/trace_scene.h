@@ -205,7 +205,8 @@ class Scene {
     Merger merger;
     for (const swaptrail_event& event : events) merger.push(event.cpu, event);
     merger.flush(reconstructor);
-    if (lost_at_end != 0) merger.report_drops(0, lost_at_end, now + 500, reconstructor);
+    if (lost_at_end != 0) merger.report_drops(0, lost_at_end, now + 500);
+    merger.flush(reconstructor);
     out.swapped = reconstructor.swapped_folios();
     reconstructor.finish(now + 1000);
     out.counters = reconstructor.counters();

@@ -82,7 +82,7 @@ daemon_start() { # DIR
     [[ ! ${SWAPTRAIL_CASES_RECORD-} ]] || record=(--record "$1/recording")
     case $1 in
         *-onecpu) record+=(--ring-size 1) ;;
-        *-full) record+=(--ring-size 32) ;; # an emulated swaptraild falls seconds behind
+        *-full | *-attach) record+=(--ring-size 32) ;; # an emulated swaptraild falls seconds behind
     esac
     "$daemon" --print=jsonl "${record[@]}" "${daemon_args[@]}" >/tmp/daemon.jsonl 2>"$1/daemon.err" &
     daemon_pid=$!

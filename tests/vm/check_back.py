@@ -9,14 +9,20 @@ import os
 PAGE = 4096
 UNCOUNTED = 0xFFFF  # a mapping's ptes
 SLOT_CACHE = 64     # mm/swap_slots.c
+# From here on a task that sleeps may be dequeued late, while another one runs. Then delayacct_blkio_start
+# (kernel/sched/sched.h: __block_task) stamps that other one, and the sleeper's delay counts from an older
+# time: 161 s were seen for one wait, the uptime of the guest.
+TASKSTATS_UNTIL = (6, 12)
 WAIT_NS = 1000000   # measure.h: a longer access has waited for the device
 CLOCK = 0.03        # of a wait, two clocks may differ by so much
+READ_NS = 4000000   # less than one read of the slow device takes
 ENTRY_NS = 300000   # ... and by the way into a fault and out of it, on a busy emulated CPU
 SHARED = {"shmem", "tmpfs"}          # scenarios with pages that belong to no process
 UNMAPS = {"quiet", "nobody", "pidreuse"}  # ... in which pages are unmapped or their owner ends
 FAILED = ("read_error", "no_memory")  # such a fault is neither major nor minor
 LOSSY = {"onecpu"}                   # ... that lose events
 MAY_LOSE = {"full"}                  # ... that may lose a few, where the host is slow
+FAILING = {"readerror"}              # ... in which reads fail
 LATE = {"attach"}                    # ... in which swaptraild starts late
 
 
@@ -61,6 +67,11 @@ def owner(line):
 BORDER_PAGES = 64
 
 
+def skipped_runs(case):
+    """Of our programs, by the kernel (docs/ARCHITECTURE.md, Loss)."""
+    return sum(summary.get("skipped_runs", 0) for summary in case.lines["summary"])
+
+
 def mapped(line):
     return line["mapped"] if "mapped" in line else line["pages"] * (line["how"] == "swapped_in")
 
@@ -85,10 +96,10 @@ def check_faults(case, report):
         report.add("major_faults", true_major)
         report.add("major_wrong", abs(len(major) - true_major))
         text = step_text(pid, before, after)
-        report.require(len(major) == true_major, "faults", "%s: %d major faults, and %d returns say "
-                       "major" % (text, true_major, len(major)),
+        report.require(abs(len(major) - true_major) <= skipped_runs(case), "faults", "%s: %d major "
+                       "faults, and %d returns say major" % (text, true_major, len(major)),
                        [r for r in in_fault if not r["major"]])
-        report.require(len(in_fault) - len(major) <= true_minor, "faults", "%s: %d minor faults, and "
+        report.require(len(in_fault) - len(major) <= true_minor + skipped_runs(case), "faults", "%s: %d minor faults, and "
                        "%d returns of minor ones" % (text, true_minor, len(in_fault) - len(major)))
 
 
@@ -98,8 +109,7 @@ def near(said, true, waits):
 
 
 def knows_its_waits(case, pid):
-    """Not the owner of slow-hands: its stack is swapped too, and nobody times that. taskstats of 7.3 gave
-    it once 11.8 s, nearly all of them while it waited for its next request: not understood."""
+    """Not the owner of slow-hands: its stack is swapped too, and nobody times that."""
     return pid != case.truth.get("owner_pid")
 
 
@@ -112,17 +122,18 @@ def check_waits(case, report):
                   if r["pid"] == pid and r["fault_ns"]]
         waits = [ns for ns in faults if ns > WAIT_NS]
         said, true = sum(waits), growth(pid, before, after, "wait_ns")
-        kernel = growth(pid, before, after, "blkio_ns") + growth(pid, before, after, "swapin_ns")
+        # One wait may be in both.
+        kernel = max(growth(pid, before, after, "blkio_ns"), growth(pid, before, after, "swapin_ns"))
         report.add("wait_ms", true / 1e6)
         report.add("wait_said_ms", said / 1e6)
         text = step_text(pid, before, after)
         count = growth(pid, before, after, "waits")
-        if not knows_its_waits(case, pid):
-            continue
+        if not knows_its_waits(case, pid) or max(true, said) < READ_NS:
+            continue  # no read is so short: another process had the CPU
         report.require(near(said, true, count), "waits", "%s: %d waits of %.3f s by its own clock, %d returns "
                        "say %.3f s" % (text, count, true / 1e9, len(waits), said / 1e9))
-        if case.scenario == "tmpfs":
-            continue  # taskstats of 7.3 has waits of this process that are not its own: not understood
+        if case.kernel >= TASKSTATS_UNTIL:
+            continue
         report.require(sum(faults) >= kernel * (1 - CLOCK) - WAIT_NS, "waits", "%s: taskstats %.3f s, returns "
                        "%.3f s" % (text, kernel / 1e9, sum(faults) / 1e9))
 
@@ -217,7 +228,9 @@ def freed(lifecycle):
 
 def check_once(case, report):
     """No page returns that was not freed, or twice, or to a lifecycle that nobody knows."""
-    pages = {l["id"]: l["pages"] for l in case.lines["lifecycle"] if freed(l)}
+    # Where programs were skipped, a page may be known to be freed, and not what became of its content.
+    pages = {l["id"]: l["pages"] for l in case.lines["lifecycle"]
+             if freed(l) or (lossy(l) and "removed" in l["stages"])}
     # Where programs were skipped, it may be unknown that a page was freed.
     may = {l["id"]: l["pages"] for l in case.lines["lifecycle"] if lossy(l)}
     sums, unknown = {}, []
@@ -283,9 +296,11 @@ def check_private(case, report):
     """Where there is only private memory, every page belongs to a process and none is shared."""
     if case.gaps or case.scenario in SHARED:
         return
-    odd = [l for l in case.lines["lifecycle"] if l["shmem"] and not lossy(l)]
-    report.require(not odd, "owner", "%d lifecycles of shared memory, and there is none" % len(odd), odd)
-    odd = [l for l in case.lines["lifecycle"] if freed(l) and not l["pid"] and not lossy(l)]
+    # But files in a tmpfs, such as an actor's oracle, which are charged to it.
+    private = [l for l in case.lines["lifecycle"] if not (l["shmem"] and (l["object"] or {}).get("inode"))]
+    odd = [l for l in private if l["shmem"] and not lossy(l)]
+    report.require(not odd, "owner", "%d lifecycles of shared memory of no file" % len(odd), odd)
+    odd = [l for l in private if freed(l) and not l["pid"] and not lossy(l)]
     report.require(not odd, "owner", "%d pages were freed and belong to no process" %
                    sum(l["pages"] for l in odd), odd)
 
@@ -409,7 +424,7 @@ def truth_pidreuse(case, report):
                    page.get("explanation", ()))
 
 
-TRUTHS = {"wait": truth_wait, "waitahead": lambda c, r: None, "waitcrowd": truth_wait,
+TRUTHS = {"wait": truth_wait, "waitahead": lambda c, r: None, "waitcrowd": lambda c, r: None,
           "waitthreads": truth_wait, "readerror": truth_readerror, "swapmax": truth_swapmax,
           "hands": truth_hands, "tmpfs": truth_tmpfs, "offtouch": truth_offtouch,
           "offbreak": truth_offbreak, "onecpu": truth_onecpu, "areas": truth_areas,
