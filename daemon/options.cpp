@@ -95,7 +95,8 @@ void add_recording(CLI::App& app, Options& options) {
   app.add_option("--record-age", options.part_age_s, "seconds after which a new file begins [3600]")
       ->check(CLI::Range(1, 30 * 86400));
   app.add_option("--record-total", options.total_mib,
-                 "MiB of all files, or of memory with --flight; the oldest go [1024, 64]")
+                 "MiB of all files, or of memory with --flight and 16 times that of files; "
+                 "the oldest go [1024, 64]")
       ->check(CLI::Range(8, 1 << 20));
 }
 
