@@ -121,7 +121,7 @@ ExitCode run_pipeline(Pipeline& pipeline, Serving& serving, AreaWatch& areas) {
   tell_stopping();
   serving.stop();
   if (status.ok()) return kExitOk;
-  return refuse(kExitFailure, text_of(status), "the summary is missing");
+  return refuse(kExitFailure, text_of(status), "what holds totals against the kernel's is missing");
 }
 
 ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& host) {

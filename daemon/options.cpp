@@ -64,16 +64,20 @@ void add_observation(CLI::App& app, Options& options) {
 }
 
 void add_printing(CLI::App& app, Options& options) {
+  const std::map<std::string, PrintFormat> formats{{"text", PrintFormat::kText},
+                                                   {"jsonl", PrintFormat::kJsonl},
+                                                   {"none", PrintFormat::kNone}};
   app.add_option("--print", options.print, "what goes to standard output: text, jsonl or none")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, PrintFormat>{{"text", PrintFormat::kText},
-                                             {"jsonl", PrintFormat::kJsonl},
-                                             {"none", PrintFormat::kNone}}));
+      ->transform(CLI::CheckedTransformer(formats).description(""))
+      ->type_name("FORMAT");
   app.add_option("--pid", options.pids, "print only pages of these processes");
   app.add_option("--cgroup", options.cgroup,
                  "print only pages charged to this cgroup or below, e.g. /system.slice");
-  app.add_option("--outcome", options.outcomes, "print only lifecycles with these outcomes")
-      ->transform(CLI::CheckedTransformer(outcome_names()));
+  std::string outcomes = "print only lifecycles with these outcomes:";
+  for (const auto& [name, outcome] : outcome_names()) outcomes += " " + name;
+  app.add_option("--outcome", options.outcomes, outcomes)
+      ->transform(CLI::CheckedTransformer(outcome_names()).description(""))
+      ->type_name("OUTCOME");
 }
 
 void add_recording(CLI::App& app, Options& options) {

@@ -387,14 +387,17 @@ uint64_t Pipeline::drain(uint64_t end_ns) {
   return rest.events;
 }
 
+// Whatever can't be read any more, the recording and the summary are finished; what is missing then is the
+// rows that hold totals against the kernel's.
 absl::Status Pipeline::finish() {
+  absl::Status status;
   auto end = read(Reading::Moment::kEnd, kTriesAtEnd);
-  if (!end.ok()) return end.status();
+  status.Update(end.status());
   const uint64_t end_ns = monotonic_ns();
   session_.detach();
   const uint64_t after_end = drain(end_ns);
   // what was dropped after the last record of a CPU that found room shows in no record
-  if (absl::Status status = report_all_drops(); !status.ok()) return status;
+  status.Update(report_all_drops());
   merger_.flush(*sink_);
   if (validation_)
     validation_->finish(end_ns);  // of both
@@ -402,13 +405,16 @@ absl::Status Pipeline::finish() {
     reconstructor_.finish(end_ns);
 
   auto last = read(Reading::Moment::kLast);
-  if (!last.ok()) return last.status();
-  StreamCounters stream = stream_now(last->totals);
-  stream.after_end = after_end;
-  put_stream_counters(stream, *last);
-  for (Reading* reading : {&*end, &*last}) {
-    if (recorder_) recorder_->add(*reading);
-    readings_.push_back(std::move(*reading));
+  status.Update(last.status());
+  if (last.ok()) {
+    StreamCounters stream = stream_now(last->totals);
+    stream.after_end = after_end;
+    put_stream_counters(stream, *last);
+  }
+  for (absl::StatusOr<Reading>* reading : {&end, &last}) {
+    if (!reading->ok()) continue;
+    if (recorder_) recorder_->add(**reading);
+    readings_.push_back(*std::move(*reading));
   }
   if (recorder_) recorder_->finish(end_ns);
   // the report is made of the readings alone, so that a replay makes the same; the validation adds to it
@@ -416,7 +422,7 @@ absl::Status Pipeline::finish() {
   if (validation_)
     for (const ReconcileRow& row : validation_->trust_rows()) rows.push_back(row);
   output_.print_summary(reconstructor_.counters(), stream_counters_of(readings_), std::move(rows));
-  return absl::OkStatus();
+  return status;
 }
 
 }  // namespace swaptrail

@@ -115,6 +115,15 @@ class Flags(Refusals):
         for code in range(8):
             self.assertRegex(done.stdout, rf"(?m)^ +{code}  \S")
 
+    def test_help_is_text_for_people(self):
+        commands = [["swaptraild"], ["swaptrail"]] + [["swaptrail", name] for name in
+                                                      ("replay", "export", "validate", "simulate", "list", "top")]
+        for command in commands:
+            with self.subTest(command=command):
+                text = self.run_program(*command, "--help").stdout
+                self.assertRegex(text, r"Usage|usage")
+                self.assertNotRegex(text, r"[^\n\x20-\x7e]|ENUM|value in \{")
+
     def test_version(self):
         done = self.run_program("swaptraild", "--version")
         self.assertEqual(done.returncode, 0)

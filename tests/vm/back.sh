@@ -66,7 +66,11 @@ huge_sizes=/sys/kernel/mm/transparent_hugepage
 before_mthp() {
     local size
     [[ -e $huge_sizes/hugepages-64kB/enabled ]] || { echo "no folios of 64 kB before 6.8" >"$dir/skip"; return 1; }
-    for size in "$huge_sizes"/hugepages-*/enabled; do echo never >"$size"; done
+    huge_enabled=()
+    for size in "$huge_sizes"/hugepages-*/enabled; do
+        huge_enabled+=("$size=$(sed 's/.*\[\(.*\)\].*/\1/' "$size")")
+        echo never >"$size"
+    done
     echo always >$huge_sizes/hugepages-64kB/enabled
 }
 back_mthp() {
@@ -74,7 +78,10 @@ back_mthp() {
     actor_start a && say a make m 16 mthp && reclaim a && phase 1 || return
     say a touch m stride=16 && phase 2 && say a touch m && phase 3
 }
-after_mthp() { echo never >$huge_sizes/hugepages-64kB/enabled; }
+after_mthp() {
+    local size
+    for size in "${huge_enabled[@]}"; do echo "${size#*=}" >"${size%=*}"; done
+}
 
 back_thpfull() { # 8 MiB in huge pages, and an area of 3 MiB
     actor_start a && say a make m 8 thp && reclaim a && phase 1 || return

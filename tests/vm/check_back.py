@@ -336,6 +336,14 @@ def truth_swapmax(case, report):
                    "pages were refused a slot" % (case.truth["swap_fail"], refused))
 
 
+def truth_thpfull(case, report):
+    """There were huge pages, and the area had no room for them."""
+    huge = [l for l in case.lines["lifecycle"] if l["pages"] > 1]
+    split = sum(case.mthp_delta(size, "split") or 0 for size in {name.split("kB/")[0] for name in case.mthp["after"]})
+    report.add("huge_split", split)
+    report.require(huge or split or not case.mthp["after"], "plausible", "there was no huge page")
+
+
 def truth_hands(case, report):
     foreign = [r for r in case.lines["return"]
                if owner(r) == case.truth["owner_pid"] and r["pid"] != case.truth["owner_pid"]]
@@ -426,7 +434,7 @@ def truth_pidreuse(case, report):
                    page.get("explanation", ()))
 
 
-TRUTHS = {"wait": truth_wait, "waitahead": lambda c, r: None, "waitcrowd": lambda c, r: None,
+TRUTHS = {"wait": truth_wait, "thpfull": truth_thpfull, "waitahead": lambda c, r: None, "waitcrowd": lambda c, r: None,
           "waitthreads": truth_wait, "readerror": truth_readerror, "swapmax": truth_swapmax,
           "hands": truth_hands, "tmpfs": truth_tmpfs, "offtouch": truth_offtouch,
           "offbreak": truth_offbreak, "onecpu": truth_onecpu, "areas": truth_areas,
