@@ -113,11 +113,14 @@ absl::Status PageOut::run() {
 
 absl::Status PageOut::advise() {
   const uint64_t end = request_.address() + request_.length_bytes();
-  for (uint64_t at = request_.address(); at < end; at += ControlService::kStep_bytes) {
+  for (uint64_t at = request_.address(); at < end;) {
     if (context_.IsCancelled()) return cancelled();
     const auto advised =
         tables_.page_out(request_.pid(), at, std::min(ControlService::kStep_bytes, end - at));
     if (!advised.ok()) return advised.status();
+    if (*advised == 0)
+      return absl::InternalError("the kernel went over nothing, and called it done");
+    at += *advised;  // it may have stopped early
     advised_bytes_ += *advised;
     if (auto status = tell_news(); !status.ok()) return status;
   }

@@ -81,6 +81,23 @@ TEST(ApiControl, PagesOutStepByStepAndTellsWhatEnded) {
   EXPECT_EQ(told.result->swapped_after_pages(), 4u);
 }
 
+TEST(ApiControl, GoesOnWhereTheKernelStoppedEarly) {
+  Scene scene;
+  scene.tables.on_page_out = [](uint64_t, uint64_t length) -> absl::StatusOr<uint64_t> {
+    return std::min<uint64_t>(length, 3 * kPage);
+  };
+  const Told told = page_out(scene, request_of(0x200000, 7 * kPage, 50));
+  ASSERT_TRUE(told.status.ok()) << told.status.error_message();
+  using Steps = std::vector<std::pair<uint64_t, uint64_t>>;
+  EXPECT_EQ(scene.tables.steps, (Steps{{0x200000, 7 * kPage},
+                                       {0x200000 + 3 * kPage, 4 * kPage},
+                                       {0x200000 + 6 * kPage, kPage}}));
+  ASSERT_TRUE(told.result);
+  EXPECT_EQ(told.result->advised_bytes(), 7 * kPage);
+  scene.tables.on_page_out = [](uint64_t, uint64_t) { return uint64_t{0}; };
+  EXPECT_FALSE(page_out(scene, request_of(0x200000, 7 * kPage, 50)).status.ok());
+}
+
 TEST(ApiControl, WaitsForPagesThatEndLater) {
   Scene scene;
   scene.tables.range = {.resident = 2, .swapped = 0, .other = 0};
