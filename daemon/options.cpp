@@ -66,8 +66,12 @@ void add_observation(CLI::App& app, Options& options) {
 void add_printing(CLI::App& app, Options& options) {
   const std::map<std::string, PrintFormat> formats{{"text", PrintFormat::kText},
                                                    {"jsonl", PrintFormat::kJsonl},
+                                                   {"summary", PrintFormat::kSummary},
                                                    {"none", PrintFormat::kNone}};
-  app.add_option("--print", options.print, "what goes to standard output: text, jsonl or none")
+  app.add_option(
+         "--print", options.print,
+         "what goes to standard output: each page as text or jsonl, only the summary at the end, "
+         "or none [summary]")
       ->transform(CLI::CheckedTransformer(formats).description(""))
       ->type_name("FORMAT");
   app.add_option("--pid", options.pids, "print only pages of these processes");

@@ -32,7 +32,7 @@ enum ExitCode : int {
 struct Options : PrintFilter {
   std::optional<Mode> mode;        // none: the best that the kernel permits
   std::string mode_word = "auto";  // as it was given
-  PrintFormat print = PrintFormat::kText;
+  PrintFormat print = PrintFormat::kSummary;
   size_t ring_mib = 8;  // per CPU, a power of two
   size_t max_folios = 1 << 20;
   bool allow_no_swap = false;

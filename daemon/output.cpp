@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
+#include "absl/strings/str_format.h"
 #include "daemon/session.h"
 
 namespace swaptrail {
@@ -19,7 +21,33 @@ std::optional<std::string_view> HostNames::cgroup_path(uint64_t id) const {
   return last_path_;
 }
 
+Output::Output(const Options& options, const Names& names, int file_descriptor)
+    : Printer(options.print, options, names),
+      file_descriptor_(file_descriptor),
+      shows_status_(options.print == PrintFormat::kSummary && isatty(STDERR_FILENO)) {}
+
+void Output::show(const Standing& standing) {
+  if (!shows_status_) return;
+  const ReconstructorCounters& counters = standing.reconstructor;
+  if (shown_ns_ != 0 && standing.at_ns > shown_ns_) {
+    const double seconds = static_cast<double>(standing.at_ns - shown_ns_) / 1e9;
+    absl::FPrintF(
+        stderr, "\r\033[K%.0f s: %.0f pages/s out, %.0f back; %d followed in swap; %d events lost",
+        static_cast<double>(standing.at_ns - standing.start_ns) / 1e9,
+        static_cast<double>(counters.freed_pages - out_pages_) / seconds,
+        static_cast<double>(counters.returned_pages - back_pages_) / seconds, counters.away_pages,
+        standing.stream.dropped_ring_full + standing.stream.dropped_no_ring);
+    std::fflush(stderr);
+    status_shown_ = true;
+  }
+  out_pages_ = counters.freed_pages;
+  back_pages_ = counters.returned_pages;
+  shown_ns_ = standing.at_ns;
+}
+
 bool Output::write(std::string_view text) {
+  if (status_shown_) std::fputs("\r\033[K", stderr);
+  status_shown_ = false;
   while (!text.empty()) {
     const ssize_t written = ::write(file_descriptor_, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;

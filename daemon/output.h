@@ -9,6 +9,7 @@
 #include "daemon/cgroups.h"
 #include "daemon/options.h"
 #include "daemon/page_frames.h"
+#include "daemon/standing.h"
 #include "trace/print.h"
 #include "trace/printer.h"
 
@@ -36,14 +37,20 @@ class HostNames : public Names {
 class Output : public Printer {
  public:
   // `names` must outlive it. Filter and format are taken from the options.
-  Output(const Options& options, const Names& names, int file_descriptor)
-      : Printer(options.print, options, names), file_descriptor_(file_descriptor) {}
+  Output(const Options& options, const Names& names, int file_descriptor);
+
+  // Once a second: where only the summary is printed, and standard error is a terminal, a line there that is
+  // written over by the next one.
+  void show(const Standing& standing);
 
  protected:
   bool write(std::string_view text) override;
 
  private:
   int file_descriptor_;
+  bool shows_status_;
+  bool status_shown_ = false;
+  uint64_t out_pages_ = 0, back_pages_ = 0, shown_ns_ = 0;  // of the line before
 };
 
 }  // namespace swaptrail

@@ -151,7 +151,7 @@ start_daemon() {
   : >"$work/daemon.err"
   follow <"$work/lines" &
   follow_pid=$!
-  "$daemon" --run-dir "$work/run" "${only[@]}" >"$work/lines" 2>"$work/daemon.err" &
+  "$daemon" --print=text --run-dir "$work/run" "${only[@]}" >"$work/lines" 2>"$work/daemon.err" &
   daemon_pid=$!
   local tries
   for ((tries = 0; tries < 300; tries++)); do

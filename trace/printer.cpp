@@ -53,24 +53,30 @@ void Printer::print(Json json, Text text) {
   if (buffer_.size() >= kBuffer) flush();
 }
 
+// One of very many.
+template <typename Json, typename Text>
+void Printer::print_page(Json json, Text text) {
+  if (format_ != PrintFormat::kSummary) print(json, text);
+}
+
 void Printer::on_lifecycle(const Lifecycle& lifecycle) {
   summary_.on_lifecycle(lifecycle);
   if (!filter_.wants(lifecycle, names_)) return;
-  print([&] { append_json(lifecycle, names_, buffer_); },
-        [&] { append_text(lifecycle, names_, start_ns_, buffer_); });
+  print_page([&] { append_json(lifecycle, names_, buffer_); },
+             [&] { append_text(lifecycle, names_, start_ns_, buffer_); });
 }
 
 void Printer::on_return(const Return& entry_return) {
   summary_.on_return(entry_return);
   if (!filter_.wants(entry_return)) return;
-  print([&] { append_json(entry_return, buffer_); },
-        [&] { append_text(entry_return, start_ns_, buffer_); });
+  print_page([&] { append_json(entry_return, buffer_); },
+             [&] { append_text(entry_return, start_ns_, buffer_); });
 }
 
 // It has no process: a filter by process leaves it out.
 void Printer::on_stay(const Stay& stay) {
   if (filter_.any()) return;
-  print([&] { append_json(stay, buffer_); }, [&] { append_text(stay, start_ns_, buffer_); });
+  print_page([&] { append_json(stay, buffer_); }, [&] { append_text(stay, start_ns_, buffer_); });
 }
 
 void Printer::on_violation(const Violation& violation) {

@@ -17,7 +17,8 @@
 
 namespace swaptrail {
 
-enum class PrintFormat : uint8_t { kText, kJsonl, kNone };
+// kSummary: as kText, without a line for each lifecycle, return and stay.
+enum class PrintFormat : uint8_t { kText, kJsonl, kSummary, kNone };
 
 // Is the cgroup at `path` the one at `root`, or below it?
 bool is_inside(std::string_view path, std::string_view root);
@@ -63,6 +64,8 @@ class Printer : public LifecycleSink {
  private:
   template <typename Json, typename Text>
   void print(Json json, Text text);
+  template <typename Json, typename Text>
+  void print_page(Json json, Text text);
 
   const PrintFormat format_;
   const PrintFilter filter_;

@@ -1,8 +1,12 @@
 """What can't be done is told in one line that says what to do, with its own exit code."""
 
+import os
 import pathlib
+import pty
 import re
+import select
 import shutil
+import signal
 import subprocess
 import unittest
 
@@ -152,6 +156,29 @@ class Start(Refusals):
         with lab.Daemon(self.folder, "--allow-no-swap", "--print=jsonl") as daemon:
             self.assertEqual(daemon.stop(), 0, daemon.stderr())
         self.assertEqual(daemon.summary()["total"]["pages"], 0)
+
+    @needs_root
+    @needs_btf
+    def test_on_a_terminal(self):
+        """By hand it shows a line that moves, and the summary at the end; a pipe gets the summary alone."""
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        command = [self.folder / "swaptraild", "--allow-no-swap", "--run-dir", self.folder / "run",
+                   "--socket-group=none", "--web.listen-address=none"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs) as process:
+            os.close(theirs)
+            shown = b""
+            try:
+                while shown.count(b"pages/s out") < 2:
+                    self.assertTrue(select.select([ours], [], [], 60)[0], shown)
+                    shown += os.read(ours, 4096)
+            finally:
+                process.send_signal(signal.SIGINT)
+                printed = process.stdout.read().decode()
+        self.assertEqual(process.returncode, 0, shown)
+        self.assertIn(b"events lost", shown)
+        self.assertRegex(printed, r"\A\d+ lifecycles of ")
+        self.assertIn("Trust", printed)
 
     @needs_root
     @needs_btf

@@ -98,6 +98,16 @@ Reading reading_at(Reading::Moment moment, uint64_t written, uint64_t kernel) {
   return reading;
 }
 
+TEST_F(Replay, TheSummaryIsTheSameWithoutThePages) {
+  const std::string text = live(items(), PrintFormat::kText);
+  const std::string summary = live(items(), PrintFormat::kSummary);
+  ASSERT_NE(summary.find(" LOSS of "), std::string::npos) << "losses are told all the same";
+  const std::string last = summary.substr(summary.find('\n') + 1);
+  EXPECT_EQ(last.find(" -> "), std::string::npos);
+  EXPECT_TRUE(text.ends_with(last));
+  EXPECT_GT(text.size(), summary.size());
+}
+
 TEST_F(Replay, TrustNumberAndCountersComeFromTheReadings) {
   std::vector<Reading> readings{reading_at(Reading::Moment::kBegin, 10, 100),
                                 reading_at(Reading::Moment::kEnd, 17, 108),

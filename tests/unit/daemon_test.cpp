@@ -33,7 +33,7 @@ TEST(Options, DefaultsFollowEverything) {
   ASSERT_TRUE(std::holds_alternative<Options>(parsed));
   const Options& options = std::get<Options>(parsed);
   EXPECT_FALSE(options.mode.has_value());
-  EXPECT_EQ(options.print, PrintFormat::kText);
+  EXPECT_EQ(options.print, PrintFormat::kSummary);
   EXPECT_EQ(options.ring_mib, 8u);
   EXPECT_TRUE(options.pids.empty());
 }
@@ -291,10 +291,18 @@ TEST_F(Printing, FiltersByOutcome) {
   EXPECT_FALSE(prints(options, lifecycle()));
 }
 
+TEST_F(Printing, NoPageUnlessAskedFor) {
+  Options options;
+  EXPECT_FALSE(prints(options, lifecycle()));
+  options.print = PrintFormat::kText;
+  EXPECT_TRUE(prints(options, lifecycle()));
+}
+
 TEST_F(Printing, AClosedPipeEndsThePrintingOnly) {
   signal(SIGPIPE, SIG_IGN);
   close(pipe_[0]);
   Options options;
+  options.print = PrintFormat::kText;
   Output output(options, names_, pipe_[1]);
   output.on_lifecycle(lifecycle());
   output.flush();
