@@ -31,14 +31,14 @@ cases_of() { # WHICH SERIES
             printf 'nvme-%s ' anon pageout fork shmem thp zero clean
             # The way back: a few everywhere, most on one kernel. zram-mthp before any zswap: a kernel that
             # ever had it enabled swaps no large folios in. The full rate takes a minute: once is enough.
-            [[ $2 != 7.3 ]] || echo zram-mthp
+            [[ $2 != 6.12 ]] || echo zram-mthp
             echo zram-anon zswap-reclaim slow-wait nvme-ahead
             case $2 in
                 6.1) echo nvme-attach ;;
                 6.12)
-                    echo nvme-mthp zswap-pool nvme-areas nvme-swapmax zram-areafull slow-offtouch slow-tmpfs slow-hands
+                    echo nvme-mthp zswap-pool nvme-areas nvme-swapmax zram-areafull slow-tmpfs slow-hands
                     echo broken-readerror nvme-quiet late-nobody nvme-pidreuse nvme-onecpu nvme-full ;;
-                7.3) echo nvme-swapmax zram-thpfull slow-hands broken-readerror ;;
+                7.3) echo nvme-swapmax slow-hands broken-readerror ;;
             esac ;;
         all)
             for kind in nvme virtio zram file zswap; do
