@@ -9,9 +9,9 @@ import os
 PAGE = 4096
 UNCOUNTED = 0xFFFF  # a mapping's ptes
 SLOT_CACHE = 64     # mm/swap_slots.c
-# From here on a task that sleeps may be dequeued late, while another one runs. Then delayacct_blkio_start
-# (kernel/sched/sched.h: __block_task) stamps that other one, and the sleeper's delay counts from an older
-# time: 161 s were seen for one wait, the uptime of the guest.
+# From here on 161 s were seen for one wait, the uptime of the guest. Most likely, not proved: a sleeping task
+# may be dequeued late, while another one runs; delayacct_blkio_start (called by __block_task,
+# kernel/sched/core.c) then stamps that other one, and the sleeper's delay counts from an older time.
 TASKSTATS_UNTIL = (6, 12)
 WAIT_NS = 1000000   # measure.h: a longer access has waited for the device
 CLOCK = 0.03        # of a wait, two clocks may differ by so much
