@@ -110,6 +110,8 @@ enum swaptrail_fault {
 #define SWAPTRAIL_FAULT_FAILED                                                                                         \
 	(SWAPTRAIL_FAULT_OOM | SWAPTRAIL_FAULT_SIGBUS | SWAPTRAIL_FAULT_HWPOISON | SWAPTRAIL_FAULT_HWPOISON_LARGE |    \
 	 SWAPTRAIL_FAULT_SIGSEGV)
+/* ... because the page can't be read. */
+#define SWAPTRAIL_FAULT_UNREADABLE (SWAPTRAIL_FAULT_SIGBUS | SWAPTRAIL_FAULT_HWPOISON | SWAPTRAIL_FAULT_HWPOISON_LARGE)
 #define SWAPTRAIL_FAULT_NOT_DONE (SWAPTRAIL_FAULT_FAILED | SWAPTRAIL_FAULT_RETRY)
 
 /* What is not known of u.map and u.page. */

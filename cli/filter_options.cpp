@@ -1,32 +1,18 @@
 #include "cli/filter_options.h"
 
-#include <map>
-
 #include "cli/time_range.h"
 #include "trace/decode.h"
 
 namespace swaptrail {
-namespace {
-
-std::map<std::string, Outcome> outcome_names() {
-  std::map<std::string, Outcome> names;
-  for (int index = 0; index < static_cast<int>(Outcome::kCount); ++index) {
-    const auto outcome = static_cast<Outcome>(index);
-    names.emplace(outcome_name(outcome), outcome);
-  }
-  return names;
-}
-
-}  // namespace
 
 void add_filter_options(CLI::App& command, PrintFilter& filter) {
   command.add_option("--pid", filter.pids, "only pages of these processes");
   command.add_option("--cgroup", filter.cgroup,
                      "only pages charged to this cgroup or below, e.g. /system.slice");
   std::string outcomes = "only lifecycles with these outcomes:";
-  for (const auto& [name, outcome] : outcome_names()) outcomes += " " + name;
+  for (const auto& [name, outcome] : outcomes_by_name()) outcomes += " " + name;
   command.add_option("--outcome", filter.outcomes, outcomes)
-      ->transform(CLI::CheckedTransformer(outcome_names()).description(""))
+      ->transform(CLI::CheckedTransformer(outcomes_by_name()).description(""))
       ->type_name("OUTCOME");
 }
 

@@ -29,13 +29,6 @@ Examples:
   swaptraild --explain-attach            what this kernel lets swaptraild see
 )";
 
-std::map<std::string, Outcome> outcome_names() {
-  std::map<std::string, Outcome> names;
-  for (int i = 0; i < static_cast<int>(Outcome::kCount); i++)
-    names.emplace(outcome_name(static_cast<Outcome>(i)), static_cast<Outcome>(i));
-  return names;
-}
-
 std::string check_power_of_two(const std::string& text) {
   size_t value = 0;
   if (!CLI::detail::lexical_cast(text, value) || value == 0 || value > 1024 ||
@@ -78,9 +71,9 @@ void add_printing(CLI::App& app, Options& options) {
   app.add_option("--cgroup", options.cgroup,
                  "print only pages charged to this cgroup or below, e.g. /system.slice");
   std::string outcomes = "print only lifecycles with these outcomes:";
-  for (const auto& [name, outcome] : outcome_names()) outcomes += " " + name;
+  for (const auto& [name, outcome] : outcomes_by_name()) outcomes += " " + name;
   app.add_option("--outcome", options.outcomes, outcomes)
-      ->transform(CLI::CheckedTransformer(outcome_names()).description(""))
+      ->transform(CLI::CheckedTransformer(outcomes_by_name()).description(""))
       ->type_name("OUTCOME");
 }
 

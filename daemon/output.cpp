@@ -26,17 +26,21 @@ Output::Output(const Options& options, const Names& names, int file_descriptor)
       file_descriptor_(file_descriptor),
       shows_status_(options.print == PrintFormat::kSummary && isatty(STDERR_FILENO)) {}
 
-void Output::show(const Standing& standing) {
+void Output::show(const Standing& standing, bool way_back_is_seen) {
   if (!shows_status_) return;
   const ReconstructorCounters& counters = standing.reconstructor;
   if (shown_ns_ != 0 && standing.at_ns > shown_ns_) {
     const double seconds = static_cast<double>(standing.at_ns - shown_ns_) / 1e9;
-    absl::FPrintF(
-        stderr, "\r\033[K%.0f s: %.0f pages/s out, %.0f back; %d followed in swap; %d events lost",
-        static_cast<double>(standing.at_ns - standing.start_ns) / 1e9,
-        static_cast<double>(counters.freed_pages - out_pages_) / seconds,
-        static_cast<double>(counters.returned_pages - back_pages_) / seconds, counters.away_pages,
-        standing.stream.dropped_ring_full + standing.stream.dropped_no_ring);
+    const std::string back =
+        way_back_is_seen
+            ? absl::StrFormat("%.0f back; %d followed in swap",
+                              static_cast<double>(counters.returned_pages - back_pages_) / seconds,
+                              counters.away_pages)
+            : "back: not known in this mode";
+    absl::FPrintF(stderr, "\r\033[K%.0f s: %.0f pages/s out, %s; %d events lost",
+                  static_cast<double>(standing.at_ns - standing.start_ns) / 1e9,
+                  static_cast<double>(counters.freed_pages - out_pages_) / seconds, back,
+                  standing.stream.dropped_ring_full + standing.stream.dropped_no_ring);
     std::fflush(stderr);
     status_shown_ = true;
   }

@@ -41,7 +41,7 @@ class Output : public Printer {
 
   // Once a second: where only the summary is printed, and standard error is a terminal, a line there that is
   // written over by the next one.
-  void show(const Standing& standing);
+  void show(const Standing& standing, bool way_back_is_seen);
 
  protected:
   bool write(std::string_view text) override;

@@ -301,7 +301,7 @@ void Pipeline::publish_standing(uint64_t now_ns) {
   standing->swapped = {reconstructor_.swapped_folios(), tables.max_swapped};
   if (validation_) standing->validation = validation_->standing();
   standing->flight_recorder = flight_;
-  output_.show(*standing);
+  output_.show(*standing, sees_way_back(visible_kinds(session_.plan())));
   standings_.publish(std::move(standing));
 }
 

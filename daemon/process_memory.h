@@ -44,8 +44,8 @@ struct PageEntry {
 struct MappedFile {
   uint32_t major = 0, minor = 0;
   uint64_t inode = 0;
-  std::string
-      path;  // as /proc/PID/maps has it, with its escapes and " (deleted)"; at most 255 bytes
+  // As /proc/PID/maps has it, with its escapes and " (deleted)"; at most 255 bytes.
+  std::string path;
 };
 
 // Pages of a range by state.

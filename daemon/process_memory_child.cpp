@@ -172,6 +172,33 @@ bool take_number(const char*& at, const char* end, int base, char stop, uint64_t
   return true;
 }
 
+// One line of /proc/PID/maps.
+struct MapsLine {
+  uint64_t begin = 0, end = 0;
+  uint64_t major = 0, minor = 0, inode = 0;
+  const char* path = nullptr;  // into the line
+  size_t path_bytes = 0;
+};
+
+// False if `line`, without its newline, is no such line.
+bool parse_maps_line(const char* line, size_t bytes, MapsLine& out) {
+  const char* at = line;
+  const char* const end = line + bytes;
+  uint64_t offset = 0;
+  if (!take_number(at, end, 16, '-', out.begin) || !take_number(at, end, 16, ' ', out.end))
+    return false;
+  at = std::find(at, end, ' ');  // permissions
+  if (at == end) return false;
+  if (!take_number(++at, end, 16, ' ', offset) || !take_number(at, end, 16, ':', out.major) ||
+      !take_number(at, end, 16, ' ', out.minor))
+    return false;
+  const auto [next, error] = std::from_chars(at, end, out.inode, 10);
+  if (error != std::errc()) return false;
+  out.path = std::find_if(next, end, [](char one) { return one != ' '; });
+  out.path_bytes = static_cast<size_t>(end - out.path);
+  return true;
+}
+
 // Of the mapping that has the address, if it is one of a file.
 void put_file(const MapsLine& line, Answer& answer) {
   if (line.inode == 0) return;
@@ -265,24 +292,6 @@ Answer answer_to(const Request& request, bool may_page_out) {
 }
 
 }  // namespace
-
-bool parse_maps_line(const char* line, size_t bytes, MapsLine& out) {
-  const char* at = line;
-  const char* const end = line + bytes;
-  uint64_t offset = 0;
-  if (!take_number(at, end, 16, '-', out.begin) || !take_number(at, end, 16, ' ', out.end))
-    return false;
-  at = std::find(at, end, ' ');  // permissions
-  if (at == end) return false;
-  if (!take_number(++at, end, 16, ' ', offset) || !take_number(at, end, 16, ':', out.major) ||
-      !take_number(at, end, 16, ' ', out.minor))
-    return false;
-  const auto [next, error] = std::from_chars(at, end, out.inode, 10);
-  if (error != std::errc()) return false;
-  out.path = std::find_if(next, end, [](char one) { return one != ' '; });
-  out.path_bytes = static_cast<size_t>(end - out.path);
-  return true;
-}
 
 uint64_t page_bytes() {
   static const uint64_t bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));

@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 
-#include <cstddef>
 #include <cstdint>
 
 #include "daemon/process_memory.h"
@@ -27,16 +26,6 @@ struct Answer {
   uint64_t values[3] = {};
   char text[256] = {};  // kFile: its path as /proc/PID/maps has it, cut off at the end
 };
-
-// One line of /proc/PID/maps.
-struct MapsLine {
-  uint64_t begin = 0, end = 0;
-  uint64_t major = 0, minor = 0, inode = 0;
-  const char* path = nullptr;  // into the line
-  size_t path_bytes = 0;
-};
-// False if `line`, without its newline, is no such line.
-bool parse_maps_line(const char* line, size_t bytes, MapsLine& out);
 
 // Bytes of a page; the first call asks the C library.
 uint64_t page_bytes();

@@ -32,9 +32,8 @@ class StreamCheck {
 
  private:
   struct Cpu {
-    uint64_t next = 0;  // the sequence that is due
-    uint64_t known =
-        0;  // lost events that a loss reported, and whose sequences were not skipped yet
+    uint64_t next = 0;   // the sequence that is due
+    uint64_t known = 0;  // lost events that were reported, less those below
     uint64_t last_ns = 0;
     uint32_t lost = 0;  // swaptrail_event.lost: grows with what losses report
     bool seen = false;

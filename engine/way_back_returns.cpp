@@ -9,8 +9,6 @@
 namespace swaptrail::engine {
 namespace {
 
-constexpr uint32_t kUnreadable =
-    SWAPTRAIL_FAULT_SIGBUS | SWAPTRAIL_FAULT_HWPOISON | SWAPTRAIL_FAULT_HWPOISON_LARGE;
 constexpr uint64_t kPage = 4096;
 
 bool has_reader(const Return& back) { return back.tid != 0 || back.passes != 0; }
@@ -22,7 +20,7 @@ ReturnHow how_of(int32_t result, bool shmem) {
   if (result < 0) return ReturnHow::kCount;
   const uint32_t bits = static_cast<uint32_t>(result);
   if (bits & SWAPTRAIL_FAULT_OOM) return ReturnHow::kNoMemory;
-  return bits & kUnreadable ? ReturnHow::kReadError : ReturnHow::kSwappedIn;
+  return bits & SWAPTRAIL_FAULT_UNREADABLE ? ReturnHow::kReadError : ReturnHow::kSwappedIn;
 }
 
 std::string slot_text(uint64_t entry) {

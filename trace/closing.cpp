@@ -5,17 +5,20 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace swaptrail {
 namespace {
 
 using Moment = Reading::Moment;
 
-struct NamedCounter {
+// What is kept in a reading as a named value in place of vmstat's.
+template <typename Values>
+struct Named {
   const char* name;
-  uint64_t StreamCounters::*value;
+  uint64_t Values::*value;
 };
-constexpr NamedCounter kNamed[] = {
+constexpr Named<StreamCounters> kStreamNames[] = {
     {"swaptrail_skipped_runs", &StreamCounters::skipped_runs},
     {"swaptrail_invalid_records", &StreamCounters::invalid},
     {"swaptrail_late_events", &StreamCounters::late},
@@ -23,15 +26,30 @@ constexpr NamedCounter kNamed[] = {
     {"swaptrail_events_after_end", &StreamCounters::after_end},
 };
 
-struct NamedUse {
-  const char* name;
-  uint64_t UsedSlots::*value;
-};
-constexpr NamedUse kNamedUses[] = {
+constexpr Named<UsedSlots> kUsedSlotNames[] = {
     {"swaptrail_used_slots", &UsedSlots::pages},
     {"swaptrail_slot_changes", &UsedSlots::changes},
     {"swaptrail_slots_in_reserve", &UsedSlots::reserve},
 };
+
+template <typename Values, size_t kSize>
+void put_named(const Named<Values> (&names)[kSize], const Values& values, Reading& reading) {
+  for (const Named<Values>& one : names) reading.vmstat.emplace_back(one.name, values.*one.value);
+}
+
+// How many of them the reading has.
+template <typename Values, size_t kSize>
+size_t take_named(const Named<Values> (&names)[kSize], const Reading& reading, Values& values) {
+  size_t found = 0;
+  for (const auto& [name, value] : reading.vmstat) {
+    for (const Named<Values>& one : names) {
+      if (name != one.name) continue;
+      values.*one.value = value;
+      ++found;
+    }
+  }
+  return found;
+}
 
 const Reading* first_of(const std::vector<Reading>& readings, Moment moment) {
   const auto found = std::find_if(readings.begin(), readings.end(),
@@ -58,15 +76,20 @@ Vmstat vmstat_of(const Reading& reading) {
 
 std::optional<UsedSlots> used_slots_of(const Reading& reading) {
   UsedSlots used;
-  size_t found = 0;
-  for (const auto& [name, value] : reading.vmstat) {
-    for (const NamedUse& known : kNamedUses) {
-      if (name != known.name) continue;
-      used.*known.value = value;
-      ++found;
-    }
+  const bool all = take_named(kUsedSlotNames, reading, used) == std::size(kUsedSlotNames);
+  return all ? std::optional(used) : std::nullopt;
+}
+
+// Adds to how far a counter may have moved while it was read.
+void widen(std::string_view counter, uint64_t pages, Reading& reading) {
+  const std::string name = read_width_name(counter);
+  const auto width = std::ranges::find(
+      reading.vmstat, name, [](const auto& value) { return std::string_view(value.first); });
+  if (width == reading.vmstat.end()) {
+    reading.vmstat.emplace_back(name, pages);
+  } else {
+    width->second += pages;
   }
-  return found == std::size(kNamedUses) ? std::optional(used) : std::nullopt;
 }
 
 ReconcileRow freed_row(const ReconstructorCounters& counters) {
@@ -92,7 +115,7 @@ ReconcileRow slots_row(const UsedSlots& first, const UsedSlots& now, uint64_t re
   row.ours = static_cast<int64_t>(counters.used_slots + first.pages - gone);
   row.difference = row.ours - row.kernel_delta;
   row.note = "slots in use = seen to be taken + from before, less those freed";
-  // What was told between the readings and the counters.
+  // What changed between the readings and the counters.
   const auto late = static_cast<int64_t>(now.changes - counters.slot_changes);
   row.allowance = first.changes + static_cast<uint64_t>(std::abs(late)) + now.reserve +
                   std::min(gone, refused) + counters.slots_full;
@@ -144,7 +167,7 @@ void add_balance(const std::vector<Reading>& readings, const ReconstructorCounte
 }
 
 void put_used_slots(const UsedSlots& used, Reading& reading) {
-  for (const NamedUse& name : kNamedUses) reading.vmstat.emplace_back(name.name, used.*name.value);
+  put_named(kUsedSlotNames, used, reading);
 }
 
 uint64_t slot_changes(const swaptrail_totals& totals) {
@@ -158,10 +181,7 @@ StreamCounters stream_counters_of(const std::vector<Reading>& readings) {
   counters.dropped_ring_full = last->totals.dropped[SWAPTRAIL_DROP_RING_FULL];
   counters.dropped_no_ring = last->totals.dropped[SWAPTRAIL_DROP_NO_RING];
   counters.context_full = last->totals.context_full;
-  for (const auto& [name, value] : last->vmstat) {
-    for (const NamedCounter& known : kNamed)
-      if (name == known.name) counters.*known.value = value;
-  }
+  take_named(kStreamNames, *last, counters);
   return counters;
 }
 
@@ -170,29 +190,19 @@ void put_read_widths(const swaptrail_totals& before, Reading& reading) {
   for (size_t at = 0; at < first.size(); ++at) {
     // signed: what is read less what zswap loaded can go back for a moment
     const auto moved = static_cast<int64_t>(second[at].second - first[at].second);
-    if (moved == 0) continue;
-    reading.vmstat.emplace_back(read_width_name(first[at].first), std::abs(moved));
+    if (moved != 0) widen(first[at].first, static_cast<uint64_t>(std::abs(moved)), reading);
   }
 }
 
 void put_in_flight(const swaptrail_totals& earlier, uint32_t cpus, Reading& reading) {
   const auto first = reconciled_totals(earlier), second = reconciled_totals(reading.totals);
   for (size_t at = 0; at < first.size(); ++at) {
-    if (second[at].second == first[at].second) continue;
-    const std::string name = read_width_name(first[at].first);
-    const auto width = std::find_if(reading.vmstat.begin(), reading.vmstat.end(),
-                                    [&](const auto& value) { return value.first == name; });
-    if (width != reading.vmstat.end()) {
-      width->second += cpus;
-    } else {
-      reading.vmstat.emplace_back(name, cpus);
-    }
+    if (second[at].second != first[at].second) widen(first[at].first, cpus, reading);
   }
 }
 
 void put_stream_counters(const StreamCounters& counters, Reading& last) {
-  for (const NamedCounter& known : kNamed)
-    last.vmstat.emplace_back(known.name, counters.*known.value);
+  put_named(kStreamNames, counters, last);
 }
 
 }  // namespace swaptrail

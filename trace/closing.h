@@ -32,8 +32,8 @@ struct UsedSlots {
   uint64_t pages = 0;
   // Allocated or freed until then, by the totals: read after `pages`, so that nothing is left out.
   uint64_t changes = 0;
-  uint64_t reserve =
-      0;  // of these pages, at most so many are in reserve for the CPUs, and hold nothing
+  // Of these pages, at most so many are in reserve for the CPUs, and hold nothing.
+  uint64_t reserve = 0;
 };
 void put_used_slots(const UsedSlots& used, Reading& reading);
 // Base pages of slots allocated and freed.

@@ -88,6 +88,14 @@ std::string_view stage_name(Stage stage) {
 std::string_view outcome_name(Outcome outcome) {
   return name_in(kOutcomeNames, static_cast<size_t>(outcome));
 }
+std::map<std::string, Outcome> outcomes_by_name() {
+  std::map<std::string, Outcome> names;
+  for (int index = 0; index < static_cast<int>(Outcome::kCount); ++index) {
+    const auto outcome = static_cast<Outcome>(index);
+    names.emplace(outcome_name(outcome), outcome);
+  }
+  return names;
+}
 std::string_view abort_reason_name(AbortReason reason) {
   return name_in(kAbortNames, static_cast<size_t>(reason));
 }

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -59,6 +61,7 @@ std::string_view origin_name(uint8_t origin);    // "kswapd"
 std::string_view backend_name(uint8_t backend);  // "device"
 std::string_view stage_name(Stage stage);
 std::string_view outcome_name(Outcome outcome);
+std::map<std::string, Outcome> outcomes_by_name();
 std::string_view abort_reason_name(AbortReason reason);
 std::string_view incomplete_reason_name(IncompleteReason reason);
 std::string_view waiting_name(Waiting waiting);

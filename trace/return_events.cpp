@@ -15,9 +15,7 @@ ReturnHow how_of(const Fault& fault) {
     if (fault.result == kEio) return ReturnHow::kReadError;
     return fault.result == kEnomem ? ReturnHow::kNoMemory : ReturnHow::kSwappedIn;
   }
-  constexpr uint32_t kUnreadable =
-      SWAPTRAIL_FAULT_SIGBUS | SWAPTRAIL_FAULT_HWPOISON | SWAPTRAIL_FAULT_HWPOISON_LARGE;
-  if (bits & kUnreadable) return ReturnHow::kReadError;
+  if (bits & SWAPTRAIL_FAULT_UNREADABLE) return ReturnHow::kReadError;
   return bits & SWAPTRAIL_FAULT_OOM ? ReturnHow::kNoMemory : ReturnHow::kSwappedIn;
 }
 

@@ -181,8 +181,6 @@ absl::Status look_at_page(const Desk& desk, PageFacts& facts) {
   for (int look = 1; page.ok(); ++look) {
     facts.page = *page;
     facts.frame_flags = page->flags;
-    // A page of shared memory that is not mapped here may be in swap all the same.
-    if (look == 1) facts.file = desk.tables->file(facts.pid, facts.address).value_or(std::nullopt);
     const uint64_t struct_page =
         page->state == State::kResident ? struct_page_of(desk.host, page->pfn) : 0;
     const uint64_t entry = entry_of(*page);
@@ -268,6 +266,15 @@ std::string comm_of(const PageFacts& facts) {
     }
   }
   return {};
+}
+
+// Reads /proc/PID/maps, which may be long: only if there is a file to be named.
+void find_file(const Desk& desk, PageFacts& facts) {
+  const auto is_of_file = [](const Lifecycle& life) { return life.object.inode != 0; };
+  const bool any = (facts.in_flight && is_of_file(*facts.in_flight)) ||
+                   std::ranges::any_of(facts.history, is_of_file, &StoredLifecycle::lifecycle);
+  if (facts.named_by != NamedBy::kAddress || !any) return;
+  facts.file = desk.tables->file(facts.pid, facts.address).value_or(std::nullopt);
 }
 
 v1::PageState state_of(const PageFacts& facts) {
@@ -361,6 +368,7 @@ absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
   facts.page_bytes = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
   const Desk desk{host, tables, deadline, *most};
   if (auto looked = look(desk, request, facts); !looked.ok()) return looked;
+  find_file(desk, facts);
 
   const Moment moment = clock.now();
   Converter converter(host, moment, true);

@@ -59,20 +59,12 @@ void fill_area_priority(const Scrape& scrape, Series& out) {
   });
 }
 
-void fill_allowance(const Scrape& scrape, Series& out) {
-  for (const ReconcileRow& row : scrape.standing->reconciliation) {
-    if (row.counter == "emitted") continue;
-    out.add({{"counter", text_of(row.counter)}}, static_cast<double>(row.allowance));
-  }
-}
-
-// The row `emitted`, of records and not pages, is told by swaptrail_events_*. A level is no counter: of
-// it there is only the difference.
-template <int64_t ReconcileRow::*Member>
+// The row `emitted`, of records and not pages, is in swaptrail_events_*. A level is no counter: its two
+// sides are left out.
+template <auto Member, bool Levels>
 void fill_reconciliation(const Scrape& scrape, Series& out) {
   for (const ReconcileRow& row : scrape.standing->reconciliation) {
-    if (row.counter == "emitted") continue;
-    if (row.is_level && Member != &ReconcileRow::difference) continue;
+    if (row.counter == "emitted" || (row.is_level && !Levels)) continue;
     out.add({{"counter", text_of(row.counter)}}, static_cast<double>(row.*Member));
   }
 }
@@ -159,10 +151,13 @@ std::vector<Filler> standing_fillers() {
       {"swaptrail_in_flight_lifecycles", SWAPTRAIL_ONE(scrape.standing->attempts.used)},
       {"swaptrail_pages_in_swap", SWAPTRAIL_ONE(scrape.standing->reconstructor.away_pages)},
       {"swaptrail_reconciliation_kernel_pages_total",
-       fill_reconciliation<&ReconcileRow::kernel_delta>},
-      {"swaptrail_reconciliation_observed_pages_total", fill_reconciliation<&ReconcileRow::ours>},
-      {"swaptrail_reconciliation_difference_pages", fill_reconciliation<&ReconcileRow::difference>},
-      {"swaptrail_reconciliation_allowance_pages", fill_allowance},
+       fill_reconciliation<&ReconcileRow::kernel_delta, false>},
+      {"swaptrail_reconciliation_observed_pages_total",
+       fill_reconciliation<&ReconcileRow::ours, false>},
+      {"swaptrail_reconciliation_difference_pages",
+       fill_reconciliation<&ReconcileRow::difference, true>},
+      {"swaptrail_reconciliation_allowance_pages",
+       fill_reconciliation<&ReconcileRow::allowance, true>},
       {"swaptrail_hook_attached", fill_hook_attached},
       {"swaptrail_hook_state", fill_hook_state},
       {"swaptrail_mode_info", fill_mode},

@@ -81,6 +81,27 @@ TEST(ApiPage, ASwappedPageByItsAddress) {
   EXPECT_TRUE(response.has_store_reaches_back_to());
 }
 
+// Maps may be long: they are read only if there is a file to be named.
+TEST(ApiPage, TheFileOfASharedPage) {
+  Scene scene;
+  scene.tables.on_look = {swapped(5)};
+  scene.tables.mapped = MappedFile{.major = 0, .minor = 1, .inode = 4711, .path = "/dev/shm/one"};
+  scene.add(one_of(1, Outcome::kAborted));
+  v1::ExplainPageResponse response;
+  ASSERT_TRUE(ask(scene, by_address(42, 0x5000), response).ok());
+  EXPECT_EQ(scene.tables.files, 0);
+  Lifecycle shared = one_of(2, Outcome::kFreedDevice);
+  shared.shmem = true;
+  shared.object = {.inode = 4711, .index = 3, .device = 1};
+  scene.add(shared);
+  ASSERT_TRUE(ask(scene, by_address(42, 0x5000), response).ok());
+  EXPECT_EQ(scene.tables.files, 1);
+  ASSERT_EQ(ids_of(response), (std::vector<uint64_t>{2, 1}));
+  EXPECT_EQ(response.history(0).object().path(), "/dev/shm/one");
+  EXPECT_FALSE(response.history(1).has_object());
+  EXPECT_THAT(text_of(response), HasSubstr("to the file /dev/shm/one"));
+}
+
 TEST(ApiPage, AResidentPageWithItsFrameAndFlags) {
   Scene scene;
   scene.tables.on_look = {resident(9)};

@@ -33,7 +33,10 @@ class FakePageTables : public PageTables {
     }
     return absl::NotFoundError("no process has this pid");
   }
-  absl::StatusOr<std::optional<MappedFile>> file(uint32_t, uint64_t) override { return mapped; }
+  absl::StatusOr<std::optional<MappedFile>> file(uint32_t, uint64_t) override {
+    ++files;
+    return mapped;
+  }
   absl::StatusOr<uint64_t> frame_flags(uint64_t) override { return flags; }
   absl::StatusOr<RangeCount> count(uint32_t, uint64_t, uint64_t) override { return range; }
   absl::StatusOr<uint64_t> page_out(uint32_t, uint64_t address, uint64_t length_bytes) override {
@@ -44,6 +47,7 @@ class FakePageTables : public PageTables {
   uint64_t started_ns(uint32_t) override { return began_ns; }
 
   std::optional<MappedFile> mapped;
+  int files = 0;  // asked for
   uint64_t began_ns = 0;
   int looks = 0;
   std::vector<absl::StatusOr<PageEntry>> on_look;  // the last one stays

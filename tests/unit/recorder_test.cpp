@@ -160,7 +160,6 @@ TEST_F(RecorderTest, FlightForgetsWhatIsTooOld) {
 // not ours is left alone.
 TEST_F(RecorderTest, TheOldestPartsGoByNumberWhateverTheClockSays) {
   const auto put = [&](const std::string& name, const std::string& text) {
-    StringSink sink;
     auto file = FileSink::create(dir_ + "/" + name);
     ASSERT_TRUE(file.ok()) << file.status();
     ASSERT_TRUE((*file)->append(text).ok());
