@@ -11,7 +11,7 @@ constexpr std::string_view kColumns =
     "id,pid,comm,address,pages,pfn,swap_type,swap_offset,generation,cgroup_id,cgroup,shmem,ksm,"
     "mapping_count,reclaimer_pid,reclaimer_tid,reclaimer_comm,reclaimer_origin,freed_by_pid,"
     "freed_by_tid,freed_by_comm,freed_by_origin,outcome,abort_reason,kept_because,waiting_for,"
-    "backend,passes,complete,incomplete,overlapped_loss,closed_ns";
+    "backend,passes,complete,incomplete,overlapped_loss,closed_ns,fallback_from";
 
 // Nothing known is an empty field. RFC 4180: rows end with CR LF; a field with a comma, a quote or a
 // line break stands in quotes, and a quote in it twice.
@@ -121,6 +121,7 @@ class CsvExporter : public Exporter {
     row.text_if(!lifecycle.complete(), incomplete_reason_name(lifecycle.incomplete));
     row.flag(lifecycle.overlapped_loss);
     row.number(lifecycle.closed_ns);
+    row.number_if(lifecycle.fallback_from != 0, lifecycle.fallback_from);
   }
 
   const Names& names_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_split.h"
+#include "daemon/proc.h"
 #include "trace/printer.h"
 
 namespace swaptrail {
@@ -42,8 +43,9 @@ std::string Cgroups::find_mount(std::string_view mountinfo) {
 std::optional<std::string> Cgroups::known_path(uint64_t id) const {
   const std::lock_guard lock(mutex_);
   const auto found = paths_.find(id);
-  if (found == paths_.end()) return std::nullopt;
-  return found->second.path;
+  if (found != paths_.end()) return found->second.path;
+  missed_.store(true, std::memory_order_relaxed);
+  return std::nullopt;
 }
 
 std::optional<std::string> Cgroups::path_of(uint64_t id, uint64_t now_ns) {
@@ -75,6 +77,18 @@ void Cgroups::refresh_if_due(uint64_t now_ns) {
   if (before != 0 && now_ns - before <= kRescanAfter_ns) return;
   // of several that find it due, one looks
   if (scanned_ns_.compare_exchange_strong(before, now_ns, std::memory_order_relaxed)) refresh();
+}
+
+// Where one comes as another goes the numbers stay the same: what is not found then is a miss.
+void Cgroups::refresh_if_changed(uint64_t now_ns) {
+  std::string counts = read_file(root_ + "/cgroup.stat").value_or("");
+  const uint64_t before = scanned_ns_.load(std::memory_order_relaxed);
+  const bool old = before == 0 || now_ns - before > kRescanAnyway_ns;
+  const bool missed = missed_.exchange(false, std::memory_order_relaxed);
+  if (!old && !missed && !counts.empty() && counts == counts_) return;
+  counts_ = std::move(counts);
+  scanned_ns_.store(now_ns, std::memory_order_relaxed);
+  refresh();
 }
 
 void Cgroups::refresh() {

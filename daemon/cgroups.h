@@ -20,6 +20,7 @@ class Cgroups {
  public:
   static constexpr size_t kMaxKnown = 65536;  // living and gone; further cgroups stay numbers
   static constexpr uint64_t kRescanAfter_ns = 1'000'000'000;
+  static constexpr uint64_t kRescanAnyway_ns = 30'000'000'000;
 
   // Finds the mount point from text like /proc/self/mountinfo; an empty one: no names.
   static std::string find_mount(std::string_view mountinfo);
@@ -38,9 +39,12 @@ class Cgroups {
   // Was it there when last looked? True for one that was never found.
   bool lives(uint64_t id) const;
 
-  // Looks through the hierarchy. For a thread that does it once a second, so that cgroups that
-  // live only for a moment are known by name.
+  // Looks through the hierarchy.
   void refresh();
+  // The same, if there may be something new: cgroups came or went (cgroup.stat of cgroup2's root says how many
+  // there are), somebody asked in vain, or the last look was long ago. For a thread that does it once a
+  // second, so that cgroups that live only for a moment are known by name.
+  void refresh_if_changed(uint64_t now_ns);
 
  private:
   struct Known {
@@ -56,6 +60,8 @@ class Cgroups {
   Paths paths_;
   uint64_t scans_ = 0;
   std::atomic<uint64_t> scanned_ns_{0};
+  mutable std::atomic<bool> missed_{false};  // somebody asked for one that is not known
+  std::string counts_;                       // cgroup.stat of the last refresh_if_changed()
   std::mutex scanning_;
 };
 

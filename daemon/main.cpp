@@ -10,7 +10,7 @@
 
 #include "daemon/area_watch.h"
 #include "daemon/attach_plan.h"
-#include "daemon/cgroups.h"
+#include "daemon/cgroup_walker.h"
 #include "daemon/features.h"
 #include "daemon/flight_triggers.h"
 #include "daemon/kernel_view.h"
@@ -126,7 +126,9 @@ ExitCode run_pipeline(Pipeline& pipeline, Serving& serving, AreaWatch& areas) {
 
 ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& host) {
   Cgroups cgroups(cgroup_mount());
-  const HostNames names(find_page_frames(), cgroups);
+  cgroups.refresh();
+  CgroupWalker walker(cgroups);
+  const HostNames names(find_page_frames(), walker);
   Output output(options, names, STDOUT_FILENO);
   auto serving = Serving::prepare(options, cgroups, names.frames());
   if (!serving.ok()) return refuse(kExitFailure, text_of(serving.status()), "nothing is observed");
@@ -146,6 +148,7 @@ ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& ho
     say(text_of(status) + "; the daemon itself may be swapped");
   if (absl::Status status = drop_capabilities(); !status.ok())
     return refuse(kExitFailure, text_of(status), "it does not serve with more than it needs");
+  walker.start();
   const ExitCode code = run_pipeline(**pipeline, **serving, *areas);
   return code == kExitOk && output.failed() ? kExitFailure : code;
 }

@@ -15,7 +15,7 @@ std::optional<uint64_t> HostNames::pfn_of(uint64_t folio) const {
 }
 
 std::optional<std::string_view> HostNames::cgroup_path(uint64_t id) const {
-  auto path = cgroups_.path_of(id, monotonic_ns());
+  auto path = walker_.path_of(id, monotonic_ns());
   if (!path) return std::nullopt;
   last_path_ = *std::move(path);
   return last_path_;

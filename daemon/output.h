@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/cgroups.h"
+#include "daemon/cgroup_walker.h"
 #include "daemon/options.h"
 #include "daemon/page_frames.h"
 #include "daemon/standing.h"
@@ -18,9 +18,9 @@ namespace swaptrail {
 // Names as this host knows them. One thread.
 class HostNames : public Names {
  public:
-  // `cgroups` must outlive it.
-  HostNames(std::optional<PageFrames> frames, Cgroups& cgroups)
-      : frames_(frames), cgroups_(cgroups) {}
+  // `walker` must outlive it.
+  HostNames(std::optional<PageFrames> frames, CgroupWalker& walker)
+      : frames_(frames), walker_(walker) {}
 
   std::optional<uint64_t> pfn_of(uint64_t folio) const override;
   std::optional<std::string_view> cgroup_path(uint64_t id) const override;
@@ -29,7 +29,7 @@ class HostNames : public Names {
 
  private:
   std::optional<PageFrames> frames_;
-  Cgroups& cgroups_;
+  CgroupWalker& walker_;
   mutable std::string last_path_;  // what the view of cgroup_path() refers to
 };
 

@@ -191,7 +191,7 @@ void Serving::keep_house(const std::stop_token& stop) {
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
   while (!stop.stop_requested()) {
-    parts_->cgroups.refresh();
+    parts_->cgroups.refresh_if_changed(monotonic_ns());
     parts_->tally.tick(parts_->cgroups);
     wake.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
   }

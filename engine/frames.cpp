@@ -1,5 +1,7 @@
 #include "engine/frames.h"
 
+#include <algorithm>
+
 namespace swaptrail::engine {
 namespace {
 
@@ -68,6 +70,11 @@ bool Mappings::has(const Frame& head, uint32_t process) const {
   uint32_t index = head.mappings;
   while (index != kNoFrame && nodes_[index].process != process) index = nodes_[index].next;
   return index != kNoFrame;
+}
+
+bool FrameTable::came_back(const Folio& folio) const {
+  const auto first = frames_.begin() + of(folio);
+  return first->from_swap && std::all_of(first, first + folio.nr_pages, [](const Frame& page) { return page.mapped; });
 }
 
 }  // namespace swaptrail::engine

@@ -351,12 +351,12 @@ void Lockstep::Impl::run_pass(Batch& batch, FolioRecord& record, const std::vect
   }
 }
 
-// A stay in swap begins; or it goes on, if nothing had mapped the folio since it was read in.
+// A stay in swap begins; or, if nothing maps the folio, the stay goes on, or is over.
 void Lockstep::Impl::note_removed(const FolioRecord& record, const std::vector<Event>& events) {
   for (const Event& event : events) {
     if (event.kind != SWAPTRAIL_REMOVED || event.result != 1) continue;
     if (record.account.dropped) {
-      way_back_.on_dropped(event, record.by_zswap);
+      way_back_.on_dropped(event, record.read_in && !record.by_zswap);
     } else {
       way_back_.on_removed(event);
     }

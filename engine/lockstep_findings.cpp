@@ -125,7 +125,10 @@ bool Lockstep::Impl::match_closed(const Lifecycle& lifecycle) {
   if (closed == closed_.end()) return false;
   std::deque<Account>& accounts = closed->second;
   const auto same = std::find_if(accounts.begin(), accounts.end(), [&](const Account& account) {
-    return account.first_batch_ns == lifecycle.at(Stage::kIsolated);
+    const uint64_t isolated_ns = lifecycle.at(Stage::kIsolated);
+    // Whether its first pass is part of the attempt may be open.
+    const bool open = account.unsure && account.last_batch_ns == isolated_ns;
+    return account.first_batch_ns == isolated_ns || open;
   });
   if (same == accounts.end()) return false;
   judge(*same, lifecycle);

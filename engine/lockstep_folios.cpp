@@ -165,7 +165,7 @@ FolioRecord* Lockstep::Impl::adopt_zswap(const Event& event) {
   set_entry_state(record.model, event);
   record.last_ns = event.time_ns;
   const bool away = known && found->second.used && found->second.cached == 0;
-  record.read_in = record.by_zswap = away;
+  record.from_swap = record.read_in = record.by_zswap = away;
   record.kind_known = record.model.anon;
   record.lost_track = !away;  // a driver's shrinker may write shared memory
   for (uint32_t page = 0; page < pages_of(event) && known; ++page) {
@@ -249,7 +249,11 @@ void Lockstep::Impl::begin_account(FolioRecord& record, const Event& first) {
     account.begin_ns = first.time_ns;
     account.first_batch_ns = first.batch_ns;
     account.shmem = !record.model.anon;
-    account.dropped = record.read_in;
+    // Nobody maps it, though reclaim did not unmap it: who had mapped it has copied it (mm/memory.c: do_wp_page,
+    // Linux 5.9 to 5.17), or has ended and left the slot to others.
+    const bool came_back = record.from_swap && record.mapped.count() == record.model.nr_pages;
+    const bool old_copy = came_back && first.kind == SWAPTRAIL_REMOVED;
+    account.dropped = record.read_in || old_copy;
     // A fault mapped a copy of it, it seems (mm/ksm.c: ksm_might_need_to_copy).
     const bool copied = record.mapped_once && !record.kind_known;
     account.unsure = hidden(first.batch_ns) || record.lost_track || copied;
@@ -306,6 +310,7 @@ void Lockstep::Impl::settle(FolioRecord& record, const PassEnd& end) {
     folios_.erase(record.model.address);
     return;
   }
+  if (account.dropped && !record.read_in) account = Account{};  // nobody's, or mapped just now
   if (account.left_ns != 0 || end.why == Why::kNoUser) {
     const uint64_t address = record.model.address;
     close_account(record);
@@ -332,9 +337,23 @@ void Lockstep::Impl::apply(FolioRecord& record, const Event& event) {
       record.account.unsure |= record.account.dropped;
       record.account.dropped = record.read_in = false;
       record.mapped_once = true;
+      note_mapped(record, event);
       return;
     default:
       return;
+  }
+}
+
+// The pages that a pass of a fault mapped.
+void Lockstep::Impl::note_mapped(FolioRecord& record, const Event& event) {
+  const uint64_t first = event.entry - record.model.entry;
+  const bool counted = options_.event_abi >= 2 && event.u.map.ptes != SWAPTRAIL_NOT_COUNTED;
+  const bool done = (static_cast<uint32_t>(event.result) & SWAPTRAIL_FAULT_NOT_DONE) == 0;
+  const uint32_t pages = counted ? event.u.map.ptes : done;
+  const uint32_t before = counted && pages != 0 ? event.u.map.first_page : 0;
+  for (uint32_t page = 0; page < pages; ++page) {
+    const uint64_t at = first - before + page;
+    if (at < record.mapped.size()) record.mapped.set(at);
   }
 }
 

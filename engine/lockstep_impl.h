@@ -79,6 +79,7 @@ class Lockstep::Impl {
   void check_told(FolioRecord& record, const Event& event, uint16_t more);
   void apply_completed(FolioRecord& record, const Event& event);
   bool leave_closed(const FolioRecord& record, const Event& event);
+  void note_mapped(FolioRecord& record, const Event& event);
   void apply_left(FolioRecord& record, const Event& event);
   void apply_split(const Event& event);
   void begin_account(FolioRecord& record, const Event& first);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -53,9 +54,11 @@ struct FolioRecord {
   bool lost_track = false;   // a pass did not go as it must: what follows is compared with nothing
   bool from_begin = false;   // we know how it got its slot
   bool kind_known = true;    // false: read in, and not mapped yet: anon comes with the mapping
-  bool read_in = false;      // its content came from swap, and nothing has mapped it since
+  bool from_swap = false;    // its content, as far as we saw
+  bool read_in = false;      // ... and nothing has mapped it since
   bool by_zswap = false;     // ... zswap made it, to write an older page to the device
   bool mapped_once = false;  // a fault that mapped it, or a copy of it, was seen
+  std::bitset<512> mapped;   // its pages that a fault mapped, if reclaim has not unmapped it since
   struct Seen {
     uint64_t time_ns = 0;
     uint8_t kind = 0;

@@ -336,6 +336,7 @@ void Lockstep::Impl::on_swap_read(const Event& event) {
   record.from_begin = true;
   record.kind_known = record.model.anon;
   record.read_in = !record.model.anon;
+  record.from_swap = true;
   remember(record, event);
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     if (SlotRecord* slot = slot_of(event.entry + page)) slot->cached = event.folio;

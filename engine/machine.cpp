@@ -124,6 +124,7 @@ absl::Status Machine::run() {
   }
   log_.finish(now_);
   result_.swap_outs = log_.take();
+  result_.dropped = log_.take_dropped();
   result_.end_ns = now_;
   result_.steps += result_.events + result_.accesses;
   return status_;

@@ -80,6 +80,7 @@ class Machine final : private World {
   bool freeze(Folio& folio) override;
   void tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override;
   void leave_cache(Folio& folio, bool reclaimed) override;
+  void forget_mapping(const Folio& folio);
   void go_away(const Folio& folio);
   void note(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend);
   uint32_t unmap_from(Folio& folio, const MappingNode& node);

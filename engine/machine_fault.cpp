@@ -47,6 +47,7 @@ void Machine::map(Process& process, uint64_t page, uint32_t frame, bool writable
   const uint32_t head = frames_[frame].head;
   process.table[page] = present_pte(frame, writable);
   frames_[head].read_in = false;
+  frames_[frame].mapped = frames_[head].folio.anon;
   ++frames_[head].folio.mapped;
   if (mappings_.has(frames_[head], process.index)) return;
   mappings_.add(frames_[head], process.index,

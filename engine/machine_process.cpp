@@ -174,9 +174,10 @@ bool Machine::unuse(Process& process, Process& owner, uint64_t page) {
   if (!result_.truncated) log_.refaulted(head, now_);
   frames_[head].folio.anon = true;
   // No hook tells of this mapping.
-  const bool read_in = frames_[head].read_in;
+  const bool read_in = frames_[head].read_in, mapped = frames_[frame].mapped;
   map(owner, page, frame, false);
   frames_[head].read_in = read_in;
+  frames_[frame].mapped = mapped;
   put_count(entry);
   try_free_swap(head);
   return true;

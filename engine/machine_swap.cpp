@@ -132,7 +132,7 @@ uint32_t Machine::read_into_cache(uint64_t entry, bool readahead) {
   folio.swapcache = true;
   folio.entry = entry;
   frames_[frame].readahead = readahead;
-  frames_[frame].read_in = true;
+  frames_[frame].from_swap = frames_[frame].read_in = true;
   cache_.add(entry, 1, frame);
   area_of(entry).store.set_cached(entry_offset(entry), true);
   read_slot(frame, entry);

@@ -302,14 +302,23 @@ void Machine::tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint
   if (kind == SWAPTRAIL_WRITE_BEGIN && !folio.anon && !frames_[FrameTable::of(folio)].read_in) {
     event.u.page.inode = kSharedInode;
   }
-  if (kind == SWAPTRAIL_UNMAPPED) frames_[FrameTable::of(folio)].read_in = false;
+  if (kind == SWAPTRAIL_UNMAPPED) forget_mapping(folio);
   note(kind, folio, result, backend);
   send(event);
 }
 
-// Its pages are in swap now, and nowhere else; those that were read ahead have been all the time.
+void Machine::forget_mapping(const Folio& folio) {
+  const uint32_t first = FrameTable::of(folio);
+  frames_[first].read_in = false;
+  if (folio.mapped != 0) return;
+  frames_[first].from_swap = false;
+  for (uint32_t page = 0; page < folio.nr_pages; ++page) frames_[first + page].mapped = false;
+}
+
+// Its pages are in swap now, and nowhere else; those of a copy that nobody used have been all the time.
 void Machine::go_away(const Folio& folio) {
-  if (frames_[FrameTable::of(folio)].read_in) return;
+  const Frame& frame = frames_[FrameTable::of(folio)];
+  if (frame.read_in || (frame.log == kNoFrame && frames_.came_back(folio))) return;
   for (uint32_t page = 0; page < folio.nr_pages; ++page) {
     if (area_of(folio.entry).store.count(entry_offset(folio.entry) + page) != 0)
       away_.insert(folio.entry + page);
@@ -321,7 +330,8 @@ void Machine::go_away(const Folio& folio) {
 void Machine::leave_cache(Folio& folio, bool reclaimed) {
   std::optional<uint64_t> shadow;
   if (reclaimed) shadow = lru_.shadow_of(folio);
-  if (!reclaimed) frames_[FrameTable::of(folio)].read_in = false;
+  Frame& frame = frames_[FrameTable::of(folio)];
+  if (!reclaimed) frame.read_in = frame.from_swap = false;
   Store& store = area_of(folio.entry).store;
   const uint64_t offset = entry_offset(folio.entry);
   cache_.remove(folio.entry, folio.nr_pages, shadow);

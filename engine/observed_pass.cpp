@@ -324,7 +324,10 @@ void ObservedPass::tell(swaptrail_kind kind, const Folio& folio, int32_t result,
   check(*next, folio, result, backend);
   if (failed_) return;
   seen_ |= bit(kind);
-  if (kind == SWAPTRAIL_UNMAPPED) record_.read_in = record_.account.dropped = false;
+  if (kind == SWAPTRAIL_UNMAPPED) {
+    record_.read_in = record_.account.dropped = false;
+    if (folio.mapped == 0) record_.from_swap = false;
+  }
   ++lockstep_.counters.predictions;
   record_.account.note(kind, *next);
   if (kind == SWAPTRAIL_SLOT_ALLOCATED && result == 0) lockstep_.claim_slots(record_, *next);

@@ -57,6 +57,7 @@ struct TrueReturn {
 struct SimulationResult {
   std::vector<TrueReturn> returns;     // in order
   std::vector<TrueSwapOut> swap_outs;  // in order of end (engine/swap_out_log.h)
+  std::vector<DroppedCopy> dropped;
   uint64_t swapped_out_pages =
       0;  // written, stored or zero-filled (pswpout + zswpout + swpout_zero)
   uint64_t swapped_in_pages = 0;  // read back (not from the swap cache), readahead too

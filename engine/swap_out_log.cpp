@@ -81,8 +81,9 @@ void SwapOutLog::note(swaptrail_kind kind, const Folio& folio, int32_t result, u
   uint32_t index = frames_[FrameTable::of(folio)].log;
   if (index == kNoFrame) {
     if ((kBegins & bit(kind)) == 0 || batch == nullptr) return;
-    // Read in and not mapped since: it is in swap, and stays there.
-    if (frames_[FrameTable::of(folio)].read_in) return;
+    const bool copy = kind == SWAPTRAIL_REMOVED && frames_.came_back(folio);
+    if (copy) dropped_.push_back({folio.address, now_ns, batch->begin_ns});
+    if (copy || frames_[FrameTable::of(folio)].read_in) return;
     index = open(folio, now_ns, *batch);
   }
   if ((kTouches & bit(kind)) != 0 && batch != nullptr) touch(index, *batch);

@@ -31,6 +31,13 @@ struct TrueSwapOut {
   uint64_t begin_ns = 0, end_ns = 0;
 };
 
+// Reclaim came to free a folio that nobody mapped any more, and that it had not unmapped: no swap-out.
+struct DroppedCopy {
+  uint64_t folio = 0;
+  uint64_t time_ns = 0;
+  uint64_t batch_ns = 0;  // when its batch began
+};
+
 // A running batch of reclaim.
 struct LogBatch {
   uint32_t id = 0;  // whose; never 0
@@ -56,6 +63,7 @@ class SwapOutLog {
   void finish(uint64_t now_ns);
 
   std::vector<TrueSwapOut> take() { return std::move(done_); }
+  std::vector<DroppedCopy> take_dropped() { return std::move(dropped_); }
 
  private:
   struct Record {
@@ -78,6 +86,7 @@ class SwapOutLog {
   std::vector<Record> records_;
   std::vector<uint32_t> free_;
   std::vector<TrueSwapOut> done_;
+  std::vector<DroppedCopy> dropped_;
 };
 
 }  // namespace swaptrail::engine

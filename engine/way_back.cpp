@@ -135,9 +135,9 @@ void WayBack::on_removed(const Event& event) {
   early_.erase(event.tid);
 }
 
-void WayBack::on_dropped(const Event& event, bool by_zswap) {
+void WayBack::on_dropped(const Event& event, bool is_told) {
   early_.erase(event.tid);
-  for (uint32_t page = 0; page < pages_of(event) && !by_zswap; ++page) {
+  for (uint32_t page = 0; page < pages_of(event) && is_told; ++page) {
     const PageStay* stay = stay_at(event.entry + page, false);
     if (stay != nullptr && stay->freed_ns == 0 && sure(*stay)) ++drops_[event.entry + page];
   }

@@ -46,8 +46,9 @@ class WayBack {
   void on_allocated(uint64_t entry, uint32_t nr_pages, uint64_t time_ns);
   // By reclaim: the stay begins. Call after on_event() of the REMOVED.
   void on_removed(const Event& event);
-  // Read ahead and never mapped, or written by zswap: it was in swap all the time.
-  void on_dropped(const Event& event, bool by_zswap);
+  // A folio that nobody maps: its page was in swap all the time, or is a copy elsewhere. `is_told`: trace/ must
+  // tell of it.
+  void on_dropped(const Event& event, bool is_told);
   // Zswap writes an older page to the device (mm/zswap.c: zswap_writeback_entry).
   void on_zswap_written(const Event& event);
   void forget(uint64_t entry, uint32_t nr_pages);  // of these slots nothing is known any more

@@ -119,6 +119,8 @@ struct Lifecycle {
   uint32_t generation = 0;     // how many times the slot had been freed before, as far as seen
   uint32_t passes = 1;         // batches of reclaim that touched it
   uint16_t nr_pages = 1;       // base pages
+  // Base pages of the large folio that found no room in swap and was split: this is its first piece. 0 = none.
+  uint16_t fallback_from = 0;
   uint8_t backend = SWAPTRAIL_BACKEND_NONE;  // of the last write in this lifecycle
   uint8_t visible_stages = 0;  // bit (1 << Stage): the stage has a hook on this kernel
   Outcome outcome = Outcome::kUnknown;

@@ -184,6 +184,8 @@ void append_json(const Lifecycle& lifecycle, const Names& names, std::string& ou
                out);
   flag("overlapped_loss", lifecycle.overlapped_loss, out);
   object_field(lifecycle.object, out);
+  const uint64_t whole = lifecycle.fallback_from;
+  number_or_null("fallback_from", whole != 0, whole, out);
   out.append("}\n");
 }
 

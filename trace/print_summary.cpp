@@ -26,6 +26,7 @@ constexpr CounterField kCounterFields[] = {
     {"superseded_pages", &ReconstructorCounters::superseded_pages},
     {"unknown_returned_pages", &ReconstructorCounters::unknown_returned_pages},
     {"readahead_dropped_pages", &ReconstructorCounters::readahead_dropped_pages},
+    {"old_copies_dropped_pages", &ReconstructorCounters::old_copies_dropped_pages},
     {"zswap_writeback_pages", &ReconstructorCounters::zswap_writeback_pages},
     {"shared_swap_ins", &ReconstructorCounters::shared_swap_ins},
     {"failed_swap_ins", &ReconstructorCounters::failed_swap_ins},

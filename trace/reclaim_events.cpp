@@ -88,6 +88,9 @@ void Reconstructor::Impl::on_slot_allocated(const Event& event) {
   if (index == kNoIndex) return;
   touch(index, event);
   Attempt& attempt = attempts.at(index);
+  // shrink_folio_list (mm/vmscan.c) splits a large folio without room, and tries again with its first page.
+  const bool smaller = attempt.slot_failed && pages_of(event) < attempt.life.nr_pages;
+  if (smaller) attempt.life.fallback_from = attempt.life.nr_pages;
   attempt.life.nr_pages = static_cast<uint16_t>(pages_of(event));
   learn_cgroup(attempt, event.u.page.cgroup);
   attempt.slot_failed = event.result != 0 || event.entry == 0;

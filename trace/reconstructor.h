@@ -80,6 +80,7 @@ struct ReconstructorCounters {
   uint64_t used_slots = 0, older_slots = 0, slot_changes = 0;
   uint64_t unknown_returned_pages = 0;   // returned, and swapped out before we looked
   uint64_t readahead_dropped_pages = 0;  // read ahead, never used, and dropped: no lifecycle
+  uint64_t old_copies_dropped_pages = 0;  // of pages that had come back, and that nobody maps any more
   uint64_t zswap_writeback_pages = 0;    // zswap moved an old entry to the device: no lifecycle
   uint64_t shared_swap_ins = 0;          // faults on pages that were back already (fork)
   uint64_t failed_swap_ins = 0;          // faults that failed

@@ -69,6 +69,7 @@ class Reconstructor::Impl {
   void on_swap_read(const Event& event);
   void on_zswap_writeback(const Event& event);
   bool on_unused_copy(const Event& event);
+  bool was_copied(const Event& event);
   bool rewrites_unused_copy(const Event& event);
   void note_unused_copy(const Event& event);
   void on_fault(const Fault& fault);

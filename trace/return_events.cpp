@@ -120,9 +120,11 @@ uint32_t Reconstructor::Impl::return_run(const Fault& fault, Return& back, uint3
     name_lifecycle(back);
   } else if (slot != nullptr && slot->returned) {
     ++counters.shared_swap_ins;
+    slot->mapped = 1;
     name_lifecycle(back);
   } else if (slot != nullptr && slot->cached != 0 && !slot->read) {
     ++counters.cache_refaults;
+    slot->mapped = 1;
     name_lifecycle(back);
   } else {
     return_unknown(back, slot);
@@ -136,7 +138,7 @@ uint32_t Reconstructor::Impl::return_away(Return& back, uint32_t record, uint32_
   for (; run < limit; ++run) {
     Slot* slot = slots.find(back.entry + run);
     if (slot == nullptr || slot->swapped != record || slot->returned) break;
-    slot->returned = 1;
+    slot->returned = slot->mapped = 1;
   }
   back.nr_pages = back.mapped_pages = static_cast<uint16_t>(run);
   away_.remove(back.entry, run);
@@ -153,7 +155,7 @@ void Reconstructor::Impl::return_unknown(Return& back, Slot* slot) {
     ++counters.slots_full;
     return;
   }
-  slot->returned = 1;
+  slot->returned = slot->mapped = 1;
 }
 
 // The fault freed the slots before it returned.
@@ -191,9 +193,10 @@ uint32_t Reconstructor::Impl::return_cached(const Fault& fault, Return& back, ui
   back.lifecycle_id = attempt.life.id;
   back.generation = attempt.life.generation;
   back.mapped_pages = static_cast<uint16_t>(run);
-  if (attempt.batch != kNoIndex) {
-    attempt.refaulted = true;  // events of the pass may follow: its end closes it
-  } else {
+  attempt.refaulted = true;
+  for (uint32_t at = page; at < page + run; ++at)
+    if (Slot* slot = slots.find(attempt.life.entry + at)) slot->mapped = 1;
+  if (attempt.batch == kNoIndex) {  // else events of the pass may follow: its end closes it
     close(index, stayed(attempt, AbortReason::kReferenced, sight_), fault.end_ns);
   }
   return run;
@@ -211,7 +214,7 @@ void Reconstructor::Impl::on_swap_read(const Event& event) {
     if (elsewhere) supersede(slot->attempt, Rule::kReadWhileCached, event);
     take_slot(*slot, false);
     slot->read = 1;
-    slot->freeing = slot->moved = 0;
+    slot->freeing = slot->moved = slot->mapped = 0;
     if (event.state & SWAPTRAIL_STATE_SWAPCACHE) slot->cached = cached_mark();
   }
 }
@@ -232,26 +235,41 @@ void Reconstructor::Impl::on_zswap_writeback(const Event& event) {
   emit_stays(event, StayChange::kZswapWriteback);
 }
 
-// A folio that reclaim meets, and that nobody has mapped since its slot was read or written: it was no
-// swap-out. False: it may be one.
+// A folio that reclaim meets, and that nobody maps: a page read ahead or moved by zswap, or one that came
+// back and was copied since. Its removal is no swap-out. False: it may be one.
 bool Reconstructor::Impl::on_unused_copy(const Event& event) {
   if (event.entry == 0) return false;
   // One of an older folio at this address, which left the cache, may still wait for its end.
   const uint32_t index = attempts.find(event.folio);
   if (index != kNoIndex && attempts.at(index).life.entry == event.entry) return false;
   const Slot* slot = slots.find(event.entry);
-  if (slot == nullptr || slot->attempt != kNoIndex || !slot->read || slot->returned) return false;
+  if (slot == nullptr || slot->attempt != kNoIndex) return false;
+  const bool copied = was_copied(event);
+  if (!copied && (!slot->read || slot->mapped)) return false;
   if (event.result != 1) return true;
-  const bool read_ahead = !slot->moved;
+  const bool read_ahead = !copied && !slot->moved;
+  if (copied) counters.old_copies_dropped_pages += pages_of(event);
   if (read_ahead) counters.readahead_dropped_pages += pages_of(event);
   if (read_ahead && !slot->freeing) emit_stays(event, StayChange::kReadaheadDropped);
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     Slot* dropped = slots.find(event.entry + page);
     if (dropped == nullptr) continue;
-    dropped->read = dropped->moved = 0;
+    dropped->read = dropped->moved = dropped->mapped = 0;
     dropped->cached = 0;
   }
   return true;
+}
+
+// The folio was filled from swap, faults mapped each page of it, and no loss hides anything since. Had anybody mapped it still, this pass
+// of reclaim would have unmapped it before. Who had mapped it has a copy (do_wp_page in mm/memory.c copies a page
+// of the swap cache at each first write from Linux 5.9 to 5.17), or has ended, and left its slot to others.
+bool Reconstructor::Impl::was_copied(const Event& event) {
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    const Slot* slot = slots.find(event.entry + page);
+    if (slot == nullptr || !slot->read || !slot->mapped) return false;
+    if (slot->cached != cached_mark()) return false;
+  }
+  return sight_.sees(SWAPTRAIL_UNMAPPED);
 }
 
 // A page that was read ahead out of zswap is its only copy since Linux 6.12 (mm/zswap.c: zswap_load). If
@@ -285,7 +303,7 @@ void Reconstructor::Impl::note_unused_copy(const Event& event) {
     }
     take_slot(*slot, false);
     slot->read = 1;
-    slot->returned = slot->freeing = 0;
+    slot->returned = slot->freeing = slot->mapped = 0;
     slot->cached = cached_mark();
   }
 }

@@ -37,7 +37,7 @@ void Reconstructor::Impl::claim_slots(uint32_t index, Claim claim) {
     evict_owner(*slot, index, entry + page, allocated);
     if (allocated) {
       slot->generation += slot->used;  // freed in between, and we did not see it
-      slot->read = slot->returned = slot->moved = 0;
+      slot->read = slot->returned = slot->moved = slot->mapped = 0;
       slot->cached = 0;
     }
     if (claim != Claim::kRemoved) slot->freeing = 0;
@@ -118,12 +118,16 @@ void Reconstructor::Impl::hand_slots(uint32_t index, const Verdict& verdict) {
     slot->attempt = kNoIndex;
     waiting_.remove(life.entry + page, 1);
     if (!freed) {
+      if (attempt.unmapped) {
+        slot->read = 0;
+        slot->mapped = attempt.refaulted;
+      }
       slot->cached = cached && slot->used ? cached_mark() : 0;
       continue;
     }
     forget_page(*slot, life.entry + page);
     slot->cached = 0;
-    slot->read = slot->returned = slot->moved = 0;
+    slot->read = slot->returned = slot->moved = slot->mapped = 0;
     if (record == kNoIndex) continue;
     ++counters.freed_pages;
     if (slot->freeing) {  // nothing is left in it
@@ -248,6 +252,7 @@ void Reconstructor::Impl::on_slot_freed(const Event& event) {
       after.freeing = 1;
       after.cached = slot->cached;
       after.read = slot->read;
+      after.mapped = slot->mapped;
     }
     *slot = after;
   }

@@ -94,6 +94,9 @@ std::string page_text(const v1::Lifecycle& lifecycle) {
     absl::StrAppend(&text, ", entry ", entry_text(lifecycle.entry()), " generation ",
                     lifecycle.entry().generation());
   if (lifecycle.has_pfn()) absl::StrAppend(&text, absl::StrFormat(", pfn 0x%x", lifecycle.pfn()));
+  if (lifecycle.fallback_from() != 0)
+    absl::StrAppend(&text, ", split from ", pages_text(lifecycle.fallback_from()),
+                    " for which swap had no room");
   return text;
 }
 

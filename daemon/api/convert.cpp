@@ -232,6 +232,7 @@ void Converter::put(const Lifecycle& lifecycle, v1::Lifecycle& out) {
   out.set_shmem(lifecycle.shmem);
   out.set_ksm(lifecycle.ksm);
   out.set_rewritten(lifecycle.rewritten);
+  out.set_fallback_from(lifecycle.fallback_from);
   out.set_readahead(lifecycle.readahead);
   out.set_owner_guessed(lifecycle.owner_guessed);
   out.set_overlapped_loss(lifecycle.overlapped_loss);

@@ -329,6 +329,10 @@ void Teller::tell_gaps(const Lifecycle& life) {
   if (life.mapping_count > kMaxMappings) {
     say("It had ", life.mapping_count, " mappings, of which only ", kept, " are kept.");
   }
+  if (life.fallback_from != 0) {
+    say("It was part of a large folio of ", life.fallback_from,
+        " pages, which had no room in swap as a whole and was split.");
+  }
   if (life.ksm) say("It is merged by KSM: several mappings share it.");
 }
 

@@ -39,7 +39,7 @@ struct ColdHead {
   LastForm last_form;
   uint8_t wide;        // stages are 8 bytes each, not 4 after base_ns
   uint8_t gone_words;  // of 64 pages each; 0: one page, or too many
-  uint8_t unused[3];
+  uint16_t fallback_from;
 };
 static_assert(sizeof(ColdHead) == 128 && sizeof(ColdHead) + sizeof(Reclaimer) == kMinColdBytes);
 static_assert(sizeof(Mapping) == 32 && sizeof(Reclaimer) % 8 == 0 && sizeof(SharedObject) == 24);
@@ -138,6 +138,7 @@ ColdHead head_of(const Lifecycle& lifecycle) {
   head.mapping_count = lifecycle.mapping_count;
   head.generation = lifecycle.generation;
   head.passes = lifecycle.passes;
+  head.fallback_from = lifecycle.fallback_from;
   head.visible = lifecycle.visible_stages;
   head.abort_reason = lifecycle.abort_reason;
   head.kept_because = lifecycle.kept_because;
@@ -276,6 +277,7 @@ Lifecycle RecordView::lifecycle() const {
   out.mapping_count = head.mapping_count;
   out.generation = head.generation;
   out.passes = head.passes;
+  out.fallback_from = head.fallback_from;
   out.nr_pages = hot_->nr_pages;
   out.backend = hot_->backend;
   out.visible_stages = head.visible;

@@ -120,6 +120,45 @@ TEST(CgroupSeries, FiveThousandOfWhichFewAreLeft) {
   EXPECT_GE(value_of(before, kCollapsed), 90);
 }
 
+// Jobs of a second each, a thousand at a time, beside services that stay.
+TEST(CgroupSeries, LastingOnesAreNotLostAmongThousandsThatComeAndGo) {
+  Rig rig(options_for(100));
+  std::vector<uint64_t> services, jobs;
+  for (int number = 0; number < 40; ++number)
+    services.push_back(make_cgroup(rig.root, "service" + std::to_string(number)));
+  std::vector<std::string> names;
+  uint64_t id = 0;
+  Samples before = rig.scrape();
+  for (int second = 0; second < 60; ++second) {
+    for (const std::string& name : names) remove_cgroup(rig.root, name);
+    jobs.clear();
+    names.clear();
+    for (int number = 0; number < 1000; ++number) {
+      names.push_back("job" + std::to_string(second * 1000 + number));
+      jobs.push_back(make_cgroup(rig.root, names.back()));
+    }
+    for (int page = 0; page < 2000; ++page) {
+      const uint64_t victim = page % 2 == 0 ? services[static_cast<size_t>(page / 2 % 40)]
+                                            : jobs[static_cast<size_t>(page / 2)];
+      rig.tally.on_lifecycle(pushed_out(++id, victim, victim));
+    }
+    rig.cgroups.refresh_if_changed(static_cast<uint64_t>(second + 1) * 1'000'000'000);
+    rig.tally.tick(rig.cgroups);
+    const Samples now = rig.scrape();
+    expect_growth(before, now, true);
+    EXPECT_EQ(sum_of(now, kOut), id);
+    for (int number = 0; number < 40; ++number) {
+      const std::string series = of(kOut, "/service" + std::to_string(number));
+      if (second < 2) continue;  // until a job has made room
+      ASSERT_TRUE(now.count(series)) << series << " in second " << second;
+      if (before.count(series)) {
+        EXPECT_EQ(now.at(series) - before.at(series), 25) << series;
+      }
+    }
+    before = now;
+  }
+}
+
 // A writer, a housekeeper that removes cgroups, and a scraper, all at once.
 TEST(CgroupSeries, GrowWhileEverythingMoves) {
   Rig rig(options_for(20));

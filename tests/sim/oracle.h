@@ -37,7 +37,8 @@ using Stages = std::array<uint64_t, kStageCount>;  // 0 = not passed, or not tol
 class Oracle {
  public:
   // All must outlive it.
-  Oracle(const Distorted& distorted, std::span<const engine::TrueSwapOut> truth);
+  Oracle(const Distorted& distorted, std::span<const engine::TrueSwapOut> truth,
+         std::span<const engine::DroppedCopy> dropped = {});
 
   // Every swap-out of the run has one lifecycle that equals it, and there is no other.
   void expect_truth(const Account& account);
@@ -70,6 +71,7 @@ class Oracle {
   std::string contradiction(const Case& one, const TrueSwapOut& truth) const;
   bool swapped_off(const Case& one) const;
   bool merges(const Case& one, const TrueSwapOut& truth) const;
+  bool is_dropped_copy(const Case& one) const;
   std::string reason_difference(const Case& one, bool dropped) const;
   bool told_too_late(const Case& one, const Account& account) const;
   void check_lossless_lifecycle(const ToldLifecycle& told, const TrueSwapOut* truth);
@@ -80,6 +82,7 @@ class Oracle {
 
   const Distorted& distorted_;
   std::span<const TrueSwapOut> truth_;
+  std::span<const engine::DroppedCopy> dropped_;
   absl::flat_hash_map<uint64_t, std::vector<uint32_t>> events_;     // by address of each page
   absl::flat_hash_map<uint64_t, std::vector<uint32_t>> swap_outs_;  // by address of the folio
   absl::flat_hash_map<const TrueSwapOut*, const ToldLifecycle*> complete_;

@@ -98,7 +98,7 @@ class Seed {
                           machine.options.features.zero_map};
     const Distortion distortion = draw_distortion(seed_, size, wanted_.trouble);
     const Distorted distorted = distort(distortion, run->events);
-    Oracle oracle(distorted, run->result.swap_outs);
+    Oracle oracle(distorted, run->result.swap_outs, run->result.dropped);
     for (uint32_t number = 0; number < distorted.observations.size(); ++number) {
       check(number, distorted, distortion, oracle);
     }

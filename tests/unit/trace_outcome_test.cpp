@@ -256,6 +256,23 @@ TEST(TraceOutcome, NoSlot) {
   EXPECT_EQ(out.kept.lifecycles[0].entry, 0u);
 }
 
+// Its first page is tried next, under the address of the whole.
+TEST(TraceOutcome, ALargeFolioWithoutRoomIsSplit) {
+  Scene scene;
+  Page whole = page_at(1), piece = whole;
+  whole.nr_pages = 16;
+  scene.begin();
+  scene.slot(whole, -12);
+  scene.out_sync(piece);
+  scene.end();
+  const Outcomes out = scene.run();
+  ASSERT_EQ(out.kept.lifecycles.size(), 1u);
+  const Lifecycle& life = out.kept.lifecycles[0];
+  EXPECT_EQ(life.outcome, Outcome::kFreedDevice);
+  EXPECT_EQ(life.nr_pages, 1u);
+  EXPECT_EQ(life.fallback_from, 16u);
+}
+
 TEST(TraceOutcome, StillMapped) {
   Scene scene;
   scene.begin();

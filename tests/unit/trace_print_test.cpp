@@ -67,7 +67,7 @@ TEST(TracePrint, LifecycleJsonExactly) {
            R"("slot_allocated":10000002000,"unmapped":10000004000,"write_begin":10000005000,)"
            R"("write_issued":10000006000,"write_end":10000008000,)"
            R"("write_completed":10000007000,"removed":10000009000},"complete":true,)"
-           R"("incomplete":null,"overlapped_loss":false,"object":null})"
+           R"("incomplete":null,"overlapped_loss":false,"object":null,"fallback_from":null})"
            "\n");
 }
 

@@ -224,6 +224,93 @@ TEST(TraceReturn, ReadaheadThatNobodyUsedIsNoSwapOut) {
   expect_balance(out);
 }
 
+// Linux 5.10 copies a page of the swap cache at its first write, and leaves the old folio to reclaim.
+TEST(TraceReturn, TheOldFolioOfACopiedPageIsNoSwapOut) {
+  Scene scene;
+  const Page page = page_at(1);
+  scene.whole_sync(page);
+  Page back = page;
+  back.folio = folio_at(9);
+  scene.swap_read(back);
+  scene.swap_in(page.entry, 0x4);
+  scene.begin();
+  scene.removed(back);
+  scene.end();
+  scene.slot_freed(page.entry);
+  const Outcomes out = scene.run();
+  EXPECT_EQ(out.kept.lifecycles.size(), 1u);
+  EXPECT_EQ(out.kept.returns.size(), 1u);
+  EXPECT_EQ(out.counters.old_copies_dropped_pages, 1u);
+  expect_balance(out);
+}
+
+// Its slot is freed inside its removal, or later.
+TEST(TraceReturn, TheOldFolioIsNoSwapOutWhereverItsSlotGoes) {
+  for (const bool slot_goes_first : {false, true}) {
+    Scene scene;
+    const Page page = page_at(1);
+    scene.whole_sync(page);
+    Page back = page;
+    back.folio = folio_at(9);
+    scene.swap_read(back);
+    scene.swap_in(page.entry);
+    scene.begin();
+    if (slot_goes_first) {
+      scene.slot_freed(page.entry);
+      scene.events.back().tid = scene.tid;
+    }
+    scene.removed(back);
+    scene.end();
+    const Outcomes out = scene.run();
+    ASSERT_EQ(out.kept.lifecycles.size(), 1u);
+    EXPECT_EQ(out.counters.old_copies_dropped_pages, 1u);
+    expect_balance(out);
+  }
+}
+
+// One that was unmapped, written and kept is still on its way out.
+TEST(TraceReturn, AFolioThatReclaimUnmappedIsASwapOut) {
+  Scene scene;
+  const Page page = page_at(1);
+  scene.out_async(page);
+  scene.swap_in(page.entry);
+  scene.begin();
+  scene.unmap(page);
+  scene.write_async(page);
+  scene.complete(page, SWAPTRAIL_STATE_DIRTY);  // failed: given up
+  scene.end();
+  scene.begin();
+  scene.removed(page);
+  scene.end();
+  const Outcomes out = scene.run();
+  ASSERT_EQ(out.kept.lifecycles.size(), 3u);
+  EXPECT_EQ(out.kept.lifecycles[1].abort_reason, AbortReason::kWriteError);
+  EXPECT_EQ(out.kept.lifecycles[2].outcome, Outcome::kFreedClean);
+  EXPECT_EQ(out.counters.old_copies_dropped_pages, 0u);
+  EXPECT_EQ(out.swapped, 1u);
+}
+
+// ... but a loss may hide that it was mapped, and unmapped now.
+TEST(TraceReturn, WhatALossHidesMayBeASwapOut) {
+  Scene scene;
+  const Page page = page_at(1);
+  scene.whole_sync(page);
+  Page back = page;
+  back.folio = folio_at(9);
+  scene.swap_read(back);
+  scene.swap_in(page.entry, 0x4);
+  scene.begin();
+  const size_t lost = scene.events.size();
+  scene.unmap(back);
+  scene.removed(back);
+  scene.end();
+  scene.lose(lost + 1);
+  scene.lose(lost);
+  const Outcomes out = scene.run();
+  EXPECT_EQ(out.kept.lifecycles.size(), 2u);
+  EXPECT_EQ(out.counters.old_copies_dropped_pages, 0u);
+}
+
 // What the row `slots` is made of.
 TEST(TraceReturn, UsedSlotsFollowAllocationsAndFrees) {
   Scene scene;

@@ -53,9 +53,10 @@ TEST(TraceComplete, SlotFreedInsideTheRemovalThatEndsAFlight) {
 TEST(TraceComplete, SlotFreedInsideTheRemovalOfACleanPage) {
   Scene scene;
   scene.out_async(page_at(1));
-  scene.swap_in(page_at(1).entry);  // given up; its slot stays, and then its owner exits
+  scene.swap_in(page_at(1).entry);  // given up, and its slot stays
   scene.begin();
-  free_inside(scene, page_at(1));
+  scene.unmap(page_at(1));
+  free_inside(scene, page_at(1));  // its owner exits just now
   scene.removed(page_at(1));
   scene.end();
   const Outcomes out = scene.run();

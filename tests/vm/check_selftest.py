@@ -23,7 +23,7 @@ def good_lifecycle(number, outcome):
                                         "first_page": 0, "ptes": 1}],
             "mapping_count": 1, "reclaimer": by, "freed_by": by, "outcome": outcome,
             "abort_reason": None, "waiting_for": "second_pass" if outcome == "in_flight" else None,
-            "backend": "device", "passes": 2, "stages": stages, "complete": True, "object": None,
+            "backend": "device", "passes": 2, "stages": stages, "complete": True, "object": None, "fallback_from": None,
             "incomplete": None, "overlapped_loss": False}
 
 
@@ -57,7 +57,7 @@ def good_case():
             "oracle.2": ["# time_ns 9500000"] + swapped[10:] + [measures(
                 7, major=8, minor=5, waits=8, wait_ns=8 * WAIT, blkio_ns=7 * WAIT, swap_kib=3960)],
             "truth": {"delayed": 1}, "used": {"used": 990, "swap_cached": 0, "vmswap": 990},
-            "mthp": {"64kB/swpout": 0, "64kB/swpin": 0},
+            "mthp": {"64kB/swpout": 0, "64kB/swpin": 0, "64kB/swpout_fallback": 0, "64kB/split": 2},
             "before": {"pswpout": 5, "pswpin": 1, "swpin_zero": 0, "swpout_zero": 2},
             "after": {"pswpout": 1005, "pswpin": 4, "swpin_zero": 0, "swpout_zero": 2}}
 
@@ -190,6 +190,8 @@ DAMAGES = [
     ("more pages away than slots are used", set_in("used", "used", 980), "slots"),
     ("a large folio went out", set_in("mthp", "64kB/swpout", 1), "mthp"),
     ("a large folio came in", set_in("mthp", "64kB/swpin", 1), "mthp"),
+    ("a large folio had no room", set_in("mthp", "64kB/swpout_fallback", 1), "mthp"),
+    ("a split that was none", set_in("lines", 5, "fallback_from", 16), "mthp"),
     ("private memory is called shared", set_in("lines", 999, "shmem", True), "owner"),
     ("a page of nobody", set_in("lines", 5, "pid", None), "owner"),
 ]

@@ -224,6 +224,7 @@ int run_scenario(const Scenario& scenario, const Options& options) {
   if (options.scenario != "thp") madvise(run.buffer.start, run.buffer.bytes(), MADV_NOHUGEPAGE);
 
   meter.start();
+  if (scenario.flags == MAP_SHARED) meter.add_first_writes(run.buffer.pages);
   scenario.run(run);
   write_oracle(options, run.buffer, run.child, 1);
   wait_for_step();
