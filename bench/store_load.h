@@ -34,7 +34,6 @@ inline std::vector<Lifecycle> usual_lifecycles() {
     life.folio = 0xffffea0000000000 + random() % (1 << 22) * 64;
     life.entry = make_entry(static_cast<uint32_t>(random() % 2), 1 + random() % (1 << 22));
     life.nr_pages = random() % 20 == 0 ? 16 : 1;
-    life.cgroup = 1000 + random() % 50;
     for (size_t stage = 0; stage < kStageCount; ++stage) {
       life.stage_ns[stage] = kStart + stage * 10'000 + random() % 5000;
     }
@@ -47,6 +46,7 @@ inline std::vector<Lifecycle> usual_lifecycles() {
     Mapping& mapping = life.mappings[0];
     mapping.tgid = 5000 + static_cast<uint32_t>(random() % 200);
     mapping.comm = comm_of(mapping.tgid);
+    life.cgroup = 1000 + mapping.tgid % 50;
     mapping.address = 0x7f0000000000 + random() % (1 << 24) * 4096;
     mapping.ptes = life.nr_pages;
     life.mapping_count = 1;

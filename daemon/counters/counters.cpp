@@ -44,7 +44,7 @@ Key Counters::area_of(uint64_t entry) const {
 }
 
 void Counters::on_lifecycle(const Lifecycle& life) {
-  const Counts more = counts_of(life);
+  const Change more = counts_of(life);
   const uint64_t now_ns = life.closed_ns;
   const Mapping& victim = life.mappings[0];
   const Eviction eviction = eviction_of(life);
@@ -57,24 +57,25 @@ void Counters::on_lifecycle(const Lifecycle& life) {
 
 void Counters::on_return(const Return& back) {
   const Counts pages = pages_of(back, options_.regret_ns), wait = wait_of(back);
-  const bool returned = pages.returned_pages != 0, waited = wait.faults != 0;
-  if (!returned && !waited) return;
+  if (pages.returned_pages == 0 && wait.faults == 0) return;
+  Counts sum = pages;
+  add_to(sum, wait);
+  const Change both = sum;
   const uint64_t now_ns = back.time_ns;
   const Eviction& of = back.eviction;
-  Counts both = pages;
-  add_to(both, wait);
   table(Grouping::kArea).add(area_of(back.entry), {}, now_ns, both);
   table(Grouping::kOrigin).add({of.origin, 0}, {}, now_ns, both);
   table(Grouping::kReclaimer).add({of.reclaimer, 0}, {}, now_ns, both);
-  const Key owner{of.victim, of.cgroup}, reader{back.tgid, back.reader_cgroup};
-  if (returned && waited && owner == reader) {
-    table(Grouping::kProcess).add(owner, {&back.comm, true}, now_ns, both);
-  } else {
-    if (returned) table(Grouping::kProcess).add(owner, {}, now_ns, pages);
-    if (waited) table(Grouping::kProcess).add(reader, {&back.comm, true}, now_ns, wait);
-  }
-  if (returned) table(Grouping::kCgroup).add({of.cgroup, 0}, {}, now_ns, pages);
-  if (waited) table(Grouping::kCgroup).add({back.reader_cgroup, 0}, {}, now_ns, wait);
+  // Pages are of their owner, and waits of the reader: mostly they are one.
+  const auto add = [&](Grouping grouping, const Key& owner, const Key& reader, const Name& name) {
+    Table& rows = table(grouping);
+    if (owner == reader) return rows.add(owner, name, now_ns, both);
+    if (pages.returned_pages != 0) rows.add(owner, {}, now_ns, pages);
+    if (wait.faults != 0) rows.add(reader, name, now_ns, wait);
+  };
+  const Name reader_name{&back.comm, true};
+  add(Grouping::kProcess, {of.victim, of.cgroup}, {back.tgid, back.reader_cgroup}, reader_name);
+  add(Grouping::kCgroup, {of.cgroup, 0}, {back.reader_cgroup, 0}, {});
 }
 
 }  // namespace swaptrail::counters

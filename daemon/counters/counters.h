@@ -37,7 +37,7 @@ class Counters : public LifecycleSink {
   struct Options {
     uint64_t since_ns = 0;               // when counting begins, monotonic
     uint64_t regret_ns = 1'000'000'000;  // swapped in again sooner: the swap-out was a mistake
-    // Rows of each table; 136 bytes each.
+    // Rows of each table; 148 bytes each.
     size_t processes = 4096;
     size_t cgroups = 4096;
     size_t areas = 512;

@@ -14,7 +14,6 @@ CountWords words_of(const Counts& counts) { return std::bit_cast<CountWords>(cou
 
 // No read-modify-write is needed where one thread writes.
 void raise(std::atomic<uint64_t>& counter, uint64_t more) {
-  if (more == 0) return;
   counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_release);
 }
 
@@ -37,23 +36,27 @@ void add_to(Counts& sum, const Counts& more) {
   sum = std::bit_cast<Counts>(words);
 }
 
-Table::Table(size_t most) : places_(std::max(most, kProbes)) {}
+Table::Table(size_t most)
+    : places_(std::max(most, kProbes)), tags_(places_.size()), used_ns_(places_.size()) {}
 
-// Its place, or one that it may take; null: there is none.
-Table::Place* Table::place_of(const Key& key, uint64_t now_ns) {
-  const uint64_t hash = mixed(key[0] + 0x9e3779b97f4a7c15u * key[1]);
-  size_t at = (hash >> 32) * places_.size() >> 32;
-  Place* oldest = nullptr;
+// Where it is, or may be; kNowhere: there is no place.
+size_t Table::place_of(const Key& key, uint64_t hash, uint64_t now_ns) {
+  const auto tag = static_cast<uint32_t>(hash) | 1;
+  const size_t home = (hash >> 32) * places_.size() >> 32;
+  size_t at = home;
   for (size_t step = 0; step < kProbes; ++step) {
-    Place& place = places_[at];
     // No place becomes empty again, so the key is not behind one.
-    if (place.version.load(std::memory_order_relaxed) == 0 || place.has(key)) return &place;
-    if (oldest == nullptr || place.at(kUsed) < oldest->at(kUsed)) oldest = &place;
+    if (tags_[at] == 0 || (tags_[at] == tag && places_[at].has(key))) return at;
     if (++at == places_.size()) at = 0;
   }
-  const bool is_idle = oldest->at(kUsed) + kIdle_ns < now_ns;
+  size_t oldest = at = home;
+  for (size_t step = 0; step < kProbes; ++step) {
+    if (used_ns_[at] < used_ns_[oldest]) oldest = at;
+    if (++at == places_.size()) at = 0;
+  }
+  const bool is_idle = used_ns_[oldest] + kIdle_ns < now_ns;
   // Not each 64th: who misses in step with it would never have its turn.
-  return is_idle || mixed(++misses_) % kAdmitOneIn == 0 ? oldest : nullptr;
+  return is_idle || mixed(++misses_) % kAdmitOneIn == 0 ? oldest : kNowhere;
 }
 
 // The place has the row of another key, or of a process that seems to have had the same number: it was
@@ -66,24 +69,26 @@ bool Table::is_another(const Place& place, const Key& key, const Name& name, uin
          (place.at(kComm) != words[0] || place.at(kComm2) != words[1]);
 }
 
-void Table::add(const Key& key, const Name& name, uint64_t now_ns, const Counts& more) {
-  Place* place = place_of(key, now_ns);
-  if (place == nullptr) {
-    const CountWords words = words_of(more);
-    for (size_t at = 0; at < kCounts; ++at) raise(other_[at], words[at]);
+void Table::add(const Key& key, const Name& name, uint64_t now_ns, const Change& change) {
+  const uint64_t hash = mixed(key[0] + 0x9e3779b97f4a7c15u * key[1]);
+  const size_t at = place_of(key, hash, now_ns);
+  if (at == kNowhere) {
+    for (const Change::Part& part : change.parts()) raise(other_[part.count], part.more);
     return;
   }
-  const bool is_empty = place->version.load(std::memory_order_relaxed) == 0;
-  if (is_empty || is_another(*place, key, name, now_ns)) {
-    make(*place, key, name, now_ns, more);
+  Place& place = places_[at];
+  if (tags_[at] == 0 || is_another(place, key, name, now_ns)) {
+    make(place, key, name, now_ns, change);
+    tags_[at] = static_cast<uint32_t>(hash) | 1;
   } else {
-    grow(*place, name, now_ns, more);
+    grow(place, name, now_ns, change);
   }
+  used_ns_[at] = now_ns;
 }
 
 // Who was there before, if anybody, gives up the place.
 void Table::make(Place& place, const Key& key, const Name& name, uint64_t now_ns,
-                 const Counts& first) {
+                 const Change& change) {
   const uint64_t version = place.version.load(std::memory_order_relaxed);
   const uint64_t moves = moves_.load(std::memory_order_relaxed);
   moves_.store(moves + 1, std::memory_order_relaxed);
@@ -96,7 +101,7 @@ void Table::make(Place& place, const Key& key, const Name& name, uint64_t now_ns
   Words words{made_.load(std::memory_order_relaxed), key[0], key[1]};
   if (name.comm != nullptr) std::ranges::copy(words_of(*name.comm), words.begin() + kComm);
   words[kUsed] = now_ns;
-  std::ranges::copy(words_of(first), words.begin() + kFirstCount);
+  for (const Change::Part& part : change.parts()) words[kFirstCount + part.count] = part.more;
   // Release: who sees one of the words also sees that the versions are odd.
   for (size_t at = 0; at < kWords; ++at) {
     place.words[at].store(words[at], std::memory_order_release);
@@ -105,7 +110,7 @@ void Table::make(Place& place, const Key& key, const Name& name, uint64_t now_ns
   moves_.store(moves + 2, std::memory_order_release);
 }
 
-void Table::grow(Place& place, const Name& name, uint64_t now_ns, const Counts& more) {
+void Table::grow(Place& place, const Name& name, uint64_t now_ns, const Change& change) {
   const uint64_t version = place.version.load(std::memory_order_relaxed);
   place.version.store(version + 1, std::memory_order_relaxed);
   if (name.comm != nullptr && !(name.of_thread && place.at(kComm) != 0)) {
@@ -114,8 +119,9 @@ void Table::grow(Place& place, const Name& name, uint64_t now_ns, const Counts& 
     if (comm[0] != 0) place.words[kComm2].store(comm[1], std::memory_order_release);
   }
   place.words[kUsed].store(now_ns, std::memory_order_release);
-  const CountWords words = words_of(more);
-  for (size_t at = 0; at < kCounts; ++at) raise(place.words[kFirstCount + at], words[at]);
+  for (const Change::Part& part : change.parts()) {
+    raise(place.words[kFirstCount + part.count], part.more);
+  }
   place.version.store(version + 2, std::memory_order_release);
 }
 

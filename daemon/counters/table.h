@@ -12,8 +12,11 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "trace/lifecycle.h"
@@ -39,6 +42,28 @@ struct Counts {
 inline constexpr size_t kCounts = sizeof(Counts) / sizeof(uint64_t);
 
 void add_to(Counts& sum, const Counts& more);
+
+// What is to be added, made ready for several tables: of most events most counts are 0. Inline: then
+// the compiler knows of which.
+class Change {
+ public:
+  struct Part {
+    uint32_t count;  // its place in Counts
+    uint64_t more;
+  };
+  Change(const Counts& more) {  // NOLINT(google-explicit-constructor): the same in another form
+    add(std::bit_cast<std::array<uint64_t, kCounts>>(more), std::make_index_sequence<kCounts>());
+  }
+  std::span<const Part> parts() const { return {parts_.data(), size_}; }
+
+ private:
+  template <size_t... kAt>
+  void add(const std::array<uint64_t, kCounts>& more, std::index_sequence<kAt...>) {
+    ((more[kAt] != 0 ? void(parts_[size_++] = {kAt, more[kAt]}) : void()), ...);
+  }
+  std::array<Part, kCounts> parts_;  // the first size_ of them
+  uint32_t size_ = 0;
+};
 
 using Key = std::array<uint64_t, 2>;
 
@@ -75,7 +100,7 @@ class Table {
   explicit Table(size_t most);
 
   // The pipeline thread's.
-  void add(const Key& key, const Name& name, uint64_t now_ns, const Counts& more);
+  void add(const Key& key, const Name& name, uint64_t now_ns, const Change& change);
 
   // Any thread's.
   TableCopy copy() const;
@@ -93,14 +118,20 @@ class Table {
     uint64_t at(size_t word) const { return words[word].load(std::memory_order_relaxed); }
     bool has(const Key& key) const { return at(kKey) == key[0] && at(kKey2) == key[1]; }
   };
-  Place* place_of(const Key& key, uint64_t now_ns);
+  static constexpr size_t kNowhere = ~size_t{0};
+
+  size_t place_of(const Key& key, uint64_t hash, uint64_t now_ns);
   static bool is_another(const Place& place, const Key& key, const Name& name, uint64_t now_ns);
-  void make(Place& place, const Key& key, const Name& name, uint64_t now_ns, const Counts& first);
-  static void grow(Place& place, const Name& name, uint64_t now_ns, const Counts& more);
+  void make(Place& place, const Key& key, const Name& name, uint64_t now_ns, const Change& change);
+  static void grow(Place& place, const Name& name, uint64_t now_ns, const Change& change);
   static bool read(const Place& place, Words& words);
   bool try_copy(TableCopy& out) const;
 
   std::vector<Place> places_;
+  // The pipeline thread's own, so that it need not look at all rows near a key: of each place a part of
+  // the hash of its key, 0 = empty; and Row::used_ns.
+  std::vector<uint32_t> tags_;
+  std::vector<uint64_t> used_ns_;
   std::array<std::atomic<uint64_t>, kCounts> other_{};
   std::atomic<uint64_t> moves_{0};  // odd while counts go from a row to `other`
   std::atomic<uint64_t> made_{0}, given_up_{0};
