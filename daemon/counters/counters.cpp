@@ -44,7 +44,7 @@ Key Counters::area_of(uint64_t entry) const {
 }
 
 void Counters::on_lifecycle(const Lifecycle& life) {
-  const Change more = counts_of(life);
+  const Change more(counts_of(life));
   const uint64_t now_ns = life.closed_ns;
   const Mapping& victim = life.mappings[0];
   const Eviction eviction = eviction_of(life);
@@ -60,7 +60,7 @@ void Counters::on_return(const Return& back) {
   if (pages.returned_pages == 0 && wait.faults == 0) return;
   Counts sum = pages;
   add_to(sum, wait);
-  const Change both = sum;
+  const Change both(sum);
   const uint64_t now_ns = back.time_ns;
   const Eviction& of = back.eviction;
   table(Grouping::kArea).add(area_of(back.entry), {}, now_ns, both);
@@ -70,8 +70,8 @@ void Counters::on_return(const Return& back) {
   const auto add = [&](Grouping grouping, const Key& owner, const Key& reader, const Name& name) {
     Table& rows = table(grouping);
     if (owner == reader) return rows.add(owner, name, now_ns, both);
-    if (pages.returned_pages != 0) rows.add(owner, {}, now_ns, pages);
-    if (wait.faults != 0) rows.add(reader, name, now_ns, wait);
+    if (pages.returned_pages != 0) rows.add(owner, {}, now_ns, Change(pages));
+    if (wait.faults != 0) rows.add(reader, name, now_ns, Change(wait));
   };
   const Name reader_name{&back.comm, true};
   add(Grouping::kProcess, {of.victim, of.cgroup}, {back.tgid, back.reader_cgroup}, reader_name);

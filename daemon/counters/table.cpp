@@ -1,13 +1,15 @@
 #include "daemon/counters/table.h"
 
 #include <algorithm>
-#include <bit>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 namespace swaptrail::counters {
 namespace {
 
-constexpr int kMostLooks = 100;  // at what is written all the time
+constexpr int kMostLooks = 100;    // at what is written all the time
+constexpr int kMostCopies = 2000;  // seconds: no host is that busy
 
 using CountWords = std::array<uint64_t, kCounts>;
 CountWords words_of(const Counts& counts) { return std::bit_cast<CountWords>(counts); }
@@ -125,21 +127,21 @@ void Table::grow(Place& place, const Name& name, uint64_t now_ns, const Change& 
   place.version.store(version + 2, std::memory_order_release);
 }
 
-// False: it is empty.
-bool Table::read(const Place& place, Words& words) {
+Table::Seen Table::read(const Place& place, Words& words) {
   for (int look = 0; look < kMostLooks; ++look) {
     const uint64_t version = place.version.load(std::memory_order_acquire);
-    if (version == 0) return false;
+    if (version == 0) return Seen::kEmpty;
     if (version % 2 != 0) continue;
     for (size_t at = 0; at < kWords; ++at) {
       words[at] = place.words[at].load(std::memory_order_acquire);
     }
-    if (place.version.load(std::memory_order_relaxed) == version) return true;
+    if (place.version.load(std::memory_order_relaxed) == version) return Seen::kRow;
   }
-  return true;  // then some of its counts are one event apart
+  return Seen::kInPart;
 }
 
-// False: a row gave up its place meanwhile, so its counts may be in `out` twice, or not at all.
+// False: a row gave up its place meanwhile, so its counts may be in `out` twice, or not at all; or the
+// writer is in the middle of one.
 bool Table::try_copy(TableCopy& out) const {
   const uint64_t moves = moves_.load(std::memory_order_acquire);
   out = {};
@@ -151,7 +153,9 @@ bool Table::try_copy(TableCopy& out) const {
   out.given_up = given_up_.load(std::memory_order_acquire);
   for (const Place& place : places_) {
     Words words{};
-    if (!read(place, words)) continue;
+    const Seen seen = read(place, words);
+    if (seen == Seen::kInPart) return false;
+    if (seen == Seen::kEmpty) continue;
     Row& row = out.rows.emplace_back();
     row.id = words[kId];
     row.key = {words[kKey], words[kKey2]};
@@ -166,7 +170,9 @@ bool Table::try_copy(TableCopy& out) const {
 
 TableCopy Table::copy() const {
   TableCopy out;
-  for (int look = 0; look < kMostLooks && !try_copy(out); ++look) {
+  // A writer that is held up in the middle goes on sooner if it has the CPU.
+  for (int look = 0; look < kMostCopies && !try_copy(out); ++look) {
+    if (look >= kMostLooks) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return out;
 }

@@ -51,7 +51,7 @@ class Change {
     uint32_t count;  // its place in Counts
     uint64_t more;
   };
-  Change(const Counts& more) {  // NOLINT(google-explicit-constructor): the same in another form
+  explicit Change(const Counts& more) {
     add(std::bit_cast<std::array<uint64_t, kCounts>>(more), std::make_index_sequence<kCounts>());
   }
   std::span<const Part> parts() const { return {parts_.data(), size_}; }
@@ -124,7 +124,8 @@ class Table {
   static bool is_another(const Place& place, const Key& key, const Name& name, uint64_t now_ns);
   void make(Place& place, const Key& key, const Name& name, uint64_t now_ns, const Change& change);
   static void grow(Place& place, const Name& name, uint64_t now_ns, const Change& change);
-  static bool read(const Place& place, Words& words);
+  enum class Seen : uint8_t { kEmpty, kRow, kInPart };
+  static Seen read(const Place& place, Words& words);
   bool try_copy(TableCopy& out) const;
 
   std::vector<Place> places_;

@@ -167,7 +167,9 @@ TEST_P(TopExact, EachRoundIsWhatHappenedInIt) {
     ASSERT_TRUE(rounds_.window());
     ASSERT_EQ(absl::ToInt64Nanoseconds(rounds_.window_length()), static_cast<int64_t>(kRound_ns));
     uint64_t freed = 0, true_freed = 0;
-    for (const TopRow& row : top_rows(*rounds_.window(), SortBy::kRate)) {
+    const std::vector<TopRow> rows = top_rows(*rounds_.window(), SortBy::kRate);
+    EXPECT_EQ(rows.size(), truth.size());
+    for (const TopRow& row : rows) {
       SCOPED_TRACE(row.name);
       ASSERT_TRUE(truth.contains(row.name));
       const TopRow& happened = truth[row.name];

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <random>
 #include <thread>
@@ -30,6 +31,10 @@ Counts random_counts(std::mt19937_64& random) {
   return out;
 }
 
+void add(Table& table, const Key& key, const Name& name, uint64_t now_ns, const Counts& more) {
+  table.add(key, name, now_ns, Change(more));
+}
+
 Counts sum_of(const TableCopy& copy) {
   Counts sum = copy.other;
   for (const Row& row : copy.rows) add_to(sum, row.counts);
@@ -48,7 +53,7 @@ TEST(CountersTable, WhileThereIsRoomEachRowIsThatOfAMap) {
   for (uint64_t at = 1; at <= 50'000; ++at) {
     const Key key{random() % 300, random() % 4};
     const Counts more = random_counts(random);
-    table.add(key, {}, at * kTick, more);
+    add(table, key, {}, at * kTick, more);
     add_to(model[key], more);
   }
   const TableCopy copy = table.copy();
@@ -68,7 +73,7 @@ TEST(CountersTable, NothingFallsAndTheSumIsExactWhenRowsGoAndCome) {
   for (uint64_t at = 1; at <= 200'000; ++at) {
     const uint64_t now_ns = at * kTick + at / 50'000 * 2 * Table::kIdle_ns;
     const Counts more = random_counts(random);
-    table.add({random() % 1000, 0}, {}, now_ns, more);
+    add(table, {random() % 1000, 0}, {}, now_ns, more);
     add_to(sum, more);
     if (at % 1000 != 0) continue;
     const TableCopy copy = table.copy();
@@ -98,17 +103,17 @@ TEST(CountersTable, NothingFallsAndTheSumIsExactWhenRowsGoAndCome) {
 
 TEST(CountersTable, AnIdleRowGivesUpItsPlaceAndComesBackAsAnother) {
   Table table(1);  // 16 places: all of them are in reach of each key
-  for (uint64_t key = 1; key <= 16; ++key) table.add({key, 0}, {}, key, {.pages = key});
+  for (uint64_t key = 1; key <= 16; ++key) add(table, {key, 0}, {}, key, {.pages = key});
   const uint64_t id = row_of(table.copy(), {1, 0})->id;
-  table.add({100, 0}, {}, 50, {.pages = 7});  // nobody is idle
+  add(table, {100, 0}, {}, 50, {.pages = 7});  // nobody is idle
   EXPECT_EQ(table.copy().other.pages, 7u);
-  table.add({101, 0}, {}, 2 + Table::kIdle_ns, {.pages = 9});  // the first is
+  add(table, {101, 0}, {}, 2 + Table::kIdle_ns, {.pages = 9});  // the first is
   TableCopy copy = table.copy();
   EXPECT_EQ(row_of(copy, {1, 0}), nullptr);
   EXPECT_EQ(row_of(copy, {101, 0})->counts.pages, 9u);
   EXPECT_EQ(copy.other.pages, 8u);
   EXPECT_EQ(copy.given_up, 1u);
-  table.add({1, 0}, {}, 10 * Table::kIdle_ns, {.pages = 3});
+  add(table, {1, 0}, {}, 10 * Table::kIdle_ns, {.pages = 3});
   copy = table.copy();
   EXPECT_EQ(row_of(copy, {1, 0})->counts.pages, 3u);
   EXPECT_GT(row_of(copy, {1, 0})->id, id);
@@ -119,11 +124,11 @@ TEST(CountersTable, WhoComesOftenSoonHasARowInAFullTable) {
   std::mt19937_64 random(3);
   uint64_t now_ns = 0, heavy = 0;
   for (int at = 0; at < 20'000; ++at) {  // many that come once
-    table.add({1000 + random() % 100'000, 0}, {}, now_ns += kTick, {.pages = 1});
+    add(table, {1000 + random() % 100'000, 0}, {}, now_ns += kTick, {.pages = 1});
   }
   for (int at = 0; at < 20'000; ++at, ++heavy) {
-    table.add({7, 0}, {}, now_ns += kTick, {.pages = 1});
-    table.add({1000 + random() % 100'000, 0}, {}, now_ns += kTick, {.pages = 1});
+    add(table, {7, 0}, {}, now_ns += kTick, {.pages = 1});
+    add(table, {1000 + random() % 100'000, 0}, {}, now_ns += kTick, {.pages = 1});
   }
   const TableCopy copy = table.copy();
   ASSERT_NE(row_of(copy, {7, 0}), nullptr);
@@ -134,13 +139,13 @@ TEST(CountersTable, ANameIsTheLastOfItsProcess) {
   Table table(100);
   const Comm sh = comm_of("sh"), make = comm_of("make"), thread = comm_of("worker"), none{};
   const auto name = [&] { return std::string(comm_text(table.copy().rows.at(0).comm)); };
-  table.add({5, 0}, {&thread, true}, 1, {});
+  add(table, {5, 0}, {&thread, true}, 1, {});
   EXPECT_EQ(name(), "worker");
-  table.add({5, 0}, {&sh}, 2, {});
-  table.add({5, 0}, {&thread, true}, 3, {});
-  table.add({5, 0}, {&none}, 4, {});
+  add(table, {5, 0}, {&sh}, 2, {});
+  add(table, {5, 0}, {&thread, true}, 3, {});
+  add(table, {5, 0}, {&none}, 4, {});
   EXPECT_EQ(name(), "sh");
-  table.add({5, 0}, {&make}, 5, {});  // exec: the same process
+  add(table, {5, 0}, {&make}, 5, {});  // exec: the same process
   EXPECT_EQ(name(), "make");
   EXPECT_EQ(table.copy().made, 1u);
 }
@@ -148,12 +153,12 @@ TEST(CountersTable, ANameIsTheLastOfItsProcess) {
 TEST(CountersTable, ANumberThatComesBackAfterLongUnderAnotherNameIsAnotherProcess) {
   Table table(100);
   const Comm old = comm_of("old"), young = comm_of("young"), thread = comm_of("thread");
-  table.add({5, 0}, {&old}, 1, {.pages = 10});
-  table.add({5, 0}, {&thread, true}, 2 + Table::kIdle_ns, {.pages = 1});
+  add(table, {5, 0}, {&old}, 1, {.pages = 10});
+  add(table, {5, 0}, {&thread, true}, 2 + Table::kIdle_ns, {.pages = 1});
   EXPECT_EQ(table.copy().rows.at(0).counts.pages, 11u);
-  table.add({5, 0}, {&old}, 4 + 2 * Table::kIdle_ns, {.pages = 1});
+  add(table, {5, 0}, {&old}, 4 + 2 * Table::kIdle_ns, {.pages = 1});
   EXPECT_EQ(table.copy().made, 1u);
-  table.add({5, 0}, {&young}, 6 + 3 * Table::kIdle_ns, {.pages = 2});
+  add(table, {5, 0}, {&young}, 6 + 3 * Table::kIdle_ns, {.pages = 2});
   const TableCopy copy = table.copy();
   ASSERT_EQ(copy.rows.size(), 1u);
   EXPECT_EQ(copy.rows[0].id, 2u);
@@ -166,21 +171,21 @@ TEST(CountersTable, ANumberThatComesBackAfterLongUnderAnotherNameIsAnotherProces
 TEST(CountersTable, WhoReadsMeanwhileSeesEveryCountOnce) {
   Table table(32);
   std::atomic<uint64_t> begun{0}, ended{0};
-  std::atomic<bool> stop{false};
-  std::thread writer([&] {
+  std::jthread writer([&](const std::stop_token& stop) {
     std::mt19937_64 random(4);
-    for (uint64_t at = 1; !stop; ++at) {
+    for (uint64_t at = 1; !stop.stop_requested(); ++at) {
       begun = at;
-      table.add({random() % 200, 0}, {}, at * Table::kIdle_ns / 100,
-                {.lifecycles = 1, .pages = 1, .wait_ns = 1});
+      add(table, {random() % 200, 0}, {}, at * kTick, {.lifecycles = 1, .pages = 1, .wait_ns = 1});
       ended = at;
     }
   });
   TableCopy copy;
-  for (int look = 0; look < 1000 || copy.given_up < 10'000; ++look) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  for (int met = 0; met < 20'000 && std::chrono::steady_clock::now() < until;) {
     const uint64_t least = ended;
     copy = table.copy();
     const uint64_t most = begun;
+    if (most > least + 1) ++met;  // the writer was at work meanwhile
     for (const Row& row : copy.rows) {
       ASSERT_EQ(row.counts.lifecycles, row.counts.pages);
       ASSERT_EQ(row.counts.lifecycles, row.counts.wait_ns);
@@ -189,8 +194,9 @@ TEST(CountersTable, WhoReadsMeanwhileSeesEveryCountOnce) {
     ASSERT_GE(sum, least);
     ASSERT_LE(sum, most);
   }
-  stop = true;
+  writer.request_stop();
   writer.join();
+  EXPECT_GT(copy.given_up, 1000u);
 }
 
 }  // namespace
