@@ -90,7 +90,9 @@ class Daemon {
   Questions questions_;
   Cgroups cgroups_{""};
   AttachPlan plan_;
+  counters::Counters counters_{{}};
   Host host_{.store = *store,
+             .counters = counters_,
              .standings = standings_,
              .questions = questions_,
              .cgroups = cgroups_,

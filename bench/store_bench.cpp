@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "bench/store_load.h"
+#include "daemon/counters/counters.h"
 #include "daemon/store/areas.h"
 #include "daemon/store/list.h"
 #include "daemon/store/lookup.h"
@@ -71,6 +72,55 @@ void BM_add(benchmark::State& state) {
   state.counters["bytes"] = static_cast<double>(full().store->status().bytes);
 }
 BENCHMARK(BM_add);
+
+// The same with the counters beside the store, as the pipeline has them.
+void BM_add_and_count(benchmark::State& state) {
+  counters::Counters counters({});
+  Load& load = full().load;
+  load.count_with(&counters);
+  const uint64_t before = allocations;
+  for (auto _ : state) load.one();
+  state.counters["allocations"] = static_cast<double>(allocations - before);
+  state.SetItemsProcessed(state.iterations());
+  load.count_with(nullptr);
+}
+BENCHMARK(BM_add_and_count);
+
+// The counters alone: each lifecycle comes back. `processes`: how many take turns; more than there are
+// rows is the worst that can come.
+void BM_count(benchmark::State& state) {
+  counters::Counters counters({});
+  std::vector<Lifecycle> ready = usual_lifecycles();
+  std::mt19937_64 random(2);
+  for (Lifecycle& life : ready) {
+    life.mappings[0].tgid = 5000 + static_cast<uint32_t>(random() % state.range(0));
+    life.cgroup = 1000 + life.mappings[0].tgid / 4;
+  }
+  uint64_t id = 0;
+  for (auto _ : state) {
+    Lifecycle& life = ready[id % ready.size()];
+    life.closed_ns = kStart + ++id * 2000;
+    counters.on_lifecycle(life);
+    Return back;
+    back.entry = life.entry;
+    back.time_ns = life.closed_ns;
+    back.after_ns = 1'000'000;
+    back.fault_ns = 80'000;
+    back.tgid = life.mappings[0].tgid;
+    back.reader_cgroup = life.cgroup;
+    back.eviction = eviction_of(life);
+    counters.on_return(back);
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(BM_count)->ArgName("processes")->Arg(200)->Arg(100'000);
+
+void BM_copy_of_counters(benchmark::State& state) {
+  counters::Counters counters({});
+  for (const Lifecycle& life : usual_lifecycles()) counters.on_lifecycle(life);
+  for (auto _ : state) benchmark::DoNotOptimize(counters.copy(counters::Grouping::kProcess));
+}
+BENCHMARK(BM_copy_of_counters);
 
 template <typename Query>
 void measure(benchmark::State& state, const Query& query) {

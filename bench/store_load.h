@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "daemon/counters/counters.h"
 #include "daemon/store/store.h"
 #include "trace/decode.h"
 
@@ -33,7 +34,6 @@ inline std::vector<Lifecycle> usual_lifecycles() {
     life.folio = 0xffffea0000000000 + random() % (1 << 22) * 64;
     life.entry = make_entry(static_cast<uint32_t>(random() % 2), 1 + random() % (1 << 22));
     life.nr_pages = random() % 20 == 0 ? 16 : 1;
-    life.cgroup = 1000 + random() % 50;
     for (size_t stage = 0; stage < kStageCount; ++stage) {
       life.stage_ns[stage] = kStart + stage * 10'000 + random() % 5000;
     }
@@ -46,6 +46,7 @@ inline std::vector<Lifecycle> usual_lifecycles() {
     Mapping& mapping = life.mappings[0];
     mapping.tgid = 5000 + static_cast<uint32_t>(random() % 200);
     mapping.comm = comm_of(mapping.tgid);
+    life.cgroup = 1000 + mapping.tgid % 50;
     mapping.address = 0x7f0000000000 + random() % (1 << 24) * 4096;
     mapping.ptes = life.nr_pages;
     life.mapping_count = 1;
@@ -58,18 +59,28 @@ inline std::vector<Lifecycle> usual_lifecycles() {
 class Load {
  public:
   explicit Load(Store& store) : store_(store) {}
+  // From now on they are counted too; null: they are not.
+  void count_with(counters::Counters* counters) { counters_ = counters; }
   void one() {
     Lifecycle& life = ready_[id_ % ready_.size()];
     life.id = ++id_;
     life.closed_ns = kStart + id_ * 2000;
     store_.add(life);
+    if (counters_ != nullptr) counters_->on_lifecycle(life);
     if (id_ % 4 != 0 || id_ < 50'000) return;
     Return back;  // a quarter comes back
     back.lifecycle_id = id_ - id_ * 7919 % 50'000;
-    back.entry = ready_[(back.lifecycle_id - 1) % ready_.size()].entry;
+    const Lifecycle& left = ready_[(back.lifecycle_id - 1) % ready_.size()];
+    back.entry = left.entry;
+    back.time_ns = life.closed_ns;
+    back.tgid = left.mappings[0].tgid;
+    back.comm = left.mappings[0].comm;
+    back.reader_cgroup = left.cgroup;
+    back.eviction = eviction_of(left);
     back.after_ns = 1'000'000 * (id_ % 3000);
     back.fault_ns = 80'000;
     store_.note_return(back);
+    if (counters_ != nullptr) counters_->on_return(back);
   }
   void fill() {
     while (store_.status().evicted == 0) one();
@@ -79,6 +90,7 @@ class Load {
 
  private:
   Store& store_;
+  counters::Counters* counters_ = nullptr;
   std::vector<Lifecycle> ready_ = usual_lifecycles();
   uint64_t id_ = 0;
 };

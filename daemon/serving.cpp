@@ -12,6 +12,7 @@
 #include "daemon/api/host.h"
 #include "daemon/api/page_tables.h"
 #include "daemon/api/trace_service.h"
+#include "daemon/counters/counters.h"
 #include "daemon/http/server.h"
 #include "daemon/listen/listen.h"
 #include "daemon/metrics/collector.h"
@@ -31,6 +32,13 @@ constexpr absl::Duration kGrace = absl::Seconds(2);  // for calls that are runni
 store::Store::Options store_options(const Options& options) {
   store::Store::Options result;
   result.max_bytes = options.store_mib << 20;
+  result.regret_ns = options.regret_ms * kNsPerMs;
+  return result;
+}
+
+counters::Counters::Options counters_options(const Options& options) {
+  counters::Counters::Options result;
+  result.since_ns = monotonic_ns();
   result.regret_ns = options.regret_ms * kNsPerMs;
   return result;
 }
@@ -82,7 +90,11 @@ http::Page page_of(const metrics::Collector& collector, std::string_view accept)
 // In the order in which they need each other: the last is the first to go.
 struct Serving::Parts {
   Parts(const Options& all, Cgroups& known, std::optional<PageFrames> found)
-      : options(all), cgroups(known), frames(found), tally(tally_options(all)) {}
+      : options(all),
+        cgroups(known),
+        frames(found),
+        counters(counters_options(all)),
+        tally(tally_options(all)) {}
 
   const Options& options;
   Cgroups& cgroups;
@@ -91,6 +103,7 @@ struct Serving::Parts {
   Questions questions;
   std::unique_ptr<store::Store> store;
   std::optional<StoreSink> store_sink;
+  counters::Counters counters;
   metrics::Tally tally;
   std::unique_ptr<ProcessMemory> memory;
   std::unique_ptr<api::PageTables> tables;
@@ -127,14 +140,17 @@ absl::StatusOr<std::unique_ptr<Serving>> Serving::prepare(const Options& options
 
 StandingBoard& Serving::standings() { return parts_->standings; }
 Questions& Serving::questions() { return parts_->questions; }
-std::vector<LifecycleSink*> Serving::sinks() { return {&*parts_->store_sink, &parts_->tally}; }
+std::vector<LifecycleSink*> Serving::sinks() {
+  return {&*parts_->store_sink, &parts_->counters, &parts_->tally};
+}
 void Serving::after_sweep() { parts_->tally.settle(); }
 
 void Serving::name_areas(AreaWatch& areas) {
-  const auto note = [&tally = parts_->tally, &store = *parts_->store](const AreaInstance& area) {
+  const auto note = [&tally = parts_->tally,
+                     &counters = parts_->counters](const AreaInstance& area) {
     tally.on_area(area);
     const uint32_t type = area.seen.area.type;
-    if (type != kTypeNotKnown && area.until_ns == kStillOn) store.note_area(type, area.number);
+    if (type != kTypeNotKnown && area.until_ns == kStillOn) counters.note_area(type, area.number);
   };
   for (const AreaInstance& area : areas.timeline()->instances) note(area);
   areas.add_listener(note);
@@ -152,6 +168,7 @@ absl::Status Serving::start(const AttachPlan& plan, AreaWatch& areas) {
 absl::Status Serving::serve_api(const AttachPlan& plan, const AreaWatch& areas) {
   Parts& parts = *parts_;
   parts.host.emplace(api::Host{.store = *parts.store,
+                               .counters = parts.counters,
                                .standings = parts.standings,
                                .questions = parts.questions,
                                .cgroups = parts.cgroups,

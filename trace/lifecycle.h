@@ -47,6 +47,8 @@ enum class Outcome : uint8_t {
   kUnknown,     // cannot be told: see IncompleteReason
   kCount,
 };
+// The page left memory.
+constexpr bool is_freed(Outcome outcome) { return outcome <= Outcome::kFreedClean; }
 
 enum class AbortReason : uint8_t {
   kNone,            // not aborted, or the reason cannot be told
@@ -152,6 +154,20 @@ constexpr bool is_failed(ReturnHow how) {
   return how == ReturnHow::kReadError || how == ReturnHow::kNoMemory;
 }
 
+// Whose page a lifecycle took, and who did: what is counted by outlives the lifecycle itself.
+struct Eviction {
+  uint64_t cgroup = 0;                        // to which it was charged, 0 = not known
+  uint32_t victim = 0;                        // tgid of its first mapping, 0 = not known
+  uint32_t reclaimer = 0;                     // tgid of who freed it or gave it up, 0 = not known
+  uint8_t origin = SWAPTRAIL_ORIGIN_UNKNOWN;  // ... on whose behalf
+};
+inline Eviction eviction_of(const Lifecycle& lifecycle) {
+  return {.cgroup = lifecycle.cgroup,
+          .victim = lifecycle.mappings[0].tgid,
+          .reclaimer = lifecycle.last.tgid,
+          .origin = lifecycle.last.origin};
+}
+
 // The end of a stay in swap, or a fault on a swap entry: each fault is told once, however often the
 // kernel retried it, and each freed page returns once.
 struct Return {
@@ -174,6 +190,8 @@ struct Return {
   bool major = false;  // as the kernel counts it (mm/memory.c, mm_account_fault)
   bool shmem = false;
   Comm comm{};  // of who waited
+  // Of lifecycle_id; nothing is known if that is 0. As it is yielded: the store does not keep it.
+  Eviction eviction{};
 };
 
 // What happens to a page that is in swap, and stays there.

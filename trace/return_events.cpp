@@ -39,6 +39,13 @@ Return return_of(const Fault& fault) {
   return back;
 }
 
+void set_lifecycle(const Swapped& record, Return& back) {
+  back.lifecycle_id = record.lifecycle_id;
+  back.generation = record.generation;
+  back.backend = record.backend;
+  back.eviction = record.eviction();
+}
+
 // `next` goes on with the pages of `whole`.
 bool joins(const Return& whole, const Return& next) {
   const bool both = (whole.nr_pages != 0) == (next.nr_pages != 0);
@@ -96,10 +103,7 @@ void Reconstructor::Impl::on_fault(const Fault& fault) {
 void Reconstructor::Impl::name_lifecycle(Return& back) {
   const Slot* slot = slots.find(back.entry);
   if (slot == nullptr || slot->swapped == kNoIndex) return;
-  const Swapped& record = swapped.at(slot->swapped);
-  back.lifecycle_id = record.lifecycle_id;
-  back.generation = record.generation;
-  back.backend = record.backend;
+  set_lifecycle(swapped.at(slot->swapped), back);
 }
 
 // Pages from back.entry on that came back together, at most `limit`; how many.
@@ -192,6 +196,7 @@ uint32_t Reconstructor::Impl::return_cached(const Fault& fault, Return& back, ui
   const uint32_t run = std::min<uint32_t>(limit, attempt.life.nr_pages - page);
   back.lifecycle_id = attempt.life.id;
   back.generation = attempt.life.generation;
+  back.eviction = eviction_of(attempt.life);
   back.mapped_pages = static_cast<uint16_t>(run);
   attempt.refaulted = true;
   for (uint32_t at = page; at < page + run; ++at)
@@ -290,7 +295,7 @@ bool Reconstructor::Impl::rewrites_unused_copy(const Event& event) {
   const bool written = event.kind == SWAPTRAIL_WRITE_END && event.result == 0 &&
                        event.u.page.backend > SWAPTRAIL_BACKEND_NONE;
   if (written && slot->swapped != kNoIndex)
-    swapped.at(slot->swapped).backend = static_cast<uint8_t>(event.u.page.backend);
+    swapped.at(slot->swapped).backend = event.u.page.backend & 0xf;
   return true;
 }
 
@@ -331,9 +336,7 @@ void Reconstructor::Impl::emit_stays(const Event& event, StayChange change) {
 
 // The pages of `back` are those of the record, and have returned.
 void Reconstructor::Impl::credit(const Swapped& record, Return& back) {
-  back.lifecycle_id = record.lifecycle_id;
-  back.generation = record.generation;
-  back.backend = record.backend;
+  set_lifecycle(record, back);
   back.after_ns = span_ns(record.removed_ns, back.time_ns);
   counters.returned_pages += back.nr_pages;
 }

@@ -139,15 +139,14 @@ void Reconstructor::Impl::hand_slots(uint32_t index, const Verdict& verdict) {
     ++references;
   }
   if (record == kNoIndex) return;
-  swapped.at(record) = {
-      life.id, life.at(Stage::kRemoved), life.generation, references, life.backend, life.shmem};
+  swapped.at(record) = Swapped(life);
+  swapped.at(record).references = references;
   if (references == 0) swapped.release(record);
 }
 
 // Pages whose owners let go of them while they were written: their slots were free when they were.
 void Reconstructor::Impl::return_gone(const Lifecycle& life) {
-  const Swapped record{life.id,   life.at(Stage::kRemoved), life.generation, 0, life.backend,
-                       life.shmem};
+  const Swapped record(life);
   for (size_t index = 0; index < gone_.size();) {
     Return back;
     back.entry = gone_[index];

@@ -32,11 +32,6 @@ constexpr StagePair kStagePairs[] = {
     {Latency::kIsolatedToRemoved, Stage::kIsolated, Stage::kRemoved},
 };
 
-bool is_freed(Outcome outcome) {
-  return outcome == Outcome::kFreedDevice || outcome == Outcome::kFreedZswap ||
-         outcome == Outcome::kFreedZero || outcome == Outcome::kFreedClean;
-}
-
 }  // namespace
 
 std::string_view latency_name(Latency latency) {

@@ -10,18 +10,42 @@
 
 #include "bpf/event.h"
 #include "trace/decode.h"
+#include "trace/lifecycle.h"
 #include "trace/pool.h"
 
 namespace swaptrail {
 
+// As there may be millions of them, each byte counts: origin and backend share one.
 struct Swapped {
+  Swapped() = default;
+  explicit Swapped(const Lifecycle& life)
+      : lifecycle_id(life.id),
+        removed_ns(life.at(Stage::kRemoved)),
+        cgroup(life.cgroup),
+        generation(life.generation),
+        victim(life.mappings[0].tgid),
+        reclaimer(life.last.tgid),
+        shmem(life.shmem),
+        backend(life.backend & 0xf),
+        origin(life.last.origin & 0xf) {}
+
+  Eviction eviction() const {
+    return {.cgroup = cgroup, .victim = victim, .reclaimer = reclaimer, .origin = origin};
+  }
+
   uint64_t lifecycle_id = 0;
   uint64_t removed_ns = 0;
+  uint64_t cgroup = 0;
   uint32_t generation = 0;
+  uint32_t victim = 0;
+  uint32_t reclaimer = 0;
   uint16_t references = 0;  // slots and pending frees that point here
-  uint8_t backend = SWAPTRAIL_BACKEND_UNKNOWN;
   bool shmem = false;
+  uint8_t backend : 4 = SWAPTRAIL_BACKEND_UNKNOWN;
+  uint8_t origin : 4 = SWAPTRAIL_ORIGIN_UNKNOWN;
 };
+static_assert(SWAPTRAIL_BACKEND_END <= 16 && SWAPTRAIL_ORIGIN_END <= 16);
+static_assert(sizeof(Swapped) == 40);
 
 // Slots that were freed, after their page was read, by somebody who may be in the middle of the
 // fault: do_swap_page (mm/memory.c) frees the slot before it returns and SWAP_IN is told. Until

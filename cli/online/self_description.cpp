@@ -65,8 +65,8 @@ constexpr Overhead kOverheads[] = {
      "Reads one entry of /proc/PID/pagemap and of /proc/kpageflags, asks the pipeline for what is in "
      "flight, and looks the page up in the store."},
     {"top",
-     "A query as that of swaptrail stats in each interval, over all lifecycles of the lookback: on a "
-     "busy host give a longer --interval or a shorter --lookback. Nothing is asked while it pauses."},
+     "A copy of one table of swaptraild's counters in each interval: at most 4096 rows, whatever the "
+     "store holds and however much is swapped. Nothing is asked while it pauses."},
     {"pageout",
      "Not free, and meant so: the kernel unmaps and writes each page of the range, and the process "
      "waits for a fault each time it needs one again. Writing a GiB to a slow device can hold up "

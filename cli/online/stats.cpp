@@ -150,7 +150,7 @@ void add_stats(CLI::App& app, int& code) {
       online_exit_codes(false) +
       "\nCounts are in base pages, of what is still in the store. STAYED are still in memory; UNNEEDED "
       "were given up because nobody needed them any more. Fault times and waits are of who waited; "
-      "waits are exact, by processes, cgroups and devices.\n"
+      "waits are exact, by one of processes, cgroups and devices.\n"
       "Examples:\n"
       "  swaptrail stats --by=victim_cgroup,outcome --since=10m\n"
       "  swaptrail stats --by=device --span=device_write,fault\n"

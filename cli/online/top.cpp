@@ -26,7 +26,6 @@ struct TopOptions : Asking {
   FilterOptions filter;
   TopState state;
   std::string interval = "2s";
-  std::string lookback = "10m";
   uint64_t batch = 0;
 };
 
@@ -73,16 +72,16 @@ class Question {
   bool asked() const { return context_ != nullptr; }
   int file() const { return done_; }  // readable: it is answered
 
-  void ask(v1::QueryStatsRequest request) {
+  void ask(v1::GetCountersRequest request) {
     request_ = std::move(request);
     response_.Clear();
     context_ = std::make_unique<grpc::ClientContext>();
     connection_.limit(*context_);
-    connection_.trace().async()->QueryStats(context_.get(), &request_, &response_,
-                                            [this](const grpc::Status& status) {
-                                              status_ = status;
-                                              eventfd_write(done_, 1);
-                                            });
+    connection_.trace().async()->GetCounters(context_.get(), &request_, &response_,
+                                             [this](const grpc::Status& status) {
+                                               status_ = status;
+                                               eventfd_write(done_, 1);
+                                             });
   }
 
   // Waits for it.
@@ -92,14 +91,14 @@ class Question {
     context_.reset();
     return status_of(status_);
   }
-  const v1::QueryStatsResponse& response() const { return response_; }
+  const v1::GetCountersResponse& response() const { return response_; }
 
  private:
   Connection& connection_;
   const int done_;
   std::unique_ptr<grpc::ClientContext> context_;
-  v1::QueryStatsRequest request_;
-  v1::QueryStatsResponse response_;
+  v1::GetCountersRequest request_;
+  v1::GetCountersResponse response_;
   grpc::Status status_;
 };
 
@@ -127,7 +126,7 @@ class Screen {
  private:
   void turn() {
     if (!question_.asked() && !state_.paused && absl::Now() >= next_) {
-      question_.ask(rounds_.request(absl::Now()));
+      question_.ask(rounds_.request());
       next_ = absl::Now() + state_.interval;
     }
     draw();
@@ -178,8 +177,8 @@ class Screen {
       next_ = absl::InfinitePast();
       return;
     }
-    if (rounds_.on_answer(question_.response(), absl::Now())) next_ = absl::InfinitePast();
-    if (!rounds_.window() || next_ == absl::InfinitePast()) return;
+    rounds_.on_answer(question_.response());
+    if (!rounds_.window()) return;
     for (const TopRow& row : top_rows(*rounds_.window(), SortBy::kRate)) {
       out_pages_ += row.freed_pages;
       in_pages_ += row.returned_pages;
@@ -204,6 +203,7 @@ class Screen {
     }
     for (const Key key : keys_.read({bytes, static_cast<size_t>(count)})) {
       if (!press(key, view_.rows.size(), visible(), state_)) continue;
+      while (!unanswerable(rounds_.filter(), state_.pivot).empty()) next_pivot(state_);
       rounds_.set_group(group_of(state_.pivot));
       if (!question_.asked()) asked_group_ = state_.pivot;
       next_ = absl::InfinitePast();
@@ -255,18 +255,17 @@ bool sleep_through(Signals& signals, absl::Duration duration) {
 int batch(const TopOptions& options, Connection& connection, TopRounds rounds, Signals& signals) {
   Output output;
   uint64_t printed = 0, out_pages = 0;
-  bool again = true;
   while (printed < options.batch && output.open()) {
-    const auto answer = ask(connection, connection.trace(), &v1::TraceService::Stub::QueryStats,
-                            rounds.request(absl::Now()));
+    const auto answer =
+        ask(connection, connection.trace(), &v1::TraceService::Stub::GetCounters, rounds.request());
     if (!answer.ok()) return complain_of_answer(answer.status());
-    const bool had_base = !again;
-    again = rounds.on_answer(*answer, absl::Now());
-    if (had_base) {
+    rounds.on_answer(*answer);
+    if (rounds.window()) {
       write_round(options, rounds, printed++ == 0, output);
-      for (const v1::StatsRow& row : rounds.window()->rows()) out_pages += row.freed_pages();
+      for (const TopRow& row : top_rows(*rounds.window(), SortBy::kRate))
+        out_pages += row.freed_pages;
     }
-    if (again || printed == options.batch) continue;
+    if (printed == options.batch) continue;
     if (!sleep_through(signals, options.state.interval)) break;
   }
   if (options.format == Format::kJson) output.write(printed == 0 ? "[]\n" : "]\n");
@@ -278,13 +277,14 @@ int batch(const TopOptions& options, Connection& connection, TopRounds rounds, S
 
 int top(TopOptions options) {
   const auto interval = parse_duration(options.interval);
-  const auto lookback = parse_duration(options.lookback);
   const auto filter = filter_of(options.filter, absl::Now());
-  for (const absl::Status& status : {interval.status(), lookback.status(), filter.status()})
+  for (const absl::Status& status : {interval.status(), filter.status()})
     if (!status.ok()) return complain_of_answer(status);
-  if (!options.filter.since.empty())
-    return complain(kUnusable, "top looks at what happens now: it takes no --since",
-                    "give --lookback");
+  if (const std::string_view option = unanswerable(*filter, options.state.pivot); !option.empty())
+    return complain(kUnusable,
+                    absl::StrCat("counts by ", std::string(pivot_name(options.state.pivot)),
+                                 " do not tell ", std::string(option)),
+                    "see top --help for what each --by takes, or ask swaptrail stats or trace");
   if (options.batch == 0 && !Terminal::there_is_one())
     return complain(kUnusable, "top needs a terminal", "give --batch=N for N plain rounds");
   if (options.batch == 0 && options.format != Format::kTable)
@@ -293,7 +293,7 @@ int top(TopOptions options) {
   Signals signals;
   auto connection = Connection::open(options.connection);
   if (!connection.ok()) return complain_of_answer(connection.status());
-  TopRounds rounds(group_of(options.state.pivot), *filter, *lookback);
+  TopRounds rounds(group_of(options.state.pivot), *filter);
   if (options.batch != 0) return batch(options, **connection, std::move(rounds), signals);
   return Screen(**connection, options.state, std::move(rounds), signals).run();
 }
@@ -307,9 +307,12 @@ void add_top(CLI::App& app, int& code) {
       online_exit_codes(false) +
       "\nKeys: p the next pivot; r, w, g sort by rate, wait or regret; + and - change the "
       "interval; space pauses; arrows, j and k scroll; q quits.\n"
-      "WAIT is how long the process or cgroup of a row waited in faults together, whosever pages they "
-      "were; by device, how long its pages were waited for; by reclaimer, those it had freed within the "
-      "lookback. With -o json each round is an answer of QueryStats whose counts are those of the round.\n"
+      "Counts are exact, however much there is to swap: they are not of the store. Filters: by process "
+      "--pid, --comm and --cgroup; by cgroup --cgroup; by device --area; by origin --origin; by reclaimer "
+      "--pid and --comm. (other) is all that found no room in swaptraild's table. WAIT is how long the "
+      "process or cgroup of a row waited in faults together, whosever pages they were; else how long "
+      "pages of that device, origin or reclaimer were waited for. With -o json each round is an answer of "
+      "GetCounters whose counts are those of the round.\n"
       "Examples:\n"
       "  swaptrail top\n"
       "  swaptrail top --by=cgroup --sort=wait\n"
@@ -319,7 +322,7 @@ void add_top(CLI::App& app, int& code) {
     pivots.emplace(pivot_name(static_cast<Pivot>(index)), static_cast<Pivot>(index));
   command->add_option("--by", options->state.pivot, "what the rows are [process]")
       ->transform(CLI::CheckedTransformer(pivots).description(""))
-      ->type_name("TEXT:{process,cgroup,device,reclaimer}");
+      ->type_name("TEXT:{process,cgroup,device,origin,reclaimer}");
   std::map<std::string, SortBy> sorts;
   for (const SortBy sort : {SortBy::kRate, SortBy::kWait, SortBy::kRegret})
     sorts.emplace(sort_name(sort), sort);
@@ -327,10 +330,6 @@ void add_top(CLI::App& app, int& code) {
       ->transform(CLI::CheckedTransformer(sorts).description(""))
       ->type_name("TEXT:{rate,wait,regret}");
   command->add_option("--interval", options->interval, "between two rounds [2s]")
-      ->type_name("DURATION");
-  command
-      ->add_option("--lookback", options->lookback,
-                   "returns are counted of pages that left at most about this long ago [10m]")
       ->type_name("DURATION");
   command->add_option("-b,--batch", options->batch, "print so many plain rounds, and end")
       ->check(CLI::PositiveNumber.description(""));

@@ -8,15 +8,41 @@ namespace {
 
 struct PivotRow {
   std::string_view name;
-  v1::StatsGroup group;
+  v1::CounterGroup group;
 };
 constexpr PivotRow kPivots[] = {
-    {"process", v1::STATS_GROUP_VICTIM_PROCESS},
-    {"cgroup", v1::STATS_GROUP_VICTIM_CGROUP},
-    {"device", v1::STATS_GROUP_DEVICE},
-    {"reclaimer", v1::STATS_GROUP_RECLAIMER},
+    {"process", v1::COUNTER_GROUP_PROCESS},     {"cgroup", v1::COUNTER_GROUP_CGROUP},
+    {"device", v1::COUNTER_GROUP_DEVICE},       {"origin", v1::COUNTER_GROUP_ORIGIN},
+    {"reclaimer", v1::COUNTER_GROUP_RECLAIMER},
 };
 static_assert(std::size(kPivots) == static_cast<size_t>(Pivot::kCount));
+
+// Options of the filter, and by which pivots their values are counted.
+struct OptionRow {
+  std::string_view name;
+  bool (*is_given)(const v1::LifecycleFilter&);
+  std::vector<Pivot> pivots;
+};
+using Filter = v1::LifecycleFilter;
+const OptionRow kOptions[] = {
+    {"--pid",
+     [](const Filter& filter) { return filter.pids_size() != 0; },
+     {Pivot::kProcess, Pivot::kReclaimer}},
+    {"--comm",
+     [](const Filter& filter) { return filter.comms_size() != 0; },
+     {Pivot::kProcess, Pivot::kReclaimer}},
+    {"--cgroup",
+     [](const Filter& filter) { return !filter.cgroup().empty(); },
+     {Pivot::kProcess, Pivot::kCgroup}},
+    {"--area", [](const Filter& filter) { return filter.areas_size() != 0; }, {Pivot::kDevice}},
+    {"--origin", [](const Filter& filter) { return filter.origins_size() != 0; }, {Pivot::kOrigin}},
+    {"--outcome", [](const Filter& filter) { return filter.outcomes_size() != 0; }, {}},
+    {"--slower-than", [](const Filter& filter) { return filter.has_slower_than(); }, {}},
+    {"--since", [](const Filter& filter) { return filter.has_since(); }, {}},
+    {"--until", [](const Filter& filter) { return filter.has_until(); }, {}},
+    {"--regretted", [](const Filter& filter) { return filter.regretted(); }, {}},
+    {"--incomplete", [](const Filter& filter) { return filter.incomplete(); }, {}},
+};
 
 constexpr std::string_view kSorts[] = {"rate", "wait", "regret"};
 
@@ -65,9 +91,17 @@ void change_interval(bool longer, TopState& state) {
 
 }  // namespace
 
-v1::StatsGroup group_of(Pivot pivot) { return kPivots[static_cast<size_t>(pivot)].group; }
+v1::CounterGroup group_of(Pivot pivot) { return kPivots[static_cast<size_t>(pivot)].group; }
 std::string_view pivot_name(Pivot pivot) { return kPivots[static_cast<size_t>(pivot)].name; }
 std::string_view sort_name(SortBy sort) { return kSorts[static_cast<size_t>(sort)]; }
+
+std::string_view unanswerable(const v1::LifecycleFilter& filter, Pivot pivot) {
+  for (const OptionRow& option : kOptions) {
+    const bool counted = std::ranges::find(option.pivots, pivot) != option.pivots.end();
+    if (option.is_given(filter) && !counted) return option.name;
+  }
+  return {};
+}
 
 std::vector<Key> KeyReader::read(std::string_view bytes) {
   constexpr size_t kLongest = 16;  // no key has more: what is longer is thrown away
@@ -83,12 +117,16 @@ std::vector<Key> KeyReader::read(std::string_view bytes) {
   return keys;
 }
 
+void next_pivot(TopState& state) {
+  state.pivot = static_cast<Pivot>((static_cast<size_t>(state.pivot) + 1) %
+                                   static_cast<size_t>(Pivot::kCount));
+}
+
 bool press(Key key, size_t rows, size_t visible, TopState& state) {
   const auto page = static_cast<int64_t>(visible);
   switch (key) {
     case Key::kPivot:
-      state.pivot = static_cast<Pivot>((static_cast<size_t>(state.pivot) + 1) %
-                                       static_cast<size_t>(Pivot::kCount));
+      next_pivot(state);
       state.first_row = 0;
       return true;
     case Key::kSortRate:

@@ -12,11 +12,14 @@
 
 namespace swaptrail::online {
 
-enum class Pivot : uint8_t { kProcess, kCgroup, kDevice, kReclaimer, kCount };
+enum class Pivot : uint8_t { kProcess, kCgroup, kDevice, kOrigin, kReclaimer, kCount };
 
-v1::StatsGroup group_of(Pivot pivot);
+v1::CounterGroup group_of(Pivot pivot);
 std::string_view pivot_name(Pivot pivot);  // "process"
-std::string_view sort_name(SortBy sort);   // "rate"
+// The first option of the filter that counts by this pivot can't answer, such as "--outcome"; empty:
+// there is none.
+std::string_view unanswerable(const v1::LifecycleFilter& filter, Pivot pivot);
+std::string_view sort_name(SortBy sort);  // "rate"
 
 struct TopState {
   Pivot pivot = Pivot::kProcess;
@@ -51,6 +54,7 @@ class KeyReader {
   std::string begun_;  // of an escape sequence
 };
 
+void next_pivot(TopState& state);
 // `rows`: how many there are; `visible`: how many the screen has. True: another pivot, what was
 // shown is of no use.
 bool press(Key key, size_t rows, size_t visible, TopState& state);

@@ -20,44 +20,41 @@ struct TopRow {
   uint64_t stayed_pages = 0;  // attempts that were given up, and the page is still in memory
   uint64_t returned_pages = 0;
   uint64_t regretted_pages = 0;
-  uint64_t wait_ns = 0;  // all faults together: of who waited, or, by reclaimer, on its pages
+  uint64_t wait_ns = 0;  // all faults together
 };
 
-// What `newer` has more than `older`: counts, and of latencies the count and the sum; their
-// quantiles are those of `newer`. Both answer the same question. What left the store in between is
-// not counted: never below 0. A group that `older` had no room for goes into `other`. Rows in which
-// nothing happened are left out.
-v1::QueryStatsResponse difference(const v1::QueryStatsResponse& older,
-                                  const v1::QueryStatsResponse& newer);
+// What `newer` has more than `older`, exactly: both answer the same question, since the same start.
+// What rows did that are gone by now is in `other`. Rows in which nothing happened are left out.
+v1::GetCountersResponse difference(const v1::GetCountersResponse& older,
+                                   const v1::GetCountersResponse& newer);
 
-// Sorted, the largest first, ties by name; `other` is the last one, if it is not empty.
-std::vector<TopRow> top_rows(const v1::QueryStatsResponse& window, SortBy sort);
+// Sorted, the largest first, ties by name; rows of one name are one. `other` is the last, if it is not
+// empty.
+std::vector<TopRow> top_rows(const v1::GetCountersResponse& window, SortBy sort);
 
-// All lifecycles closed since a fixed moment are asked for again and again: so returns of pages that
-// left before the window are seen in it. The moment moves on now and then, to `lookback` ago.
+// Asks again and again, and has what came between the last two answers.
 class TopRounds {
  public:
-  TopRounds(v1::StatsGroup group, v1::LifecycleFilter filter, absl::Duration lookback);
+  TopRounds(v1::CounterGroup group, v1::LifecycleFilter filter)
+      : group_(group), filter_(std::move(filter)) {}
 
   // Forgets what was asked.
-  void set_group(v1::StatsGroup group);
+  void set_group(v1::CounterGroup group);
 
-  v1::QueryStatsRequest request(absl::Time now);
-  // True: ask again at once, the answer was only the last of its moment.
-  bool on_answer(const v1::QueryStatsResponse& answer, absl::Time now);
+  const v1::LifecycleFilter& filter() const { return filter_; }
+  v1::GetCountersRequest request() const;
+  // One of a swaptraild that was started anew is the first again.
+  void on_answer(const v1::GetCountersResponse& answer);
 
-  // The last one; nullopt: no two answers yet.
-  const std::optional<v1::QueryStatsResponse>& window() const { return window_; }
-  absl::Duration window_length() const { return length_; }
+  // The last one: its `since` and `read` are when it began and ended. nullopt: no two answers yet.
+  const std::optional<v1::GetCountersResponse>& window() const { return window_; }
+  absl::Duration window_length() const { return length_; }  // by swaptraild's clock
 
  private:
-  v1::StatsGroup group_;
+  v1::CounterGroup group_;
   v1::LifecycleFilter filter_;
-  absl::Duration lookback_;
-  std::optional<absl::Time> anchor_;
-  std::optional<v1::QueryStatsResponse> base_;
-  absl::Time base_time_;
-  std::optional<v1::QueryStatsResponse> window_;
+  std::optional<v1::GetCountersResponse> base_;
+  std::optional<v1::GetCountersResponse> window_;
   absl::Duration length_;
 };
 

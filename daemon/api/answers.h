@@ -23,6 +23,9 @@ absl::Status answer_areas(const Host& host, const Moment& moment, const store::S
 absl::Status answer_stats(const Host& host, const Moment& moment,
                           const v1::QueryStatsRequest& request, const store::Stop& stop,
                           v1::QueryStatsResponse& response);
+absl::Status answer_counters(const Host& host, const Moment& moment,
+                             const v1::GetCountersRequest& request,
+                             v1::GetCountersResponse& response);
 absl::Status answer_matrix(const Host& host, const Moment& moment,
                            const v1::GetMatrixRequest& request, const store::Stop& stop,
                            v1::GetMatrixResponse& response);

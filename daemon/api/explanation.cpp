@@ -266,7 +266,7 @@ void Teller::tell_newest(const StoredLifecycle& newest) {
         facts_.history.size() == 1 ? "attempt is" : "attempts are", " in the history.");
     return;
   }
-  if (store::is_freed(life.outcome)) {
+  if (is_freed(life.outcome)) {
     tell_freed(newest);
   } else if (life.outcome == Outcome::kAborted) {
     tell_aborted(life);
@@ -274,7 +274,7 @@ void Teller::tell_newest(const StoredLifecycle& newest) {
     say("Attempt ", life.id, " to swap it out, the last one, ended ", ago(life.closed_ns),
         "; how it ended can't be told: ", view(incomplete_words(life.incomplete)), ".");
   }
-  if (store::is_freed(life.outcome) || life.outcome == Outcome::kAborted) tell_gaps(life);
+  if (is_freed(life.outcome) || life.outcome == Outcome::kAborted) tell_gaps(life);
   tell_loss(newest);
 }
 

@@ -6,6 +6,7 @@
 #include "daemon/area_watch.h"
 #include "daemon/attach_plan.h"
 #include "daemon/cgroups.h"
+#include "daemon/counters/counters.h"
 #include "daemon/page_frames.h"
 #include "daemon/questions.h"
 #include "daemon/standing.h"
@@ -16,6 +17,7 @@ namespace swaptrail::api {
 // References outlive the server. All of it may be used by any thread.
 struct Host {
   const store::Store& store;
+  const counters::Counters& counters;
   const StandingBoard& standings;
   Questions& questions;
   Cgroups& cgroups;

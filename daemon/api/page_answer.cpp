@@ -119,7 +119,7 @@ std::vector<StoredLifecycle> given_up_in_frame(const store::Snapshot& snapshot,
                                                uint64_t struct_page, size_t most) {
   std::vector<StoredLifecycle> found = store::lifecycles_of_frame(snapshot, struct_page, most);
   const auto freed = std::ranges::find_if(
-      found, [](const StoredLifecycle& one) { return store::is_freed(one.lifecycle.outcome); });
+      found, [](const StoredLifecycle& one) { return is_freed(one.lifecycle.outcome); });
   found.erase(freed, found.end());
   std::erase_if(found, [](const StoredLifecycle& one) {
     return one.lifecycle.mapping_count != 0 || one.lifecycle.mappings[0].tgid != 0;
@@ -163,7 +163,7 @@ bool accounts_for(const PageFacts& facts) {
   if (facts.page.state != State::kSwapped || facts.in_flight) return true;
   if (facts.history.empty()) return false;
   const StoredLifecycle& newest = facts.history.front();
-  if (!store::is_freed(newest.lifecycle.outcome)) return false;
+  if (!is_freed(newest.lifecycle.outcome)) return false;
   const auto index = asked_page(facts, newest.lifecycle);
   if (!index || !newest.is_gone(*index).value_or(false)) return true;
   const Return* back = newest.return_of(*index);
@@ -326,7 +326,7 @@ void put_asked(const PageFacts& facts, const StoredLifecycle& one, Converter& co
                         slot_time_ns(one.lifecycle), *page.mutable_entry());
   }
   page.set_address(address_in(facts, one.lifecycle, *index));
-  if (!store::is_freed(one.lifecycle.outcome)) return;
+  if (!is_freed(one.lifecycle.outcome)) return;
   if (const auto gone = one.is_gone(*index)) page.set_in_swap(!*gone);
   if (const Return* back = one.return_of(*index)) converter.put(*back, *page.mutable_returned());
 }

@@ -10,7 +10,9 @@
 #include "absl/time/clock.h"
 #include "daemon/api/answers.h"
 #include "daemon/api/convert.h"
+#include "daemon/api/counted.h"
 #include "daemon/api/filter.h"
+#include "daemon/api/group_texts.h"
 #include "daemon/api/utf8.h"
 #include "daemon/store/areas.h"
 #include "daemon/store/stats.h"
@@ -39,32 +41,6 @@ static_assert(
 
 std::string text(std::string_view name) { return std::string(name); }
 
-// Areas as values of a group: by path, whatever type they had; by type where that is not known.
-class AreaKeys {
- public:
-  explicit AreaKeys(std::shared_ptr<const AreaTimeline> areas) : areas_(std::move(areas)) {}
-
-  uint64_t key_of(uint32_t type, uint64_t at_ns) const {
-    const AreaInstance* area = areas_->find(type, at_ns);
-    if (area == nullptr) return type;
-    const auto first = std::ranges::find_if(areas_->instances, [&](const AreaInstance& one) {
-      return one.seen.area.path == area->seen.area.path;
-    });
-    return kTypes + first->number;
-  }
-  std::string text_of(uint64_t key) const {
-    if (key == store::kNoArea) return "none";
-    if (key < kTypes) return absl::StrCat("area ", key);
-    const auto found = std::ranges::find(areas_->instances, static_cast<uint32_t>(key - kTypes),
-                                         &AreaInstance::number);
-    return found == areas_->instances.end() ? "unknown" : utf8(found->seen.area.path);
-  }
-
- private:
-  static constexpr uint64_t kTypes = 64;  // 6 bits of an entry
-  std::shared_ptr<const AreaTimeline> areas_;
-};
-
 // What stands in a row for the value of a group.
 class KeyTexts {
  public:
@@ -75,10 +51,10 @@ class KeyTexts {
     const uint64_t value = row.key[column];
     switch (columns_[column]) {
       case GroupBy::kVictimCgroup:
-        return cgroup(value);
+        return cgroup_text(converter_, value);
       case GroupBy::kVictimProcess:
       case GroupBy::kReclaimer:
-        return process(value, row.comms[column]);
+        return process_text(value, row.comms[column]);
       case GroupBy::kOrigin:
         return text(origin_name(static_cast<uint8_t>(value)));
       case GroupBy::kArea:
@@ -94,16 +70,6 @@ class KeyTexts {
   }
 
  private:
-  std::string cgroup(uint64_t id) {
-    if (id == 0) return "unknown";
-    const std::string& path = converter_.cgroup_path(id);
-    return path.empty() ? absl::StrCat("id ", id) : path;
-  }
-  static std::string process(uint64_t pid, const Comm& comm) {
-    return pid == 0 && comm_text(comm).empty() ? "unknown"
-                                               : absl::StrCat(utf8(comm_text(comm)), "/", pid);
-  }
-
   Converter& converter_;
   const AreaKeys& areas_;
   const std::vector<GroupBy>& columns_;
@@ -156,14 +122,7 @@ absl::StatusOr<store::StatsQuery> to_query(const Host& host, const Moment& momen
   const auto groups = to_count("max_groups", request.max_groups(), kUsualGroups);
   if (!groups.ok()) return groups.status();
   query.max_groups = *groups;
-  query.waiters = &host.store.waiters();
   return query;
-}
-
-void put_waits(const store::Waits& waits, v1::Waits& out) {
-  out.set_faults(waits.faults);
-  out.set_major_faults(waits.major);
-  out.set_wait_ns(waits.wait_ns);
 }
 
 void put_row(const store::StatsRow& row, const std::vector<Latency>& spans, v1::StatsRow& out) {
@@ -185,6 +144,15 @@ void put_row(const store::StatsRow& row, const std::vector<Latency>& spans, v1::
     told.set_max_ns(quantiles.max);
     told.set_sum_ns(quantiles.sum);
   }
+}
+
+// The row of a group that has no lifecycle in the store.
+store::StatsRow only_waited(const counters::Row& row, size_t spans) {
+  store::StatsRow out;
+  out.key[0] = row.key[0];
+  out.comms[0] = row.comm;
+  out.latencies.resize(spans);
+  return out;
 }
 
 // Why some of its used slots are not explained, as far as that is known.
@@ -271,21 +239,34 @@ absl::Status answer_stats(const Host& host, const Moment& moment,
   query->area_of = [&](uint32_t type, uint64_t at_ns) { return areas.key_of(type, at_ns); };
   const auto stats = store::query_stats(host.store.snapshot(), *query);
   if (!stats.ok()) return stats.status();
+  Waiting waiting(host.counters, *query, areas);
   Converter converter(host, moment, true);
   KeyTexts keys(converter, areas, query->group_by);
-  for (const store::StatsRow& row : stats->rows) {
+  const auto add_row = [&](const store::StatsRow& row, const counters::Counts& waits) {
     v1::StatsRow& told = *response.add_rows();
     put_row(row, query->spans, told);
-    if (stats->has_waits) put_waits(row.waits, *told.mutable_waits());
+    if (waiting.can_be_told()) put_waits(waits, *told.mutable_waits());
     for (size_t column = 0; column < query->group_by.size(); ++column) {
       told.add_key(keys.of(column, row));
     }
+  };
+  for (const store::StatsRow& row : stats->rows) add_row(row, waiting.take(row.key[0]));
+  counters::Counts other = waiting.other();
+  uint64_t other_groups = stats->other_groups;
+  size_t alone = 0;
+  for (const counters::Row& row : waiting.rest()) {
+    if (alone++ < query->max_groups) {
+      add_row(only_waited(row, query->spans.size()), row.counts);
+    } else {
+      counters::add_to(other, row.counts);
+      ++other_groups;
+    }
   }
-  if (stats->other.counts.lifecycles != 0 || !stats->other.waits.empty()) {
+  if (stats->other.counts.lifecycles != 0 || other.faults != 0) {
     put_row(stats->other, query->spans, *response.mutable_other());
-    if (stats->has_waits) put_waits(stats->other.waits, *response.mutable_other()->mutable_waits());
+    if (waiting.can_be_told()) put_waits(other, *response.mutable_other()->mutable_waits());
   }
-  response.set_other_groups(stats->other_groups);
+  response.set_other_groups(other_groups);
   if (stats->to_ns != 0) {
     *response.mutable_from() = moment.wall(stats->from_ns);
     *response.mutable_to() = moment.wall(stats->to_ns);

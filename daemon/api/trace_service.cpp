@@ -129,6 +129,12 @@ grpc::Status TraceService::QueryStats(grpc::ServerContext* context,
                 *response);
 }
 
+grpc::Status TraceService::GetCounters(grpc::ServerContext* context,
+                                       const v1::GetCountersRequest* request,
+                                       v1::GetCountersResponse* response) {
+  return end_of(*context, answer_counters(host_, clock_.now(), *request, *response), *response);
+}
+
 grpc::Status TraceService::GetMatrix(grpc::ServerContext* context,
                                      const v1::GetMatrixRequest* request,
                                      v1::GetMatrixResponse* response) {

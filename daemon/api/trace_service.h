@@ -41,6 +41,8 @@ class TraceService final
                             v1::GetSwapAreasResponse*) override;
   grpc::Status QueryStats(grpc::ServerContext*, const v1::QueryStatsRequest*,
                           v1::QueryStatsResponse*) override;
+  grpc::Status GetCounters(grpc::ServerContext*, const v1::GetCountersRequest*,
+                           v1::GetCountersResponse*) override;
   grpc::Status GetMatrix(grpc::ServerContext*, const v1::GetMatrixRequest*,
                          v1::GetMatrixResponse*) override;
   grpc::Status ListViolations(grpc::ServerContext*, const v1::ListViolationsRequest*,

@@ -20,7 +20,6 @@ constexpr Span kSpanStages[] = {
 };
 static_assert(std::size(kSpanStages) == kSpans);
 
-bool is_freed(Outcome outcome) { return outcome <= Outcome::kFreedClean; }
 static_assert(Outcome::kFreedDevice < Outcome::kFreedClean &&
               Outcome::kFreedZswap < Outcome::kFreedClean &&
               Outcome::kFreedZero < Outcome::kFreedClean &&

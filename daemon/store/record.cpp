@@ -463,11 +463,6 @@ void set_last_note(uint64_t number, std::byte* cold) {
   atomic_at(&head_at(cold).last_note).store(number, std::memory_order_release);
 }
 
-bool is_freed(Outcome outcome) {
-  return outcome == Outcome::kFreedDevice || outcome == Outcome::kFreedZswap ||
-         outcome == Outcome::kFreedZero || outcome == Outcome::kFreedClean;
-}
-
 uint64_t comm_hash(const Comm& comm) {
   uint64_t words[2] = {0, 0};
   static_assert(sizeof words == sizeof comm);

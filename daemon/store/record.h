@@ -120,7 +120,6 @@ void write_hot(const Lifecycle& lifecycle, const Cold& cold, uint32_t place, std
 bool add_return(const Return& entry_return, uint64_t regret_ns, Hot& hot, std::byte* cold);
 void set_last_note(uint64_t number, std::byte* cold);
 
-bool is_freed(Outcome outcome);
 // Of its text: what stands behind the first NUL does not count.
 uint64_t comm_hash(const Comm& comm);
 // Spreads the bits of a key.

@@ -1,9 +1,7 @@
 #include "daemon/store/stats.h"
 
 #include <algorithm>
-#include <map>
 #include <memory>
-#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -133,84 +131,6 @@ void add_latencies(const Matches& matches, const std::vector<uint32_t>& row_of, 
   }
 }
 
-// A wait has a process, a cgroup and an area, and nothing else that could be asked for.
-bool can_have_waits(const StatsQuery& query) {
-  const Filter& filter = query.filter;
-  return query.waiters != nullptr && filter.outcomes.empty() && filter.origins.empty() &&
-         !filter.slower_than && !filter.regretted && !filter.incomplete &&
-         std::ranges::all_of(query.group_by, [](GroupBy by) {
-           return by == GroupBy::kVictimProcess || by == GroupBy::kVictimCgroup ||
-                  by == GroupBy::kArea;
-         });
-}
-
-bool lets_pass(const Filter& filter, const Waiter& waiter) {
-  const auto has = [](const auto& values, const auto& value) {
-    return std::ranges::find(values, value) != values.end();
-  };
-  return (filter.pids.empty() || has(filter.pids, waiter.tgid)) &&
-         (filter.comms.empty() || has(filter.comms, std::string(comm_text(waiter.comm)))) &&
-         (!filter.cgroups || has(*filter.cgroups, waiter.cgroup)) &&
-         (filter.areas.empty() || has(filter.areas, waiter.area));
-}
-
-struct WaitSum {
-  Waits waits;
-  std::array<Comm, kMaxGroupBy> comms{};
-};
-
-std::map<GroupKey, WaitSum> sum_waits(const WaiterCopy& copy, const StatsQuery& query) {
-  std::map<GroupKey, WaitSum> sums;
-  for (const Waiter& waiter : copy.rows) {
-    if (!lets_pass(query.filter, waiter)) continue;
-    GroupKey key{};
-    WaitSum sum;
-    for (size_t at = 0; at < query.group_by.size(); ++at) {
-      const GroupBy by = query.group_by[at];
-      key[at] = by == GroupBy::kVictimProcess  ? waiter.tgid
-                : by == GroupBy::kVictimCgroup ? waiter.cgroup
-                : query.area_of                ? query.area_of(waiter.area, waiter.used_ns)
-                                               : waiter.area;
-      if (by == GroupBy::kVictimProcess) sum.comms[at] = waiter.comm;
-    }
-    sums.try_emplace(key, sum).first->second.waits.add(waiter.waits);
-  }
-  return sums;
-}
-
-void add_waits(const StatsQuery& query, Stats& stats) {
-  if (!can_have_waits(query)) return;
-  stats.has_waits = true;
-  const WaiterCopy copy = query.waiters->copy();
-  std::map<GroupKey, WaitSum> sums = sum_waits(copy, query);
-  for (StatsRow& row : stats.rows) {
-    const auto found = sums.find(row.key);
-    if (found == sums.end()) continue;
-    row.waits = found->second.waits;
-    sums.erase(found);
-  }
-  const Filter& filter = query.filter;
-  if (filter.pids.empty() && filter.comms.empty() && !filter.cgroups && filter.areas.empty()) {
-    stats.other.waits = copy.other;  // of nobody that could be asked for
-  }
-  std::vector<StatsRow> alone;
-  for (const auto& [key, sum] : sums) {
-    alone.push_back(
-        {.key = key, .comms = sum.comms, .counts = {}, .latencies = {}, .waits = sum.waits});
-  }
-  std::ranges::stable_sort(alone, std::ranges::greater(),
-                           [](const StatsRow& row) { return row.waits.wait_ns; });
-  for (size_t at = 0; at < alone.size(); ++at) {
-    if (at < query.max_groups) {
-      alone[at].latencies.resize(query.spans.size());
-      stats.rows.push_back(std::move(alone[at]));
-    } else {
-      stats.other.waits.add(alone[at].waits);
-      ++stats.other_groups;
-    }
-  }
-}
-
 }  // namespace
 
 absl::StatusOr<Stats> query_stats(Snapshot snapshot, const StatsQuery& query) {
@@ -226,18 +146,14 @@ absl::StatusOr<Stats> query_stats(Snapshot snapshot, const StatsQuery& query) {
     const GroupTable::Group& group = table.groups()[order[at]];
     row_of[order[at]] = at;
     if (at < query.max_groups) {
-      stats.rows.push_back({.key = group.key,
-                            .comms = group.comms,
-                            .counts = group.counts,
-                            .latencies = {},
-                            .waits = {}});
+      stats.rows.push_back(
+          {.key = group.key, .comms = group.comms, .counts = group.counts, .latencies = {}});
     } else {
       add_to(stats.other.counts, group.counts);
       ++stats.other_groups;
     }
   }
   add_latencies(matches, row_of, stats);
-  add_waits(query, stats);
   return stats;
 }
 

@@ -11,7 +11,6 @@
 #include "absl/status/statusor.h"
 #include "daemon/store/filter.h"
 #include "daemon/store/snapshot.h"
-#include "daemon/store/waiters.h"
 
 namespace swaptrail::store {
 
@@ -45,13 +44,11 @@ struct Quantiles {
   uint64_t sum = 0;  // exact, modulo 2^64
 };
 
-// Of who only waited, `counts` is empty.
 struct StatsRow {
   std::array<uint64_t, kMaxGroupBy> key{};  // a value for each of group_by, in its order; then 0
   std::array<Comm, kMaxGroupBy> comms{};    // of processes: what the last of them was called
   StatsCounts counts;
   std::vector<Quantiles> latencies;  // for each of spans, in its order
-  Waits waits;                       // see Stats::has_waits
 };
 
 using AreaOf = std::function<uint64_t(uint32_t type, uint64_t at_ns)>;
@@ -64,7 +61,6 @@ struct StatsQuery {
   std::vector<Latency> spans;     // at most 8
   size_t max_groups = 100;        // rows in the answer
   size_t max_table = 65536;       // groups told apart while counting
-  const Waiters* waiters = nullptr;
   Stop stop;
 };
 
@@ -75,11 +71,6 @@ struct Stats {
   uint64_t unplaced = 0;       // lifecycles for whose groups the table had no room; in `other`
   uint64_t from_ns = 0;        // the first and the last closing that matched, 0 = none did
   uint64_t to_ns = 0;
-  // Waits are exact since the start of the store, of who waited, in the store or not. They are there
-  // if `waiters` are, group_by has no other column than processes, cgroups and areas, and the filter
-  // asks for nothing that a wait does not have. Who waited and has no lifecycle here has a row of its
-  // own behind the others: at most max_groups of those, who waited longest first.
-  bool has_waits = false;
 };
 
 // One look at each record; takes memory for the table, and 12 bytes for each match and span. The time of

@@ -31,13 +31,10 @@ Store::Division Store::divide(const Options& options) {
   out.notes = options.max_notes != 0
                   ? options.max_notes
                   : std::max<size_t>(options.max_bytes / 8 / Notes::bytes_for(1), 1);
-  out.waiters = options.max_waiters != 0 ? options.max_waiters
-                                         : options.max_bytes / 64 / Waiters::bytes_for_row();
   for (size_t segments = options.max_bytes / segment_bytes; segments >= 4; --segments) {
     const size_t fixed = sizeof(Store) + sizeof(SegmentRing) +
                          Violations::bytes_for(options.max_violations) +
-                         Notes::bytes_for(out.notes) + Waiters::bytes_for(out.waiters) +
-                         IdIndex::bytes_for(segments * per_segment) +
+                         Notes::bytes_for(out.notes) + IdIndex::bytes_for(segments * per_segment) +
                          segments * (segment_bytes - options.segment_bytes);
     if (fixed + segments * options.segment_bytes > options.max_bytes) continue;
     const size_t spare =
@@ -74,7 +71,6 @@ Store::Store(const Options& options, const Division& division)
       ring_(std::make_shared<SegmentRing>(division.live, division.notes)),
       index_(division.index_records),
       violations_(options.max_violations),
-      waiters_(division.waiters),
       live_(division.live, kNone) {
   ring_->owned.reserve(division.segments);
   count(bytes_, division.fixed_bytes);
@@ -103,7 +99,6 @@ uint32_t Store::find(uint64_t id) const {
 }
 
 void Store::note_return(const Return& entry_return) {
-  waiters_.add(entry_return);
   const uint32_t place = find(entry_return.lifecycle_id);
   if (place == IdIndex::kNowhere) {
     count(unmatched_);

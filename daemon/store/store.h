@@ -15,7 +15,6 @@
 #include "daemon/store/id_index.h"
 #include "daemon/store/snapshot.h"
 #include "daemon/store/violations.h"
-#include "daemon/store/waiters.h"
 #include "trace/lifecycle.h"
 
 namespace swaptrail::store {
@@ -44,8 +43,7 @@ class Store {
     size_t spare_segments = 0;
     uint64_t regret_ns = 1'000'000'000;  // swapped in again sooner: the swap-out was a mistake
     size_t max_violations = 1000;
-    size_t max_notes = 0;    // 0 = as many as an eighth of max_bytes holds
-    size_t max_waiters = 0;  // rows of who waited; 0 = as many as a 64th of max_bytes holds
+    size_t max_notes = 0;  // 0 = as many as an eighth of max_bytes holds
     PageSizes sizes;
   };
 
@@ -61,14 +59,11 @@ class Store {
   void note_stay(const Stay& stay);
   void note_violation(const Violation& violation) { violations_.add(violation); }
   void note_loss(const Loss& loss);
-  // From now on entries of this type (0 to 63) are of the area with this number.
-  void note_area(uint32_t type, uint32_t number) { waiters_.set_area(type, number); }
 
   // Any thread's.
   Snapshot snapshot() const { return Snapshot(ring_); }
   StoreStatus status() const;
   const Violations& violations() const { return violations_; }
-  const Waiters& waiters() const { return waiters_; }
 
  private:
   // How `max_bytes` are divided.
@@ -76,7 +71,7 @@ class Store {
     size_t segments = 0;  // in all
     size_t live = 0;      // of those: lifecycles that are not evicted
     size_t index_records = 0;
-    size_t notes = 0, waiters = 0;
+    size_t notes = 0;
     size_t fixed_bytes = 0;  // everything but segments
   };
   static Division divide(const Options& options);
@@ -102,7 +97,6 @@ class Store {
   std::shared_ptr<SegmentRing> ring_;
   IdIndex index_;
   Violations violations_;
-  Waiters waiters_;
   std::vector<uint32_t> live_;        // ring: number of the owned segment, by ordinal
   uint64_t oldest_ = 1, newest_ = 0;  // ordinals of live segments
   uint32_t open_ = kNone;

@@ -155,6 +155,7 @@ struct Scene {
                  bool with_tables = true)
       : store(store::store_of(options)),
         host{.store = *store,
+             .counters = counters,
              .standings = standings,
              .questions = questions,
              .cgroups = cgroups,
@@ -179,18 +180,26 @@ struct Scene {
     server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
   }
 
-  void add(const Lifecycle& life) { store->add(life); }
+  void add(const Lifecycle& life) {
+    store->add(life);
+    counters.on_lifecycle(life);
+  }
+  void add(const Return& back) {
+    store->note_return(back);
+    counters.on_return(back);
+  }
   // Random ones, closed at their ids.
   void fill(uint64_t count, uint64_t seed = 1) {
     std::mt19937_64 random(seed);
     for (uint64_t id = 1; id <= count; ++id) {
       Lifecycle life = store::random_lifecycle(random, ++last_id);
-      store->add(life);
+      add(life);
       all.push_back(life);
     }
   }
 
   std::unique_ptr<store::Store> store;
+  counters::Counters counters{{.since_ns = 5}};
   StandingBoard standings;
   Questions questions;
   Cgroups cgroups{""};

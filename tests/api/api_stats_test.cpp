@@ -110,7 +110,7 @@ TEST(ApiStats, WaitsAreOfWhoWaited) {
   back.reader_cgroup = 77;
   back.fault_ns = 500;
   back.major = true;
-  scene.store->note_return(back);
+  scene.add(back);
   const std::pair<v1::StatsGroup, const char*> table[] = {
       {v1::STATS_GROUP_VICTIM_PROCESS, "gdb/99"},
       {v1::STATS_GROUP_VICTIM_CGROUP, "id 77"},
@@ -199,7 +199,7 @@ TEST(ApiStats, TheMatrixHoldsAllFreedPages) {
   scene.fill(1500);
   uint64_t freed = 0;
   for (const Lifecycle& life : scene.all) {
-    if (store::is_freed(life.outcome)) freed += life.nr_pages;
+    if (is_freed(life.outcome)) freed += life.nr_pages;
   }
   v1::GetMatrixRequest request;
   request.set_max_cells(7);

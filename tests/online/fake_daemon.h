@@ -71,6 +71,8 @@ class FakeDaemon : public v1::TraceService::Service, public v1::ControlService::
   v1::GetSwapAreasResponse areas;
   v1::QueryStatsRequest stats_asked;
   std::function<v1::QueryStatsResponse(int)> stats;  // of the call, 0, 1, ...
+  v1::GetCountersRequest counters_asked;
+  std::function<v1::GetCountersResponse(int)> counters;  // of the call, 0, 1, ...
   v1::GetMatrixRequest matrix_asked;
   v1::GetMatrixResponse matrix;
   std::vector<v1::ListViolationsRequest> violations_asked;
@@ -135,6 +137,12 @@ class FakeDaemon : public v1::TraceService::Service, public v1::ControlService::
     const std::lock_guard lock(mutex_);
     return answer(context, *request, stats_asked, stats ? stats(calls_++) : *response, response);
   }
+  grpc::Status GetCounters(Context* context, const v1::GetCountersRequest* request,
+                           v1::GetCountersResponse* response) override {
+    const std::lock_guard lock(mutex_);
+    return answer(context, *request, counters_asked,
+                  counters ? counters(counter_calls_++) : *response, response);
+  }
   grpc::Status GetMatrix(Context* context, const v1::GetMatrixRequest* request,
                          v1::GetMatrixResponse* response) override {
     return answer(context, *request, matrix_asked, matrix, response);
@@ -157,7 +165,7 @@ class FakeDaemon : public v1::TraceService::Service, public v1::ControlService::
   }
 
   std::mutex mutex_;
-  int calls_ = 0;
+  int calls_ = 0, counter_calls_ = 0;
 };
 
 class OnlineTest : public testing::Test {

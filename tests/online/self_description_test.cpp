@@ -115,7 +115,7 @@ TEST_F(SelfDescriptionTest, BashCompletes) {
   EXPECT_EQ(complete("swaptrail trace --blo", 2), "--block\n");
   EXPECT_EQ(complete("swaptrail list --outcome freed_z", 3), "freed_zswap freed_zero\n");
   EXPECT_EQ(complete("swaptrail status -o = js", 4), "json jsonl\n");
-  EXPECT_EQ(complete("swaptrail top --by = \"\"", 4), "process cgroup device reclaimer\n");
+  EXPECT_EQ(complete("swaptrail top --by = \"\"", 4), "process cgroup device origin reclaimer\n");
   EXPECT_EQ(complete("swaptrail replay x", 2), "FILES\n\n");
   EXPECT_EQ(complete("swaptrail comp", 1), "\n");  // hidden
   if (there_is("shellcheck")) {

@@ -134,11 +134,14 @@ class TerminalTest : public OnlineTest {
  protected:
   void SetUp() override {
     OnlineTest::SetUp();
-    daemon.stats = [](int call) {
-      v1::QueryStatsResponse response;
+    daemon.counters = [](int call) {
+      v1::GetCountersResponse response;
+      response.set_rows_made(40);
+      response.set_read_monotonic_ns(100'000'000 * static_cast<uint64_t>(call + 1));
       for (int row = 0; row < 40; ++row) {
-        v1::StatsRow& made = *response.add_rows();
-        made.add_key("row" + std::to_string(100 + row));
+        v1::CounterRow& made = *response.add_rows();
+        made.set_id(static_cast<uint64_t>(row + 1));
+        made.set_name("row" + std::to_string(100 + row));
         made.set_freed_pages(static_cast<uint64_t>(1000 * (call + 1)));
         made.set_lifecycles(made.freed_pages());
       }

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/online/quantities.h"
@@ -17,18 +18,19 @@ using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-void add_row(v1::QueryStatsResponse& response, const std::string& key, uint64_t freed,
-             uint64_t fault_ns = 0, uint64_t regretted = 0) {
-  v1::StatsRow& row = *response.add_rows();
-  row.add_key(key);
+v1::CounterRow& add_row(v1::GetCountersResponse& response, uint64_t id, const std::string& name,
+                        uint64_t freed, uint64_t wait_ns = 0, uint64_t regretted = 0) {
+  v1::CounterRow& row = *response.add_rows();
+  row.set_id(id);
+  row.set_name(name);
   row.set_lifecycles(freed);
   row.set_pages(freed);
   row.set_freed_pages(freed);
   row.set_regretted_pages(regretted);
-  v1::LatencyQuantiles& spread = *row.add_latencies();
-  spread.set_span(v1::LATENCY_SPAN_FAULT);
-  spread.set_count(fault_ns == 0 ? 0 : 1);
-  spread.set_sum_ns(fault_ns);
+  row.mutable_waits()->set_faults(wait_ns == 0 ? 0 : 1);
+  row.mutable_waits()->set_wait_ns(wait_ns);
+  response.set_rows_made(std::max(response.rows_made(), id));
+  return row;
 }
 
 std::vector<std::string> names(const std::vector<TopRow>& rows) {
@@ -38,92 +40,124 @@ std::vector<std::string> names(const std::vector<TopRow>& rows) {
 }
 
 TEST(TopRounds, WindowIsWhatCameBetweenTwoAnswers) {
-  v1::QueryStatsResponse older, newer;
-  add_row(older, "a", 100, 5'000, 1);
-  add_row(older, "quiet", 50, 10);
-  add_row(older, "evicted", 90);
-  add_row(newer, "a", 130, 9'000, 4);
-  add_row(newer, "quiet", 50, 10);
-  add_row(newer, "evicted", 20, 7);
-  add_row(newer, "new", 8);
+  v1::GetCountersResponse older, newer;
+  add_row(older, 1, "a", 100, 5'000, 1);
+  add_row(older, 2, "quiet", 50, 10);
+  add_row(newer, 2, "quiet", 50, 10);
+  add_row(newer, 1, "a", 130, 9'000, 4).mutable_waits()->set_faults(3);
+  add_row(newer, 3, "new", 8);
   const auto rows = top_rows(difference(older, newer), SortBy::kRate);
-  ASSERT_THAT(names(rows), ElementsAre("a", "new", "evicted"));
+  ASSERT_THAT(names(rows), ElementsAre("a", "new"));
   EXPECT_EQ(rows[0].freed_pages, 30);
   EXPECT_EQ(rows[0].wait_ns, 4'000);
   EXPECT_EQ(rows[0].regretted_pages, 3);
   EXPECT_EQ(rows[1].freed_pages, 8);
-  EXPECT_EQ(rows[2].freed_pages, 0);
 }
 
-TEST(TopRounds, WhatWasAmongTheOthersBeforeIsNotNew) {
-  v1::QueryStatsResponse older, newer;
-  older.set_other_groups(3);
-  older.mutable_other()->set_pages(40);
-  add_row(newer, "rose", 500);
-  newer.set_other_groups(2);
-  newer.mutable_other()->set_pages(45);
-  EXPECT_THAT(names(top_rows(difference(older, newer), SortBy::kRate)), ElementsAre("(2 others)"));
+TEST(TopRounds, WhatARowDidThatIsGoneIsAmongTheOthers) {
+  v1::GetCountersResponse older, newer;
+  older.mutable_other()->set_lifecycles(40);
+  older.mutable_other()->set_freed_pages(40);
+  add_row(older, 1, "gone", 500);
+  // It did 7 more, then 100 came to who took its place, and 3 to who found none.
+  newer.mutable_other()->set_lifecycles(550);
+  newer.mutable_other()->set_freed_pages(550);
+  add_row(newer, 2, "successor", 100);
+  const auto rows = top_rows(difference(older, newer), SortBy::kRate);
+  ASSERT_THAT(names(rows), ElementsAre("successor", "(other)"));
+  EXPECT_EQ(rows[0].freed_pages, 100);
+  EXPECT_EQ(rows[1].freed_pages, 10);
 }
 
-TEST(TopRounds, WaitsAreOfWhoWaitedEvenAmongTheOthers) {
-  v1::QueryStatsResponse older, newer;
-  add_row(older, "victim", 100, 5'000);
-  older.mutable_rows(0)->mutable_waits()->set_faults(1);
-  older.mutable_rows(0)->mutable_waits()->set_wait_ns(5'000);
-  older.set_other_groups(3);
-  newer = older;
-  newer.mutable_rows(0)->mutable_waits()->set_faults(2);
-  newer.mutable_rows(0)->mutable_waits()->set_wait_ns(5'600);
-  add_row(newer, "reader", 9);  // counts: among the others before
-  newer.mutable_rows(1)->mutable_waits()->set_faults(4);
-  newer.mutable_rows(1)->mutable_waits()->set_wait_ns(70'000);
-  const auto rows = top_rows(difference(older, newer), SortBy::kWait);
-  ASSERT_THAT(names(rows), ElementsAre("reader", "victim"));
-  EXPECT_EQ(rows[0].wait_ns, 70'000);
-  EXPECT_EQ(rows[0].freed_pages, 0);
-  EXPECT_EQ(rows[1].wait_ns, 600);
+TEST(TopRounds, AProcessThatComesBackIsNotItsEarlierSelf) {
+  v1::GetCountersResponse older, newer;
+  older.mutable_other();
+  add_row(older, 1, "a/7", 500);
+  newer.mutable_other()->set_lifecycles(502);
+  newer.mutable_other()->set_freed_pages(502);
+  add_row(newer, 2, "a/7", 20);
+  const auto rows = top_rows(difference(older, newer), SortBy::kRate);
+  ASSERT_THAT(names(rows), ElementsAre("a/7", "(other)"));
+  EXPECT_EQ(rows[0].freed_pages, 20);
+  EXPECT_EQ(rows[1].freed_pages, 2);
+}
+
+TEST(TopRounds, ARowThatPassesTheFilterOnlyNowHasNotJustDoneAll) {
+  v1::GetCountersResponse older, newer, third;
+  older.set_rows_made(9);
+  add_row(newer, 4, "renamed/7", 5'000);
+  EXPECT_EQ(difference(older, newer).rows_size(), 0);
+  add_row(third, 4, "renamed/7", 5'010);
+  EXPECT_EQ(difference(newer, third).rows(0).freed_pages(), 10);
+}
+
+TEST(TopRounds, RowsOfOneNameAreOneLine) {
+  v1::GetCountersResponse window;
+  add_row(window, 1, "a/7", 10, 100);
+  add_row(window, 2, "b/8", 15);
+  add_row(window, 3, "a/7", 20, 300);
+  const auto rows = top_rows(window, SortBy::kRate);
+  ASSERT_THAT(names(rows), ElementsAre("a/7", "b/8"));
+  EXPECT_EQ(rows[0].freed_pages, 30);
+  EXPECT_EQ(rows[0].wait_ns, 400);
 }
 
 TEST(TopRounds, EachOrder) {
-  v1::QueryStatsResponse window;
-  add_row(window, "rate", 9, 1, 1);
-  add_row(window, "wait", 1, 9, 2);
-  add_row(window, "regret", 2, 2, 9);
-  add_row(window, "as regret", 2, 2, 9);
+  v1::GetCountersResponse window;
+  add_row(window, 1, "rate", 9, 1, 1);
+  add_row(window, 2, "wait", 1, 9, 2);
+  add_row(window, 3, "regret", 2, 2, 9);
+  add_row(window, 4, "as regret", 2, 2, 9);
+  window.mutable_other()->set_freed_pages(1000);
   EXPECT_THAT(names(top_rows(window, SortBy::kRate)),
-              ElementsAre("rate", "as regret", "regret", "wait"));
+              ElementsAre("rate", "as regret", "regret", "wait", "(other)"));
   EXPECT_THAT(names(top_rows(window, SortBy::kWait)),
-              ElementsAre("wait", "as regret", "regret", "rate"));
+              ElementsAre("wait", "as regret", "regret", "rate", "(other)"));
   EXPECT_THAT(names(top_rows(window, SortBy::kRegret)),
-              ElementsAre("as regret", "regret", "wait", "rate"));
+              ElementsAre("as regret", "regret", "wait", "rate", "(other)"));
 }
 
-TEST(TopRounds, BothAnswersAreOfTheSameMomentAndItMovesOn) {
-  const absl::Time begin = absl::FromUnixSeconds(10'000);
+TEST(TopRounds, TheWindowIsMeasuredByTheClockOfSwaptraild) {
   v1::LifecycleFilter filter;
   filter.set_cgroup("/x");
-  TopRounds rounds(v1::STATS_GROUP_DEVICE, filter, absl::Seconds(60));
-  const auto since = [&](int second) {
-    return rounds.request(begin + absl::Seconds(second)).filter().since().seconds();
-  };
-  v1::QueryStatsResponse answer;
-  add_row(answer, "a", 5);
-  EXPECT_EQ(since(0), 9'940);
-  EXPECT_EQ(rounds.request(begin).filter().cgroup(), "/x");
-  EXPECT_FALSE(rounds.on_answer(answer, begin));
+  TopRounds rounds(v1::COUNTER_GROUP_PROCESS, filter);
+  EXPECT_EQ(rounds.request().filter().cgroup(), "/x");
+  EXPECT_EQ(rounds.request().group_by(), v1::COUNTER_GROUP_PROCESS);
+  v1::GetCountersResponse answer;
+  answer.set_since_monotonic_ns(7);
+  answer.set_read_monotonic_ns(1'000'000'000);
+  answer.mutable_read()->set_seconds(50);
+  add_row(answer, 1, "a", 5);
+  rounds.on_answer(answer);
   EXPECT_FALSE(rounds.window());
-  EXPECT_EQ(since(2), 9'940);
-  EXPECT_FALSE(rounds.on_answer(answer, begin + absl::Seconds(2)));
+  answer.set_read_monotonic_ns(3'500'000'000);
+  answer.mutable_read()->set_seconds(52);
+  rounds.on_answer(answer);
   ASSERT_TRUE(rounds.window());
-  EXPECT_EQ(rounds.window_length(), absl::Seconds(2));
+  EXPECT_EQ(rounds.window_length(), absl::Milliseconds(2500));
+  EXPECT_EQ(rounds.window()->since().seconds(), 50);
+  EXPECT_EQ(rounds.window()->read().seconds(), 52);
   EXPECT_EQ(rounds.window()->rows_size(), 0);
-  EXPECT_TRUE(rounds.on_answer(answer, begin + absl::Seconds(61)));  // 121 s after the moment
-  EXPECT_EQ(since(61), 10'001);
-  EXPECT_FALSE(rounds.on_answer(answer, begin + absl::Seconds(61)));
-  EXPECT_EQ(rounds.window_length(), absl::Seconds(59));  // still that of before
-  rounds.set_group(v1::STATS_GROUP_RECLAIMER);
+  rounds.set_group(v1::COUNTER_GROUP_RECLAIMER);
   EXPECT_FALSE(rounds.window());
-  EXPECT_EQ(rounds.request(begin).group_by(0), v1::STATS_GROUP_RECLAIMER);
+  EXPECT_EQ(rounds.request().group_by(), v1::COUNTER_GROUP_RECLAIMER);
+}
+
+TEST(TopRounds, ASwaptraildThatWasStartedAnewBeginsAnew) {
+  TopRounds rounds(v1::COUNTER_GROUP_PROCESS, {});
+  v1::GetCountersResponse answer;
+  answer.set_since_monotonic_ns(7);
+  add_row(answer, 1, "a", 5);
+  rounds.on_answer(answer);
+  answer.set_since_monotonic_ns(8);
+  answer.mutable_rows(0)->set_freed_pages(900);
+  rounds.on_answer(answer);
+  EXPECT_FALSE(rounds.window());
+  answer.mutable_rows(0)->set_freed_pages(901);
+  answer.mutable_rows(0)->set_lifecycles(6);
+  rounds.on_answer(answer);
+  ASSERT_TRUE(rounds.window());
+  EXPECT_EQ(rounds.window()->rows(0).freed_pages(), 1);
 }
 
 TEST(TopKeys, BytesBecomeKeys) {
@@ -144,7 +178,8 @@ TEST(TopKeys, BytesBecomeKeys) {
 
 TEST(TopKeys, ChangeTheState) {
   TopState state;
-  for (const Pivot next : {Pivot::kCgroup, Pivot::kDevice, Pivot::kReclaimer, Pivot::kProcess}) {
+  for (const Pivot next :
+       {Pivot::kCgroup, Pivot::kDevice, Pivot::kOrigin, Pivot::kReclaimer, Pivot::kProcess}) {
     EXPECT_TRUE(press(Key::kPivot, 10, 5, state));
     EXPECT_EQ(state.pivot, next);
   }
@@ -201,9 +236,10 @@ class TopTest : public OnlineTest {
  protected:
   void SetUp() override {
     OnlineTest::SetUp();
-    daemon.stats = [](int call) {
-      v1::QueryStatsResponse response;
-      add_row(response, "worker/7", 1000 + 100 * static_cast<uint64_t>(call), 2'000'000);
+    daemon.counters = [](int call) {
+      v1::GetCountersResponse response;
+      add_row(response, 1, "worker/7", 1000 + 100 * static_cast<uint64_t>(call), 2'000'000);
+      response.set_read_monotonic_ns(1'000'000'000 * static_cast<uint64_t>(call + 1));
       return response;
     };
   }
@@ -217,17 +253,16 @@ TEST_F(TopTest, BatchInEachFormat) {
   EXPECT_THAT(table.out, HasSubstr("worker/7"));
   EXPECT_EQ(table.out.find('\x1b'), std::string::npos);
   EXPECT_THAT(table.err, HasSubstr("2 rounds, 200 pages out"));
-  EXPECT_EQ(daemon.stats_asked.group_by(0), v1::STATS_GROUP_VICTIM_CGROUP);
-  EXPECT_EQ(daemon.stats_asked.spans(0), v1::LATENCY_SPAN_FAULT);
+  EXPECT_EQ(daemon.counters_asked.group_by(), v1::COUNTER_GROUP_CGROUP);
   auto with = command;
   with.insert(with.end(), {"-o", "json"});
   const json rounds = json::parse(asked(with).out);
   ASSERT_EQ(rounds.size(), 2);
   EXPECT_EQ(rounds[1]["rows"][0]["freed_pages"], "100");
-  EXPECT_EQ(rounds[1]["rows"][0]["latencies"][0]["sum_ns"], "0");
+  EXPECT_EQ(rounds[1]["rows"][0]["waits"]["wait_ns"], "0");
   with.back() = "jsonl";
   const std::string lines = asked(with).out;
-  EXPECT_EQ(json::parse(lines.substr(0, lines.find('\n')))["rows"][0]["key"][0], "worker/7");
+  EXPECT_EQ(json::parse(lines.substr(0, lines.find('\n')))["rows"][0]["name"], "worker/7");
 }
 
 TEST_F(TopTest, SigintEndsBatch) {
@@ -243,7 +278,46 @@ TEST_F(TopTest, WithoutATerminalItSaysWhatToGive) {
   const Ended ended = asked({"top"});
   EXPECT_EQ(ended.code, 2);
   EXPECT_THAT(ended.err, HasSubstr("--batch"));
-  EXPECT_EQ(asked({"top", "--batch=1", "--since=1m"}).code, 2);
+}
+
+// A count that a row does not have by that can't be told: never a wrong one.
+TEST_F(TopTest, FiltersThatCountsCanNotAnswerAreRefused) {
+  struct Case {
+    const char* by;
+    const char* option;
+    const char* value;
+    bool taken;
+  };
+  for (const Case& one : {Case{"process", "--pid", "7", true},
+                          Case{"process", "--comm", "worker", true},
+                          Case{"process", "--cgroup", "/x", true},
+                          Case{"process", "--area", "1", false},
+                          Case{"process", "--origin", "kswapd", false},
+                          Case{"process", "--outcome", "aborted", false},
+                          Case{"process", "--slower-than", "fault:1ms", false},
+                          Case{"process", "--since", "1m", false},
+                          Case{"process", "--until", "1m", false},
+                          Case{"process", "--regretted", nullptr, false},
+                          Case{"process", "--incomplete", nullptr, false},
+                          Case{"cgroup", "--cgroup", "/x", true},
+                          Case{"cgroup", "--pid", "7", false},
+                          Case{"device", "--area", "1", true},
+                          Case{"device", "--comm", "worker", false},
+                          Case{"origin", "--origin", "kswapd", true},
+                          Case{"origin", "--cgroup", "/x", false},
+                          Case{"reclaimer", "--pid", "7", true},
+                          Case{"reclaimer", "--comm", "kswapd0", true},
+                          Case{"reclaimer", "--cgroup", "/x", false}}) {
+    const std::string option =
+        one.value == nullptr ? std::string(one.option) : std::string(one.option) + "=" + one.value;
+    const Ended ended =
+        asked({"top", "--batch=1", "--interval=10ms", std::string("--by=") + one.by, option});
+    EXPECT_EQ(ended.code, one.taken ? 0 : 2) << one.by << " " << option << ended.err;
+    if (one.taken) continue;
+    EXPECT_THAT(ended.err, HasSubstr(one.option));
+    EXPECT_THAT(ended.err, HasSubstr("swaptrail stats"));
+  }
+  EXPECT_NE(asked({"top", "--batch=1", "--lookback=1m"}).code, 0);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ import swap_test
 
 METHODS = {
     client.TRACE: {"GetStatus", "ListLifecycles", "WatchLifecycles", "ExplainPage", "GetSwapAreas",
-                   "QueryStats", "GetMatrix", "ListViolations"},
+                   "QueryStats", "GetCounters", "GetMatrix", "ListViolations"},
     client.CONTROL: {"TriggerFlightRecorder", "PageOut"},
     "grpc.health.v1.Health": set(),  # there, but without a description
 }
@@ -138,6 +138,7 @@ class EveryMethod(Api):
         # pages go on being swapped between the two
         self.assertGreaterEqual(sum(int(row["lifecycles"]) for row in by_outcome["rows"]),
                                 int(everything["lifecycles"]))
+        self.assertTrue(ask.call("GetCounters", {"group_by": "COUNTER_GROUP_PROCESS"})["rows"])
         self.assertTrue(ask.call("GetMatrix")["cells"])
         self.assertEqual(int(ask.call("ListViolations")["total"]), 0)
 

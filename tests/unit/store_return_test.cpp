@@ -1,4 +1,4 @@
-// What the store keeps of the way back: page by page, fault by fault, and who waited.
+// What the store keeps of the way back: page by page, fault by fault.
 #include <gtest/gtest.h>
 
 #include "daemon/store/list.h"
@@ -132,80 +132,10 @@ TEST(StoreReturn, FoundByWhereItCameBackTo) {
   EXPECT_EQ(found(42, 0x11000), 0u);
 }
 
-TEST(StoreWaiters, EachFaultIsOfWhoWaited) {
-  const auto store = store_of(small_options());
-  store->add(large(9));
-  Return fault = back_of(9, 0);
-  fault.tgid = 99;
-  fault.comm = comm_of("gdb");
-  fault.reader_cgroup = 8;
-  fault.major = true;
-  store->note_return(fault);
-  fault.nr_pages = 0;
-  store->note_return(fault);
-  fault.lifecycle_id = 0;  // swapped out before we looked
-  store->note_return(fault);
-  fault.fault_ns = 0;  // nobody waited
-  store->note_return(fault);
-  const WaiterCopy copy = store->waiters().copy();
-  ASSERT_EQ(copy.rows.size(), 1u);
-  EXPECT_EQ(copy.rows[0].tgid, 99u);
-  EXPECT_EQ(copy.rows[0].area, 1u);
-  EXPECT_EQ(copy.rows[0].cgroup, 8u);
-  EXPECT_EQ(comm_text(copy.rows[0].comm), "gdb");
-  EXPECT_EQ(copy.rows[0].waits.faults, 3u);
-  EXPECT_EQ(copy.rows[0].waits.major, 3u);
-  EXPECT_EQ(copy.rows[0].waits.wait_ns, 300u);
-}
-
-// The number of an area goes to another device after swapoff.
-TEST(StoreWaiters, AnAreaWithTheSameTypeIsAnother) {
-  const auto store = store_of(small_options());
-  store->note_area(1, 4);
-  store->note_return(back_of(0, 0));
-  store->note_return(back_of(0, 0));
-  store->note_area(1, 5);
-  Return fault = back_of(0, 0);
-  fault.time_ns = 9000;
-  store->note_return(fault);
-  StatsQuery query;
-  query.group_by = {GroupBy::kArea};
-  query.waiters = &store->waiters();
-  query.area_of = [](uint32_t type, uint64_t at_ns) { return type * 100 + (at_ns < 9000 ? 4 : 5); };
-  const auto stats = query_stats(store->snapshot(), query);
-  ASSERT_EQ(stats->rows.size(), 2u);
-  for (const StatsRow& row : stats->rows) {
-    EXPECT_EQ(row.waits.faults, row.key[0] == 104 ? 2u : 1u) << row.key[0];
-  }
-}
-
-TEST(StoreWaiters, TheSumIsExactWhenTheTableIsFull) {
-  Waiters waiters(100);
-  Waits sum;
-  for (uint32_t at = 1; at <= 5000; ++at) {
-    Return fault = back_of(1, 0);
-    fault.tgid = at % 1500;
-    fault.time_ns = at < 4000 ? 1000 : 1000 + 2 * Waiters::kIdle_ns;
-    fault.fault_ns = at;
-    waiters.add(fault);
-    sum.add({1, 0, at});
-  }
-  const WaiterCopy copy = waiters.copy();
-  EXPECT_LE(copy.rows.size(), 100u);
-  EXPECT_GT(copy.other.faults, 0u);
-  EXPECT_GT(copy.departed.faults, 0u);
-  Waits told = copy.other;
-  told.add(copy.departed);
-  for (const Waiter& row : copy.rows) told.add(row.waits);
-  EXPECT_EQ(told.faults, sum.faults);
-  EXPECT_EQ(told.wait_ns, sum.wait_ns);
-}
-
-StatsQuery by_process(const Store& store) {
+StatsQuery by_process() {
   StatsQuery query;
   query.group_by = {GroupBy::kVictimProcess};
   query.spans = {Latency::kFault};
-  query.waiters = &store.waiters();
   return query;
 }
 
@@ -215,7 +145,7 @@ const StatsRow* row_of(const Stats& stats, uint64_t key) {
   return found == stats.rows.end() ? nullptr : &*found;
 }
 
-TEST(StoreStats, WaitsAreChargedToWhoWaited) {
+TEST(StoreStats, FaultTimesAreChargedToWhoWaited) {
   const auto store = store_of(small_options());
   store->add(large(9));
   Return by_gdb = back_of(9, 0);
@@ -224,35 +154,15 @@ TEST(StoreStats, WaitsAreChargedToWhoWaited) {
   by_gdb.reader_cgroup = 8;
   store->note_return(by_gdb);
   store->note_return(back_of(9, 1));
-  Return of_none = by_gdb;  // no lifecycle of it is known, and this reader has none either
-  of_none.lifecycle_id = 0;
-  of_none.tgid = 100;
-  store->note_return(of_none);
-  auto stats = query_stats(store->snapshot(), by_process(*store));
-  ASSERT_TRUE(stats.ok() && stats->has_waits);
+  const auto stats = query_stats(store->snapshot(), by_process());
+  ASSERT_TRUE(stats.ok());
   ASSERT_NE(row_of(*stats, 42), nullptr);
   EXPECT_EQ(row_of(*stats, 42)->counts.pages, 16u);
   EXPECT_EQ(row_of(*stats, 42)->latencies[0].sum, 101u);
-  EXPECT_EQ(row_of(*stats, 42)->waits.wait_ns, 101u);
   ASSERT_NE(row_of(*stats, 99), nullptr);
   EXPECT_EQ(row_of(*stats, 99)->counts.lifecycles, 0u);
   EXPECT_EQ(row_of(*stats, 99)->latencies[0].sum, 100u);
   EXPECT_EQ(comm_text(row_of(*stats, 99)->comms[0]), "gdb");
-  ASSERT_NE(row_of(*stats, 100), nullptr);
-  EXPECT_EQ(row_of(*stats, 100)->latencies[0].count, 0u);
-  EXPECT_EQ(row_of(*stats, 100)->waits.faults, 1u);
-
-  StatsQuery query = by_process(*store);
-  query.group_by = {GroupBy::kVictimCgroup};
-  stats = query_stats(store->snapshot(), query);
-  EXPECT_EQ(row_of(*stats, 7)->waits.wait_ns, 101u);
-  EXPECT_EQ(row_of(*stats, 8)->waits.wait_ns, 200u);
-  query.filter.pids = {100};
-  stats = query_stats(store->snapshot(), query);
-  ASSERT_EQ(stats->rows.size(), 1u);
-  EXPECT_EQ(row_of(*stats, 8)->waits.wait_ns, 100u);
-  query.filter.outcomes = {Outcome::kFreedDevice};  // a wait has none
-  EXPECT_FALSE(query_stats(store->snapshot(), query)->has_waits);
 }
 
 TEST(StoreStats, APageThatNobodyNeedsDidNotStay) {

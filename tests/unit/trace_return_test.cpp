@@ -38,6 +38,51 @@ void expect_balance(const Outcomes& out) {
             out.counters.returned_pages + out.counters.away_pages + out.counters.superseded_pages);
 }
 
+void expect_is_of(const Return& back, const Lifecycle& life) {
+  EXPECT_EQ(back.lifecycle_id, life.id);
+  EXPECT_EQ(back.eviction.victim, life.mappings[0].tgid);
+  EXPECT_EQ(back.eviction.cgroup, life.cgroup);
+  EXPECT_EQ(back.eviction.reclaimer, life.last.tgid);
+  EXPECT_EQ(back.eviction.origin, life.last.origin);
+}
+
+// Counters have nothing else to go by once the lifecycle has left the store.
+TEST(TraceReturn, AReturnTellsWhoseItWasAndWhoTookIt) {
+  Scene scene;
+  Page first = page_at(1), second = page_at(2), gone = page_at(3);
+  second.owner = 200;
+  scene.whole_sync(first);
+  scene.tid = 8;
+  scene.origin = SWAPTRAIL_ORIGIN_DIRECT;
+  scene.whole_sync(second);
+  scene.whole_sync(gone);
+  scene.now += 3600 * kSecond;
+  scene.swap_read(second);
+  scene.swap_in(second.entry);
+  scene.slot_freed(second.entry);
+  scene.swap_read(first);
+  scene.swap_in(first.entry);
+  scene.swap_in(first.entry);       // it is back: this one only waited
+  scene.slot_freed(gone.entry);     // nobody read it
+  scene.swap_in(page_at(9).entry);  // left before anybody looked
+  const Outcomes out = scene.run();
+  ASSERT_EQ(out.kept.lifecycles.size(), 3u);
+  ASSERT_EQ(out.kept.returns.size(), 5u);
+  expect_is_of(out.kept.returns[0], out.kept.lifecycles[1]);
+  EXPECT_EQ(out.kept.returns[0].eviction.victim, 200u);
+  EXPECT_EQ(out.kept.returns[0].eviction.cgroup, 42u);
+  EXPECT_EQ(out.kept.returns[0].eviction.reclaimer, 8u);
+  EXPECT_EQ(out.kept.returns[0].eviction.origin, SWAPTRAIL_ORIGIN_DIRECT);
+  expect_is_of(out.kept.returns[1], out.kept.lifecycles[0]);
+  EXPECT_EQ(out.kept.returns[1].eviction.origin, SWAPTRAIL_ORIGIN_KSWAPD);
+  expect_is_of(out.kept.returns[2], out.kept.lifecycles[0]);
+  EXPECT_EQ(out.kept.returns[2].nr_pages, 0u);
+  expect_is_of(out.kept.returns[3], out.kept.lifecycles[2]);
+  EXPECT_EQ(out.kept.returns[4].lifecycle_id, 0u);
+  EXPECT_EQ(out.kept.returns[4].eviction.victim, 0u);
+  EXPECT_EQ(out.kept.returns[4].eviction.origin, SWAPTRAIL_ORIGIN_UNKNOWN);
+}
+
 TEST(TraceReturn, ErrorsAreFaultsThatBringNothing) {
   struct Case {
     int result;
