@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "tests/online/fake_daemon.h"
+#include "tests/online/daemon_scene.h"
 
 namespace swaptrail {
 namespace {
@@ -134,15 +134,15 @@ class TerminalTest : public OnlineTest {
  protected:
   void SetUp() override {
     OnlineTest::SetUp();
-    daemon.stats = [](int call) {
-      v1::QueryStatsResponse response;
-      for (int row = 0; row < 40; ++row) {
-        v1::StatsRow& made = *response.add_rows();
-        made.add_key("row" + std::to_string(100 + row));
-        made.set_freed_pages(static_cast<uint64_t>(1000 * (call + 1)));
-        made.set_lifecycles(made.freed_pages());
+    // Forty processes, each with pages on their way out all the time.
+    daemon.stats.before = [this](int) {
+      for (uint32_t row = 0; row < 40; ++row) {
+        Lifecycle made = life(++last_id_);
+        made.mappings[0].tgid = 1000 + row;
+        made.mappings[0].comm = store::comm_of("row" + std::to_string(100 + row));
+        made.nr_pages = static_cast<uint16_t>(100 - row);
+        add(made);
       }
-      return response;
     };
     command_ = with_socket({"top", "--interval=100ms"});
   }

@@ -8,7 +8,7 @@
 #include "cli/online/top_keys.h"
 #include "cli/online/top_rounds.h"
 #include "cli/online/top_screen.h"
-#include "tests/online/fake_daemon.h"
+#include "tests/online/daemon_scene.h"
 
 namespace swaptrail::online {
 namespace {
@@ -201,11 +201,7 @@ class TopTest : public OnlineTest {
  protected:
   void SetUp() override {
     OnlineTest::SetUp();
-    daemon.stats = [](int call) {
-      v1::QueryStatsResponse response;
-      add_row(response, "worker/7", 1000 + 100 * static_cast<uint64_t>(call), 2'000'000);
-      return response;
-    };
+    daemon.stats.before = [this](int call) { add_lives(call == 0 ? 1000 : 100); };
   }
 };
 
@@ -214,11 +210,11 @@ TEST_F(TopTest, BatchInEachFormat) {
   const Ended table = asked(command);
   EXPECT_EQ(table.code, 0) << table.err;
   EXPECT_THAT(table.out, HasSubstr("by cgroup, sorted by rate"));
-  EXPECT_THAT(table.out, HasSubstr("worker/7"));
+  EXPECT_THAT(table.out, HasSubstr("/swaptrail-demo"));
   EXPECT_EQ(table.out.find('\x1b'), std::string::npos);
   EXPECT_THAT(table.err, HasSubstr("2 rounds, 200 pages out"));
-  EXPECT_EQ(daemon.stats_asked.group_by(0), v1::STATS_GROUP_VICTIM_CGROUP);
-  EXPECT_EQ(daemon.stats_asked.spans(0), v1::LATENCY_SPAN_FAULT);
+  EXPECT_EQ(daemon.stats.asked.at(0).group_by(0), v1::STATS_GROUP_VICTIM_CGROUP);
+  EXPECT_EQ(daemon.stats.asked.at(0).spans(0), v1::LATENCY_SPAN_FAULT);
   auto with = command;
   with.insert(with.end(), {"-o", "json"});
   const json rounds = json::parse(asked(with).out);
@@ -227,7 +223,7 @@ TEST_F(TopTest, BatchInEachFormat) {
   EXPECT_EQ(rounds[1]["rows"][0]["latencies"][0]["sum_ns"], "0");
   with.back() = "jsonl";
   const std::string lines = asked(with).out;
-  EXPECT_EQ(json::parse(lines.substr(0, lines.find('\n')))["rows"][0]["key"][0], "worker/7");
+  EXPECT_EQ(json::parse(lines.substr(0, lines.find('\n')))["rows"][0]["key"][0], "/swaptrail-demo");
 }
 
 TEST_F(TopTest, SigintEndsBatch) {
