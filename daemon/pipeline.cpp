@@ -315,7 +315,7 @@ void Pipeline::publish_standing(uint64_t now_ns) {
 std::vector<ReconcileRow> Pipeline::trust_rows(const std::vector<Reading>& readings) const {
   const uint64_t kinds = visible_kinds(source_->plan());
   std::vector<ReconcileRow> rows = reconcile_readings(readings, kinds);
-  add_balance(readings, reconstructor_.counters(), kinds, rows);
+  if (!rows.empty()) add_balance(readings, reconstructor_.counters(), kinds, rows);  // as a replay
   return rows;
 }
 

@@ -138,6 +138,7 @@ struct Scene {
   }
 
   void add(const Lifecycle& life) { store->add(life); }
+  void add(const Return& back) { store->note_return(back); }
   // Random ones, closed at their ids.
   void fill(uint64_t count, uint64_t seed = 1) {
     std::mt19937_64 random(seed);

@@ -221,7 +221,7 @@ class OnlineTest : public testing::Test {
     life.passes = 2;
     return life;
   }
-  void add(const Lifecycle& life) { scene.store->add(life); }
+  void add(const Lifecycle& life) { scene.add(life); }
   // So many of them, with ids that go on.
   void add_lives(uint64_t count) {
     for (uint64_t made = 0; made < count; ++made) add(life(++last_id_));

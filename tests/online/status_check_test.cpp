@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -95,8 +96,8 @@ const Trouble kTroubles[] = {
      [](ScriptedKernel& kernel) {
        swaptrail::Scene story;
        story.now = monotonic_ns();
-       swap_out(story);
-       story.removed(page_at(1));  // once more
+       story.whole_sync(page_at(2));
+       story.removed(page_at(2));  // once more
        kernel.happen(story.events);
      },
      "1 violations"},
@@ -158,12 +159,13 @@ TEST_F(StatusCheckTest, EachRowDiffersByMoreThanItsAllowance) {
   wait_for_standing();
   v1::GetStatusResponse answer;
   ASSERT_TRUE(
-      call(*scene.trace, &v1::TraceService::Stub::GetStatus, v1::GetStatusRequest(), answer).ok());
+      api::call(*scene.trace, &v1::TraceService::Stub::GetStatus, v1::GetStatusRequest(), answer)
+          .ok());
   EXPECT_GE(answer.reconciliation_size(), 7);
   for (int index = 0; index < answer.reconciliation_size(); ++index) {
     const std::string& counter = answer.reconciliation(index).counter();
     EXPECT_NE(answer.reconciliation(index).note(), "") << "a note excuses nothing";
-    for (const auto& [difference, code] : {std::pair(3, 0), {-3, 0}, {4, 1}, {-4, 1}}) {
+    for (const auto& [difference, code] : std::map<int, int>{{3, 0}, {-3, 0}, {4, 1}, {-4, 1}}) {
       daemon.status.change = [&](v1::GetStatusResponse& status) {
         status.mutable_reconciliation(index)->set_difference(difference);
         status.mutable_reconciliation(index)->set_allowance(3);

@@ -153,8 +153,8 @@ TEST_F(StreamTest, SigintEndsPageout) {
     scene.tables.range = {.swapped = 2};  // of which one is never told
     return length;
   };
-  Program program(with_socket(
-      {"pageout", "--pid=233", "--addr=0", "--length=4K", "--wait=60s", "-o", "jsonl"}));
+  Program program(with_socket({"pageout", "--pid=233", "--addr=0x7f0000000000", "--length=4K",
+                               "--wait=60s", "-o", "jsonl"}));
   ASSERT_TRUE(program.wait_for_output("\"id\":\"1\""));
   program.send(SIGINT);
   const Ended ended = program.wait();

@@ -134,10 +134,13 @@ class TerminalTest : public OnlineTest {
  protected:
   void SetUp() override {
     OnlineTest::SetUp();
-    // Forty processes, each with pages on their way out all the time.
+    // Forty processes, each in a cgroup of its own, with pages on their way out all the time.
+    for (int row = 100; row < 140; ++row)
+      cgroups_.push_back(make_cgroup("row" + std::to_string(row)));
     daemon.stats.before = [this](int) {
       for (uint32_t row = 0; row < 40; ++row) {
         Lifecycle made = life(++last_id_);
+        made.cgroup = cgroups_[row];
         made.mappings[0].tgid = 1000 + row;
         made.mappings[0].comm = store::comm_of("row" + std::to_string(100 + row));
         made.nr_pages = static_cast<uint16_t>(100 - row);
@@ -149,6 +152,7 @@ class TerminalTest : public OnlineTest {
 
   static constexpr const char* kEnter = "\x1b[?1049h";
   static constexpr const char* kLeave = "\x1b[?1049l";
+  std::vector<uint64_t> cgroups_;
   std::vector<std::string> command_;
 };
 

@@ -83,7 +83,7 @@ TEST_F(PipelineTest, TellsAndRecordsWhatHappened) {
   EXPECT_EQ(summary()["total"]["pages"], 1);
   for (const json& row : summary()["reconciliation"]) EXPECT_EQ(row["difference"], 0) << row;
   EXPECT_EQ(run_cli({"verify", recording()}).code, 0);
-  EXPECT_EQ(run_cli({"replay", "--print=jsonl", recording()}).out, get("out"));
+  EXPECT_TRUE(run_cli({"replay", "--print=jsonl", recording()}).out == get("out"));
 }
 
 // Each reading that is made at the end, by its number and what is read.
@@ -118,7 +118,7 @@ TEST_P(FailsAtEnd, RecordingAndSummaryAreFinished) {
   EXPECT_EQ(!summary()["reconciliation"].empty(), GetParam().has_rows) << summary();
   const Ran verified = run_cli({"verify", recording()});
   EXPECT_EQ(verified.code, 0) << verified.out << verified.err;
-  EXPECT_EQ(run_cli({"replay", "--print=jsonl", recording()}).out, get("out"));
+  EXPECT_TRUE(run_cli({"replay", "--print=jsonl", recording()}).out == get("out"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Pipeline, FailsAtEnd, testing::ValuesIn(kAtEnd),
