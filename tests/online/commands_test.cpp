@@ -330,7 +330,7 @@ TEST_F(CommandsTest, StatsGroupsAndLatencies) {
   EXPECT_THAT(ended.out, testing::ContainsRegex("/c1 . freed_device +1 +224"));
   EXPECT_THAT(ended.out, testing::ContainsRegex("\\(9 others\\) +9 +720"));
   EXPECT_THAT(ended.out, testing::ContainsRegex("/c1 [|] freed_device +fault +1 +3.00 ms"));
-  const std::vector<std::string> command = {"stats", "--by=victim_cgroup", "--groups=5"};
+  const std::vector<std::string> command = {"stats", "--by=victim_cgroup,outcome", "--groups=5"};
   auto with = command;
   with.insert(with.end(), {"-o", "json"});
   EXPECT_EQ(json::parse(asked(with).out)["other_groups"], "9");

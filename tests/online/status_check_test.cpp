@@ -96,8 +96,10 @@ const Trouble kTroubles[] = {
      [](ScriptedKernel& kernel) {
        swaptrail::Scene story;
        story.now = monotonic_ns();
-       story.whole_sync(page_at(2));
-       story.removed(page_at(2));  // once more
+       story.slot(page_at(2));
+       story.unmap(page_at(2));
+       story.write_sync(page_at(2));
+       story.removed(page_at(2), 1, SWAPTRAIL_STATE_MAPPED);
        kernel.happen(story.events);
      },
      "1 violations"},
