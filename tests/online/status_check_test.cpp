@@ -96,10 +96,12 @@ const Trouble kTroubles[] = {
      [](ScriptedKernel& kernel) {
        swaptrail::Scene story;
        story.now = monotonic_ns();
+       story.begin();
        story.slot(page_at(2));
        story.unmap(page_at(2));
-       story.write_sync(page_at(2));
-       story.removed(page_at(2), 1, SWAPTRAIL_STATE_MAPPED);
+       story.write_async(page_at(2));
+       story.removed(page_at(2), 1, kWriteback);
+       story.end();
        kernel.happen(story.events);
      },
      "1 violations"},
