@@ -15,6 +15,7 @@
 #include "daemon/flight_triggers.h"
 #include "daemon/kernel_view.h"
 #include "daemon/options.h"
+#include "daemon/outlet.h"
 #include "daemon/output.h"
 #include "daemon/page_frames.h"
 #include "daemon/pipeline.h"
@@ -50,6 +51,20 @@ ExitCode refuse(ExitCode code, const std::string& what, const std::string& what_
 }
 
 std::string text_of(const absl::Status& status) { return std::string(status.message()); }
+
+// A reader that stops, of a pipe or a terminal, must not stop the observation.
+void wait_for_no_reader() {
+  for (const int file : {STDOUT_FILENO, STDERR_FILENO}) never_wait_for_reader(file);
+}
+
+// What was printed is whole, or that is told.
+ExitCode look_at_output(const Output& output, ExitCode code) {
+  if (output.lines_left_out() > 0)
+    say(std::to_string(output.lines_left_out()) +
+        " lines were not printed: their reader is too slow");
+  const bool whole = !output.failed() && output.lines_left_out() == 0;
+  return code == kExitOk && !whole ? kExitFailure : code;
+}
 
 // Which of the hooks are on, for people and for scripts that wait for the line.
 std::string ready_line(const AttachPlan& plan) {
@@ -112,7 +127,7 @@ std::string cgroup_mount() {
 }
 
 ExitCode run_pipeline(Pipeline& pipeline, Serving& serving, AreaWatch& areas) {
-  const AttachPlan& plan = pipeline.session().plan();
+  const AttachPlan& plan = pipeline.plan();
   if (absl::Status status = serving.start(plan, areas); !status.ok())
     return refuse(kExitFailure, text_of(status), "nothing is observed");
   say(ready_line(plan));
@@ -149,8 +164,7 @@ ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& ho
   if (absl::Status status = drop_capabilities(); !status.ok())
     return refuse(kExitFailure, text_of(status), "it does not serve with more than it needs");
   walker.start();
-  const ExitCode code = run_pipeline(**pipeline, **serving, *areas);
-  return code == kExitOk && output.failed() ? kExitFailure : code;
+  return look_at_output(output, run_pipeline(**pipeline, **serving, *areas));
 }
 
 ExitCode start(const Options& options) {
@@ -184,6 +198,7 @@ int run(int argc, char** argv) {
   const Options& options = std::get<Options>(parsed);
   if (options.explain_attach) return explain(options);
   catch_signals();
+  wait_for_no_reader();
   return start(options);
 }
 

@@ -2,8 +2,8 @@
 
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "daemon/session.h"
@@ -23,7 +23,7 @@ std::optional<std::string_view> HostNames::cgroup_path(uint64_t id) const {
 
 Output::Output(const Options& options, const Names& names, int file_descriptor)
     : Printer(options.print, options, names),
-      file_descriptor_(file_descriptor),
+      outlet_(file_descriptor),
       shows_status_(options.print == PrintFormat::kSummary && isatty(STDERR_FILENO)) {}
 
 void Output::show(const Standing& standing, bool way_back_is_seen) {
@@ -52,13 +52,16 @@ void Output::show(const Standing& standing, bool way_back_is_seen) {
 bool Output::write(std::string_view text) {
   if (status_shown_) std::fputs("\r\033[K", stderr);
   status_shown_ = false;
-  while (!text.empty()) {
-    const ssize_t written = ::write(file_descriptor_, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    text.remove_prefix(static_cast<size_t>(written));
-  }
-  return true;
+  outlet_.put(text);
+  return !outlet_.broken();
+}
+
+void Output::print_last(const ReconstructorCounters& counters, const StreamCounters& stream,
+                        std::vector<ReconcileRow> rows) {
+  flush();
+  outlet_.finish(kPatience);  // before the summary, which tells what was left out
+  print_summary(counters, stream, std::move(rows));
+  outlet_.finish(kPatience);
 }
 
 }  // namespace swaptrail

@@ -8,6 +8,7 @@
 
 #include "daemon/cgroup_walker.h"
 #include "daemon/options.h"
+#include "daemon/outlet.h"
 #include "daemon/page_frames.h"
 #include "daemon/standing.h"
 #include "trace/print.h"
@@ -33,11 +34,22 @@ class HostNames : public Names {
   mutable std::string last_path_;  // what the view of cgroup_path() refers to
 };
 
-// To a file descriptor. Pipeline thread only.
+// To a file descriptor, without waiting for its reader until the end. Pipeline thread only.
 class Output : public Printer {
  public:
+  static constexpr absl::Duration kPatience = absl::Seconds(2);
+
   // `names` must outlive it. Filter and format are taken from the options.
   Output(const Options& options, const Names& names, int file_descriptor);
+
+  // What the reader did not take before. To be called with each sweep.
+  void drain() { outlet_.drain(); }
+  // As print_summary(), after all other lines. Waits for a slow reader, at most twice kPatience: what it has not
+  // taken then is left out, and counted.
+  void print_last(const ReconstructorCounters& counters, const StreamCounters& stream,
+                  std::vector<ReconcileRow> rows);
+  // Lines that a slow reader did not get.
+  uint64_t lines_left_out() const override { return outlet_.lines_left_out(); }
 
   // Once a second: where only the summary is printed, and standard error is a terminal, a line there that is
   // written over by the next one.
@@ -47,7 +59,7 @@ class Output : public Printer {
   bool write(std::string_view text) override;
 
  private:
-  int file_descriptor_;
+  Outlet outlet_;
   bool shows_status_;
   bool status_shown_ = false;
   uint64_t out_pages_ = 0, back_pages_ = 0, shown_ns_ = 0;  // of the line before

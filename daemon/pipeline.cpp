@@ -33,19 +33,19 @@ void sleep_ns(long duration_ns) {
   nanosleep(&duration, nullptr);
 }
 
-ReconstructorOptions reconstructor_options(const Session& session, const Options& options) {
+ReconstructorOptions reconstructor_options(const EventSource& source, const Options& options) {
   ReconstructorOptions result;
-  result.visible_kinds = visible_kinds(session.plan());
-  result.start_ns = session.start_ns();
+  result.visible_kinds = visible_kinds(source.plan());
+  result.start_ns = source.start_ns();
   result.max_attempts = options.max_folios;
-  result.may_miss_silently = session.plan().mode.mode == Mode::kKprobe;
+  result.may_miss_silently = source.plan().mode.mode == Mode::kKprobe;
   return result;
 }
 
-Merger::Options merger_options(const Session& session) {
+Merger::Options merger_options(const EventSource& source) {
   Merger::Options result;
-  result.start_ns = session.start_ns();
-  result.max_cpus = session.cpus();
+  result.start_ns = source.start_ns();
+  result.max_cpus = source.cpus();
   return result;
 }
 
@@ -61,22 +61,22 @@ std::vector<RecordedHook> recorded_hooks(const AttachPlan& plan) {
 }
 
 // What is known of this observation, but for its page frames.
-RecordingHeader observed_header(const Session& session, const Options& options) {
+RecordingHeader observed_header(const EventSource& source, const Options& options) {
   RecordingHeader header = host_header();
-  header.mode = std::string(mode_name(session.plan().mode.mode));
-  header.mode_reason = session.plan().mode.reason;
-  header.cpus = session.cpus();
-  header.reconstruction = reconstructor_options(session, options);
-  header.hooks = recorded_hooks(session.plan());
+  header.mode = std::string(mode_name(source.plan().mode.mode));
+  header.mode_reason = source.plan().mode.reason;
+  header.cpus = source.cpus();
+  header.reconstruction = reconstructor_options(source, options);
+  header.hooks = recorded_hooks(source.plan());
   return header;
 }
 
 // Null if it is not asked for, or can't be: then that is said.
-std::unique_ptr<Validation> make_validation(const Session& session, const Options& options,
+std::unique_ptr<Validation> make_validation(const EventSource& source, const Options& options,
                                             const AreaWatch& areas, LifecycleSink& next) {
   if (options.validate == 0) return nullptr;
   auto made =
-      Validation::create(observed_header(session, options),
+      Validation::create(observed_header(source, options),
                          {options.validate, [&areas] { return areas.now(); }, monotonic_ns}, next);
   if (made.ok()) return *std::move(made);
   std::fprintf(stderr, "swaptraild: --validate is off: %s; the observation goes on without it\n",
@@ -102,8 +102,9 @@ struct CountingSink : EventSink {
 
 }  // namespace
 
-Pipeline::Pipeline(Session session, const Options& options, const PipelineClients& clients)
-    : session_(std::move(session)),
+Pipeline::Pipeline(std::unique_ptr<EventSource> source, const Options& options,
+                   const PipelineClients& clients)
+    : source_(std::move(source)),
       options_(options),
       output_(clients.output),
       areas_(clients.areas),
@@ -111,9 +112,9 @@ Pipeline::Pipeline(Session session, const Options& options, const PipelineClient
       questions_(clients.questions),
       after_sweep_(clients.after_sweep),
       lifecycles_(all_sinks(clients)),
-      merger_(merger_options(session_)),
-      validation_(make_validation(session_, options, areas_, lifecycles_)),
-      reconstructor_(reconstructor_options(session_, options),
+      merger_(merger_options(*source_)),
+      validation_(make_validation(*source_, options, areas_, lifecycles_)),
+      reconstructor_(reconstructor_options(*source_, options),
                      validation_ ? validation_->lifecycles() : lifecycles_),
       sink_(&reconstructor_) {
   if (!validation_) return;
@@ -121,11 +122,12 @@ Pipeline::Pipeline(Session session, const Options& options, const PipelineClient
   sink_ = validation_.get();
 }
 
-absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(Session session, const Options& options,
+absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(std::unique_ptr<EventSource> source,
+                                                           const Options& options,
                                                            const PipelineClients& clients) {
-  std::unique_ptr<Pipeline> pipeline(new Pipeline(std::move(session), options, clients));
-  clients.output.set_start(pipeline->session_.start_ns());
-  auto earlier = pipeline->session_.totals();
+  std::unique_ptr<Pipeline> pipeline(new Pipeline(std::move(source), options, clients));
+  clients.output.set_start(pipeline->source_->start_ns());
+  auto earlier = pipeline->source_->totals();
   if (!earlier.ok()) return earlier.status();
   pipeline->earlier_ = *earlier;
   sleep_ns(kSweepEvery_ns);  // long enough to see whether anything moves
@@ -137,6 +139,10 @@ absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(Session session, cons
   pipeline->follow_areas();
   pipeline->publish_standing(monotonic_ns());
   return pipeline;
+}
+
+Pipeline::~Pipeline() {
+  if (recorder_ && !finished_) recorder_->finish(monotonic_ns());
 }
 
 absl::Status Pipeline::start_recording(const Options& options, const HostNames& names) {
@@ -152,7 +158,7 @@ absl::Status Pipeline::start_recording(const Options& options, const HostNames& 
   if (flight && options.flight_minutes != 0)  // so that what is too old goes in small steps
     recording.part_age_ns = std::min(recording.part_age_ns, recording.keep_ns / 8);
 
-  RecordingHeader header = observed_header(session_, options);
+  RecordingHeader header = observed_header(*source_, options);
   header.page_frames_base = names.page_frames_base();
   auto recorder = Recorder::create(recording, std::move(header), areas_.now(), names, *sink_);
   if (!recorder.ok()) return recorder.status();
@@ -176,11 +182,11 @@ void Pipeline::follow_areas() {
 absl::Status Pipeline::read_both(int tries, Reading& reading) {
   uint64_t least = ~uint64_t{0};
   for (int tried = 0; tried < tries && least != 0; ++tried) {
-    auto before = session_.totals();
+    auto before = source_->totals();
     if (!before.ok()) return before.status();
-    auto vmstat = read_vmstat();
+    auto vmstat = source_->vmstat();
     if (!vmstat.ok()) return vmstat.status();
-    auto after = session_.totals();
+    auto after = source_->totals();
     if (!after.ok()) return after.status();
     Reading next;
     next.totals = *after;
@@ -194,22 +200,22 @@ absl::Status Pipeline::read_both(int tries, Reading& reading) {
     reading.totals = next.totals;
     reading.vmstat = std::move(next.vmstat);
   }
-  if (earlier_) put_in_flight(*earlier_, session_.cpus(), reading);
+  if (earlier_) put_in_flight(*earlier_, source_->cpus(), reading);
   earlier_ = reading.totals;
   return absl::OkStatus();
 }
 
 // Those of the kernel first: what has changed until then is in the totals after it.
 absl::Status Pipeline::read_used_slots(Reading& reading) const {
-  const auto swaps = read_file("/proc/swaps");
+  const auto swaps = source_->swaps();
   if (!swaps.ok()) return absl::OkStatus();  // a kernel without it has no such row
   UsedSlots used;
   for (const SeenArea& seen : parse_swap_areas(*swaps, 0))
     used.pages += seen.area.used_bytes / page_bytes();
-  auto totals = session_.totals();
+  auto totals = source_->totals();
   if (!totals.ok()) return totals.status();
   used.changes = slot_changes(*totals);
-  used.reserve = uint64_t{session_.plan().reserved_slots} * session_.cpus();
+  used.reserve = uint64_t{source_->plan().reserved_slots} * source_->cpus();
   put_used_slots(used, reading);
   return absl::OkStatus();
 }
@@ -222,12 +228,12 @@ absl::StatusOr<Reading> Pipeline::read(Reading::Moment moment, int tries) {
     if (absl::Status status = read_both(tries, result); !status.ok()) return status;
     if (absl::Status status = read_used_slots(result); !status.ok()) return status;
   } else {
-    auto totals = session_.totals();
+    auto totals = source_->totals();
     if (!totals.ok()) return totals.status();
     result.totals = *totals;
   }
   result.at_ns = monotonic_ns();
-  result.consumed = session_.counters().consumed;
+  result.consumed = source_->counters().consumed;
   return result;
 }
 
@@ -253,10 +259,10 @@ const SlotUse& Pipeline::slot_use() {
   if (slot_use_.at_ns != 0 && now - slot_use_.at_ns < kPublishEvery_ns) return slot_use_;
   slot_use_ = SlotUse();
   slot_use_.at_ns = now;
-  slot_use_.way_back_is_seen = sees_way_back(visible_kinds(session_.plan()));
+  slot_use_.way_back_is_seen = sees_way_back(visible_kinds(source_->plan()));
   const ReconstructorCounters counters = reconstructor_.counters();
   slot_use_.not_followed_pages = counters.not_followed_pages + counters.slots_full;
-  if (auto totals = session_.totals(); totals.ok())
+  if (auto totals = source_->totals(); totals.ok())
     slot_use_.lost_records =
         std::accumulate(std::begin(totals->dropped), std::end(totals->dropped), uint64_t{0});
   const std::array<uint64_t, 32> kept = reconstructor_.kept_pages();
@@ -286,29 +292,30 @@ void Pipeline::publish_standing(uint64_t now_ns) {
   last.moment = Reading::Moment::kLast;
   auto standing = std::make_shared<Standing>();
   standing->at_ns = now_ns;
-  standing->start_ns = session_.start_ns();
+  standing->start_ns = source_->start_ns();
   standing->totals = end->totals;
   standing->consumed = end->consumed;
   standing->stream = stream_now(end->totals);
   put_stream_counters(standing->stream, last);
   standing->reconstructor = reconstructor_.counters();
   standing->reconciliation = trust_rows({readings_.front(), *std::move(end), std::move(last)});
-  standing->programs = session_.program_runs();
-  standing->ring_fill = session_.fill();
-  const ReconstructorOptions tables = reconstructor_options(session_, options_);
+  standing->programs = source_->program_runs();
+  standing->ring_fill = source_->fill();
+  const ReconstructorOptions tables = reconstructor_options(*source_, options_);
   standing->attempts = {reconstructor_.live_attempts(), tables.max_attempts};
   standing->slots = {reconstructor_.tracked_slots(), tables.max_slots};
   standing->swapped = {reconstructor_.swapped_folios(), tables.max_swapped};
   if (validation_) standing->validation = validation_->standing();
   standing->flight_recorder = flight_;
-  output_.show(*standing, sees_way_back(visible_kinds(session_.plan())));
+  standing->lines_left_out = output_.lines_left_out();
+  output_.show(*standing, sees_way_back(visible_kinds(source_->plan())));
   standings_.publish(std::move(standing));
 }
 
 std::vector<ReconcileRow> Pipeline::trust_rows(const std::vector<Reading>& readings) const {
-  const uint64_t kinds = visible_kinds(session_.plan());
+  const uint64_t kinds = visible_kinds(source_->plan());
   std::vector<ReconcileRow> rows = reconcile_readings(readings, kinds);
-  add_balance(readings, reconstructor_.counters(), kinds, rows);
+  if (!rows.empty()) add_balance(readings, reconstructor_.counters(), kinds, rows);  // as a replay
   return rows;
 }
 
@@ -317,8 +324,8 @@ StreamCounters Pipeline::stream_now(const swaptrail_totals& totals) const {
   stream.dropped_ring_full = totals.dropped[SWAPTRAIL_DROP_RING_FULL];
   stream.dropped_no_ring = totals.dropped[SWAPTRAIL_DROP_NO_RING];
   stream.context_full = totals.context_full;
-  stream.skipped_runs = session_.skipped_runs();
-  stream.invalid = session_.counters().invalid;
+  stream.skipped_runs = source_->skipped_runs();
+  stream.invalid = source_->counters().invalid;
   stream.late = merger_.counters().late;
   stream.overflow = merger_.counters().overflow;
   return stream;
@@ -326,24 +333,24 @@ StreamCounters Pipeline::stream_now(const swaptrail_totals& totals) const {
 
 // After a sweep, and before its events go on: those that come after a skipped run may be wrong for it.
 void Pipeline::tell_skipped_runs() {
-  if (const auto loss = session_.newly_skipped()) sink_->on_loss(*loss);
+  if (const auto loss = source_->newly_skipped()) sink_->on_loss(*loss);
 }
 
 // What was dropped for want of room, before events of that time go on. A ring that was never half full
 // when it was read has dropped nothing since; once a second all are looked at all the same.
 void Pipeline::report_drops() {
   const uint64_t now = monotonic_ns();
-  if (session_.fill() < kMayHaveDropped && now - drops_read_ns_ < kPublishEvery_ns) return;
+  if (source_->fill() < kMayHaveDropped && now - drops_read_ns_ < kPublishEvery_ns) return;
   drops_read_ns_ = now;
   report_all_drops().IgnoreError();  // the next one comes soon
 }
 
 // One sweep; true if the rings fill so fast that the next one should come at once.
 bool Pipeline::step() {
-  const uint64_t consumed = session_.counters().consumed;
-  const uint64_t complete_until = session_.sweep(merger_);
+  const uint64_t consumed = source_->counters().consumed;
+  const uint64_t complete_until = source_->sweep(merger_);
   areas_.poll();
-  if (session_.counters().consumed != consumed) tell_skipped_runs();
+  if (source_->counters().consumed != consumed) tell_skipped_runs();
   report_drops();
   const uint64_t emitted = merger_.counters().emitted;
   merger_.advance(complete_until, areas_);
@@ -352,11 +359,12 @@ bool Pipeline::step() {
   if (recorder_) recorder_->tick(monotonic_ns());
   if (flight_) look_for_triggers();
   output_.flush();
+  output_.drain();
   questions_.answer(*this);
   after_sweep_();
   if (const uint64_t now = monotonic_ns(); now - published_ns_ >= kPublishEvery_ns)
     publish_standing(now);
-  return session_.fill() > kBusy;
+  return source_->fill() > kBusy;
 }
 
 absl::Status Pipeline::run(const std::atomic<bool>& stop) {
@@ -367,7 +375,7 @@ absl::Status Pipeline::run(const std::atomic<bool>& stop) {
 }
 
 absl::Status Pipeline::report_all_drops() {
-  auto totals = session_.totals_by_cpu();
+  auto totals = source_->totals_by_cpu();
   if (!totals.ok()) return totals.status();
   for (uint32_t cpu = 0; cpu < totals->size(); cpu++)
     merger_.report_drops(cpu,
@@ -379,7 +387,7 @@ absl::Status Pipeline::report_all_drops() {
 // What was seen until `end_ns`, when every hook was still attached: a page whose completion was missed
 // only because that hook went first would look like a loss. Returns how many events came after.
 uint64_t Pipeline::drain(uint64_t end_ns) {
-  session_.sweep(merger_);
+  source_->sweep(merger_);
   areas_.poll();
   tell_skipped_runs();
   merger_.advance(end_ns, areas_);
@@ -395,7 +403,7 @@ absl::Status Pipeline::finish() {
   auto end = read(Reading::Moment::kEnd, kTriesAtEnd);
   status.Update(end.status());
   const uint64_t end_ns = monotonic_ns();
-  session_.detach();
+  source_->detach();
   const uint64_t after_end = drain(end_ns);
   // what was dropped after the last record of a CPU that found room shows in no record
   status.Update(report_all_drops());
@@ -418,11 +426,12 @@ absl::Status Pipeline::finish() {
     readings_.push_back(*std::move(*reading));
   }
   if (recorder_) recorder_->finish(end_ns);
+  finished_ = true;
   // the report is made of the readings alone, so that a replay makes the same; the validation adds to it
   std::vector<ReconcileRow> rows = trust_rows(readings_);
   if (validation_)
     for (const ReconcileRow& row : validation_->trust_rows()) rows.push_back(row);
-  output_.print_summary(reconstructor_.counters(), stream_counters_of(readings_), std::move(rows));
+  output_.print_last(reconstructor_.counters(), stream_counters_of(readings_), std::move(rows));
   return status;
 }
 

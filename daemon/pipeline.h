@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "daemon/area_watch.h"
+#include "daemon/event_source.h"
 #include "daemon/fan_out.h"
 #include "daemon/flight_triggers.h"
 #include "daemon/options.h"
@@ -16,7 +17,6 @@
 #include "daemon/proc.h"
 #include "daemon/questions.h"
 #include "daemon/recorder.h"
-#include "daemon/session.h"
 #include "daemon/standing.h"
 #include "daemon/validation.h"
 #include "trace/merger.h"
@@ -38,19 +38,24 @@ struct PipelineClients {
 class Pipeline : private PipelineView {
  public:
   // Takes the first readings of the totals and of /proc/vmstat, and opens the recording if one is
-  // asked for. Errors: as Session::totals, read_vmstat, Recorder::create and
+  // asked for. Errors: as EventSource::totals and vmstat, Recorder::create and
   // FlightTriggers::watch_pressure.
-  static absl::StatusOr<std::unique_ptr<Pipeline>> create(Session session, const Options& options,
+  static absl::StatusOr<std::unique_ptr<Pipeline>> create(std::unique_ptr<EventSource> source,
+                                                          const Options& options,
                                                           const PipelineClients& clients);
+  // Ends the recording if run() did not.
+  ~Pipeline() override;
 
   // Runs until `stop` is set, from a signal handler for instance; then detaches, takes out what is
-  // left, closes what is in flight and prints the summary. Errors: Internal.
+  // left, closes what is in flight and prints the summary. Errors: of what could not be read at the end;
+  // recording and summary are finished all the same.
   absl::Status run(const std::atomic<bool>& stop);
 
-  const Session& session() const { return session_; }
+  const AttachPlan& plan() const { return source_->plan(); }
 
  private:
-  Pipeline(Session session, const Options& options, const PipelineClients& clients);
+  Pipeline(std::unique_ptr<EventSource> source, const Options& options,
+           const PipelineClients& clients);
   const Reconstructor& reconstructor() const override { return reconstructor_; }
   const SlotUse& slot_use() override;
   absl::StatusOr<FlightFiles> write_flight(const std::string& reason) override;
@@ -70,7 +75,7 @@ class Pipeline : private PipelineView {
   absl::Status finish();
   absl::Status report_all_drops();
 
-  Session session_;
+  const std::unique_ptr<EventSource> source_;
   const Options& options_;
   Output& output_;
   AreaWatch& areas_;
@@ -84,6 +89,7 @@ class Pipeline : private PipelineView {
   std::unique_ptr<Recorder> recorder_;  // may be null
   FlightTriggers triggers_;
   bool flight_ = false;
+  bool finished_ = false;
   // Behind the watch of the areas: the recorder, the validation, the reconstructor. Each hands on.
   EventSink* sink_ = nullptr;
   std::vector<Reading> readings_;            // begin, end, last: what the report is made of

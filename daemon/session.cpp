@@ -168,8 +168,9 @@ uint64_t monotonic_ns() {
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
-absl::StatusOr<Session> Session::start(AttachPlan plan, const HostFeatures& host,
-                                       const Options& options) {
+absl::StatusOr<std::unique_ptr<EventSource>> Session::start(AttachPlan plan,
+                                                            const HostFeatures& host,
+                                                            const Options& options) {
   libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
   const int cpus = libbpf_num_possible_cpus();
   std::optional<BpfObject> object;
@@ -185,10 +186,10 @@ absl::StatusOr<Session> Session::start(AttachPlan plan, const HostFeatures& host
   }
   if (!status.ok()) return status;
 
-  Session session(*std::move(object), std::move(plan));
-  if (options.statistics) session.object_.count_runs().IgnoreError();  // then there are none
-  status = session.make_rings(options.ring_bytes);
-  if (status.ok()) status = session.attach_hooks();
+  std::unique_ptr<Session> session(new Session(*std::move(object), std::move(plan)));
+  if (options.statistics) session->object_.count_runs().IgnoreError();  // then there are none
+  status = session->make_rings(options.ring_bytes);
+  if (status.ok()) status = session->attach_hooks();
   if (!status.ok()) return status;
   return session;
 }
@@ -294,7 +295,7 @@ absl::StatusOr<std::vector<swaptrail_totals>> Session::totals_by_cpu() const {
   return values;
 }
 
-absl::StatusOr<swaptrail_totals> Session::totals() const {
+absl::StatusOr<swaptrail_totals> EventSource::totals() const {
   auto values = totals_by_cpu();
   if (!values.ok()) return values.status();
   swaptrail_totals sum{};

@@ -55,6 +55,7 @@ struct Standing {
   Fill attempts, slots, swapped;  // the reconstructor's tables
   ValidationStanding validation;
   bool flight_recorder = false;
+  uint64_t lines_left_out = 0;  // of the output: its reader was too slow
 };
 
 // Where the newest one hangs. Any thread; the lock is held for the copy of a pointer.

@@ -74,7 +74,8 @@ bool Mappings::has(const Frame& head, uint32_t process) const {
 
 bool FrameTable::came_back(const Folio& folio) const {
   const auto first = frames_.begin() + of(folio);
-  return first->from_swap && std::all_of(first, first + folio.nr_pages, [](const Frame& page) { return page.mapped; });
+  return first->from_swap &&
+         std::all_of(first, first + folio.nr_pages, [](const Frame& page) { return page.mapped; });
 }
 
 }  // namespace swaptrail::engine

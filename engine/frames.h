@@ -38,7 +38,8 @@ struct Frame {
   bool isolated = false;   // taken off the LRU by a reclaimer, who holds a reference
   bool from_swap = false;  // its content
   bool read_in = false;    // ... and nothing has mapped it since
-  bool mapped = false;     // of each page: anonymous, mapped by a fault; reclaim has not unmapped it since
+  bool mapped =
+      false;  // of each page: anonymous, mapped by a fault; reclaim has not unmapped it since
   bool readahead = false;  // PG_readahead: read in, and not asked for yet
 };
 

@@ -43,6 +43,7 @@ struct Report {
   ReconstructorCounters counters;
   StreamCounters stream;
   std::vector<ReconcileRow> rows;
+  uint64_t lines_left_out = 0;  // of this output: its reader was too slow for them
 };
 
 // A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.

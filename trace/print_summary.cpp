@@ -274,6 +274,7 @@ void counter_lines(const Report& report, std::string& out) {
     line(counter.name, report.counters.*counter.value);
   }
   for (const StreamField& counter : kStreamFields) line(counter.name, report.stream.*counter.value);
+  line("lines_left_out", report.lines_left_out);
 }
 
 void reconcile_lines(const std::vector<ReconcileRow>& rows, std::string& out) {
@@ -318,6 +319,8 @@ void append_json(const Report& report, std::string& out) {
     field(counter.name, report.stream.*counter.value, out);
   }
   reconciliation(report.rows, out);
+  // a replay prints all: without loss both are the same
+  if (report.lines_left_out != 0) field("lines_left_out", report.lines_left_out, out);
   out.append("}\n");
 }
 

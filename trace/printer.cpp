@@ -92,7 +92,7 @@ void Printer::on_loss(const Loss& loss) {
 
 void Printer::print_summary(const ReconstructorCounters& counters, const StreamCounters& stream,
                             std::vector<ReconcileRow> rows) {
-  const Report report{summary_, counters, stream, std::move(rows)};
+  const Report report{summary_, counters, stream, std::move(rows), lines_left_out()};
   print([&] { append_json(report, buffer_); }, [&] { append_text(report, buffer_); });
   flush();
 }

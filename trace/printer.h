@@ -60,6 +60,8 @@ class Printer : public LifecycleSink {
  protected:
   // Takes all of `text`, or false: then it is not called again.
   virtual bool write(std::string_view text) = 0;
+  // Lines that write() took and did not print.
+  virtual uint64_t lines_left_out() const { return 0; }
 
  private:
   template <typename Json, typename Text>

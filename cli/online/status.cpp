@@ -1,4 +1,9 @@
 // `swaptrail status`, `swaptrail areas` and `swaptrail violations`: how swaptraild and swap are.
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/online/asking.h"
@@ -60,6 +65,9 @@ void append_records(const v1::Loss& loss, const Style& style, std::string& out) 
              absl::StrCat(loss.context_full(), " (table full), ", loss.skipped_runs(),
                           " runs left out, ", loss.late(), " late"),
              out);
+  if (loss.lines_left_out() != 0)
+    append_row("not printed",
+               absl::StrCat(loss.lines_left_out(), " lines: their reader is too slow"), out);
   append_row("fullest ring", absl::StrFormat("%.1f %%", 100 * loss.ring_fill()), out);
 }
 
@@ -124,14 +132,33 @@ std::string status_text(const v1::GetStatusResponse& status, const Style& style)
   return out;
 }
 
-bool is_well(const v1::GetStatusResponse& status) {
+// What --check looks at, a line for each that is not as it should be.
+std::vector<std::string> troubles_of(const v1::GetStatusResponse& status) {
+  std::vector<std::string> troubles;
   for (const v1::Hook& hook : status.hooks())
-    if (hook.state() == "missing") return false;
+    if (hook.state() == "missing")
+      troubles.push_back(absl::StrCat("hook ", hook.name(), " is missing"));
   for (const v1::Reconciliation& row : status.reconciliation())
-    if (differs(row)) return false;
+    if (differs(row))
+      troubles.push_back(absl::StrCat("total ", row.counter(), " differs by ", row.difference()));
   const v1::Loss& loss = status.loss();
-  return status.violations() == 0 && status.validation().findings() == 0 &&
-         loss.dropped_ring_full() + loss.dropped_no_ring() + loss.context_full() == 0;
+  const std::pair<uint64_t, const char*> counts[] = {
+      {loss.dropped_ring_full(), "records lost: the ring was full"},
+      {loss.dropped_no_ring(), "records lost: their CPU was new"},
+      {loss.context_full(), "batches or faults not followed: the table was full"},
+      {loss.skipped_runs(), "runs left out by the kernel"},
+      {status.violations(), "violations"},
+      {status.validation().findings(), "findings"}};
+  for (const auto& [count, what] : counts)
+    if (count != 0) troubles.push_back(absl::StrCat(count, " ", what));
+  return troubles;
+}
+
+int check(const v1::GetStatusResponse& status) {
+  const std::vector<std::string> troubles = troubles_of(status);
+  for (const std::string& trouble : troubles)
+    std::fprintf(stderr, "swaptrail: %s\n", printable(trouble).c_str());
+  return troubles.empty() ? kDone : kFound;
 }
 
 int status(const StatusOptions& options) {
@@ -141,7 +168,7 @@ int status(const StatusOptions& options) {
                             &v1::TraceService::Stub::GetStatus, v1::GetStatusRequest());
   if (!response.ok()) return complain_of_answer(response.status());
   const int code = print_answer(options, *response, "", status_text);
-  return code == kDone && options.check && !is_well(*response) ? kFound : code;
+  return code == kDone && options.check ? check(*response) : code;
 }
 
 std::string kind_text(const v1::SwapArea& area) {
@@ -248,7 +275,8 @@ void add_status(CLI::App& app, int& code) {
                   "  swaptrail status --address=db1:9444 --tls-ca=ca.pem -o json");
   command->add_flag("--check", options->check,
                     "exit with 1 if a hook is missing, a record was lost, a total differs from the "
-                    "kernel's without a reason, or there are violations or findings");
+                    "kernel's without a reason, a table was full, the kernel left out runs of "
+                    "programs, or there are violations or findings; standard error tells which");
   add_asking_options(*command, *options);
   command->callback([options, &code] { code = status(*options); });
 }

@@ -73,6 +73,7 @@ void put_loss(const Standing& standing, v1::Loss& loss) {
   loss.set_late(standing.stream.late);
   loss.set_ring_fill(standing.ring_fill);
   loss.set_skipped_runs(standing.stream.skipped_runs);
+  loss.set_lines_left_out(standing.lines_left_out);
 }
 
 void put_standing(const Standing& standing, const Moment& moment, v1::GetStatusResponse& response) {

@@ -69,6 +69,15 @@ def metric_problems(text):
             yield f"{metric}: no such metric"
 
 
+def series_problems(tests):
+    """Series of the unit tests are those that a scrape of swaptraild has: all its labels, and no others."""
+    for name, inside in re.findall(r"series: '(\w+)\{(.*)\}'", tests):
+        labels = set(re.findall(r'(\w+)="', inside)) - {"job", "instance"}
+        known = set() if name == "up" else label_names(name)
+        if labels != known:
+            yield f"{name} with the labels {sorted(labels)}: swaptraild has {known and sorted(known)}"
+
+
 def own_problems():
     alerts = ALERTS.read_text()
     tests = "".join((HERE / name).read_text() for name in TESTS)
@@ -76,6 +85,7 @@ def own_problems():
     found = blocks(alerts, "alert")
     for name, body in found.items():
         yield from alert_problems(name, body, sections, tests)
+    yield from series_problems(tests)
     yield from metric_problems((RULES / "swaptrail.rules.yml").read_text() + alerts)
     if not found:
         yield "no alert was found"
@@ -114,7 +124,12 @@ def self_test():
             elif promtool("test", "rules", *TESTS, folder=work / "tests/alerts")[0] == 0:
                 print(f"not noticed: {what}")
                 code = 1
-    print(f"{tried} wrong alerts were tried")
+    for series in ("swaptrail_violations{job=\"a\"}", "swaptrail_aborts_total{job=\"a\", cause=\"b\"}"):
+        tried += 1
+        if len(list(series_problems(f"series: '{series}'"))) != 1:
+            print(f"not noticed: {series}")
+            code = 1
+    print(f"{tried} wrong alerts and series were tried")
     return code
 
 

@@ -306,7 +306,7 @@ TEST(ApiPage, ErrorsSayWhatToDo) {
 }
 
 TEST(ApiPage, WithoutPageTablesOnlyAddressesCantBeAsked) {
-  Scene scene(store::small_options(), false);
+  Scene scene(store::small_options(), {.tables = false, .cgroups = ""});
   scene.add(one_of(1, Outcome::kFreedDevice));
   v1::ExplainPageResponse response;
   EXPECT_EQ(ask(scene, by_address(42, 0x5000), response).error_code(),

@@ -17,6 +17,7 @@
 #include "daemon/api/trace_service.h"
 #include "swaptrail/v1/control.grpc.pb.h"
 #include "swaptrail/v1/trace.grpc.pb.h"
+#include "tests/unit/made_areas.h"
 #include "tests/unit/store_scene.h"
 
 namespace swaptrail::api {
@@ -98,62 +99,19 @@ class FakePipeline : public PipelineView {
   std::thread thread_;
 };
 
-// Swap areas that a test may change; type and path of each.
-struct FakeAreas {
-  using List = std::vector<std::pair<uint32_t, std::string>>;
-
-  AreaSources sources() {
-    AreaSources out;
-    out.lines = [this] { return lines(); };
-    out.kernel = [this]() -> absl::StatusOr<std::vector<KernelArea>> {
-      const std::lock_guard lock(mutex);
-      std::vector<KernelArea> areas;
-      for (const auto& [type, path] : on)
-        areas.push_back({type, 256, -2, {.inode = std::hash<std::string>()(path)}});
-      return areas;
-    };
-    out.has_changed = [this] {
-      const std::lock_guard lock(mutex);
-      return std::exchange(changed, false);
-    };
-    out.clock_ns = [this] { return clock_ns.load(); };
-    return out;
-  }
-  std::vector<SeenArea> lines() {
-    const std::lock_guard lock(mutex);
-    std::vector<SeenArea> out;
-    for (const auto& [type, path] : on) {
-      SeenArea& seen = out.emplace_back();
-      seen.area.path = path;
-      seen.area.type = kTypeNotKnown;
-      seen.area.bytes = 1 << 20;
-      seen.area.used_bytes = 4096;
-      seen.area.priority = -2;
-      seen.file.inode = std::hash<std::string>()(path);
-    }
-    return out;
-  }
-  void put(List list, uint64_t now_ns, AreaWatch& watch) {
-    clock_ns = now_ns;
-    {
-      const std::lock_guard lock(mutex);
-      on = std::move(list);
-      changed = true;
-    }
-    watch.poll();
-  }
-
-  std::mutex mutex;
-  List on{{0, "/dev/one"}, {1, "/dev/two"}};
-  bool changed = false;
-  std::atomic<uint64_t> clock_ns{1};
-};
-
 // A store, the services on it, and a client of each.
 struct Scene {
-  explicit Scene(const store::Store::Options& options = store::small_options(),
-                 bool with_tables = true)
+  struct With {
+    bool tables = true;   // page tables can be read
+    std::string cgroups;  // a folder that stands for the hierarchy
+    bool answers = true;  // questions are answered by a stand-in for the pipeline
+  };
+
+  Scene() : Scene(store::small_options(), With()) {}
+  explicit Scene(const store::Store::Options& options) : Scene(options, With()) {}
+  Scene(const store::Store::Options& options, const With& with)
       : store(store::store_of(options)),
+        cgroups(with.cgroups),
         host{.store = *store,
              .counters = counters,
              .standings = standings,
@@ -163,9 +121,9 @@ struct Scene {
              .areas = area_watch,
              .frames = PageFrames(0xffffea0000000000, 64),
              .pageout_enabled = true},
-        pipeline(std::make_unique<FakePipeline>(questions)),
-        service(std::make_unique<TraceService>(host, with_tables ? &tables : nullptr)),
-        control(host, with_tables ? &tables : nullptr) {
+        pipeline(with.answers ? std::make_unique<FakePipeline>(questions) : nullptr),
+        service(std::make_unique<TraceService>(host, with.tables ? &tables : nullptr)),
+        control(host, with.tables ? &tables : nullptr) {
     server = grpc::ServerBuilder()
                  .RegisterService(service.get())
                  .RegisterService(&control)
@@ -202,9 +160,9 @@ struct Scene {
   counters::Counters counters{{.since_ns = 5}};
   StandingBoard standings;
   Questions questions;
-  Cgroups cgroups{""};
+  Cgroups cgroups;
   AttachPlan plan;
-  FakeAreas areas;
+  MadeAreas areas;
   AreaWatch area_watch{areas.sources()};
   FakePageTables tables;
   Host host;

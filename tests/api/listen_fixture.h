@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "daemon/api/control_service.h"
 #include "daemon/listen/listen.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -71,14 +72,6 @@ class ControlStandIn : public v1::ControlService::Service {
   }
 
   std::atomic<size_t> longest_reason{0};
-};
-
-class RefusingStandIn : public v1::ControlService::Service {
- public:
-  grpc::Status TriggerFlightRecorder(grpc::ServerContext*, const v1::TriggerFlightRecorderRequest*,
-                                     v1::TriggerFlightRecorderResponse*) override {
-    return {grpc::StatusCode::PERMISSION_DENIED, "not for you"};
-  }
 };
 
 // Waits for something that will come; false after a minute, which no test expects.
@@ -224,7 +217,7 @@ class ListenTest : public testing::Test {
   ListenOptions options_;
   TraceStandIn trace_;
   ControlStandIn control_;
-  RefusingStandIn refusing_;
+  api::RefusingControlService refusing_;
   std::unique_ptr<ApiServer> server_;
 };
 

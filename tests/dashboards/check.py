@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from exporter import METRICS, label_names  # noqa: E402
+from exporter import AREAS, METRICS, label_names  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCE = "${datasource}"
@@ -177,6 +177,20 @@ def unshown(paths):
     return [f"no panel shows {metric}" for metric in METRICS if metric not in text and metric not in fine]
 
 
+def served():
+    """Name -> (type, names of labels) of what swaptraild serves: the document is made from its own table."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| [^|]* \| ([^|]*) \|", (ROOT / "docs/METRICS.md").read_text(), re.M)
+    return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+
+def unlike_daemon(exported):
+    """Where the exporter of the tests is another than the daemon."""
+    ours = {name: (kind, set(AREAS[0] if labels is None else labels)) for name, (kind, labels, _) in exported.items()}
+    theirs = served()
+    return [f"{name}: the exporter has {ours.get(name)}, the daemon {theirs.get(name)}"
+            for name in sorted(set(ours) | set(theirs)) if ours.get(name) != theirs.get(name)]
+
+
 def break_expression(old, new):
     def change(dashboard):
         target = next(target for panel in panels(dashboard) for target in panel["targets"] if old in target["expr"])
@@ -224,7 +238,14 @@ def self_test():
         if not any(word in text for text in problems(broken, "overview")):
             print(f"not noticed: {word}")
             code = 1
-    print(f"{len(BREAKS)} ways to break a dashboard were tried")
+    name = "swaptrail_failed_faults_total"
+    kind, labels, size = METRICS[name]
+    others = {"another type": ("gauge", labels, size), "no label": (kind, {}, size)}
+    for word, metric in others.items():
+        if len(unlike_daemon({**METRICS, name: metric})) != 1:
+            print(f"not noticed: {word} in the exporter")
+            code = 1
+    print(f"{len(BREAKS)} ways to break a dashboard were tried, {len(others)} to break the exporter")
     return code
 
 
@@ -234,7 +255,7 @@ def main():
     given = [pathlib.Path(name) for name in sys.argv[1:]]
     paths = given or sorted((ROOT / "dashboards").glob("*.json"))
     found = [text for path in paths for text in problems(json.loads(path.read_text()), path.stem)]
-    found += [] if given else unshown(paths)
+    found += [] if given else unshown(paths) + unlike_daemon(METRICS)
     print("\n".join(found + [f"{len(paths)} dashboards, {len(found)} rules broken" +
                              ("" if shutil.which("promtool") else "; promtool is missing, nothing was parsed")]))
     return 1 if found or not paths else 0

@@ -11,6 +11,14 @@ constexpr uint32_t kFreed = kinds(SWAPTRAIL_SLOT_FREED);
 constexpr int32_t kNotDone = 0x400 | 0x1 | 0x2 | 0x10 | 0x20 | 0x40;  // vm_fault_t
 constexpr uint64_t kGrace_ns = 2'000'000'000;
 
+// A folio that was read in, and that reclaim removes without unmapping it: a copy that nobody uses.
+bool drops_copy(const Original& original, size_t removed, uint64_t entry) {
+  const size_t read = original.prev_of_entry(removed, entry, kinds(SWAPTRAIL_SWAP_READ));
+  const size_t unmapped = original.prev_of_entry(
+      removed, entry, kinds(SWAPTRAIL_UNMAPPED, SWAPTRAIL_SLOT_ALLOCATED));
+  return read != kNone && (unmapped == kNone || unmapped < read);
+}
+
 // The last that happened to the slot's page before `at`, but for what a fault does to bring it back, is
 // that reclaim removed it; and its slot was got before our eyes.
 bool is_away(const Original& original, size_t at, uint64_t entry) {
@@ -21,7 +29,7 @@ bool is_away(const Original& original, size_t at, uint64_t entry) {
   while (last != kNone && is_kind(original.event(last), inside))
     last = original.prev_of_entry(last, entry, all);
   return last != kNone && original.event(last).kind == SWAPTRAIL_REMOVED &&
-         original.event(last).result == 1 &&
+         original.event(last).result == 1 && !drops_copy(original, last, entry) &&
          original.prev_of_entry(last, entry, kinds(SWAPTRAIL_SLOT_ALLOCATED)) != kNone;
 }
 

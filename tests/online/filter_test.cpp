@@ -5,7 +5,7 @@
 #include "cli/online/filter.h"
 #include "cli/online/quantities.h"
 #include "cli/online/words.h"
-#include "tests/online/fake_daemon.h"
+#include "tests/online/daemon_scene.h"
 
 namespace swaptrail {
 namespace {
@@ -51,20 +51,19 @@ class FilterTest : public OnlineTest {
 };
 
 TEST_F(FilterTest, ArrivesFieldByField) {
-  daemon.watch_ends = true;
   EXPECT_EQ(with_all({"list"}).code, 0);
-  expect_all(daemon.listed.at(0).filter());
-  EXPECT_EQ(with_all({"trace"}).code, 0);
-  expect_all(daemon.watched.filter());
+  expect_all(daemon.list.asked.at(0).filter());
+  EXPECT_EQ(with_all({"trace", "--for=100ms"}).code, 0);
+  expect_all(daemon.watch.asked.at(0).filter());
   EXPECT_EQ(with_all({"stats"}).code, 0);
-  expect_all(daemon.stats_asked.filter());
+  expect_all(daemon.stats.asked.at(0).filter());
   EXPECT_EQ(with_all({"matrix"}).code, 0);
-  expect_all(daemon.matrix_asked.filter());
+  expect_all(daemon.matrix.asked.at(0).filter());
 }
 
 TEST_F(FilterTest, NothingGivenIsNothingAsked) {
   EXPECT_EQ(asked({"list"}).code, 0);
-  EXPECT_EQ(daemon.listed.at(0).filter().ByteSizeLong(), 0);
+  EXPECT_EQ(daemon.list.asked.at(0).filter().ByteSizeLong(), 0);
 }
 
 TEST_F(FilterTest, DurationsAreAgo) {
@@ -89,7 +88,7 @@ TEST_F(FilterTest, BadOnesNameTheOption) {
     EXPECT_THAT(ended.err, HasSubstr(option)) << bad;
   }
   EXPECT_EQ(asked({"list", "--since=1m", "--until=2m"}).code, 2);
-  EXPECT_TRUE(daemon.listed.empty());
+  EXPECT_TRUE(daemon.list.asked.empty());
 }
 
 TEST_F(FilterTest, WordsAreThoseOfTheContract) {

@@ -10,7 +10,7 @@
 
 #include "cli/complaint.h"
 #include "cli/online/manual.h"
-#include "tests/online/fake_daemon.h"
+#include "tests/online/daemon_scene.h"
 
 namespace swaptrail {
 namespace {

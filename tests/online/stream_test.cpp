@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/online/fake_daemon.h"
+#include "tests/online/daemon_scene.h"
 
 namespace swaptrail {
 namespace {
@@ -14,13 +14,9 @@ using testing::HasSubstr;
 
 class StreamTest : public OnlineTest {
  protected:
-  // `count` answers of two lifecycles each.
-  void make_watch(int count) {
-    for (int index = 0; index < count; ++index) {
-      v1::WatchLifecyclesResponse& response = daemon.watch.emplace_back();
-      *response.add_lifecycles() = made_lifecycle(2 * static_cast<uint64_t>(index) + 1);
-      *response.add_lifecycles() = made_lifecycle(2 * static_cast<uint64_t>(index) + 2);
-    }
+  // So many end once a watch stands.
+  void make_watch(uint64_t lives) {
+    daemon.watch.before = [this, lives](int) { add_lives(lives); };
   }
   static size_t lines(const std::string& text) {
     return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
@@ -28,10 +24,10 @@ class StreamTest : public OnlineTest {
 };
 
 TEST_F(StreamTest, SigintEndsWithASummaryAndZero) {
-  make_watch(2);
+  make_watch(4);
   for (const int signal : {SIGINT, SIGTERM}) {
     Program program(with_socket({"trace", "-o", "jsonl"}));
-    ASSERT_TRUE(program.wait_for_output("\"id\":\"4\""));
+    ASSERT_TRUE(program.wait_for_output("\"id\":\"" + std::to_string(last_id_ + 4) + "\""));
     program.send(signal);
     const Ended ended = program.wait();
     EXPECT_EQ(ended.code, 0) << ended.err;
@@ -41,30 +37,31 @@ TEST_F(StreamTest, SigintEndsWithASummaryAndZero) {
 }
 
 TEST_F(StreamTest, JsonIsOneDocumentHoweverItEnds) {
-  make_watch(2);
-  daemon.watch[1].set_missed(5);
+  make_watch(60'000);  // more than there is room for
   Program program(with_socket({"trace", "-o", "json"}));
-  ASSERT_TRUE(program.wait_for_output("\"id\":\"4\""));
+  ASSERT_TRUE(program.wait_for_output("\"id\":\"60000\""));
   program.send(SIGINT);
   const Ended ended = program.wait();
   const json document = json::parse(ended.out);
-  EXPECT_EQ(document["lifecycles"].size(), 4);
-  EXPECT_EQ(document["missed"], "5");
-  EXPECT_THAT(ended.err, HasSubstr("missed 5 lifecycles"));
-  daemon.watch.clear();
-  daemon.watch_ends = true;
-  EXPECT_EQ(json::parse(asked({"trace", "-o", "json"}).out)["lifecycles"].size(), 0);
+  const uint64_t missed = std::stoull(document["missed"].get<std::string>());
+  EXPECT_GT(missed, 0);
+  EXPECT_EQ(document["lifecycles"].size() + missed + scene.store->status().unstored, 60'000);
+  // As they are missed, in one complaint or several; the sum at the end.
+  EXPECT_THAT(ended.err, HasSubstr(" lifecycles: reading was too slow"));
+  EXPECT_THAT(ended.err, HasSubstr(std::to_string(missed) + " missed"));
+  daemon.watch.before = nullptr;
+  EXPECT_EQ(json::parse(asked({"trace", "-o", "json", "--for=100ms"}).out)["lifecycles"].size(), 0);
 }
 
 TEST_F(StreamTest, CountStops) {
-  make_watch(3);
+  make_watch(6);
   const Ended ended = asked({"trace", "--count=3"});
   EXPECT_EQ(ended.code, 0);
   EXPECT_EQ(lines(ended.out), 4);  // with the heading
 }
 
 TEST_F(StreamTest, TimeStops) {
-  make_watch(1);
+  make_watch(2);
   const Ended ended = asked({"trace", "--for=300ms", "--block"});
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_THAT(ended.out, HasSubstr("#2  freed_device"));
@@ -72,15 +69,18 @@ TEST_F(StreamTest, TimeStops) {
 }
 
 TEST_F(StreamTest, DaemonThatGoesAwayIsAnError) {
-  make_watch(1);
-  daemon.failure = grpc::Status(grpc::UNAVAILABLE, "shutting down");
+  make_watch(2);
+  daemon.told = [this](uint64_t lives) {
+    if (lives == 2) scene.service->stop_watchers();
+  };
   const Ended ended = asked({"trace", "-o", "jsonl"});
   EXPECT_EQ(ended.code, 5);
   EXPECT_EQ(lines(ended.out), 2);
+  EXPECT_THAT(ended.err, HasSubstr("swaptraild is ending"));
 }
 
 TEST_F(StreamTest, ReaderThatGoesAwayIsNone) {
-  make_watch(5000);
+  make_watch(10'000);
   Program program(with_socket({"trace", "-o", "jsonl"}));
   ASSERT_TRUE(program.wait_for_output("\n"));
   program.close_output();
@@ -90,35 +90,44 @@ TEST_F(StreamTest, ReaderThatGoesAwayIsNone) {
 }
 
 TEST_F(StreamTest, NoColourInAPipe) {
-  make_watch(1);
-  daemon.watch_ends = true;
-  EXPECT_EQ(asked({"trace", "--block"}).out.find('\x1b'), std::string::npos);
+  make_watch(2);
+  EXPECT_EQ(asked({"trace", "--block", "--count=2"}).out.find('\x1b'), std::string::npos);
 }
 
 TEST_F(StreamTest, PageoutAsksAndTellsTheResult) {
-  *daemon.pageout.emplace_back().add_lifecycles() = made_lifecycle(1);
-  daemon.pageout[0].set_missed(2);
-  v1::PageOutResult& result = *daemon.pageout.emplace_back().mutable_result();
-  result.set_advised_bytes(2 << 20);
-  result.set_resident_before_pages(512);
-  result.set_swapped_after_pages(500);
+  scene.tables.on_page_out = [this](uint64_t address, uint64_t length) -> absl::StatusOr<uint64_t> {
+    Lifecycle made = life(++last_id_);
+    made.mappings[0].address = address;
+    made.nr_pages = 1;
+    add(made);
+    scene.tables.range = {.resident = 0, .swapped = 500};
+    return length;
+  };
+  scene.tables.range = {.resident = 512};
   const std::vector<std::string> command = {"pageout", "--pid=233", "--addr=0x7f0000000000",
                                             "--length=2M", "--wait=250ms"};
   const Ended ended = asked(command);
   EXPECT_EQ(ended.code, 0) << ended.err;
-  EXPECT_EQ(daemon.paged_out.pid(), 233);
-  EXPECT_EQ(daemon.paged_out.address(), 0x7f0000000000);
-  EXPECT_EQ(daemon.paged_out.length_bytes(), 2 << 20);
-  EXPECT_EQ(daemon.paged_out.wait_ms(), 250);
+  const v1::PageOutRequest& request = daemon.pageout.asked.back();
+  EXPECT_EQ(request.pid(), 233);
+  EXPECT_EQ(request.address(), 0x7f0000000000);
+  EXPECT_EQ(request.length_bytes(), 2 << 20);
+  EXPECT_EQ(request.wait_ms(), 250);
   EXPECT_THAT(ended.out, HasSubstr("workload/233"));
-  EXPECT_THAT(ended.err, HasSubstr("1 lifecycles of 1 page, 2 missed; 2.0 MiB advised, resident "
+  EXPECT_THAT(ended.err, HasSubstr("1 lifecycles of 1 page, 0 missed; 2.0 MiB advised, resident "
                                    "512 pages before and 0 now, swapped 500 pages"));
+  bool first = true;
+  daemon.pageout.change = [&](v1::PageOutResponse& response) {  // as to a caller who is slow
+    if (std::exchange(first, false)) response.set_missed(2);
+  };
   auto with = command;
   with.insert(with.end(), {"-o", "json"});
   const json document = json::parse(asked(with).out);
   EXPECT_EQ(document["lifecycles"].size(), 1);
+  EXPECT_EQ(document["missed"], "2");
   EXPECT_EQ(document["result"]["swapped_after_pages"], "500");
   with.back() = "jsonl";
+  first = true;
   const std::string out = asked(with).out;
   EXPECT_EQ(lines(out), 2);
   EXPECT_EQ(json::parse(out.substr(out.find('\n')))["missed"], "2");
@@ -135,13 +144,19 @@ TEST_F(StreamTest, PageoutRefusesBadValues) {
     command.push_back(bad);
     EXPECT_EQ(asked(command).code, 2) << bad;
   }
-  EXPECT_EQ(daemon.paged_out.pid(), 0);
+  EXPECT_TRUE(daemon.pageout.asked.empty());
 }
 
 TEST_F(StreamTest, SigintEndsPageout) {
-  *daemon.pageout.emplace_back().add_lifecycles() = made_lifecycle(1);
-  daemon.pageout_hangs = true;
-  Program program(with_socket({"pageout", "--pid=1", "--addr=0", "--length=4K", "-o", "jsonl"}));
+  scene.tables.on_page_out = [this](uint64_t address, uint64_t length) -> absl::StatusOr<uint64_t> {
+    Lifecycle made = life(++last_id_);
+    made.mappings[0].address = address;
+    add(made);
+    scene.tables.range = {.swapped = 2};  // of which one is never told
+    return length;
+  };
+  Program program(with_socket({"pageout", "--pid=233", "--addr=0x7f0000000000", "--length=4K",
+                               "--wait=60s", "-o", "jsonl"}));
   ASSERT_TRUE(program.wait_for_output("\"id\":\"1\""));
   program.send(SIGINT);
   const Ended ended = program.wait();

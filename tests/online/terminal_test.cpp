@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "tests/online/fake_daemon.h"
+#include "tests/online/daemon_scene.h"
 
 namespace swaptrail {
 namespace {
@@ -134,24 +134,25 @@ class TerminalTest : public OnlineTest {
  protected:
   void SetUp() override {
     OnlineTest::SetUp();
-    daemon.counters = [](int call) {
-      v1::GetCountersResponse response;
-      response.set_rows_made(40);
-      response.set_read_monotonic_ns(100'000'000 * static_cast<uint64_t>(call + 1));
-      for (int row = 0; row < 40; ++row) {
-        v1::CounterRow& made = *response.add_rows();
-        made.set_id(static_cast<uint64_t>(row + 1));
-        made.set_name("row" + std::to_string(100 + row));
-        made.set_freed_pages(static_cast<uint64_t>(1000 * (call + 1)));
-        made.set_lifecycles(made.freed_pages());
+    // Forty processes, each in a cgroup of its own, with pages on their way out all the time.
+    for (int row = 100; row < 140; ++row)
+      cgroups_.push_back(make_cgroup("row" + std::to_string(row)));
+    daemon.counters.before = [this](int) {
+      for (uint32_t row = 0; row < 40; ++row) {
+        Lifecycle made = life(++last_id_);
+        made.cgroup = cgroups_[row];
+        made.mappings[0].tgid = 1000 + row;
+        made.mappings[0].comm = store::comm_of("row" + std::to_string(100 + row));
+        made.nr_pages = static_cast<uint16_t>(100 - row);
+        add(made);
       }
-      return response;
     };
     command_ = with_socket({"top", "--interval=100ms"});
   }
 
   static constexpr const char* kEnter = "\x1b[?1049h";
   static constexpr const char* kLeave = "\x1b[?1049l";
+  std::vector<uint64_t> cgroups_;
   std::vector<std::string> command_;
 };
 

@@ -9,7 +9,7 @@
 #include "cli/online/top_keys.h"
 #include "cli/online/top_rounds.h"
 #include "cli/online/top_screen.h"
-#include "tests/online/fake_daemon.h"
+#include "tests/online/daemon_scene.h"
 
 namespace swaptrail::online {
 namespace {
@@ -236,12 +236,7 @@ class TopTest : public OnlineTest {
  protected:
   void SetUp() override {
     OnlineTest::SetUp();
-    daemon.counters = [](int call) {
-      v1::GetCountersResponse response;
-      add_row(response, 1, "worker/7", 1000 + 100 * static_cast<uint64_t>(call), 2'000'000);
-      response.set_read_monotonic_ns(1'000'000'000 * static_cast<uint64_t>(call + 1));
-      return response;
-    };
+    daemon.counters.before = [this](int call) { add_lives(call == 0 ? 1000 : 100); };
   }
 };
 
@@ -250,10 +245,10 @@ TEST_F(TopTest, BatchInEachFormat) {
   const Ended table = asked(command);
   EXPECT_EQ(table.code, 0) << table.err;
   EXPECT_THAT(table.out, HasSubstr("by cgroup, sorted by rate"));
-  EXPECT_THAT(table.out, HasSubstr("worker/7"));
+  EXPECT_THAT(table.out, HasSubstr("/swaptrail-demo"));
   EXPECT_EQ(table.out.find('\x1b'), std::string::npos);
   EXPECT_THAT(table.err, HasSubstr("2 rounds, 200 pages out"));
-  EXPECT_EQ(daemon.counters_asked.group_by(), v1::COUNTER_GROUP_CGROUP);
+  EXPECT_EQ(daemon.counters.asked.at(0).group_by(), v1::COUNTER_GROUP_CGROUP);
   auto with = command;
   with.insert(with.end(), {"-o", "json"});
   const json rounds = json::parse(asked(with).out);
@@ -262,7 +257,7 @@ TEST_F(TopTest, BatchInEachFormat) {
   EXPECT_EQ(rounds[1]["rows"][0]["waits"]["wait_ns"], "0");
   with.back() = "jsonl";
   const std::string lines = asked(with).out;
-  EXPECT_EQ(json::parse(lines.substr(0, lines.find('\n')))["rows"][0]["name"], "worker/7");
+  EXPECT_EQ(json::parse(lines.substr(0, lines.find('\n')))["rows"][0]["name"], "/swaptrail-demo");
 }
 
 TEST_F(TopTest, SigintEndsBatch) {

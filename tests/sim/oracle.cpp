@@ -318,7 +318,8 @@ bool Oracle::merges(const Case& one, const TrueSwapOut& truth) const {
 bool Oracle::is_dropped_copy(const Case& one) const {
   const auto at = [&](Stage stage) { return one.true_ns[static_cast<size_t>(stage)]; };
   return std::ranges::any_of(dropped_, [&](const engine::DroppedCopy& copy) {
-    const bool its_end = copy.time_ns == at(Stage::kRemoved) || copy.batch_ns == at(Stage::kIsolated);
+    const bool its_end =
+        copy.time_ns == at(Stage::kRemoved) || copy.batch_ns == at(Stage::kIsolated);
     return copy.folio == one.told->life.folio && its_end;
   });
 }

@@ -216,3 +216,24 @@ class Ending(Swapping):
             self.assertEqual(daemon.stop(), 1)  # something broke: the output
         self.assertNotIn("Broken", daemon.stderr())
         self.assert_detached()
+
+    def test_stopped_reader(self):
+        """A reader that stops and keeps its pipe costs lines of the output, and not one event."""
+        target = self.folder / "recording"
+        with self.daemon("--print=jsonl", f"--record={target}", stdout=subprocess.PIPE) as daemon:
+            self.swap_out_and_in()
+            lab.settled_vmstat()
+            begin = time.monotonic()
+            self.assertEqual(daemon.stop(signal.SIGTERM), 1, daemon.stderr())
+            self.assertLess(time.monotonic() - begin, 20)
+            self.assertRegex(daemon.stderr(), r"\d+ lines were not printed: their reader is too slow")
+            daemon.process.stdout.close()
+        self.assert_detached()
+        (part,) = target.glob("*.swaptrail")
+        replayed = subprocess.run([lab.BUILD / "cli" / "swaptrail", "replay", "--print=jsonl", part],
+                                  capture_output=True, text=True, check=True)
+        summary = json.loads(replayed.stdout.splitlines()[-1])
+        self.assertGreater(summary["total"]["lifecycles"], 10_000)
+        self.assertEqual(summary["lost_events"], 0)
+        for row in summary["reconciliation"]:
+            self.assertEqual(row["difference"], 0, row)

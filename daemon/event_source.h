@@ -1,0 +1,71 @@
+// What the pipeline takes from the kernel: records in order of their rings, totals, the kernel's own counters.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bpf/event.h"
+#include "daemon/attach_plan.h"
+#include "daemon/proc.h"
+#include "daemon/standing.h"
+#include "trace/lifecycle.h"
+#include "trace/merger.h"
+
+namespace swaptrail {
+
+// A running observation. Used by the one pipeline thread only.
+class EventSource {
+ public:
+  struct Counters {
+    uint64_t consumed = 0;  // records taken out of the rings
+    uint64_t invalid = 0;   // of these, not an event of this ABI: not handed on
+  };
+
+  virtual ~EventSource() = default;
+
+  // Takes out what the rings hold and pushes it to the merger. Returns the time up to which every
+  // event is now in the merger (the watermark; CLOCK_MONOTONIC ns): the start of the newest sweep
+  // in which each ring was read up to where it stood when the sweep began. A record that was
+  // reserved but not committed holds it back, so the merger never emits out of order.
+  virtual uint64_t sweep(Merger& merger) = 0;
+  // Share of the fullest ring that was in use at the last sweep, 0 ... 1.
+  virtual double fill() const = 0;
+
+  // Exact totals of each CPU; attempts that are not in the rings yet are the difference between
+  // emitted and consumed + dropped. Errors: Internal.
+  virtual absl::StatusOr<std::vector<swaptrail_totals>> totals_by_cpu() const = 0;
+  // Their sum.
+  absl::StatusOr<swaptrail_totals> totals() const;
+
+  // Runs that the kernel skipped since the start, as far as it tells.
+  virtual uint64_t skipped_runs() const = 0;
+  // Those since the call before (or the start), as a loss that ends now. To be called after a sweep,
+  // and told before the merger advances: then no event that comes after a skipped run, and may be
+  // wrong for it, is handed on before the loss. Nothing if there were none.
+  virtual std::optional<Loss> newly_skipped() = 0;
+  // Of each program that was attached: what the kernel counted. Runs and time only if statistics were
+  // asked for, or if the host has them on anyway.
+  virtual std::vector<ProgramRuns> program_runs() const = 0;
+
+  // What the kernel counts by itself: /proc/vmstat, and the text of /proc/swaps. Errors: of read_file().
+  virtual absl::StatusOr<VmstatReading> vmstat() const = 0;
+  virtual absl::StatusOr<std::string> swaps() const = 0;
+
+  // Detaches all programs; the rings keep what they hold until the next sweep.
+  virtual void detach() = 0;
+
+  virtual const AttachPlan& plan() const = 0;
+  virtual const Counters& counters() const = 0;
+  // When the last hook was attached, CLOCK_MONOTONIC ns.
+  virtual uint64_t start_ns() const = 0;
+  virtual uint32_t cpus() const = 0;
+};
+
+// CLOCK_MONOTONIC, the clock of bpf_ktime_get_ns().
+uint64_t monotonic_ns();
+
+}  // namespace swaptrail

@@ -1,0 +1,61 @@
+"""`swaptrail status --check` of a running swaptraild: each trouble that a host can be brought to."""
+
+import signal
+import subprocess
+import time
+import unittest
+
+import lab
+import swap_test
+
+
+class Check(swap_test.Swapping):
+    def check(self):
+        """(exit code, what is said to be wrong) once the standing, told each second, is of after now."""
+        time.sleep(2.5)
+        command = [lab.BUILD / "cli" / "swaptrail", "status", "--check", "--socket",
+                   self.folder / "run" / "api.sock"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        self.assertIn("TRUST", done.stdout, done.stderr)
+        return done.returncode, [line.removeprefix("swaptrail: ") for line in done.stderr.splitlines()]
+
+    def missing(self, *flags):
+        """What is said of the hooks that this host does not have, which is all that is wrong with a daemon that is well."""
+        _, hooks = swap_test.explain(*flags)
+        return [f"hook {hook['hook']} is missing" for hook in hooks if hook["state"] == "missing"]
+
+    def test_missing_hooks_and_nothing_else(self):
+        with self.daemon("--mode=tracepoint", "--print=none") as daemon:
+            self.swap_out_and_in()
+            code, troubles = self.check()
+            self.assertEqual(daemon.stop(), 0, daemon.stderr())
+        self.assertEqual(troubles, self.missing("--mode=tracepoint"))
+        self.assertEqual(code, 1)
+
+    def test_all_is_well(self):
+        if self.missing():
+            self.skipTest("this host has no mode with every hook")
+        with self.daemon("--print=none") as daemon:
+            self.swap_out_and_in()
+            code, troubles = self.check()
+            self.assertEqual(daemon.stop(), 0, daemon.stderr())
+        self.assertEqual((code, troubles), (0, []))
+
+    def test_lost_records(self):
+        with self.daemon("--print=none", "--ring-size=1") as daemon:
+            daemon.send(signal.SIGSTOP)
+            with self.workload() as work:
+                work.wait_ready()
+                daemon.send(signal.SIGCONT)
+                work.go_on()
+                self.assertEqual(work.end(), 0)
+            code, troubles = self.check()
+            self.assertEqual(daemon.stop(), 0, daemon.stderr())
+        self.assertEqual(code, 1)
+        new = [trouble for trouble in troubles if trouble not in self.missing()]
+        self.assertEqual(len(new), 1, troubles)
+        self.assertRegex(new[0], r"^[1-9]\d* records lost: the ring was full$")
+
+
+if __name__ == "__main__":
+    unittest.main()
