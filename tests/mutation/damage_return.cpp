@@ -14,8 +14,8 @@ constexpr uint64_t kGrace_ns = 2'000'000'000;
 // A folio that was read in, and that reclaim removes without unmapping it: a copy that nobody uses.
 bool drops_copy(const Original& original, size_t removed, uint64_t entry) {
   const size_t read = original.prev_of_entry(removed, entry, kinds(SWAPTRAIL_SWAP_READ));
-  const size_t unmapped = original.prev_of_entry(
-      removed, entry, kinds(SWAPTRAIL_UNMAPPED, SWAPTRAIL_SLOT_ALLOCATED));
+  const size_t unmapped =
+      original.prev_of_entry(removed, entry, kinds(SWAPTRAIL_UNMAPPED, SWAPTRAIL_SLOT_ALLOCATED));
   return read != kNone && (unmapped == kNone || unmapped < read);
 }
 
