@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # All tests, or some: what `./dev test` and CI run, once everything is built.
 #
-#   run.sh [unit|lint|system|vm ...]
+#   run.sh [unit|lint|system|vm|fuzz ...]
 #
 #   unit     GoogleTest cases, through CTest: no privilege, no kernel
 #   lint     layering, headers, shellcheck, formatting; ./dev lint has clang-tidy too
 #   system   the programs on this host's own kernel; needs root
 #   vm       the programs in guests with Debian's kernels, under QEMU
+#   fuzz     the reader of recordings against libFuzzer for a minute, with sanitizers
 #
 # Every skip says why. The last line is the sum of all parts, `N passed, N failed, N skipped`, and
 # the exit code is not 0 if anything failed, or nothing was run.
@@ -68,7 +69,22 @@ vm() {
   guest 'swap areas that leave holes and change places' tests/vm/area_names.sh 6.12
   guest 'dashboards, rules and /proc/vmstat, by a real Prometheus' tests/vm/prometheus.sh
   echo 'the service, under a real systemd'
-  tests/vm/systemd.sh
+  tests/vm/systemd.sh --build "$PWD/build/release"
+}
+
+# What it finds stays in build/fuzz/found.
+fuzz() {
+  local found=build/fuzz/found code=0
+  mkdir -p "$found"
+  build/fuzz/tests/fuzz/recording_fuzz -max_total_time="${SWAPTRAIL_FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 \
+    -artifact_prefix="$found/" "$work" tests/fuzz/corpus/recording >"$found/log" 2>&1 || code=$?
+  tail -n 2 "$found/log"
+  if [ "$code" = 0 ]; then
+    echo '1 passed, 0 failed, 0 skipped'
+  else
+    tail -n 60 "$found/log"
+    echo 'FAILED  recording_fuzz' && echo '0 passed, 1 failed, 0 skipped'
+  fi
 }
 
 # Runs a part and keeps its last line back: only the sum of all is printed as such a line.
@@ -95,13 +111,13 @@ part() { # NAME
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
-[ $# -gt 0 ] || set -- unit lint system vm
+[ $# -gt 0 ] || set -- unit lint system vm fuzz
 passed=0 failed=0 skipped=0
 for name in "$@"; do
   case $name in
-    unit | lint | system | vm) part "$name" ;;
+    unit | lint | system | vm | fuzz) part "$name" ;;
     *)
-      sed -n '4,9s/^# \{0,1\}//p' "$0" >&2
+      sed -n '4,10s/^# \{0,1\}//p' "$0" >&2
       exit 2
       ;;
   esac
