@@ -90,6 +90,11 @@ class Daemon {
   Questions questions_;
   Cgroups cgroups_{""};
   AttachPlan plan_;
+  AreaWatch areas_{
+      {.lines = [] { return std::vector<SeenArea>(); },
+       .kernel = [] { return absl::StatusOr<std::vector<KernelArea>>(std::vector<KernelArea>()); },
+       .has_changed = [] { return false; },
+       .clock_ns = [] { return uint64_t{1}; }}};
   counters::Counters counters_{{}};
   Host host_{.store = *store,
              .counters = counters_,
@@ -97,6 +102,7 @@ class Daemon {
              .questions = questions_,
              .cgroups = cgroups_,
              .plan = plan_,
+             .areas = areas_,
              .frames = PageFrames(0xffffea0000000000, 64)};
   TraceService trace_{host_, nullptr};
   ControlService control_{host_, nullptr};

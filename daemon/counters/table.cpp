@@ -44,17 +44,17 @@ Table::Table(size_t most)
 // Where it is, or may be; kNowhere: there is no place.
 size_t Table::place_of(const Key& key, uint64_t hash, uint64_t now_ns) {
   const auto tag = static_cast<uint32_t>(hash) | 1;
-  const size_t home = (hash >> 32) * places_.size() >> 32;
+  const size_t size = tags_.size(), home = (hash >> 32) * size >> 32;
   size_t at = home;
   for (size_t step = 0; step < kProbes; ++step) {
     // No place becomes empty again, so the key is not behind one.
     if (tags_[at] == 0 || (tags_[at] == tag && places_[at].has(key))) return at;
-    if (++at == places_.size()) at = 0;
+    if (++at == size) at = 0;
   }
   size_t oldest = at = home;
   for (size_t step = 0; step < kProbes; ++step) {
     if (used_ns_[at] < used_ns_[oldest]) oldest = at;
-    if (++at == places_.size()) at = 0;
+    if (++at == size) at = 0;
   }
   const bool is_idle = used_ns_[oldest] + kIdle_ns < now_ns;
   // Not each 64th: who misses in step with it would never have its turn.
