@@ -84,7 +84,7 @@ void Cgroups::refresh_if_changed(uint64_t now_ns) {
   std::string counts = read_file(root_ + "/cgroup.stat").value_or("");
   const uint64_t before = scanned_ns_.load(std::memory_order_relaxed);
   const bool old = before == 0 || now_ns - before > kRescanAnyway_ns;
-  const bool missed = missed_.exchange(false, std::memory_order_relaxed);
+  const bool missed = missed_.load(std::memory_order_relaxed);
   if (!old && !missed && !counts.empty() && counts == counts_) return;
   counts_ = std::move(counts);
   scanned_ns_.store(now_ns, std::memory_order_relaxed);
@@ -93,6 +93,7 @@ void Cgroups::refresh_if_changed(uint64_t now_ns) {
 
 void Cgroups::refresh() {
   const std::lock_guard one_at_a_time(scanning_);
+  missed_.store(false, std::memory_order_relaxed);  // what was asked for before is looked for now
   Paths found = walk();
   const std::lock_guard lock(mutex_);
   ++scans_;

@@ -57,7 +57,7 @@ void wait_for_no_reader() {
   for (const int file : {STDOUT_FILENO, STDERR_FILENO}) never_wait_for_reader(file);
 }
 
-// What was printed is whole, or that is told.
+// Says what was not printed: then the exit code is not 0.
 ExitCode look_at_output(const Output& output, ExitCode code) {
   if (output.lines_left_out() > 0)
     say(std::to_string(output.lines_left_out()) +
@@ -141,7 +141,7 @@ ExitCode run_pipeline(Pipeline& pipeline, Serving& serving, AreaWatch& areas) {
 
 ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& host) {
   Cgroups cgroups(cgroup_mount());
-  cgroups.refresh();
+  cgroups.refresh_if_changed(monotonic_ns());
   CgroupWalker walker(cgroups);
   const HostNames names(find_page_frames(), walker);
   Output output(options, names, STDOUT_FILENO);

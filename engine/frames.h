@@ -38,8 +38,7 @@ struct Frame {
   bool isolated = false;   // taken off the LRU by a reclaimer, who holds a reference
   bool from_swap = false;  // its content
   bool read_in = false;    // ... and nothing has mapped it since
-  bool mapped =
-      false;  // of each page: anonymous, mapped by a fault; reclaim has not unmapped it since
+  bool mapped = false;     // of each page of a folio that is `from_swap`: by a fault
   bool readahead = false;  // PG_readahead: read in, and not asked for yet
 };
 
@@ -62,7 +61,7 @@ class FrameTable {
   Block& content(uint32_t frame) { return contents_[frame]; }
   uint32_t size() const { return static_cast<uint32_t>(frames_.size()); }
 
-  // Was it filled from swap, and each page of it mapped, and not unmapped by reclaim since?
+  // Was it filled from swap, each page of it mapped since, and not unmapped by reclaim?
   bool came_back(const Folio& folio) const;
   static uint32_t of(const Folio& folio) {
     return static_cast<uint32_t>((folio.address - kPageStructs) / kPageStructSize);

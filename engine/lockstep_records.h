@@ -58,7 +58,7 @@ struct FolioRecord {
   bool read_in = false;      // ... and nothing has mapped it since
   bool by_zswap = false;     // ... zswap made it, to write an older page to the device
   bool mapped_once = false;  // a fault that mapped it, or a copy of it, was seen
-  std::bitset<512> mapped;   // its pages that a fault mapped, if reclaim has not unmapped it since
+  std::bitset<512> mapped;   // ... and which of its pages
   struct Seen {
     uint64_t time_ns = 0;
     uint8_t kind = 0;

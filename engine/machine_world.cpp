@@ -308,11 +308,9 @@ void Machine::tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint
 }
 
 void Machine::forget_mapping(const Folio& folio) {
-  const uint32_t first = FrameTable::of(folio);
-  frames_[first].read_in = false;
-  if (folio.mapped != 0) return;
-  frames_[first].from_swap = false;
-  for (uint32_t page = 0; page < folio.nr_pages; ++page) frames_[first + page].mapped = false;
+  Frame& frame = frames_[FrameTable::of(folio)];
+  frame.read_in = false;
+  if (folio.mapped == 0) frame.from_swap = false;
 }
 
 // Its pages are in swap now, and nowhere else; those of a copy that nobody used have been all the time.

@@ -72,7 +72,7 @@ vm() {
   tests/vm/systemd.sh --build "$PWD/build/release"
 }
 
-# What it finds stays in build/fuzz/found.
+# The corpus in the tree is only read. What breaks it stays in build/fuzz/found, with the log.
 fuzz() {
   local found=build/fuzz/found code=0
   mkdir -p "$found"

@@ -78,24 +78,23 @@ struct ReconstructorCounters {
   // Slots in use, as far as seen; of others, in use before we looked, those that were met or freed since.
   // Of all allocations and frees that were seen, the pages.
   uint64_t used_slots = 0, older_slots = 0, slot_changes = 0;
-  uint64_t unknown_returned_pages = 0;   // returned, and swapped out before we looked
-  uint64_t readahead_dropped_pages = 0;  // read ahead, never used, and dropped: no lifecycle
-  uint64_t old_copies_dropped_pages =
-      0;                               // of pages that had come back, and that nobody maps any more
-  uint64_t zswap_writeback_pages = 0;  // zswap moved an old entry to the device: no lifecycle
-  uint64_t shared_swap_ins = 0;        // faults on pages that were back already (fork)
-  uint64_t failed_swap_ins = 0;        // faults that failed
-  uint64_t read_errors = 0;            // of these: the page could not be read
-  uint64_t cache_refaults = 0;         // faults on a page that had never left memory
-  uint64_t ignored = 0;                // events of folios that are not on their way to swap
-  uint64_t unexplained_gaps = 0;       // lifecycles marked dropped although no loss was told
-  uint64_t superseded_slots = 0;       // allocated anew, and we did not see them freed
-  uint64_t not_followed = 0;           // lifecycles that found no room and were freed, and
-  uint64_t not_followed_pages = 0;     //   their pages
-  uint64_t attempts_full = 0;          // events that found no room in their table:
-  uint64_t slots_full = 0;             //   (base pages)
-  uint64_t swapped_full = 0;           //   (lifecycles: their return will have id 0)
-  uint64_t batches_full = 0;           //   (the oldest batch was given up)
+  uint64_t unknown_returned_pages = 0;    // returned, and swapped out before we looked
+  uint64_t readahead_dropped_pages = 0;   // read ahead, never used, and dropped: no lifecycle
+  uint64_t old_copies_dropped_pages = 0;  // had come back; of their folios nobody mapped any more
+  uint64_t zswap_writeback_pages = 0;     // zswap moved an old entry to the device: no lifecycle
+  uint64_t shared_swap_ins = 0;           // faults on pages that were back already (fork)
+  uint64_t failed_swap_ins = 0;           // faults that failed
+  uint64_t read_errors = 0;               // of these: the page could not be read
+  uint64_t cache_refaults = 0;            // faults on a page that had never left memory
+  uint64_t ignored = 0;                   // events of folios that are not on their way to swap
+  uint64_t unexplained_gaps = 0;          // lifecycles marked dropped although no loss was told
+  uint64_t superseded_slots = 0;          // allocated anew, and we did not see them freed
+  uint64_t not_followed = 0;              // lifecycles that found no room and were freed, and
+  uint64_t not_followed_pages = 0;        //   their pages
+  uint64_t attempts_full = 0;             // events that found no room in their table:
+  uint64_t slots_full = 0;                //   (base pages)
+  uint64_t swapped_full = 0;              //   (lifecycles: their return will have id 0)
+  uint64_t batches_full = 0;              //   (the oldest batch was given up)
 };
 
 class Reconstructor : public EventSink {

@@ -128,7 +128,6 @@ uint32_t Reconstructor::Impl::return_run(const Fault& fault, Return& back, uint3
     name_lifecycle(back);
   } else if (slot != nullptr && slot->cached != 0 && !slot->read) {
     ++counters.cache_refaults;
-    slot->mapped = 1;
     name_lifecycle(back);
   } else {
     return_unknown(back, slot);
@@ -198,10 +197,11 @@ uint32_t Reconstructor::Impl::return_cached(const Fault& fault, Return& back, ui
   back.generation = attempt.life.generation;
   back.eviction = eviction_of(attempt.life);
   back.mapped_pages = static_cast<uint16_t>(run);
-  attempt.refaulted = true;
   for (uint32_t at = page; at < page + run; ++at)
     if (Slot* slot = slots.find(attempt.life.entry + at)) slot->mapped = 1;
-  if (attempt.batch == kNoIndex) {  // else events of the pass may follow: its end closes it
+  if (attempt.batch != kNoIndex) {
+    attempt.refaulted = true;  // events of the pass may follow: its end closes it
+  } else {
     close(index, stayed(attempt, AbortReason::kReferenced, sight_), fault.end_ns);
   }
   return run;
@@ -265,9 +265,10 @@ bool Reconstructor::Impl::on_unused_copy(const Event& event) {
   return true;
 }
 
-// The folio was filled from swap, faults mapped each page of it, and no loss hides anything since. Had anybody mapped it still, this pass
-// of reclaim would have unmapped it before. Who had mapped it has a copy (do_wp_page in mm/memory.c copies a page
-// of the swap cache at each first write from Linux 5.9 to 5.17), or has ended, and left its slot to others.
+// The folio was filled from swap, faults mapped each page of it, and no loss hides anything since. Had anybody
+// mapped it still, this pass of reclaim would have unmapped it before. Who had mapped it has a copy (do_wp_page
+// in mm/memory.c copies a page of the swap cache at its first write from Linux 5.9 to 5.17), or has ended, and
+// left its slot to others.
 bool Reconstructor::Impl::was_copied(const Event& event) {
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     const Slot* slot = slots.find(event.entry + page);

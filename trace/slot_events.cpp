@@ -118,10 +118,7 @@ void Reconstructor::Impl::hand_slots(uint32_t index, const Verdict& verdict) {
     slot->attempt = kNoIndex;
     waiting_.remove(life.entry + page, 1);
     if (!freed) {
-      if (attempt.unmapped) {
-        slot->read = 0;
-        slot->mapped = attempt.refaulted;
-      }
+      if (attempt.unmapped) slot->read = slot->mapped = 0;
       slot->cached = cached && slot->used ? cached_mark() : 0;
       continue;
     }

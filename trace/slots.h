@@ -21,7 +21,7 @@ struct Slot {
   uint32_t returned : 1 = 0;     // the page of `swapped` was faulted in again
   uint32_t freeing : 1 = 0;      // freed in a batch: perhaps by the removal that is told next
   uint32_t moved : 1 = 0;        // in the swap cache because zswap moves it to the device
-  uint32_t mapped : 1 = 0;       // its folio, by a fault; reclaim has not unmapped it since
+  uint32_t mapped : 1 = 0;       // with `read`: that folio, by a fault; not unmapped since
   uint32_t attempt = kNoIndex;   // the folio on its way that owns it
   uint32_t swapped = kNoIndex;   // the freed folio whose page it holds
   uint32_t cached = 0;           // by a folio of the swap cache: 1 + losses told before; 0 = not

@@ -98,10 +98,10 @@ absl::Status answer_counters(const Host& host, const Moment& moment,
   Converter converter(host, moment, true);
   for (const counters::Row& row : copy.rows) {
     if (!lets_pass(wanted->filter, wanted->grouping, row)) continue;
-    v1::CounterRow& told = *response.add_rows();
-    told.set_id(row.id);
-    told.set_name(cut(name_of(wanted->grouping, row, areas, converter)));
-    put_counts(row.counts, told);
+    v1::CounterRow& out = *response.add_rows();
+    out.set_id(row.id);
+    out.set_name(cut(name_of(wanted->grouping, row, areas, converter)));
+    put_counts(row.counts, out);
   }
   if (lets_all_pass(wanted->filter)) put_counts(copy.other, *response.mutable_other());
   response.set_rows_made(copy.made);

@@ -5,6 +5,9 @@
 #include <cstring>
 #include <thread>
 
+#include "daemon/mixed.h"
+#include "daemon/raise.h"
+
 namespace swaptrail::counters {
 namespace {
 
@@ -14,19 +17,8 @@ constexpr int kMostCopies = 2000;  // seconds: no host is that busy
 using CountWords = std::array<uint64_t, kCounts>;
 CountWords words_of(const Counts& counts) { return std::bit_cast<CountWords>(counts); }
 
-// No read-modify-write is needed where one thread writes.
-void raise(std::atomic<uint64_t>& counter, uint64_t more) {
-  counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_release);
-}
-
 std::array<uint64_t, 2> words_of(const Comm& comm) {
   return std::bit_cast<std::array<uint64_t, 2>>(comm);
-}
-
-uint64_t mixed(uint64_t key) {
-  key = (key ^ key >> 30) * 0xbf58476d1ce4e5b9u;
-  key = (key ^ key >> 27) * 0x94d049bb133111ebu;
-  return key ^ key >> 31;
 }
 
 }  // namespace
@@ -98,8 +90,8 @@ void Table::make(Place& place, const Key& key, const Name& name, uint64_t now_ns
   for (size_t at = 0; version != 0 && at < kCounts; ++at) {
     raise(other_[at], place.at(kFirstCount + at));
   }
-  if (version != 0) raise(given_up_, 1);
-  raise(made_, 1);
+  if (version != 0) raise(given_up_);
+  raise(made_);
   Words words{made_.load(std::memory_order_relaxed), key[0], key[1]};
   if (name.comm != nullptr) std::ranges::copy(words_of(*name.comm), words.begin() + kComm);
   words[kUsed] = now_ns;

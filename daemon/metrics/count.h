@@ -4,15 +4,15 @@
 #include <atomic>
 #include <cstdint>
 
+#include "daemon/raise.h"
+
 namespace swaptrail::metrics {
 
-// One writer: a load and a store, without a lock prefix. The store is a release and the read an
-// acquire (both free on x86), which is what CgroupLedger::copy() rests on.
+// One writer. The store is a release and the read an acquire (both free on x86), which is what
+// CgroupLedger::copy() rests on.
 class Count {
  public:
-  void add(uint64_t more) {
-    value_.store(value_.load(std::memory_order_relaxed) + more, std::memory_order_release);
-  }
+  void add(uint64_t more) { raise(value_, more); }
   void set(uint64_t value) { value_.store(value, std::memory_order_release); }
   uint64_t read() const { return value_.load(std::memory_order_acquire); }
 

@@ -470,10 +470,4 @@ uint64_t comm_hash(const Comm& comm) {
   return mixed(words[0] ^ mixed(words[1] + 1));
 }
 
-uint64_t mixed(uint64_t key) {
-  key = (key ^ key >> 30) * 0xbf58476d1ce4e5b9u;
-  key = (key ^ key >> 27) * 0x94d049bb133111ebu;
-  return key ^ key >> 31;
-}
-
 }  // namespace swaptrail::store

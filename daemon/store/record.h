@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 
+#include "daemon/mixed.h"
 #include "daemon/store/notes.h"
 #include "trace/lifecycle.h"
 #include "trace/summary.h"
@@ -122,8 +123,6 @@ void set_last_note(uint64_t number, std::byte* cold);
 
 // Of its text: what stands behind the first NUL does not count.
 uint64_t comm_hash(const Comm& comm);
-// Spreads the bits of a key.
-uint64_t mixed(uint64_t key);
 
 }  // namespace swaptrail::store
 

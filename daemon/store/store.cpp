@@ -3,14 +3,10 @@
 #include <algorithm>
 
 #include "absl/status/status.h"
+#include "daemon/raise.h"
 
 namespace swaptrail::store {
 namespace {
-
-// No read-modify-write is needed where one thread writes.
-void count(std::atomic<uint64_t>& counter, uint64_t more = 1) {
-  counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_release);
-}
 
 // Ids of evicted lifecycles taken out of the index with each one that is added. A segment holds at
 // most 3 times as many records as another, so all are out before the next eviction.
@@ -73,7 +69,7 @@ Store::Store(const Options& options, const Division& division)
       violations_(options.max_violations),
       live_(division.live, kNone) {
   ring_->owned.reserve(division.segments);
-  count(bytes_, division.fixed_bytes);
+  raise(bytes_, division.fixed_bytes);
   roll();
 }
 
@@ -81,12 +77,12 @@ void Store::add(const Lifecycle& lifecycle) {
   forget_retired(kForgetPerAdd);
   if (!segment(open_).append(lifecycle)) {
     if (!roll() || !segment(open_).append(lifecycle)) {
-      count(unstored_);
+      raise(unstored_);
       return;
     }
   }
   index_.add(lifecycle.id, place_of(open_, segment(open_).count() - 1));
-  count(stored_);
+  raise(stored_);
 }
 
 uint32_t Store::find(uint64_t id) const {
@@ -101,12 +97,12 @@ uint32_t Store::find(uint64_t id) const {
 void Store::note_return(const Return& entry_return) {
   const uint32_t place = find(entry_return.lifecycle_id);
   if (place == IdIndex::kNowhere) {
-    count(unmatched_);
+    raise(unmatched_);
     return;
   }
   segment(place >> kIndexBits)
       .note_return(part_of(place), entry_return, options_.regret_ns, ring_->notes);
-  count(joined_);
+  raise(joined_);
 }
 
 void Store::note_stay(const Stay& stay) {
@@ -153,7 +149,7 @@ bool Store::take_segment(uint32_t& owned) {
   }
   if (all.size() == division_.segments) return false;
   all.push_back(std::make_unique<Segment>(options_.segment_bytes, options_.sizes));
-  count(bytes_, options_.segment_bytes);
+  raise(bytes_, options_.segment_bytes);
   owned = static_cast<uint32_t>(all.size() - 1);
   return true;
 }
@@ -163,7 +159,7 @@ void Store::evict_oldest() {
   ++oldest_;
   segment(retired_).retire();
   retired_left_ = segment(retired_).count();
-  count(evicted_, retired_left_);
+  raise(evicted_, retired_left_);
 }
 
 void Store::forget_retired(uint32_t most) {

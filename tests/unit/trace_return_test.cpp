@@ -269,15 +269,21 @@ TEST(TraceReturn, ReadaheadThatNobodyUsedIsNoSwapOut) {
   expect_balance(out);
 }
 
+// It is read into another folio, and mapped there.
+Page bring_back(Scene& scene, const Page& page) {
+  Page back = page;
+  back.folio = folio_at(9);
+  scene.swap_read(back);
+  scene.swap_in(page.entry, 0x4);
+  return back;
+}
+
 // Linux 5.10 copies a page of the swap cache at its first write, and leaves the old folio to reclaim.
 TEST(TraceReturn, TheOldFolioOfACopiedPageIsNoSwapOut) {
   Scene scene;
   const Page page = page_at(1);
   scene.whole_sync(page);
-  Page back = page;
-  back.folio = folio_at(9);
-  scene.swap_read(back);
-  scene.swap_in(page.entry, 0x4);
+  const Page back = bring_back(scene, page);
   scene.begin();
   scene.removed(back);
   scene.end();
@@ -295,10 +301,7 @@ TEST(TraceReturn, TheOldFolioIsNoSwapOutWhereverItsSlotGoes) {
     Scene scene;
     const Page page = page_at(1);
     scene.whole_sync(page);
-    Page back = page;
-    back.folio = folio_at(9);
-    scene.swap_read(back);
-    scene.swap_in(page.entry);
+    const Page back = bring_back(scene, page);
     scene.begin();
     if (slot_goes_first) {
       scene.slot_freed(page.entry);
@@ -340,10 +343,7 @@ TEST(TraceReturn, WhatALossHidesMayBeASwapOut) {
   Scene scene;
   const Page page = page_at(1);
   scene.whole_sync(page);
-  Page back = page;
-  back.folio = folio_at(9);
-  scene.swap_read(back);
-  scene.swap_in(page.entry, 0x4);
+  const Page back = bring_back(scene, page);
   scene.begin();
   const size_t lost = scene.events.size();
   scene.unmap(back);
