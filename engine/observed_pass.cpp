@@ -151,9 +151,9 @@ bool ObservedPass::split(Folio& folio) {
   lockstep_.take(Taken::kSplit);
   folio.nr_pages = pages_of(*next);
   // Its page table entries are unmapped for the split, and dirty ones make the folio dirty
-  // (mm/rmap.c: try_to_migrate_one).
-  const bool dirtied = (next->state & SWAPTRAIL_STATE_DIRTY) && !folio.dirty &&
-                       !lockstep_.options_.features.dirties_in_add_to_swap;
+  // (mm/rmap.c: try_to_migrate_one). A slot may do that too, but only one it got.
+  const bool by_slot = lockstep_.options_.features.dirties_in_add_to_swap && next->result == 0;
+  const bool dirtied = (next->state & SWAPTRAIL_STATE_DIRTY) && !folio.dirty && !by_slot;
   if (dirtied) lockstep_.take(Taken::kDirtied);
   folio.dirty |= dirtied;
   record_.account.nr_pages = folio.nr_pages;

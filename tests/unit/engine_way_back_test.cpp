@@ -85,17 +85,31 @@ TEST(WayBack, FindsASlotThatIsFreedTwiceInABatch) {
 
 // No room for a large folio: it is split, for which its page table entries go, and dirty ones make
 // the pieces dirty (mm/rmap.c: try_to_migrate_one).
-TEST(WayBack, LetsASplitMakeAFolioDirty) {
+Story split_for_room() {
   Story story;
   const Page whole{.nr_pages = 512};
-  const Page piece;
   story.begin();
   story.add(SWAPTRAIL_SLOT_ALLOCATED, {whole.folio, 0, 512}, kAnon, kNoMemory);
+  return story;
+}
+
+TEST(WayBack, LetsASplitMakeAFolioDirty) {
+  Story story = split_for_room();
+  const Page piece;
   story.slot(piece);
   story.unmap(piece);
   story.write(piece, true);
   story.removed(piece);
   story.end(1);
+  EXPECT_EQ(validate(story, "6.16").rules(), "");
+}
+
+TEST(WayBack, LetsASplitMakeAFolioDirtyThatGetsNoSlot) {
+  Story story = split_for_room();
+  story.add(SWAPTRAIL_SLOT_ALLOCATED, {Page().folio, 0, 1}, kAnon | SWAPTRAIL_STATE_DIRTY,
+            kNoMemory);
+  story.end(0);
+  EXPECT_EQ(validate(story, "6.1").rules(), "");
   EXPECT_EQ(validate(story, "6.16").rules(), "");
 }
 
