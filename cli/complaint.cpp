@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
+#include "trace/utf8.h"
 
 namespace swaptrail {
 namespace {
@@ -57,15 +58,6 @@ int complain_of_output(const absl::Status& status) {
 absl::Status with_path(const absl::Status& status, const std::string& path) {
   if (status.ok() || text_of(status).find(path) != std::string::npos) return status;
   return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
-}
-
-std::string printable(std::string_view text) {
-  std::string result(text);
-  for (char& character : result) {
-    const auto byte = static_cast<unsigned char>(character);
-    if (byte < 0x20 || byte >= 0x7f) character = '?';
-  }
-  return result;
 }
 
 }  // namespace swaptrail

@@ -65,8 +65,4 @@ int complain_of_output(const absl::Status& status);
 // The status with "PATH: " before its text, unless the path is in it.
 absl::Status with_path(const absl::Status& status, const std::string& path);
 
-// Text of unknown origin, fit for a terminal: control characters and bytes that are not ASCII
-// become '?'.
-std::string printable(std::string_view text);
-
 }  // namespace swaptrail

@@ -8,6 +8,7 @@
 #include "cli/complaint.h"
 #include "cli/fresh_file.h"
 #include "cli/observation.h"
+#include "trace/utf8.h"
 
 namespace swaptrail {
 namespace {

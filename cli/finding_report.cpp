@@ -4,10 +4,10 @@
 #include <optional>
 
 #include "absl/strings/str_format.h"
-#include "cli/complaint.h"
 #include "trace/decode.h"
 #include "trace/json.h"
 #include "trace/text.h"
+#include "trace/utf8.h"
 
 namespace swaptrail {
 namespace {

@@ -1,10 +1,10 @@
 // The end of a validation: what was checked, what was taken on trust, what was found.
 #include "absl/strings/str_format.h"
-#include "cli/complaint.h"
 #include "cli/finding_report.h"
 #include "trace/decode.h"
 #include "trace/json.h"
 #include "trace/text.h"
+#include "trace/utf8.h"
 
 namespace swaptrail {
 namespace {

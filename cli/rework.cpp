@@ -9,6 +9,7 @@
 #include "cli/fresh_file.h"
 #include "cli/observation.h"
 #include "trace/recording/rework.h"
+#include "trace/utf8.h"
 
 namespace swaptrail {
 namespace {

@@ -8,6 +8,7 @@
 #include "trace/decode.h"
 #include "trace/json.h"
 #include "trace/text.h"
+#include "trace/utf8.h"
 
 namespace swaptrail {
 namespace {

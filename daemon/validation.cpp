@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "trace/decode.h"
+#include "trace/utf8.h"
 
 namespace swaptrail {
 namespace {
@@ -15,14 +16,9 @@ constexpr uint64_t kSecond_ns = 1'000'000'000;
 constexpr uint32_t kLinesPerSecond = 10;
 
 // One line, and nothing that a terminal would obey.
-std::string one_line(std::string_view text) {
-  std::string line(text);
-  for (char& character : line) {
-    const auto byte = static_cast<unsigned char>(character);
-    if (byte == '\n') character = ';';
-    if (byte != '\n' && (byte < 0x20 || byte >= 0x7f)) character = '?';
-  }
-  return line;
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ';');
+  return printable(text);
 }
 
 }  // namespace

@@ -12,9 +12,6 @@
 
 namespace swaptrail::json {
 
-// Length of the UTF-8 sequence at the beginning of `text`, 0 if it is none (RFC 3629). Not empty.
-size_t utf8_length(std::string_view text);
-
 // Each appends one member to an object that was opened with '{', with the comma before it.
 inline void append_key(std::string_view key, std::string& out) {
   if (out.back() != '{') out.push_back(',');

@@ -1,4 +1,5 @@
 // The summary, as one JSON object and as a page of text.
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_format.h"
@@ -6,6 +7,7 @@
 #include "trace/json.h"
 #include "trace/print.h"
 #include "trace/text.h"
+#include "trace/utf8.h"
 
 namespace swaptrail {
 namespace {
@@ -13,6 +15,7 @@ namespace {
 using namespace json;  // field() and its kin
 
 constexpr size_t kVictimsShown = 10;
+constexpr size_t kVictimColumn = 20;
 
 struct CounterField {
   const char* name;
@@ -243,13 +246,10 @@ void victim_lines(const Summary& summary, std::string& out) {
   if (rows.empty()) return;
   absl::StrAppendFormat(&out, "\n%-22s %12s %12s  %s\n", "Victim", "pid", "pages", "by");
   for (const VictimRow& row : rows) {
-    std::string comm(comm_text(row.comm));
-    for (char& character : comm) {
-      if (static_cast<unsigned char>(character) < 0x20 || character == 0x7f) character = '?';
-      if (static_cast<unsigned char>(character) >= 0x80) character = '?';
-    }
-    absl::StrAppendFormat(&out, "  %-20s %12d %12d ", comm.empty() ? "-" : comm, row.tgid,
-                          row.total());
+    std::string comm = printable(comm_text(row.comm));
+    if (comm.empty()) comm = "-";
+    comm.resize(comm.size() + kVictimColumn - std::min(kVictimColumn, utf8_size(comm)), ' ');
+    absl::StrAppendFormat(&out, "  %s %12d %12d ", comm, row.tgid, row.total());
     for (uint8_t origin = 0; origin < SWAPTRAIL_ORIGIN_END; ++origin) {
       if (row.pages[origin] == 0) continue;
       append_all(out, " ", origin_name(origin), "=", row.pages[origin]);

@@ -7,6 +7,7 @@
 #include "trace/decode.h"
 #include "trace/print.h"
 #include "trace/text.h"
+#include "trace/utf8.h"
 
 namespace swaptrail {
 namespace {
@@ -31,11 +32,7 @@ void append_time(uint64_t time_ns, uint64_t start_ns, std::string& out) {
 // A comm is whatever a process calls itself: nothing of it may reach a terminal as control.
 void append_comm(const Comm& comm, std::string& out) {
   const std::string_view text = comm_text(comm);
-  if (text.empty()) out.push_back('?');
-  for (const char character : text) {
-    const auto byte = static_cast<unsigned char>(character);
-    out.push_back(byte < 0x20 || byte >= 0x7f ? '?' : character);
-  }
+  out.append(text.empty() ? "?" : printable(text));
 }
 
 void append_entry(uint64_t entry, std::string& out) {

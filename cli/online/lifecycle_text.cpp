@@ -5,9 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "cli/complaint.h"
 #include "cli/online/quantities.h"
 #include "cli/online/words.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::online {
 namespace {

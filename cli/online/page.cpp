@@ -7,6 +7,7 @@
 #include "cli/online/lifecycle_text.h"
 #include "cli/online/quantities.h"
 #include "cli/online/words.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::online {
 namespace {

@@ -8,6 +8,7 @@
 #include "cli/online/ending.h"
 #include "cli/online/lifecycle_output.h"
 #include "cli/online/quantities.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::online {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cli/complaint.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::online {
 namespace {
@@ -10,7 +10,8 @@ namespace {
 constexpr const char* kGap = "  ";
 
 void append_cell(const Column& column, const std::string& text, bool last, std::string& out) {
-  const std::string padding(text.size() < column.width ? column.width - text.size() : 0, ' ');
+  const size_t size = utf8_size(text);
+  const std::string padding(column.width - std::min(column.width, size), ' ');
   if (column.align == Align::kRight) out += padding;
   out += text;
   if (last) return;
@@ -42,7 +43,7 @@ std::string Table::text(const Style& style) const {
   for (size_t index = 0; index < columns_.size(); ++index) {
     size_t& width = fitted.columns_[index].width;
     width = std::max(width, columns_[index].name.size());
-    for (const auto& row : rows_) width = std::max(width, row[index].size());
+    for (const auto& row : rows_) width = std::max(width, utf8_size(printable(row[index])));
   }
   std::string out = fitted.header(style);
   for (const auto& row : rows_) out += fitted.line(row);

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "cli/complaint.h"
 #include "cli/online/quantities.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::online {
 namespace {
@@ -45,7 +45,9 @@ std::string headline(const TopView& view, const TopState& state) {
 }
 
 // Cut first, painted then: codes have no width.
-std::string fit(const std::string& text, size_t width) { return text.substr(0, width); }
+std::string fit(const std::string& text, size_t width) {
+  return std::string(utf8_prefix(text, width));
+}
 
 }  // namespace
 

@@ -10,7 +10,7 @@
 #include "daemon/api/filter.h"
 #include "daemon/api/page_out.h"
 #include "daemon/api/rpc_status.h"
-#include "daemon/api/utf8.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::api {
 namespace {

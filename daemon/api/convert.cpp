@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/api/utf8.h"
 #include "trace/decode.h"
 #include "trace/slot_time.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::api {
 namespace {

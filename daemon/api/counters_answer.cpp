@@ -6,8 +6,8 @@
 #include "daemon/api/answers.h"
 #include "daemon/api/counted.h"
 #include "daemon/api/filter.h"
-#include "daemon/api/utf8.h"
 #include "trace/decode.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::api {
 namespace {

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/api/utf8.h"
 #include "trace/decode.h"
 #include "trace/print.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::api {
 namespace {
@@ -80,10 +80,7 @@ std::string ago(uint64_t now_ns, uint64_t then_ns) {
 
 std::string process_words(uint32_t pid, std::string_view comm) {
   if (pid == 0 && comm.empty()) return "a process that is not known";
-  std::string name = comm.empty() ? "a process" : utf8(comm);
-  for (char& character : name) {
-    if (static_cast<unsigned char>(character) < 0x20 || character == 0x7f) character = '?';
-  }
+  std::string name = comm.empty() ? "a process" : printable(comm);
   return pid == 0 ? name : absl::StrCat(name, " (pid ", pid, ")");
 }
 

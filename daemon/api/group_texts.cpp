@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/api/utf8.h"
 #include "daemon/store/stats.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::api {
 

@@ -13,11 +13,11 @@
 #include "daemon/api/convert.h"
 #include "daemon/api/explanation.h"
 #include "daemon/api/filter.h"
-#include "daemon/api/utf8.h"
 #include "daemon/proc.h"
 #include "daemon/store/lookup.h"
 #include "trace/decode.h"
 #include "trace/slot_time.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::api {
 namespace {

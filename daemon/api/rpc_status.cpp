@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/api/utf8.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::api {
 

@@ -13,10 +13,10 @@
 #include "daemon/api/counted.h"
 #include "daemon/api/filter.h"
 #include "daemon/api/group_texts.h"
-#include "daemon/api/utf8.h"
 #include "daemon/store/areas.h"
 #include "daemon/store/stats.h"
 #include "trace/decode.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::api {
 namespace {

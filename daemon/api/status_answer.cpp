@@ -11,8 +11,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "daemon/api/answers.h"
-#include "daemon/api/utf8.h"
 #include "daemon/proc.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::api {
 namespace {

@@ -2,14 +2,14 @@
 
 #include <grpc/support/log.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <ctime>
 #include <mutex>
 #include <string>
+#include <string_view>
 
-#include "absl/strings/ascii.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::listen {
 namespace {
@@ -39,9 +39,7 @@ void write_line(gpr_log_func_args* args) {
     left_out++;
     return;
   }
-  std::string text = std::string(args->message).substr(0, kMostLine_bytes);
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return !absl::ascii_isprint(c); }, '?');
+  const std::string text = printable(std::string_view(args->message).substr(0, kMostLine_bytes));
   std::fprintf(stderr, "swaptraild: gRPC: %s\n", text.c_str());
 }
 

@@ -1,0 +1,29 @@
+// Text of unknown origin: what a process calls itself, paths, what a recording says.
+#ifndef SWAPTRAIL_TRACE_UTF8_H_
+#define SWAPTRAIL_TRACE_UTF8_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace swaptrail {
+
+// Length in bytes of the UTF-8 sequence at the beginning of `text`, 0 if it is none (RFC 3629).
+// `text` is not empty.
+size_t utf8_length(std::string_view text);
+
+// Each byte that is not of valid UTF-8 becomes U+FFFD: at most three times as long. For protobuf.
+std::string utf8(std::string_view text);
+
+// Fit for a terminal: a control character (C0, DEL, C1), a character that changes the direction or
+// the line, and a byte that is not of valid UTF-8 become one '?' each. Never longer than `text`.
+std::string printable(std::string_view text);
+
+// Characters of valid UTF-8. Wide and combining ones count as one.
+size_t utf8_size(std::string_view text);
+// Its first `most` characters.
+std::string_view utf8_prefix(std::string_view text, size_t most);
+
+}  // namespace swaptrail
+
+#endif  // SWAPTRAIL_TRACE_UTF8_H_
