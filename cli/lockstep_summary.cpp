@@ -28,6 +28,7 @@ constexpr CounterField kCounterFields[] = {
     {"not_compared", &LockstepCounters::not_compared},
     {"folios_full", &LockstepCounters::folios_full},
     {"slots_full", &LockstepCounters::slots_full},
+    {"threads_full", &LockstepCounters::threads_full},
     {"findings", &LockstepCounters::findings},
 };
 
@@ -130,10 +131,11 @@ void append_text(const LockstepSummary& summary, std::string& out) {
   if (counters.findings != 0) out.append("\nRules broken\n");
   for_each_broken(counters,
                   [&](std::string_view name, uint64_t count) { count_line(name, count, out); });
-  if (counters.folios_full + counters.slots_full == 0) return;
+  if (counters.folios_full + counters.slots_full + counters.threads_full == 0) return;
   out.append("\nNo room for\n");
   count_line("folios", counters.folios_full, out);
   count_line("slots", counters.slots_full, out);
+  count_line("threads", counters.threads_full, out);
 }
 
 }  // namespace swaptrail

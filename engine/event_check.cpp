@@ -18,28 +18,52 @@ constexpr uint16_t kFolio = SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_KSM |
 
 constexpr uint16_t kPass = SWAPTRAIL_STATE_TRIED | SWAPTRAIL_STATE_VMA_LOCK;
 
-constexpr KindRule kRules[SWAPTRAIL_KIND_END] = {
-    {},
-    {false, InBatch::kMust, 0, 0},                               // RECLAIM_BEGIN
-    {false, InBatch::kMust, 0, -1},                              // RECLAIM_END
-    {true, InBatch::kMay, kFolio, -1},                           // SLOT_ALLOCATED
-    {true, InBatch::kMust, kFolio, 1},                           // UNMAPPED_ONE
-    {true, InBatch::kMust, kFolio | SWAPTRAIL_STATE_MAPPED, 0},  // UNMAPPED
-    {true, InBatch::kMay, kFolio, 0},                            // WRITE_BEGIN
-    {true, InBatch::kMay, kFolio, 0},                            // ZSWAP_STORED
-    {true, InBatch::kMay, kFolio, 0},                            // WRITE_ISSUED
-    {true, InBatch::kMay, kFolio, -1},                           // WRITE_END
-    {true, InBatch::kNever, kFolio, 0},                          // WRITE_COMPLETED
-    {true, InBatch::kMust, kFolio, 1},                           // REMOVED
-    {true, InBatch::kMay, kFolio, 0},                            // CACHE_DELETED
-    {false, InBatch::kMay, SWAPTRAIL_STATE_SWAPOFF, 0},          // SLOT_FREED
-    {false, InBatch::kNever, kPass, -1},                         // SWAP_IN
-    {true, InBatch::kNever, kFolio, 0},                          // SWAP_READ
-    {true, InBatch::kNever, kFolio, 0},                          // ZSWAP_LOADED
-    {true, InBatch::kMay, kFolio, -1},                           // SPLIT
-    {true, InBatch::kMay, kFolio, -1},                           // PAGE_FREED
-    {false, InBatch::kNever, SWAPTRAIL_STATE_IN_FAULT, -1},      // SHMEM_SWAP_IN
-};
+constexpr KindRule rule_of(uint8_t kind) {
+  switch (static_cast<swaptrail_kind>(kind)) {
+    case SWAPTRAIL_RECLAIM_BEGIN:
+      return {false, InBatch::kMust, 0, 0};
+    case SWAPTRAIL_RECLAIM_END:
+      return {false, InBatch::kMust, 0, -1};
+    case SWAPTRAIL_SLOT_ALLOCATED:
+      return {true, InBatch::kMay, kFolio, -1};
+    case SWAPTRAIL_UNMAPPED_ONE:
+      return {true, InBatch::kMust, kFolio, 1};
+    case SWAPTRAIL_UNMAPPED:
+      return {true, InBatch::kMust, kFolio | SWAPTRAIL_STATE_MAPPED, 0};
+    case SWAPTRAIL_WRITE_BEGIN:
+      return {true, InBatch::kMay, kFolio, 0};
+    case SWAPTRAIL_ZSWAP_STORED:
+      return {true, InBatch::kMay, kFolio, 0};
+    case SWAPTRAIL_WRITE_ISSUED:
+      return {true, InBatch::kMay, kFolio, 0};
+    case SWAPTRAIL_WRITE_END:
+      return {true, InBatch::kMay, kFolio, -1};
+    case SWAPTRAIL_WRITE_COMPLETED:
+      return {true, InBatch::kNever, kFolio, 0};
+    case SWAPTRAIL_REMOVED:
+      return {true, InBatch::kMust, kFolio, 1};
+    case SWAPTRAIL_CACHE_DELETED:
+      return {true, InBatch::kMay, kFolio, 0};
+    case SWAPTRAIL_SLOT_FREED:
+      return {false, InBatch::kMay, SWAPTRAIL_STATE_SWAPOFF, 0};
+    case SWAPTRAIL_SWAP_IN:
+      return {false, InBatch::kNever, kPass, -1};
+    case SWAPTRAIL_SWAP_READ:
+      return {true, InBatch::kNever, kFolio, 0};
+    case SWAPTRAIL_ZSWAP_LOADED:
+      return {true, InBatch::kNever, kFolio, 0};
+    case SWAPTRAIL_SPLIT:
+      return {true, InBatch::kMay, kFolio, -1};
+    case SWAPTRAIL_PAGE_FREED:
+      return {true, InBatch::kMay, kFolio, -1};
+    case SWAPTRAIL_SHMEM_SWAP_IN:
+      return {false, InBatch::kNever, SWAPTRAIL_STATE_IN_FAULT, -1};
+    case SWAPTRAIL_KIND_END:
+    case SWAPTRAIL_KIND_ROOM:
+      break;
+  }
+  return {};
+}
 
 constexpr int kUserBits = 56;  // the user's half of the address space ends there, or below
 
@@ -50,7 +74,7 @@ bool has_address(const swaptrail_event& event) {
 }  // namespace
 
 std::string_view oddity(const swaptrail_event& event, uint32_t cpus, uint32_t page_struct_size) {
-  const KindRule& rule = kRules[event.kind];
+  const KindRule rule = rule_of(event.kind);
   if (event.cpu >= cpus) return "there is no such CPU";
   if (event.state & ~rule.states) return "it can't tell such a state";
   const bool has_reader = event.kind == SWAPTRAIL_SWAP_IN || event.kind == SWAPTRAIL_SHMEM_SWAP_IN;

@@ -22,23 +22,6 @@ bool left_before(const std::vector<Event>& events, const Event& stranger) {
 
 }  // namespace
 
-const Lockstep::Impl::Step Lockstep::Impl::kSteps[SWAPTRAIL_KIND_END] = {
-    &Impl::ignore,           &Impl::on_reclaim_begin, &Impl::on_reclaim_end,
-    &Impl::on_pass_event,  // SLOT_ALLOCATED
-    &Impl::on_pass_event,  // UNMAPPED_ONE
-    &Impl::on_pass_event,  // UNMAPPED
-    &Impl::on_pass_event,  // WRITE_BEGIN
-    &Impl::on_pass_event,  // ZSWAP_STORED
-    &Impl::on_pass_event,  // WRITE_ISSUED
-    &Impl::on_pass_event,  // WRITE_END
-    &Impl::on_completed,
-    &Impl::on_pass_event,  // REMOVED
-    &Impl::on_cache_deleted, &Impl::on_slot_freed,    &Impl::on_swap_in,
-    &Impl::on_swap_read,     &Impl::on_zswap_loaded,  &Impl::on_split,
-    &Impl::ignore,  // PAGE_FREED: not in this mode
-    &Impl::on_shmem_swap_in,
-};
-
 Lockstep::Lockstep(const LockstepOptions& options, FindingSink& sink)
     : impl_(std::make_unique<Impl>(options, sink)) {}
 Lockstep::~Lockstep() = default;
@@ -95,14 +78,50 @@ void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
   if (stream_.waiting() == 0) tell_held();
   now_ns_ = std::max<uint64_t>(now_ns_, event.time_ns);
   way_back_.on_event(event);
-  (this->*kSteps[event.kind])(event);
-  if (last_of_thread_.size() >= kMaxThreads) last_of_thread_.clear();
-  if (first_of_process_.size() >= kMaxThreads) first_of_process_.clear();
+  take(event);
   if (event.tgid != 0 && event.kind != SWAPTRAIL_WRITE_COMPLETED)
-    first_of_process_.try_emplace(event.tgid, event.time_ns);
+    place_of(first_of_process_, event.tgid, event.time_ns);
   // An interrupt is not the thread's doing.
   const bool own = event.tid != 0 && event.kind != SWAPTRAIL_WRITE_COMPLETED;
-  if (own) last_of_thread_[event.tid] = event.time_ns;
+  if (own) place_of(last_of_thread_, event.tid) = event.time_ns;
+}
+
+void Lockstep::Impl::take(const Event& event) {
+  switch (static_cast<swaptrail_kind>(event.kind)) {
+    case SWAPTRAIL_RECLAIM_BEGIN:
+      return on_reclaim_begin(event);
+    case SWAPTRAIL_RECLAIM_END:
+      return on_reclaim_end(event);
+    case SWAPTRAIL_SLOT_ALLOCATED:
+    case SWAPTRAIL_UNMAPPED_ONE:
+    case SWAPTRAIL_UNMAPPED:
+    case SWAPTRAIL_WRITE_BEGIN:
+    case SWAPTRAIL_ZSWAP_STORED:
+    case SWAPTRAIL_WRITE_ISSUED:
+    case SWAPTRAIL_WRITE_END:
+    case SWAPTRAIL_REMOVED:
+      return on_pass_event(event);
+    case SWAPTRAIL_WRITE_COMPLETED:
+      return on_completed(event);
+    case SWAPTRAIL_CACHE_DELETED:
+      return on_cache_deleted(event);
+    case SWAPTRAIL_SLOT_FREED:
+      return on_slot_freed(event);
+    case SWAPTRAIL_SWAP_IN:
+      return on_swap_in(event);
+    case SWAPTRAIL_SWAP_READ:
+      return on_swap_read(event);
+    case SWAPTRAIL_ZSWAP_LOADED:
+      return on_zswap_loaded(event);
+    case SWAPTRAIL_SPLIT:
+      return on_split(event);
+    case SWAPTRAIL_SHMEM_SWAP_IN:
+      return on_shmem_swap_in(event);
+    case SWAPTRAIL_PAGE_FREED:  // not in this mode
+    case SWAPTRAIL_KIND_END:
+    case SWAPTRAIL_KIND_ROOM:
+      return;
+  }
 }
 
 void Lockstep::Impl::on_loss(const Loss& loss) {
@@ -186,8 +205,7 @@ void Lockstep::Impl::on_reclaim_end(const Event& event) {
 void Lockstep::Impl::end_batch(Batch& batch) {
   judge_freed_early(batch, Event{});
   close_pass(batch);
-  if (ended_.size() >= kMaxThreads) ended_.clear();
-  ended_[batch.tid] = batch.begin_ns;
+  place_of(ended_, batch.tid) = batch.begin_ns;
   passes_.erase(&batch);
   batches_.erase(batch.tid);
 }
@@ -212,6 +230,7 @@ void Lockstep::Impl::check_batch(const Event& event) {
 // Where the end of a batch was lost and its thread never came again.
 void Lockstep::Impl::drop_oldest_batch() {
   if (batches_.size() < kMaxThreads) return;
+  ++counters.threads_full;
   const auto oldest = std::min_element(
       batches_.begin(), batches_.end(),
       [](const auto& a, const auto& b) { return a.second->begin_ns < b.second->begin_ns; });
@@ -334,6 +353,7 @@ void Lockstep::Impl::close_pass(Batch& batch) {
 }
 
 void Lockstep::Impl::run_pass(Batch& batch, FolioRecord& record, const std::vector<Event>& events) {
+  record.in_pass = true;  // also if a pass of another batch has ended meanwhile, which can't be
   ObservedPass pass(*this, batch, record, events);
   const PassEnd end = pass.run();
   counters.steps += end.steps;

@@ -103,6 +103,7 @@ struct LockstepCounters {
   uint64_t stays = 0;                 // handed in
   uint64_t folios_full = 0;           // not followed: max_folios
   uint64_t slots_full = 0;
+  uint64_t threads_full = 0;  // times that what is known of threads was forgotten
 };
 
 class Lockstep {

@@ -38,11 +38,8 @@ class Lockstep::Impl {
 
  private:
   friend class ObservedPass;
-  using Step = void (Impl::*)(const Event&);
-  static const Step kSteps[SWAPTRAIL_KIND_END];
-
   // ---- lockstep.cpp: the stream, batches and passes
-  void ignore(const Event&) {}
+  void take(const Event& event);  // of a valid kind
   void on_reclaim_begin(const Event& event);
   void on_reclaim_end(const Event& event);
   void on_pass_event(const Event& event);
@@ -66,6 +63,15 @@ class Lockstep::Impl {
   void foreign_write(const Event& event);
   bool is_tried_only(const Event& event);
   void note_removed(const FolioRecord& record, const std::vector<Event>& events);
+  // Made if it is not there, with `time_ns`; where there is no room all others are forgotten.
+  uint64_t& place_of(absl::flat_hash_map<uint32_t, uint64_t>& by_id, uint32_t id,
+                     uint64_t time_ns = 0) {
+    if (by_id.size() >= kMaxThreads && !by_id.contains(id)) {
+      by_id.clear();
+      ++counters.threads_full;
+    }
+    return by_id.try_emplace(id, time_ns).first->second;
+  }
 
   // ---- lockstep_folios.cpp: folios and what happens to them outside their passes
   FolioRecord* enter(const Event& first, const Batch& batch);

@@ -25,6 +25,7 @@ inline uint64_t fault_begin_ns(const Event& event) {
   return event.time_ns - std::min<uint64_t>(event.time_ns, event.u.map.value);
 }
 
+inline constexpr size_t kMaxStrays = 4096;      // pairs of processes, of which one page is odd
 inline constexpr size_t kMaxThreads = 1 << 16;  // remembered at once; more and all are forgotten
 inline constexpr uint64_t kElsewhere = 1;       // a folio in the cache whose address is not known
 

@@ -283,7 +283,7 @@ void Lockstep::Impl::check_fault(const SlotRecord& slot, const Event& event) {
     return;
   }
   const std::pair<uint64_t, uint64_t> key{uint64_t{slot.owner} << 32 | owner, moved};
-  if (strays_.size() >= 4096 && !strays_.contains(key)) return;
+  if (strays_.size() >= kMaxStrays && !strays_.contains(key)) return;
   Stray& stray = strays_[key];
   if (stray.unmapped_ns == slot.unmapped_ns) return;  // another page of the same folio
   stray.unmapped_ns = slot.unmapped_ns;

@@ -28,7 +28,8 @@ enum class SlotMiss : uint8_t {
   kCount,
 };
 
-// What no kernel does, whatever its state (kernel-map 4.6, 6.9).
+// What no kernel does, whatever its state (mm/swapfile.c: scan_swap_map_slots,
+// cluster_alloc_swap_entry).
 enum class SlotViolation : uint8_t {
   kNone,
   kOutOfRange,  // the header, behind the end, or no such area

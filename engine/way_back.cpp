@@ -83,6 +83,7 @@ WayBack::Thread& WayBack::thread_of(uint32_t tid) {
   if (threads_.size() >= kMaxThreads && !threads_.contains(tid)) {
     threads_.clear();
     forgotten_ns_ = now_ns_;
+    ++counters_.threads_full;
   }
   return threads_[tid];
 }

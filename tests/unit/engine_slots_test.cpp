@@ -64,7 +64,7 @@ std::string runs(SlotAllocator& slots, uint32_t count, uint32_t cpu = 0, uint32_
   return text;
 }
 
-// ---- measured (kernel-map 6.8)
+// ---- measured on real kernels
 
 TEST(EngineSlots, FirstSlotsOfAFreshArea) {
   const struct {

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/lockstep_records.h"
 #include "tests/unit/engine_story.h"
 
 namespace swaptrail::engine {
@@ -452,6 +453,22 @@ TEST(WayBack, FindsReturnsThatAreNotToldOrTwice) {
 }
 
 // ---- bounds ---------------------------------------------------------------------------------------
+
+TEST(WayBack, ForgetsThreadsAndSaysSo) {
+  Story story;
+  for (uint32_t thread = 1; thread <= kMaxThreads; ++thread) {
+    story.tid = thread;
+    story.begin();
+    story.end(0);
+  }
+  EXPECT_EQ(validate(story).counters.threads_full, 0u);
+  story.tid = kMaxThreads + 1;
+  story.begin();
+  story.end(0);
+  const Validated run = validate(story);
+  EXPECT_GT(run.counters.threads_full, 0u);
+  EXPECT_EQ(run.rules(), "");
+}
 
 // Lifecycles that are never told do not take the room of those that are.
 TEST(WayBack, ForgetsAccountsThatNobodyAsksFor) {
