@@ -180,8 +180,13 @@ struct swaptrail_event {
 			__u64 cgroup; /* id of the cgroup the folio is charged to, 0 = not known */
 			__u64 inode;  /* WRITE_BEGIN of a folio without ANON: its file; SWAPTRAIL_INODE_UNKNOWN, or
 				       * 0 = of none: a copy that was read in, and that nobody maps */
-			__u64 index;  /* ... and the page in it */
-			__u64 pad;
+			union {
+				struct {
+					__u64 index; /* ... and the page in it */
+					__u64 pad;
+				};
+				char comm[SWAPTRAIL_COMM_LEN]; /* tracepoint mode, WRITE_END and PAGE_FREED: of the reclaimer */
+			};
 			__u32 backend; /* enum swaptrail_backend. WRITE_END: where it went. WRITE_ISSUED: DEVICE
 					* inside swap_writepage of that folio, else UNKNOWN: a write of zswap's */
 			__u32 device;  /* with `inode`: dev_t of the kernel, major << 20 | minor */

@@ -249,6 +249,7 @@ struct bio {
 	unsigned short bi_vcnt;
 	__u8 bi_status;
 	struct bio_vec *bi_io_vec;
+	void *bi_end_io; /* a function */
 };
 
 struct request {

@@ -118,10 +118,17 @@ static __always_inline __u8 origin_of(const struct reclaimer *r)
 	return SWAPTRAIL_ORIGIN_UNKNOWN;
 }
 
-static __always_inline void name_reclaimer(struct swaptrail_event *e, const struct reclaimer *r)
+static __always_inline void set_reclaimer(struct swaptrail_event *e, const struct reclaimer *r)
 {
 	e->origin = origin_of(r);
 	e->batch_ns = r ? r->begin_ns : e->time_ns;
+}
+
+/* Of a kind that has u.page: no event tells that a batch begins. */
+static __always_inline void name_reclaimer(struct swaptrail_event *e, const struct reclaimer *r)
+{
+	set_reclaimer(e, r);
+	bpf_get_current_comm(e->u.page.comm, sizeof(e->u.page.comm));
 }
 
 static __always_inline struct swaptrail_event *begin_folio_event(__u32 kind, const void *folio, __u64 flags,
@@ -151,7 +158,7 @@ static __always_inline void emit_owner(const void *folio, __u64 flags, __u16 pag
 	e->u.map.ptes = r->ptes;
 	e->u.map.value = folio_cgroup(folio);
 	__builtin_memcpy(e->u.map.comm, r->comm, sizeof(r->comm));
-	name_reclaimer(e, r);
+	set_reclaimer(e, r);
 	end_event(e);
 }
 
@@ -200,9 +207,19 @@ SEC("?raw_tp") int tp_write(struct raw_args *ctx)
 	return 0;
 }
 
-static __always_inline bool is_swap_write(__u32 opf)
+/*
+ * Addresses of the functions that end a bio of mm/page_io.c: end_swap_bio_write, and those of submit_bio_wait. On a
+ * stacked device (dm, md) each layer clones the bio, flags too, and ends its clone by another. 0 = not known.
+ */
+volatile const __u64 swap_bio_ends[3] = {};
+
+static __always_inline bool is_swap_write(struct bio *bio)
 {
-	return flag_set(opf, bpf_core_enum_value(enum req_flag_bits, __REQ_SWAP));
+	__u64 end = (__u64)READ1(bio, bi_end_io);
+
+	if (!flag_set(READ1(bio, bi_opf), bpf_core_enum_value(enum req_flag_bits, __REQ_SWAP)))
+		return false;
+	return !swap_bio_ends[0] || end == swap_bio_ends[0] || end == swap_bio_ends[1] || end == swap_bio_ends[2];
 }
 
 /* One folio of a bio; returns its bytes, so that the next one is found behind it. */
@@ -258,7 +275,7 @@ static __always_inline int on_bio_queued(struct bio *bio)
 	struct reclaimer *r;
 	__u64 folio;
 
-	if (!is_swap_write(READ1(bio, bi_opf)))
+	if (!is_swap_write(bio))
 		return 0;
 	folio = for_each_folio(bio, false, SWAPTRAIL_WRITE_ISSUED, false);
 	r = current_reclaimer(false);
@@ -282,7 +299,7 @@ SEC("?raw_tp") int tp_bio_complete_n2(struct raw_args *ctx)
 {
 	struct bio *bio = (struct bio *)ctx->arg[1];
 
-	if (is_swap_write(READ1(bio, bi_opf)))
+	if (is_swap_write(bio))
 		for_each_folio(bio, false, SWAPTRAIL_WRITE_COMPLETED, READ1(bio, bi_status));
 	return 0;
 }
@@ -293,7 +310,7 @@ SEC("?raw_tp") int tp_rq_complete(struct raw_args *ctx)
 	struct request *rq = (struct request *)ctx->arg[0];
 	struct bio *bio = READ1(rq, bio);
 
-	if (bio && is_swap_write(READ1(bio, bi_opf)))
+	if (bio && is_swap_write(bio))
 		for_each_folio(bio, true, SWAPTRAIL_WRITE_COMPLETED, ctx->arg[1] & 0xff);
 	return 0;
 }

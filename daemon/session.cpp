@@ -6,8 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <string>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -16,6 +19,8 @@
 #include "bpf/full.skel.h"
 #include "bpf/kprobe.skel.h"
 #include "bpf/tracepoint.skel.h"
+#include "daemon/kernel_areas.h"
+#include "daemon/proc.h"
 #include "trace/decode.h"
 #include "trace/reconcile.h"
 
@@ -138,6 +143,19 @@ bool is_chosen(const AttachPlan& plan, absl::string_view name) {
   return hook != nullptr && hook->state == HookState::kChosen;
 }
 
+// Of block/bio.c and mm/page_io.c, see bpf/tracepoint.bpf.c: all 0 if not every kind of write has one.
+std::array<uint64_t, 3> swap_bio_ends() {
+  const std::string symbols = read_file("/proc/kallsyms").value_or("");
+  const std::array<uint64_t, 3> ends{symbol_address(symbols, "end_swap_bio_write"),
+                                     symbol_address(symbols, "submit_bio_wait_endio"),
+                                     symbol_address(symbols, "bio_wait_end_io")};
+  if (ends[0] != 0 && ends[1] + ends[2] != 0) return ends;
+  std::fprintf(stderr,
+               "swaptraild: /proc/kallsyms does not tell how writes to swap end: those to a device "
+               "that is stacked on another (dm, md) are counted once for each of them\n");
+  return {};
+}
+
 absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, int cpus,
                          std::optional<BpfObject>& object) {
   absl::Status status = open_and_check(plan.mode.mode, host, object);
@@ -149,11 +167,15 @@ absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, int cpus,
       give_up(hook, std::string(wanted.message()));
     }
   }
-  bpf_map__set_max_entries(object->map("rings"), cpus);
+  if (int error = bpf_map__set_max_entries(object->map("rings"), cpus); error != 0)
+    return absl::InternalError(
+        absl::StrCat("can't make room for ", cpus, " rings: ", std::strerror(-error)));
   const uint8_t tells = tells_backend(plan), counts = is_chosen(plan, "entries_dropped"),
                 names = is_chosen(plan, "shmem_write");
   status = object->set_constant("tells_backend", tells);
-  if (plan.mode.mode != Mode::kTracepoint) {
+  if (plan.mode.mode == Mode::kTracepoint) {
+    status.Update(object->set_constant("swap_bio_ends", swap_bio_ends()));
+  } else {
     status.Update(object->set_constant("counts_filled_ptes", counts));
     status.Update(object->set_constant("names_files", names));
   }
@@ -173,6 +195,10 @@ absl::StatusOr<std::unique_ptr<EventSource>> Session::start(AttachPlan plan,
                                                             const Options& options) {
   libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
   const int cpus = libbpf_num_possible_cpus();
+  if (cpus < 1)
+    return absl::InternalError(
+        absl::StrCat("can't tell how many CPUs there are: ", std::strerror(-cpus),
+                     "; is /sys/devices/system/cpu/possible readable?"));
   std::optional<BpfObject> object;
   absl::Status status = load_wanted(plan, host, cpus, object);
   if (!status.ok()) {
@@ -188,15 +214,14 @@ absl::StatusOr<std::unique_ptr<EventSource>> Session::start(AttachPlan plan,
 
   std::unique_ptr<Session> session(new Session(*std::move(object), std::move(plan)));
   if (options.statistics) session->object_.count_runs().IgnoreError();  // then there are none
-  status = session->make_rings(options.ring_bytes);
+  status = session->make_rings(cpus, options.ring_bytes);
   if (status.ok()) status = session->attach_hooks();
   if (!status.ok()) return status;
   return session;
 }
 
-absl::Status Session::make_rings(size_t bytes) {
+absl::Status Session::make_rings(int cpus, size_t bytes) {
   ring_bytes_ = bytes;
-  const int cpus = libbpf_num_possible_cpus();
   const int rings = bpf_map__fd(object_.map("rings"));
   for (int cpu = 0; cpu < cpus; cpu++) {
     auto ring = Ring::create(bytes);

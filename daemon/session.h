@@ -53,7 +53,7 @@ class Session final : public EventSource {
 
  private:
   Session(BpfObject object, AttachPlan plan) : object_(std::move(object)), plan_(std::move(plan)) {}
-  absl::Status make_rings(size_t bytes);
+  absl::Status make_rings(int cpus, size_t bytes);
   absl::Status attach(const HookPlan& hook);
   absl::Status attach_hooks();
 

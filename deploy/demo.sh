@@ -97,6 +97,8 @@ explain() {
     tracepoint)
       say '         raw tracepoints: which page was written, to which slot, when it was on the disk'
       say '         and freed, in whose memory cgroup, and (a guess) of which process'
+      say '         mode full would add: its address and true owner, each stage between, attempts that were'
+      say '         given up and why, when a page comes back, who waits for it and how long'
       awk '$1 == "tracing" { sub(/^tracing +no +/, ""); sub(/ \(.*/, ""); print "         why not full: " $0 }' "$work/explain"
       ;;
   esac

@@ -38,7 +38,7 @@ bool is_guess(const Attempt& attempt, uint8_t backend, const Sight& sight) {
   return by_elimination && !sight.tracepoints() && sight.write_torn(attempt);
 }
 
-// The result of swap_writepage, sorted: mm/page_io.c, kernel-map 4.3.
+// The result of swap_writepage (mm/page_io.c), sorted.
 void take_write_result(Attempt& attempt, const Event& event, const Sight& sight) {
   attempt.refused = event.result == kWritepageActivate;
   if (attempt.refused) {

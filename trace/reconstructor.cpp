@@ -26,28 +26,6 @@ bool is_shmem(const Event& event) {
 
 }  // namespace
 
-const Reconstructor::Impl::Step Reconstructor::Impl::kSteps[SWAPTRAIL_KIND_END] = {
-    &Impl::ignore,
-    &Impl::on_reclaim_begin,
-    &Impl::on_reclaim_end,
-    &Impl::on_slot_allocated,
-    &Impl::on_unmapped_one,
-    &Impl::on_unmapped,
-    &Impl::on_write_begin,
-    &Impl::on_zswap_stored,
-    &Impl::on_write_issued,
-    &Impl::on_write_end,
-    &Impl::on_write_completed,
-    &Impl::on_removed,
-    &Impl::on_cache_deleted,
-    &Impl::on_slot_freed,
-    &Impl::on_swap_in,
-    &Impl::on_swap_read,
-    &Impl::ignore,
-    &Impl::on_split,
-    &Impl::on_page_freed,
-    &Impl::on_shmem_swap_in};
-
 Reconstructor::Reconstructor(const ReconstructorOptions& options, LifecycleSink& sink)
     : impl_(std::make_unique<Impl>(options, sink)) {}
 Reconstructor::~Reconstructor() = default;
@@ -96,8 +74,55 @@ void Reconstructor::Impl::on_event(const Event& raw) {
     return;
   }
   on_time(raw.time_ns);
-  (this->*kSteps[raw.kind])(raw);
+  take(raw);
 }
+
+void Reconstructor::Impl::take(const Event& event) {
+  switch (static_cast<swaptrail_kind>(event.kind)) {
+    case SWAPTRAIL_RECLAIM_BEGIN:
+      return on_reclaim_begin(event);
+    case SWAPTRAIL_RECLAIM_END:
+      return on_reclaim_end(event);
+    case SWAPTRAIL_SLOT_ALLOCATED:
+      return on_slot_allocated(event);
+    case SWAPTRAIL_UNMAPPED_ONE:
+      return on_unmapped_one(event);
+    case SWAPTRAIL_UNMAPPED:
+      return on_unmapped(event);
+    case SWAPTRAIL_WRITE_BEGIN:
+      return on_write_begin(event);
+    case SWAPTRAIL_ZSWAP_STORED:
+      return on_zswap_stored(event);
+    case SWAPTRAIL_WRITE_ISSUED:
+      return on_write_issued(event);
+    case SWAPTRAIL_WRITE_END:
+      return on_write_end(event);
+    case SWAPTRAIL_WRITE_COMPLETED:
+      return on_write_completed(event);
+    case SWAPTRAIL_REMOVED:
+      return on_removed(event);
+    case SWAPTRAIL_CACHE_DELETED:
+      return on_cache_deleted(event);
+    case SWAPTRAIL_SLOT_FREED:
+      return on_slot_freed(event);
+    case SWAPTRAIL_SWAP_IN:
+      return on_swap_in(event);
+    case SWAPTRAIL_SWAP_READ:
+      return on_swap_read(event);
+    case SWAPTRAIL_SPLIT:
+      return on_split(event);
+    case SWAPTRAIL_PAGE_FREED:
+      return on_page_freed(event);
+    case SWAPTRAIL_SHMEM_SWAP_IN:
+      return on_shmem_swap_in(event);
+    case SWAPTRAIL_ZSWAP_LOADED:  // SWAP_READ told of it
+    case SWAPTRAIL_KIND_END:
+    case SWAPTRAIL_KIND_ROOM:
+      return ignore(event);
+  }
+}
+
+void Reconstructor::Impl::ignore(const Event&) { ++counters.ignored; }
 
 bool Reconstructor::Impl::has_due(uint64_t now_ns) const {
   return faults_.has_due(now_ns) || has_due_leaving(now_ns) || has_due_frees(now_ns);
@@ -115,8 +140,6 @@ void Reconstructor::Impl::on_loss(const Loss& loss) {
   ++losses_;
   sink_.on_loss(loss);
 }
-
-void Reconstructor::Impl::ignore(const Event&) { ++counters.ignored; }
 
 bool Reconstructor::Impl::is_swap_entry(uint64_t entry) const {
   return entry != 0 && entry_type(entry) < options_.max_swapfiles;
@@ -254,10 +277,12 @@ void Reconstructor::Impl::touch_alone(Attempt& attempt, const Event& event) {
   life.last.tid = event.tid;
   life.last.tgid = event.tgid;
   life.last.origin = event.origin;
-  // its name is in no event of its own, but it may reclaim its own pages
   life.last.comm = Comm{};
-  for (const Mapping& mapping : life.mappings)
+  for (const Mapping& mapping : life.mappings)  // it may reclaim its own pages
     if (mapping.tgid == event.tgid) life.last.comm = mapping.comm;
+  const bool names = event.kind == SWAPTRAIL_WRITE_END || event.kind == SWAPTRAIL_PAGE_FREED;
+  if (names && tracepoint_mode() && event.u.page.comm[0] != 0)
+    std::memcpy(life.last.comm.data(), event.u.page.comm, SWAPTRAIL_COMM_LEN);
   if (life.first.tgid == life.last.tgid) life.first.comm = life.last.comm;
   if (life.first.origin == SWAPTRAIL_ORIGIN_NONE) life.first = life.last;
 }

@@ -45,7 +45,7 @@ constexpr uint64_t kind_bit(int kind) { return uint64_t{1} << kind; }
 // All hooks of mode full: every kind but PAGE_FREED.
 inline constexpr uint64_t kAllKinds =
     (kind_bit(SWAPTRAIL_KIND_END) - 1) & ~kind_bit(0) & ~kind_bit(SWAPTRAIL_PAGE_FREED);
-// What raw tracepoints can tell (kernel-map 8.1).
+// What raw tracepoints can tell.
 inline constexpr uint64_t kTracepointKinds =
     kind_bit(SWAPTRAIL_UNMAPPED_ONE) | kind_bit(SWAPTRAIL_WRITE_ISSUED) |
     kind_bit(SWAPTRAIL_WRITE_END) | kind_bit(SWAPTRAIL_WRITE_COMPLETED) |

@@ -42,8 +42,8 @@ class Reconstructor::Impl {
 
  private:
   enum class Claim : uint8_t { kAllocated, kKept, kRemoved };  // how it has its slots
-  using Step = void (Impl::*)(const Event&);
-  static const Step kSteps[SWAPTRAIL_KIND_END];
+  void take(const Event& event);                               // of a valid kind
+  void ignore(const Event& event);
 
   // reclaim_events.cpp: what shrink_folio_list does to a folio.
   void on_slot_allocated(const Event& event);
@@ -110,7 +110,6 @@ class Reconstructor::Impl {
   // reconstructor.cpp: attempts and batches.
   void on_reclaim_begin(const Event& event);
   void on_reclaim_end(const Event& event);
-  void ignore(const Event& event);
   uint32_t batch_of(const Event& event);
   uint32_t open_batch(const Event& event);
   void end_batch(uint32_t batch, uint64_t now_ns);

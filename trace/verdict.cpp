@@ -143,7 +143,7 @@ AbortReason seen_reason(const Attempt& attempt) {
   return AbortReason::kNone;
 }
 
-// It had its slot, and pageout() never got to write it: shrink_folio_list, kernel-map S9.
+// It had its slot, and pageout() never got to write it: mm/vmscan.c shrink_folio_list.
 Verdict judge_unwritten(const Attempt& attempt, const Batch& batch, const Sight& sight) {
   if (sight.hides_removal(attempt)) return unknown(attempt, IncompleteReason::kNotHooked, sight);
   if (batch.begin_seen && !batch.may_writepage) {

@@ -657,8 +657,8 @@ TEST(TraceTracepoint, SyncAndAsync) {
   EXPECT_EQ(out.kept.lifecycles[1].last.origin, SWAPTRAIL_ORIGIN_DIRECT);
 }
 
-// No event has the reclaimer's name, but who reclaims its own page is the owner.
-TEST(TraceTracepoint, AReclaimerOfItsOwnPagesHasItsName) {
+// Who reclaims its own page is the owner; the name of another is in the event of its write.
+std::vector<Lifecycle> own_page_and_other(const char* other) {
   Scene scene;
   scene.origin = SWAPTRAIL_ORIGIN_DIRECT;
   for (const uint32_t thread : {100u, 55u}) {
@@ -666,15 +666,31 @@ TEST(TraceTracepoint, AReclaimerOfItsOwnPagesHasItsName) {
     scene.tid = thread;
     scene.batch_ns = scene.now;
     write_in_tracepoint_mode(scene, page, false);
+    if (thread != 100) std::strcpy(scene.events.back().u.page.comm, other);
     for (swaptrail_event& event : scene.events)
       if (event.kind == SWAPTRAIL_UNMAPPED_ONE) std::strcpy(event.u.map.comm, "hog");
     free_in_tracepoint_mode(scene, page);
+    if (thread != 100) std::strcpy(scene.events.back().u.page.comm, other);
   }
-  const Outcomes out = scene.run(tracepoint_options());
-  ASSERT_EQ(out.kept.lifecycles.size(), 2u);
-  EXPECT_EQ(comm_text(out.kept.lifecycles[0].last.comm), "hog");
-  EXPECT_EQ(comm_text(out.kept.lifecycles[0].first.comm), "hog");
-  EXPECT_EQ(comm_text(out.kept.lifecycles[1].last.comm), "") << "another's page: not known";
+  return scene.run(tracepoint_options()).kept.lifecycles;
+}
+
+TEST(TraceTracepoint, AReclaimerHasItsName) {
+  const auto lives = own_page_and_other("other");
+  ASSERT_EQ(lives.size(), 2u);
+  EXPECT_EQ(comm_text(lives[0].last.comm), "hog");
+  EXPECT_EQ(comm_text(lives[0].first.comm), "hog");
+  EXPECT_EQ(comm_text(lives[1].last.comm), "other");
+  EXPECT_EQ(comm_text(lives[1].first.comm), "other");
+  EXPECT_EQ(comm_text(lives[1].mappings[0].comm), "hog");
+}
+
+// Recordings of before have no name there.
+TEST(TraceTracepoint, AReclaimerWithoutAName) {
+  const auto lives = own_page_and_other("");
+  ASSERT_EQ(lives.size(), 2u);
+  EXPECT_EQ(comm_text(lives[0].last.comm), "hog");
+  EXPECT_EQ(comm_text(lives[1].last.comm), "");
 }
 
 TEST(TraceTracepoint, BackendCannotBeTold) {
