@@ -156,9 +156,6 @@ void Tally::on_stay(const Stay& stay) {
 
 void Tally::on_violation(const Violation&) { violations_.add(1); }
 
-void Tally::on_loss(const Loss& loss) {
-  losses_.add(1);
-  lost_events_.add(loss.count);
-}
+void Tally::on_loss(const Loss&) { losses_.add(1); }
 
 }  // namespace swaptrail::metrics

@@ -84,7 +84,6 @@ class Tally : public LifecycleSink {
   const TimeHistogram& time_in_swap(size_t backend) const { return in_swap_[backend]; }
   uint64_t violations() const { return violations_.read(); }
   uint64_t losses() const { return losses_.read(); }
-  uint64_t lost_events() const { return lost_events_.read(); }
   // Pages that came back or were freed unread, of a folio not known or forgotten.
   uint64_t unattributed_pages() const { return unattributed_.read(); }
   uint64_t awaited() const { return awaited_now_.read(); }
@@ -119,7 +118,7 @@ class Tally : public LifecycleSink {
   std::array<std::array<TimeHistogram, kBackends>, kSpans> spans_;
   std::array<std::array<TimeHistogram, 2>, kBackends> faults_;
   std::array<TimeHistogram, kBackends> in_swap_;
-  Count violations_, losses_, lost_events_, unattributed_, awaited_now_;
+  Count violations_, losses_, unattributed_, awaited_now_;
   FixedMap<Awaited> awaited_;
   CgroupLedger ledger_;
 };
