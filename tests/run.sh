@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # All tests, or some: what `./dev test` and CI run, once everything is built.
 #
-#   run.sh [unit|lint|system|vm|fuzz ...]
+#   run.sh [unit|lint|threads|system|vm|fuzz ...]
 #
-#   unit     GoogleTest cases, through CTest: no privilege, no kernel
-#   lint     layering, headers, shellcheck, formatting; ./dev lint has clang-tidy too
+#   unit     all that CTest knows, with AddressSanitizer and UBSan: no privilege, no kernel
+#   lint     layering, headers, shellcheck, formatting; ./dev lint has clang-tidy over all files too
+#   threads  what several threads use at once, with ThreadSanitizer
 #   system   the programs on this host's own kernel; needs root
 #   vm       the programs in guests with Debian's kernels, under QEMU
 #   fuzz     the reader of recordings against libFuzzer for a minute, with sanitizers
@@ -14,16 +15,26 @@
 set -uo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit
 
-export SWAPTRAIL_BUILD=${SWAPTRAIL_BUILD:-$PWD/build/dev}
+# What is installed is what guests and this host run; the tests have sanitizers.
+export SWAPTRAIL_BUILD=${SWAPTRAIL_BUILD:-$PWD/build/release}
+export SWAPTRAIL_TEST_BUILD=${SWAPTRAIL_TEST_BUILD:-$PWD/build/asan}
 export PYTHONDONTWRITEBYTECODE=1
 jobs=${SWAPTRAIL_JOBS:-2}
+# shellcheck source=tests/vm/at_once.sh
+source tests/vm/at_once.sh
 readonly tally='^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$'
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 unit() {
   local report=$work/unit.xml
-  ctest --test-dir "$SWAPTRAIL_BUILD" -j "$jobs" --output-on-failure --output-junit "$report"
+  ctest --test-dir "$SWAPTRAIL_TEST_BUILD" -j "$jobs" --output-on-failure --output-junit "$report"
+  python3 tests/unit/tally.py "$report"
+}
+
+threads() {
+  local report=$work/threads.xml
+  ctest --test-dir build/tsan -j "$jobs" --output-on-failure --output-junit "$report" --label-regex threads
   python3 tests/unit/tally.py "$report"
 }
 
@@ -49,9 +60,6 @@ vm() {
   for tool in qemu-system-x86_64 busybox cpio modprobe; do
     command -v "$tool" >/dev/null || missing+=" $tool"
   done
-  if [ ! -x tests/vm/matrix.sh ]; then
-    missing=' tests/vm/matrix.sh'
-  fi
   if [ -n "$missing" ]; then
     echo "skipped guest tests: missing$missing"
     echo '0 passed, 0 failed, 1 skipped'
@@ -59,17 +67,34 @@ vm() {
   fi
   # recorded, so that each is also held against the model
   SWAPTRAIL_CASES_RECORD=1 tests/vm/matrix.sh --cases ci
+  at_once whole_output vm_freerun vm_systemd vm_locked_down vm_kprobe vm_stacked vm_page_states vm_area_names vm_prometheus
+}
+
+# Of one of those that run beside each other; what it starts runs one by one.
+whole_output() { # COMMAND
+  SWAPTRAIL_GUESTS=1 "$1" >"$work/$1" 2>&1
+  cat "$work/$1"
+}
+
+vm_locked_down() {
   echo 'locked down: no probe reads, and still full mode'
   tests/vm/matrix.sh --kernels '6.12 7.3' --cases nvme-pageout --append lockdown=confidentiality
+}
+vm_freerun() {
   echo 'the free run of the engine beside kernels'
   tests/vm/freerun.sh --patterns hotcold --clusters 0
+}
+vm_kprobe() {
   echo 'mode kprobe'
   tests/vm/matrix.sh --kernels 6.12 --cases zram-anon --daemon-args --mode=kprobe
-  guest 'a page in each state of its life' tests/vm/page_states.sh 6.12
-  guest 'swap areas that leave holes and change places' tests/vm/area_names.sh 6.12
-  guest 'dashboards, rules and /proc/vmstat, by a real Prometheus' tests/vm/prometheus.sh
+}
+vm_stacked() { guest 'mode tracepoint, on a disk behind device mapper' tests/vm/stacked.sh 6.12; }
+vm_page_states() { guest 'a page in each state of its life' tests/vm/page_states.sh 6.12; }
+vm_area_names() { guest 'swap areas that leave holes and change places' tests/vm/area_names.sh 6.12; }
+vm_prometheus() { guest 'dashboards, rules and /proc/vmstat, by a real Prometheus' tests/vm/prometheus.sh; }
+vm_systemd() {
   echo 'the service, under a real systemd'
-  tests/vm/systemd.sh --build "$PWD/build/release"
+  tests/vm/systemd.sh
 }
 
 # The corpus in the tree is only read. What breaks it stays in build/fuzz/found, with the log.
@@ -111,13 +136,13 @@ part() { # NAME
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
-[ $# -gt 0 ] || set -- unit lint system vm fuzz
+[ $# -gt 0 ] || set -- unit lint threads system vm fuzz
 passed=0 failed=0 skipped=0
 for name in "$@"; do
   case $name in
-    unit | lint | system | vm | fuzz) part "$name" ;;
+    unit | lint | threads | system | vm | fuzz) part "$name" ;;
     *)
-      sed -n '4,10s/^# \{0,1\}//p' "$0" >&2
+      sed -n '4,11s/^# \{0,1\}//p' "$0" >&2
       exit 2
       ;;
   esac

@@ -17,7 +17,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("SWAPTRAIL_BUILD", ROOT / "build" / "dev"))
+BUILD = pathlib.Path(os.environ.get("SWAPTRAIL_BUILD", ROOT / "build" / "release"))
 KERNELS = ROOT / "tests" / "data" / "kernels"
 MIB = 1 << 20
 PAGE = os.sysconf("SC_PAGESIZE")

@@ -7,7 +7,7 @@
 # Exit code 75: it can't be run here.
 set -euo pipefail
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-build=${SWAPTRAIL_BUILD:-$here/../../build/dev}
+build=${SWAPTRAIL_BUILD:-$here/../../build/release}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

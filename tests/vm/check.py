@@ -20,7 +20,7 @@ import tempfile
 from check_back import FAILING, LATE, LOSSY, MAY_LOSE, check_back, lossy, skipped_runs, slack
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SWAPTRAIL = os.path.join(os.environ.get("SWAPTRAIL_BUILD", os.path.join(ROOT, "build/dev")), "cli/swaptrail")
+SWAPTRAIL = os.path.join(os.environ.get("SWAPTRAIL_BUILD", os.path.join(ROOT, "build/release")), "cli/swaptrail")
 PAGE = 4096
 UNCOUNTED = 0xFFFF  # a mapping's ptes
 SAMPLES = 3         # wrong lines shown for each check

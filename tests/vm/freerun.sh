@@ -16,9 +16,12 @@
 # would read back 32 % more than least recently used. (With half of the memory it would be none.)
 # The engine gets as its limit what the guest had for the pages: memory.max without page tables and
 # other memory of the kernel. Exit code: 0 all agree, 1 one does not, 75 nothing to compare.
+# shellcheck disable=SC2317 # at_once calls them
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 root=$(readlink -f "$here/../..")
+# shellcheck source=tests/vm/at_once.sh
+source "$here/at_once.sh"
 readonly LIMIT_PERCENT=10 AREA_MIB=512
 
 usage() { sed -n '2,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -59,7 +62,7 @@ fi
 # ---- the host ------------------------------------------------------------------------------------
 
 kernels='6.1 6.12 7.3' devices='zram nvme' patterns='sequential uniform hotcold' clusters='0 3'
-pattern_args='' engine=$root/build/dev/tests/vm/freerun guests=''
+pattern_args='' engine=${SWAPTRAIL_TEST_BUILD:-$root/build/dev}/tests/vm/freerun guests=''
 while [[ $# -gt 0 ]]; do
     [[ $# -ge 2 ]] || usage
     case $1 in
@@ -161,7 +164,8 @@ row() { # SERIES CASE
 }
 
 failed=0 passed=0
-for series in $kernels; do run_guest "$series"; done
+# shellcheck disable=SC2086  # a list
+at_once run_guest $kernels
 printf '%-6s %-22s %9s %9s %8s     %9s %9s %8s\n' kernel case 'guest out' 'engine' '' \
     'guest in' 'engine' ''
 for series in $kernels; do

@@ -23,7 +23,7 @@ for series in $kernels; do
         dir=$out/$series/$case
         recording=$(compgen -G "$dir/recording/*.swaptrail") || { echo "no $series $case"; continue; }
         live=$dir/daemon.jsonl
-        if ! "$root/build/dev/cli/swaptrail" replay --print=jsonl "$recording" | cmp - "$live"; then
+        if ! "$root/build/release/cli/swaptrail" replay --print=jsonl "$recording" | cmp - "$live"; then
             echo "golden.sh: $series $case: replay tells something else than live did" >&2
             exit 1
         fi

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the guest tests: boots kernels one after the other, runs cases.sh in them, lets check.py
+# Runs the guest tests: boots kernels, two at a time, runs cases.sh in them, lets check.py
 # judge, and prints one table.
 #
 #   matrix.sh [options]
@@ -9,19 +9,22 @@
 #                         ci     most workloads, on 6.1, 6.12 and 7.3 (the default)
 #                         all    every device with every workload that makes sense, on 6.12
 #                         or cases by name: "nvme-anon zram-full", see cases.sh
-#   --daemon FILE         build/dev/daemon/swaptraild by default
+#   --build DIR           a build folder, build/release by default
 #   --daemon-args ARGS    more arguments for it, such as --mode=kprobe
 #   --append ARGS         more kernel arguments, such as lockdown=confidentiality
 #   --cpus N              2 by default
 #   --out DIR             keeps all outputs there (some 200 MB for each `full`)
 #
 # Exit code: 0 all passed or were skipped with a reason, 1 something failed, 75 nothing to run.
+# shellcheck disable=SC2317 # at_once calls them
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 root=$(readlink -f "$here/../..")
+# shellcheck source=tests/vm/at_once.sh
+source "$here/at_once.sh"
 
 readonly ANON=(anon pageout fork thp zero clean reclaim)
-readonly CI_KERNELS="6.1 6.12 7.3"
+readonly CI_KERNELS="6.12 6.1 7.3" # the one with the most cases first
 
 cases_of() { # WHICH SERIES
     local kind
@@ -62,13 +65,13 @@ kernels_of() { # WHICH
 
 usage() { sed -n '2,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
-kernels='' cases=ci daemon=$root/build/dev/daemon/swaptraild daemon_args='' append='' cpus=2 out=''
+kernels='' cases=ci build=${SWAPTRAIL_BUILD:-$root/build/release} daemon_args='' append='' cpus=2 out=''
 while [[ $# -gt 0 ]]; do
     [[ $# -ge 2 ]] || usage
     case $1 in
         --kernels) kernels=$2 ;;
         --cases) cases=$2 ;;
-        --daemon) daemon=$2 ;;
+        --build) build=$2 ;;
         --daemon-args) daemon_args=$2 ;;
         --append) append=$2 ;;
         --cpus) cpus=$2 ;;
@@ -78,14 +81,14 @@ while [[ $# -gt 0 ]]; do
     shift 2
 done
 read -ra series <<<"${kernels:-$(kernels_of "$cases")}"
-[[ -x $daemon ]] || { echo "matrix.sh: no $daemon: build it first" >&2; exit 75; }
+export SWAPTRAIL_BUILD=$build # check.py replays what was recorded
 
 mkdir -p "$root/build/vm"
 # Copies, below a folder that guests see: so that a build meanwhile does not change what is tested.
 bin=$(mktemp -d "$root/build/vm/bin-XXXXXX") scratch=''
 trap 'rm -rf "$bin" ${scratch:+"$scratch"}' EXIT
 chmod 755 "$bin"
-for program in "$daemon" "$(dirname "$daemon")/../cli/swaptrail"; do
+for program in "$build/daemon/swaptraild" "$build/cli/swaptrail"; do
     [[ -x $program ]] || { echo "matrix.sh: no $program: build it first" >&2; exit 75; }
     objcopy --strip-debug "$program" "$bin/$(basename "$program")" # emulated guests read it slowly
     chmod 755 "$bin/$(basename "$program")"
@@ -129,9 +132,7 @@ run_kernel() { # SERIES: leaves a result for each case, or one for the kernel
     done
 }
 
-for one in "${series[@]}"; do
-    run_kernel "$one"
-done
+at_once run_kernel "${series[@]}"
 echo
 code=0
 python3 "$here/check.py" "$out" || code=$?

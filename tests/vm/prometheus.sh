@@ -5,7 +5,7 @@
 #   prometheus.sh [options]
 #
 #   --kernel SERIES   6.12 by default
-#   --build DIR       a build folder, build/dev by default
+#   --build DIR       a build folder, build/release by default
 #   --keep DIR        keeps what the guest wrote: logs, the metrics, /proc/vmstat before and after
 #
 # Exit codes: 0, 1 a panel is empty or a counter is wrong, 75 skipped with a reason, 2 misuse.
@@ -87,7 +87,7 @@ fi
 
 # ---- on the host ------------------------------------------------------------------------------------
 
-kernel=6.12 build=${SWAPTRAIL_BUILD:-$root/build/dev} keep=''
+kernel=6.12 build=${SWAPTRAIL_BUILD:-$root/build/release} keep=''
 while [[ $# -gt 0 ]]; do
     [[ $# -ge 2 ]] || usage
     case $1 in

@@ -5,7 +5,7 @@
 #   systemd.sh [options] [-- ARGS for service_checks.py]
 #
 #   --kernel SERIES   6.12 by default
-#   --build DIR       a build folder, build/dev by default
+#   --build DIR       a build folder, build/release by default
 #   --keep DIR        keeps what the guest wrote: the journal, the metrics
 #
 # Ends with `N passed, N failed, N skipped`. Exit codes: 0, 1, 75 skipped with a reason, 2 misuse.
@@ -16,7 +16,7 @@ root=$(dirname "$(dirname "$here")")
 usage() { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 skip() { echo "systemd.sh: $*" >&2; exit 75; }
 
-kernel=6.12 build=${SWAPTRAIL_BUILD:-$root/build/dev} keep=''
+kernel=6.12 build=${SWAPTRAIL_BUILD:-$root/build/release} keep=''
 while [[ $# -gt 0 && $1 != -- ]]; do
     [[ $# -ge 2 ]] || usage
     case $1 in
