@@ -34,7 +34,7 @@ unit() {
 
 threads() {
   local report=$work/threads.xml
-  ctest --test-dir build/tsan -j "$jobs" --output-on-failure --output-junit "$report" --label-regex threads
+  TSAN_OPTIONS="suppressions=$PWD/tests/threads/tsan.supp" ctest --test-dir build/tsan -j "$jobs" --output-on-failure --output-junit "$report" --label-regex threads
   python3 tests/unit/tally.py "$report"
 }
 

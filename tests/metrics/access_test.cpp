@@ -298,8 +298,7 @@ TEST_F(Tls, AHandshakeThatDoesNotGoOnIsGivenUp) {
 TEST_F(Tls, LargeAnswers) {
   HttpOptions options;
   options.config_file = web("");
-  Served served(options);
-  served.text = std::string(3 << 20, 'x');
+  const Served served(options, std::string(3 << 20, 'x'));
   const std::string command =
       "curl -sS --cacert " + folder_->path() +
       "/ca.pem --resolve localhost:" + std::to_string(served.server->port()) +

@@ -87,7 +87,8 @@ inline std::string get(const std::string& target, const std::string& more = "") 
 }
 
 struct Served {
-  explicit Served(HttpOptions options = {}) {
+  explicit Served(HttpOptions options = {}, std::string metrics = "metric 1\n")
+      : text(std::move(metrics)) {
     options.listen_address = "127.0.0.1:0";
     Site site;
     site.metrics = [this](std::string_view accept) {
@@ -108,7 +109,7 @@ struct Served {
 
   std::atomic<bool> ready{true};
   std::atomic<int> scrapes{0};
-  std::string text = "metric 1\n";
+  const std::string text;  // read by the server's threads
   std::unique_ptr<HttpServer> server;
 };
 

@@ -156,8 +156,7 @@ TEST(Http, ByteByByte) {
 }
 
 TEST(Http, TwentyScrapersAtOnce) {
-  Served served;
-  served.text = std::string(2 << 20, 'x') + "\n";
+  const Served served({}, std::string(2 << 20, 'x') + "\n");
   std::vector<std::thread> scrapers;
   std::atomic<int> good{0};
   for (int number = 0; number < 20; ++number) {
@@ -179,8 +178,7 @@ TEST(Http, TwoHundredSlowClientsTakeNobodysPlace) {
   options.max_connections = 150;  // fewer than there are
   options.head_timeout_ms = 600'000;
   options.write_timeout_ms = 600'000;
-  Served served(options);
-  served.text = std::string(8 << 20, 'x');
+  const Served served(options, std::string(8 << 20, 'x'));
   std::vector<std::unique_ptr<Client>> slow;
   for (int number = 0; number < 200; ++number) {
     slow.push_back(std::make_unique<Client>(served.server->port()));
