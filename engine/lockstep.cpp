@@ -78,7 +78,7 @@ void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
   if (stream_.waiting() == 0) tell_held();
   now_ns_ = std::max<uint64_t>(now_ns_, event.time_ns);
   way_back_.on_event(event);
-  take(event);
+  dispatch(event);
   if (event.tgid != 0 && event.kind != SWAPTRAIL_WRITE_COMPLETED)
     place_of(first_of_process_, event.tgid, event.time_ns);
   // An interrupt is not the thread's doing.
@@ -86,7 +86,7 @@ void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
   if (own) place_of(last_of_thread_, event.tid) = event.time_ns;
 }
 
-void Lockstep::Impl::take(const Event& event) {
+void Lockstep::Impl::dispatch(const Event& event) {
   switch (static_cast<swaptrail_kind>(event.kind)) {
     case SWAPTRAIL_RECLAIM_BEGIN:
       return on_reclaim_begin(event);

@@ -39,7 +39,7 @@ class Lockstep::Impl {
  private:
   friend class ObservedPass;
   // ---- lockstep.cpp: the stream, batches and passes
-  void take(const Event& event);  // of a valid kind
+  void dispatch(const Event& event);  // of a valid kind
   void on_reclaim_begin(const Event& event);
   void on_reclaim_end(const Event& event);
   void on_pass_event(const Event& event);

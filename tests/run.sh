@@ -26,16 +26,17 @@ readonly tally='^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$'
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-unit() {
-  local report=$work/unit.xml
-  ctest --test-dir "$SWAPTRAIL_TEST_BUILD" -j "$jobs" --output-on-failure --output-junit "$report"
+# Through CTest; how many passed is in its report.
+tests_of() { # BUILD CTEST-OPTION...
+  local report=$work/tests.xml
+  ctest --test-dir "$1" -j "$jobs" --output-on-failure --output-junit "$report" "${@:2}"
   python3 tests/unit/tally.py "$report"
 }
 
+unit() { tests_of "$SWAPTRAIL_TEST_BUILD"; }
+
 threads() {
-  local report=$work/threads.xml
-  TSAN_OPTIONS="suppressions=$PWD/tests/threads/tsan.supp" ctest --test-dir build/tsan -j "$jobs" --output-on-failure --output-junit "$report" --label-regex threads
-  python3 tests/unit/tally.py "$report"
+  TSAN_OPTIONS="suppressions=$PWD/tests/threads/tsan.supp" tests_of build/tsan --label-regex threads
 }
 
 lint() { tests/lint.sh --quick; }

@@ -74,10 +74,10 @@ void Reconstructor::Impl::on_event(const Event& raw) {
     return;
   }
   on_time(raw.time_ns);
-  take(raw);
+  dispatch(raw);
 }
 
-void Reconstructor::Impl::take(const Event& event) {
+void Reconstructor::Impl::dispatch(const Event& event) {
   switch (static_cast<swaptrail_kind>(event.kind)) {
     case SWAPTRAIL_RECLAIM_BEGIN:
       return on_reclaim_begin(event);

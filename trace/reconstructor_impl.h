@@ -42,7 +42,7 @@ class Reconstructor::Impl {
 
  private:
   enum class Claim : uint8_t { kAllocated, kKept, kRemoved };  // how it has its slots
-  void take(const Event& event);                               // of a valid kind
+  void dispatch(const Event& event);                           // of a valid kind
   void ignore(const Event& event);
 
   // reclaim_events.cpp: what shrink_folio_list does to a folio.

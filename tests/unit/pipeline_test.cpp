@@ -81,9 +81,9 @@ class PipelineTest : public CliTest {
 
 TEST_F(PipelineTest, TellsAndRecordsWhatHappened) {
   ASSERT_TRUE(run().ok());
-  const json told = summary();
-  EXPECT_EQ(told["total"]["pages"], 1);
-  for (const json& row : told["reconciliation"]) EXPECT_EQ(row["difference"], 0) << row;
+  const json document = summary();
+  EXPECT_EQ(document["total"]["pages"], 1);
+  for (const json& row : document["reconciliation"]) EXPECT_EQ(row["difference"], 0) << row;
   EXPECT_EQ(run_cli({"verify", recording()}).code, 0);
   EXPECT_TRUE(run_cli({"replay", "--print=jsonl", recording()}).out == get("out"));
 }
@@ -162,8 +162,8 @@ TEST_F(PipelineTest, WhatFailsWhileItRunsIsReadAgain) {
   running.join();
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_EQ(summary()["total"]["pages"], 1);
-  const json told = summary();
-  for (const json& row : told["reconciliation"]) EXPECT_EQ(row["difference"], 0) << row;
+  const json document = summary();
+  for (const json& row : document["reconciliation"]) EXPECT_EQ(row["difference"], 0) << row;
   EXPECT_EQ(run_cli({"verify", recording()}).code, 0);
 }
 

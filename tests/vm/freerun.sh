@@ -24,7 +24,7 @@ root=$(readlink -f "$here/../..")
 source "$here/at_once.sh"
 readonly LIMIT_PERCENT=10 AREA_MIB=512
 
-usage() { sed -n '2,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,18s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 # ---- inside a guest: --in-guest PROGRAM OUT "ARGS" DEVICE-PATTERN-CLUSTER... ---------------------
 

@@ -63,7 +63,7 @@ kernels_of() { # WHICH
     esac
 }
 
-usage() { sed -n '2,20s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,18s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 kernels='' cases=ci build=${SWAPTRAIL_BUILD:-$root/build/release} daemon_args='' append='' cpus=2 out=''
 while [[ $# -gt 0 ]]; do

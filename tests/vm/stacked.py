@@ -1,4 +1,4 @@
-"""Pages written to a stacked device, told once each. Runs in a guest: see stacked.sh.
+"""Pages written to a stacked device, each reported once. Runs in a guest: see stacked.sh.
 
     stacked.py DAEMON
 
@@ -10,6 +10,7 @@ import mmap
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 DAEMON = sys.argv[1]
@@ -37,14 +38,8 @@ def settled():
     return now[0]
 
 
-def end(daemon):
-    daemon.send_signal(signal.SIGTERM)
-    lines = [json.loads(line) for line in daemon.communicate()[0].splitlines()]
-    check("exit code", daemon.returncode, 0)
-    return lines
-
-
-daemon = subprocess.Popen([DAEMON, "--mode=tracepoint", "--print=jsonl"], stdout=subprocess.PIPE,
+output = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would lose lines
+daemon = subprocess.Popen([DAEMON, "--mode=tracepoint", "--print=jsonl"], stdout=output,
                           stderr=subprocess.PIPE, text=True)
 while "ready" not in (line := daemon.stderr.readline()):
     sys.stdout.write(line)
@@ -59,7 +54,10 @@ for _ in range(20):
     after = settled()
     if after - before >= PAGES // 2:
         break
-lines = end(daemon)
+daemon.send_signal(signal.SIGTERM)
+check("exit code", daemon.wait(), 0)
+output.seek(0)
+lines = [json.loads(line) for line in output]
 
 out = after - before
 if out == 0:
