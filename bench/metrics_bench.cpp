@@ -173,7 +173,7 @@ void BM_scrape(benchmark::State& state) {
                                     .cgroups = host.cgroups,
                                     .plan = host.plan,
                                     .areas = [] { return std::vector<SwapArea>(); },
-                                    .api_watchers = {},
+                                    .api = {},
                                     .revision = {}});
   const char* accept = state.range(1) != 0 ? "application/openmetrics-text" : "";
   size_t bytes = 0;

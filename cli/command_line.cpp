@@ -1,6 +1,7 @@
 #include "cli/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <sstream>
 #include <string>
 
 #include "absl/strings/str_format.h"
@@ -13,6 +14,7 @@
 #include "cli/replay.h"
 #include "cli/rework.h"
 #include "cli/simulate.h"
+#include "cli/standard_output.h"
 #include "cli/validate.h"
 
 namespace swaptrail {
@@ -24,6 +26,15 @@ std::string all_exit_codes() {
   for (const ExitCodeMeaning& row : kExitCodeTable)
     lines += absl::StrFormat("  %2d  %s\n", static_cast<int>(row.code), row.meaning);
   return lines;
+}
+
+// --help or --version; the exit code.
+int print_help(const CLI::App& app, const CLI::ParseError& wanted) {
+  std::ostringstream text;
+  app.exit(wanted, text, text);
+  StandardOutput output;
+  output.write(text.str());
+  return output.exit_code(kDone);
 }
 
 }  // namespace
@@ -47,7 +58,7 @@ int run_command_line(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
+    if (error.get_exit_code() == 0) return print_help(app, error);
     return complain(kUnusable, error.what(), "see swaptrail --help");
   }
   return code;

@@ -8,6 +8,8 @@
 namespace swaptrail {
 namespace {
 
+constexpr size_t kMostPart_bytes = 8192;  // a path and more
+
 std::string text_of(const absl::Status& status) { return std::string(status.message()); }
 
 const char* advice(absl::StatusCode code) {
@@ -37,7 +39,8 @@ std::string exit_codes(std::initializer_list<CommandExit> codes) {
 }
 
 int complain(CommandExit code, std::string_view what, std::string_view what_to_do) {
-  const std::string line = printable(what) + "; " + printable(what_to_do);
+  const std::string line =
+      printable_line(what, kMostPart_bytes) + "; " + printable_line(what_to_do, kMostPart_bytes);
   std::fprintf(stderr, "swaptrail: %s\n", line.c_str());
   return code;
 }

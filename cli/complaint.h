@@ -32,10 +32,10 @@ struct ExitCodeMeaning {
 
 // Every exit code of every command, in order.
 inline constexpr ExitCodeMeaning kExitCodeTable[] = {
-    {kDone, "ok; also a stream that SIGINT ended, and output that nobody reads any more"},
+    {kDone, "ok; also a stream that SIGINT ended"},
     {kFound, "damage, findings or violations were found; doctor: not every hook is served"},
     {kUnusable, "bad flag or value, not a recording, or a newer version"},
-    {kNotWritten, "the output could not be written"},
+    {kNotWritten, "the output could not be written, or nobody reads it any more"},
     {kNoMode, "doctor: this kernel permits no mode"},
     {kNoConnection, "no connection to swaptraild"},
     {kRefused, "swaptraild, or its socket, is not for this user"},
@@ -59,7 +59,7 @@ int complain(CommandExit code, std::string_view what, std::string_view what_to_d
 // About a recording that was read. DataLoss is kFound, all else kUnusable.
 int complain_of_input(const absl::Status& status);
 
-// About output. AlreadyExists and InvalidArgument are kUnusable, all else kNotWritten.
+// About a file that was to be written. AlreadyExists and InvalidArgument are kUnusable, all else kNotWritten.
 int complain_of_output(const absl::Status& status);
 
 // The status with "PATH: " before its text, unless the path is in it.

@@ -1,13 +1,14 @@
 #include "cli/describe.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/complaint.h"
-#include "cli/fresh_file.h"
 #include "cli/observation.h"
+#include "cli/standard_output.h"
 #include "trace/utf8.h"
 
 namespace swaptrail {
@@ -117,10 +118,9 @@ int describe(const std::string& file, bool json) {
   auto reader = RecordingReader::open(**source);
   if (!reader.ok()) return complain_of_input(with_path(reader.status(), file));
   const RecordingContents& contents = (*reader)->contents();
-  const absl::Status written = StandardOutput().append(json ? description_json(file, contents)
-                                                            : description_text(file, contents));
-  if (!written.ok()) return complain_of_output(written);
-  return contents.damages.empty() ? kDone : kFound;
+  StandardOutput output;
+  output.write(json ? description_json(file, contents) : description_text(file, contents));
+  return output.exit_code(contents.damages.empty() ? kDone : kFound);
 }
 
 void add_describe(CLI::App& app, int& code) {

@@ -1,10 +1,13 @@
 // `swaptrail info`: what is in a recording, without playing it.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "trace/recording/reader.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail {
 

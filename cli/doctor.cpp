@@ -1,11 +1,12 @@
 #include "cli/doctor.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <optional>
 
 #include "cli/complaint.h"
+#include "cli/standard_output.h"
 #include "daemon/attach_plan.h"
 #include "daemon/features.h"
 #include "daemon/kernel_view.h"
@@ -26,8 +27,11 @@ int doctor(const DoctorOptions& options) {
   auto kernel =
       KernelView::open({.btf_path = options.btf, .symbols_path = options.symbols, .release = ""});
   if (!kernel.ok()) {
-    std::fprintf(stderr, "swaptrail: %s\n", std::string(kernel.status().message()).c_str());
-    return absl::IsNotFound(kernel.status()) && options.btf.empty() ? kNoMode : kUnusable;
+    const bool of_host = options.btf.empty();
+    return complain(absl::IsNotFound(kernel.status()) && of_host ? kNoMode : kUnusable,
+                    std::string(kernel.status().message()),
+                    of_host ? "docs/KERNELS.md has what a kernel needs"
+                            : "give the BTF file and the symbols of one kernel");
   }
   std::optional<HostFeatures> host;
   ModeChoice mode{Mode::kFull, "as if everything was permitted"};
@@ -43,9 +47,9 @@ int doctor(const DoctorOptions& options) {
   }
   const HostFeatures* facts = host ? &*host : nullptr;
   const AttachPlan plan = make_attach_plan(*kernel, mode);
-  std::fputs((options.json ? explain_jsonl(plan, facts) : explain_text(plan, facts)).c_str(),
-             stdout);
-  return usable ? verdict(plan, facts) : kNoMode;
+  StandardOutput output;
+  output.write(options.json ? explain_jsonl(plan, facts) : explain_text(plan, facts));
+  return output.exit_code(usable ? verdict(plan, facts) : kNoMode);
 }
 
 void add_doctor(CLI::App& app, int& code) {

@@ -1,8 +1,11 @@
 // `swaptrail doctor`: can this host be watched, and what will be missing?
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail {
 

@@ -1,11 +1,13 @@
 #include "cli/export.h"
 
+#include <CLI/CLI.hpp>
 #include <map>
 
 #include "cli/complaint.h"
 #include "cli/filter_options.h"
 #include "cli/fresh_file.h"
 #include "cli/playback.h"
+#include "cli/standard_output.h"
 
 namespace swaptrail {
 namespace {
@@ -48,17 +50,25 @@ std::unique_ptr<Exporter> make_exporter(ExportFormat format, const RecordedNames
   return make_jsonl_exporter(names, sink);
 }
 
-// Into the sink; the exit code.
-int write_to(const ExportOptions& options, Observation& observation, const TimeRange& range,
-             ByteSink& sink) {
+// What was found on the way from one to the other.
+struct Written {
+  absl::Status damage;  // of the recording
+  absl::Status output;  // of the sink
+};
+
+Written write_to(ByteSink& sink, const ExportOptions& options, Observation& observation,
+                 const TimeRange& range) {
   RecordedNames names(observation);
   const uint64_t start_ns = observation.header().reconstruction.start_ns;
   const auto exporter = make_exporter(options.format, names, start_ns, sink);
   exporter->begin();
   const Played played = play(observation, range, names, *exporter);
   exporter->end();
-  if (absl::Status status = exporter->flush(); !status.ok()) return complain_of_output(status);
-  return played.damage.ok() ? kDone : complain_of_input(played.damage);
+  return {played.damage, exporter->flush()};
+}
+
+int exit_code(const Written& written) {
+  return written.damage.ok() ? kDone : complain_of_input(written.damage);
 }
 
 }  // namespace
@@ -84,14 +94,15 @@ int export_recording(const ExportOptions& options) {
                     "see swaptrail export --help");
   if (options.output.empty()) {
     StandardOutput output;
-    return write_to(options, *observation, *range, output);
+    const Written written = write_to(output, options, *observation, *range);
+    return output.exit_code(exit_code(written));
   }
   auto output = FreshFile::create(options.output, options.force);
   if (!output.ok()) return complain_of_output(output.status());
-  const int code = write_to(options, *observation, *range, **output);
-  if (code == kNotWritten) return code;
+  const Written written = write_to(**output, options, *observation, *range);
+  if (!written.output.ok()) return complain_of_output(written.output);
   if (absl::Status status = (*output)->commit(); !status.ok()) return complain_of_output(status);
-  return code;
+  return exit_code(written);
 }
 
 void add_export(CLI::App& app, int& code) {

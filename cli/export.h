@@ -1,7 +1,6 @@
 // `swaptrail export`: lifecycles in the formats of other tools.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +9,10 @@
 #include "cli/recorded_names.h"
 #include "trace/reconstructor.h"
 #include "trace/recording/bytes.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail {
 
@@ -55,7 +58,8 @@ class Exporter : public LifecycleSink {
 
 // As replay --print=jsonl without the summary.
 std::unique_ptr<Exporter> make_jsonl_exporter(const Names& names, ByteSink& sink);
-// A heading and a row for each lifecycle, quoted as RFC 4180 says. Returns and the rest are left out.
+// A heading and a row for each lifecycle, quoted as RFC 4180 says. Names are printable(), and what a
+// spreadsheet would take for a formula has an apostrophe before it. Returns and the rest are left out.
 std::unique_ptr<Exporter> make_csv_exporter(const Names& names, ByteSink& sink);
 // See cli/export_perfetto.cpp. `start_ns` becomes 0.
 std::unique_ptr<Exporter> make_perfetto_exporter(const RecordedNames& names, uint64_t start_ns,

@@ -1,8 +1,11 @@
 // A row for each lifecycle. The columns are a contract: new ones come last.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/export.h"
 #include "trace/decode.h"
+#include "trace/utf8.h"
 
 namespace swaptrail {
 namespace {
@@ -13,8 +16,18 @@ constexpr std::string_view kColumns =
     "freed_by_tid,freed_by_comm,freed_by_origin,outcome,abort_reason,kept_because,waiting_for,"
     "backend,passes,complete,incomplete,overlapped_loss,closed_ns,fallback_from";
 
-// Nothing known is an empty field. RFC 4180: rows end with CR LF; a field with a comma, a quote or a
-// line break stands in quotes, and a quote in it twice.
+// What spreadsheets take for the beginning of a formula; some languages have the wide ones as well.
+constexpr std::string_view kFormulas[] = {"=", "+", "-", "@", "＝", "＋", "－", "＠"};
+
+bool looks_like_formula(std::string_view text) {
+  return std::any_of(std::begin(kFormulas), std::end(kFormulas),
+                     [&](std::string_view begin) { return text.starts_with(begin); });
+}
+
+// Nothing known is an empty field. RFC 4180: rows end with CR LF; a field with a comma or a quote
+// stands in quotes, and a quote in it twice. Names are printable(), so that no field has a line break, a
+// TAB or anything but UTF-8; one that a spreadsheet would run has an apostrophe before it, as OWASP
+// recommends (CSV injection). Numbers never begin with a sign.
 class Row {
  public:
   explicit Row(std::string& out) : out_(out) {}
@@ -28,9 +41,10 @@ class Row {
     separate();
     out_.append(value ? "true" : "false");
   }
-  void text(std::string_view value) {
+  void text(std::string_view name) {
     separate();
-    if (value.find_first_of(",\"\r\n") == std::string_view::npos) {
+    const std::string value = (looks_like_formula(name) ? "'" : "") + printable(name);
+    if (value.find_first_of(",\"") == std::string::npos) {
       out_.append(value);
       return;
     }

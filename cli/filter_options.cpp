@@ -1,5 +1,7 @@
 #include "cli/filter_options.h"
 
+#include <CLI/CLI.hpp>
+
 #include "cli/time_range.h"
 #include "trace/decode.h"
 

@@ -1,10 +1,13 @@
 // --pid, --cgroup, --outcome, --from and --to, which several commands have.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "trace/printer.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail {
 

@@ -60,8 +60,6 @@ class FindingReport : public engine::FindingSink {
   void on_finding(const engine::Finding& finding) override;
   void on_summary(const LockstepSummary& summary);
 
-  bool failed() const { return failed_; }
-
  private:
   void append_text_block(const engine::Finding& finding);
   void append_json_line(const engine::Finding& finding);

@@ -17,7 +17,7 @@
 namespace swaptrail {
 namespace {
 
-constexpr int kSignals[] = {SIGHUP, SIGINT, SIGTERM};
+constexpr int kSignals[] = {SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 
 char to_remove[PATH_MAX];  // for the signal handler; empty: nothing
 
@@ -26,17 +26,26 @@ void remove_and_die(int signal_number) {
   raise(signal_number);  // its default action: the handler is reset
 }
 
+// What is ignored, as by nohup(1), stays so.
+bool is_handled_by(void (*wanted)(int), int number) {
+  struct sigaction action {};
+  return sigaction(number, nullptr, &action) == 0 && action.sa_handler == wanted;
+}
+
 void watch_signals(const std::string& path) {
   if (path.size() >= sizeof(to_remove)) return;
   std::memcpy(to_remove, path.c_str(), path.size() + 1);
   struct sigaction action {};
   action.sa_handler = remove_and_die;
   action.sa_flags = static_cast<int>(SA_RESETHAND);
-  for (const int number : kSignals) sigaction(number, &action, nullptr);
+  for (const int number : kSignals)
+    if (!is_handled_by(SIG_IGN, number)) sigaction(number, &action, nullptr);
+  signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error of write(2)
 }
 
 void unwatch_signals() {
-  for (const int number : kSignals) signal(number, SIG_DFL);
+  for (const int number : kSignals)
+    if (is_handled_by(remove_and_die, number)) signal(number, SIG_DFL);
   to_remove[0] = '\0';
 }
 
@@ -102,17 +111,6 @@ absl::Status FreshFile::commit() {
     return absl::InternalError(absl::StrCat("can't rename to ", path_, ": ", strerror(errno)));
   file_.reset();
   unwatch_signals();
-  return absl::OkStatus();
-}
-
-absl::Status StandardOutput::append(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0)
-      return absl::InternalError(absl::StrCat("can't write to standard output: ", strerror(errno)));
-    bytes.remove_prefix(static_cast<size_t>(written));
-  }
   return absl::OkStatus();
 }
 

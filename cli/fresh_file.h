@@ -13,7 +13,7 @@
 namespace swaptrail {
 
 // A file that is written under another name beside `path` and gets its own by commit(). Without
-// commit() nothing stays behind, not even after SIGINT or SIGTERM. One at a time; one thread.
+// commit() nothing stays behind, not even after SIGINT, SIGPIPE or SIGTERM. One at a time; one thread.
 class FreshFile : public ByteSink {
  public:
   // Errors: AlreadyExists (there is something at `path`, and not `force`), InvalidArgument (it is no
@@ -37,12 +37,6 @@ class FreshFile : public ByteSink {
   const std::string temporary_;
   const bool force_;
   std::unique_ptr<FileSink> file_;
-};
-
-// Standard output. Errors: Internal, with errno's text.
-class StandardOutput : public ByteSink {
- public:
-  absl::Status append(std::string_view bytes) override;
 };
 
 }  // namespace swaptrail

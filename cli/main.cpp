@@ -1,4 +1,8 @@
 // swaptrail: the command line.
 #include "cli/command_line.h"
+#include "daemon/files.h"
 
-int main(int argc, char** argv) { return swaptrail::run_command_line(argc, argv); }
+int main(int argc, char** argv) {
+  if (!swaptrail::standard_streams_are_open()) return 1;
+  return swaptrail::run_command_line(argc, argv);
+}

@@ -1,5 +1,6 @@
 #include "cli/replay.h"
 
+#include <CLI/CLI.hpp>
 #include <map>
 #include <memory>
 
@@ -50,8 +51,7 @@ int replay(const ReplayOptions& options) {
   print_summary(*observation, *range, played, printer);
   if (!played.damage.ok()) return complain_of_input(played.damage);
   tell_if_unfinished(*observation);
-  if (printer.failed()) return complain(kNotWritten, "can't write", "the rest is not printed");
-  return printer.summary().violations() > 0 ? kFound : kDone;
+  return printer.exit_code(printer.summary().violations() > 0 ? kFound : kDone);
 }
 
 void add_replay(CLI::App& app, int& code) {

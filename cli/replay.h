@@ -1,11 +1,14 @@
 // `swaptrail replay`: what swaptraild printed, again.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
 #include "trace/printer.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail {
 

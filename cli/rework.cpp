@@ -1,35 +1,39 @@
 #include "cli/rework.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "cli/complaint.h"
 #include "cli/fresh_file.h"
 #include "cli/observation.h"
+#include "cli/standard_output.h"
 #include "trace/recording/rework.h"
 #include "trace/utf8.h"
 
 namespace swaptrail {
 namespace {
 
-void say(const std::string& line) { std::printf("%s\n", printable(line).c_str()); }
+void say(const std::string& line, std::string& out) {
+  absl::StrAppend(&out, printable(line), "\n");
+}
 
 std::string amounts(const Inspection& verdict) {
   return absl::StrCat(verdict.events, " events in ", verdict.blocks, " blocks, ", verdict.losses,
                       " losses, ", verdict.gaps, " gaps");
 }
 
-void tell_verdict(const std::string& path, const Inspection& verdict) {
+void tell_verdict(const std::string& path, const Inspection& verdict, std::string& out) {
   const char* state = !verdict.damages.empty() ? "damaged"
                       : !verdict.finished      ? "not finished, nothing damaged"
                                                : "ok";
-  say(absl::StrCat(path, ": ", state, ": ", amounts(verdict)));
-  for (const Damage& damage : verdict.damages) say(absl::StrCat("  ", damage.status().message()));
+  say(absl::StrCat(path, ": ", state, ": ", amounts(verdict)), out);
+  for (const Damage& damage : verdict.damages)
+    say(absl::StrCat("  ", damage.status().message()), out);
 }
 
-// Opens, lets `work` read the sources and write, and puts the output in its place.
+// Opens, lets `work` read the sources and write, puts the output in its place, and tells of it.
 template <typename Work>
 int rewrite(const char* label, int passes, const ReworkOptions& options, Work work) {
   Progress progress(label, Progress::style_here(false));
@@ -43,9 +47,12 @@ int rewrite(const char* label, int passes, const ReworkOptions& options, Work wo
   }
   auto output = FreshFile::create(options.output, options.force);
   if (!output.ok()) return complain_of_output(output.status());
-  if (const int code = work(sources, **output); code != kDone) return code;
+  std::string told;
+  if (const int code = work(sources, **output, told); code != kDone) return code;
   if (absl::Status status = (*output)->commit(); !status.ok()) return complain_of_output(status);
-  return kDone;
+  StandardOutput lines;
+  lines.write(told);
+  return lines.exit_code(kDone);
 }
 
 // The library's errors do not say which side they are of: a full disk is the output's.
@@ -57,14 +64,16 @@ int complain_of_work(const absl::Status& status, const ReworkOptions& options) {
 }
 
 int tell_written(const ReworkOptions& options,
-                 const absl::StatusOr<RecordingWriter::Counters>& counters) {
+                 const absl::StatusOr<RecordingWriter::Counters>& counters, std::string& told) {
   if (!counters.ok()) return complain_of_work(counters.status(), options);
   say(absl::StrCat(options.output, ": ", counters->events, " events in ", counters->blocks,
-                   " blocks, ", counters->bytes, " bytes"));
+                   " blocks, ", counters->bytes, " bytes"),
+      told);
   return kDone;
 }
 
-int cut_one(const ReworkOptions& options, const ByteSource& source, ByteSink& sink) {
+int cut_one(const ReworkOptions& options, const ByteSource& source, ByteSink& sink,
+            std::string& told) {
   auto reader = RecordingReader::open(source);
   if (!reader.ok()) return complain_of_work(reader.status(), options);
   const RecordingContents& contents = (*reader)->contents();
@@ -81,7 +90,7 @@ int cut_one(const ReworkOptions& options, const ByteSource& source, ByteSink& si
                     absl::StrCat("its events are from ", seconds(contents.first_ns), " s to ",
                                  seconds(contents.last_ns), " s"));
   }
-  return tell_written(options, cut_recording(source, sink, range->from_ns, range->to_ns, {}));
+  return tell_written(options, cut_recording(source, sink, range->from_ns, range->to_ns, {}), told);
 }
 
 void add_output_options(CLI::App& command, ReworkOptions& options) {
@@ -93,6 +102,7 @@ void add_output_options(CLI::App& command, ReworkOptions& options) {
 
 int verify(const std::vector<std::string>& files) {
   int worst = kDone;
+  StandardOutput output;
   for (const std::string& path : files) {
     Progress progress("verify", Progress::style_here(files.size() > 1));
     auto file = WatchedFile::open(path, progress);
@@ -105,31 +115,34 @@ int verify(const std::vector<std::string>& files) {
       worst = std::max(worst, complain_of_input(with_path(verdict.status(), path)));
       continue;
     }
-    tell_verdict(path, *verdict);
+    std::string told;
+    tell_verdict(path, *verdict, told);
+    output.write(told);
     if (!verdict->clean()) worst = std::max<int>(worst, kFound);
   }
-  return worst;
+  return output.exit_code(worst);
 }
 
 int repair(const ReworkOptions& options) {
-  return rewrite("repair", 3, options, [&](const auto& sources, ByteSink& sink) -> int {
-    const auto verdict = repair_recording(*sources[0], sink);
-    if (!verdict.ok()) return complain_of_work(verdict.status(), options);
-    tell_verdict(options.files[0], *verdict);
-    say(absl::StrCat(options.output, ": ", verdict->events, " events"));
-    return kDone;
-  });
+  return rewrite("repair", 3, options,
+                 [&](const auto& sources, ByteSink& sink, std::string& told) -> int {
+                   const auto verdict = repair_recording(*sources[0], sink);
+                   if (!verdict.ok()) return complain_of_work(verdict.status(), options);
+                   tell_verdict(options.files[0], *verdict, told);
+                   say(absl::StrCat(options.output, ": ", verdict->events, " events"), told);
+                   return kDone;
+                 });
 }
 
 int cut(const ReworkOptions& options) {
-  return rewrite("cut", 1, options, [&](const auto& sources, ByteSink& sink) {
-    return cut_one(options, *sources[0], sink);
+  return rewrite("cut", 1, options, [&](const auto& sources, ByteSink& sink, std::string& told) {
+    return cut_one(options, *sources[0], sink, told);
   });
 }
 
 int merge(const ReworkOptions& options) {
-  return rewrite("merge", 1, options, [&](const auto& sources, ByteSink& sink) {
-    return tell_written(options, merge_recordings(sources, sink, {}));
+  return rewrite("merge", 1, options, [&](const auto& sources, ByteSink& sink, std::string& told) {
+    return tell_written(options, merge_recordings(sources, sink, {}), told);
   });
 }
 

@@ -1,9 +1,12 @@
 // `swaptrail verify`, `repair`, `cut` and `merge`.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail {
 

@@ -1,5 +1,6 @@
 #include "cli/simulate.h"
 
+#include <CLI/CLI.hpp>
 #include <map>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "cli/complaint.h"
 #include "cli/finding_report.h"
+#include "cli/fresh_file.h"
 #include "cli/in_step.h"
 #include "cli/standard_printer.h"
 #include "trace/json.h"
@@ -180,17 +182,13 @@ int run(const SimulateOptions& options, const engine::SimulationOptions& machine
   if (lockstep)
     report.on_summary({absl::StrCat("the simulated Linux ", options.kernel), *observer.lockstep(),
                        printer.summary(), observer.slots()});
-  StandardOutput output;
-  const bool written =
-      output.append(found.text).ok() && output.append(result_text(*result, options.print)).ok();
+  printer.print_more(found.text + result_text(*result, options.print));
   if (recording != nullptr)
     if (absl::Status status = recording->commit(observer.end_ns()); !status.ok())
       return complain_of_output(status);
-  if (printer.failed() || !written)
-    return complain(kNotWritten, "can't write", "the rest is not printed");
   if (result->truncated)
     complain(kDone, "there were too many events", "the simulation stopped before its end");
-  return is_clean(*result, observer, printer) ? kDone : kFound;
+  return printer.exit_code(is_clean(*result, observer, printer) ? kDone : kFound);
 }
 
 }  // namespace

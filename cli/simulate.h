@@ -1,7 +1,6 @@
 // `swaptrail simulate`: the engine's machine under a workload, told as if it had been observed.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 
@@ -9,6 +8,10 @@
 #include "engine/simulation.h"
 #include "trace/printer.h"
 #include "trace/recording/contents.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail {
 

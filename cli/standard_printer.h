@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "cli/fresh_file.h"
+#include "cli/standard_output.h"
 #include "trace/printer.h"
 
 namespace swaptrail {
@@ -11,6 +11,11 @@ namespace swaptrail {
 class StandardPrinter : public Printer {
  public:
   using Printer::Printer;
+
+  // What comes after the summary.
+  void print_more(std::string_view text) { output_.write(text); }
+  // See StandardOutput.
+  int exit_code(int code) const { return output_.exit_code(code); }
 
  protected:
   bool write(std::string_view text) override { return output_.append(text).ok(); }

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "cli/time_of_day.h"
 
 namespace swaptrail {
 
@@ -17,12 +18,11 @@ absl::StatusOr<uint64_t> parse_moment(const std::string& text, const RecordingHe
       return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no time of a recording"));
     return header.reconstruction.start_ns + static_cast<uint64_t>(absl::ToInt64Nanoseconds(since));
   }
-  absl::Time time;
-  std::string why;
-  if (!absl::ParseTime(absl::RFC3339_full, text, &time, &why))
+  const auto time = parse_time_of_day(text);
+  if (!time.ok())
     return absl::InvalidArgumentError(
         absl::StrCat("'", text, "' is not a time: give ", kMomentSyntax));
-  const absl::Duration up = time - absl::FromUnixNanos(static_cast<int64_t>(header.realtime_ns)) +
+  const absl::Duration up = *time - absl::FromUnixNanos(static_cast<int64_t>(header.realtime_ns)) +
                             absl::Nanoseconds(static_cast<int64_t>(header.monotonic_ns));
   return static_cast<uint64_t>(std::max<int64_t>(0, absl::ToInt64Nanoseconds(up)));
 }

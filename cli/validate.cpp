@@ -1,5 +1,6 @@
 #include "cli/validate.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -9,10 +10,10 @@
 #include "cli/complaint.h"
 #include "cli/filter_options.h"
 #include "cli/finding_report.h"
-#include "cli/fresh_file.h"
 #include "cli/in_step.h"
 #include "cli/observation.h"
 #include "cli/recorded_names.h"
+#include "cli/standard_output.h"
 #include "trace/summary.h"
 
 namespace swaptrail {
@@ -142,18 +143,17 @@ int print_rules(PrintFormat format) {
   std::string text;
   append_rules(format, text);
   StandardOutput output;
-  if (absl::Status status = output.append(text); !status.ok()) return complain_of_output(status);
-  return kDone;
+  output.write(text);
+  return output.exit_code(kDone);
 }
 
 int finish(const Observation& observation, const absl::Status& damage, const Validator& validator,
-           const FindingReport& report) {
+           const StandardOutput& output) {
   if (!damage.ok()) return complain_of_input(damage);
-  if (report.failed()) return complain(kNotWritten, "can't write", "the rest is not printed");
   if (!observation.contents(observation.parts() - 1).finished)
     complain(kDone, "the recording was not finished", "its last event is taken for its end");
   const bool found = validator.counters().findings != 0 || validator.summary().violations() != 0;
-  return found ? kFound : kDone;
+  return output.exit_code(found ? kFound : kDone);
 }
 
 }  // namespace
@@ -187,7 +187,7 @@ int validate(const ValidateOptions& options) {
                                : validator.last_ns());
   report.on_summary(
       {subject_of(header), validator.counters(), validator.summary(), validator.slots()});
-  return finish(*observation, damage, validator, report);
+  return finish(*observation, damage, validator, output);
 }
 
 void add_validate(CLI::App& app, int& code) {

@@ -1,12 +1,15 @@
 // `swaptrail validate`: a recording against the engine's model of the kernel, step by step.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstddef>
 #include <string>
 #include <vector>
 
 #include "trace/printer.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail {
 

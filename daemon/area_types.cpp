@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <bit>
 
+#include "trace/decode.h"
+
 namespace swaptrail {
 namespace {
-
-constexpr uint32_t kTypes = 32;  // no kernel has more (include/linux/swap.h MAX_SWAPFILES)
 
 bool fits(const KernelArea& kernel, uint64_t page_bytes, const SeenArea& line) {
   const bool known = line.file != AreaFile();
@@ -14,7 +14,7 @@ bool fits(const KernelArea& kernel, uint64_t page_bytes, const SeenArea& line) {
          (!known || kernel.file == line.file);
 }
 
-uint64_t bit(uint32_t type) { return type < kTypes ? uint64_t{1} << type : 0; }
+uint64_t bit(uint32_t type) { return type < kMostAreaTypes ? uint64_t{1} << type : 0; }
 
 }  // namespace
 
@@ -119,7 +119,7 @@ void TypesByUse::forget() {
 }
 
 bool TypesByUse::on_use(uint32_t type) {
-  if (type >= kTypes || (uses_ & bit(type)) != 0) return false;
+  if (type >= kMostAreaTypes || (uses_ & bit(type)) != 0) return false;
   const std::vector<uint32_t> before = types_;
   uses_ |= bit(type);
   if (static_cast<size_t>(std::popcount(uses_)) > types_.size()) {

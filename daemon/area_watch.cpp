@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "daemon/kernel_areas.h"
-#include "daemon/proc.h"
+#include "daemon/log.h"
 #include "daemon/session.h"
 #include "daemon/swap_areas.h"
 #include "trace/decode.h"
@@ -18,7 +18,6 @@ namespace swaptrail {
 namespace {
 
 constexpr int kMostReadings = 3;               // of both lists, until they are of one moment
-constexpr uint32_t kTypes = 32;                // no kernel has more
 constexpr uint64_t kAgain_ns = 1'000'000'000;  // after a look that did not fit
 
 // poll(2) on /proc/swaps: POLLPRI after each swapon and swapoff (mm/swapfile.c swaps_poll).
@@ -54,20 +53,19 @@ bool is_use(const swaptrail_event& event) {
 
 }  // namespace
 
-std::unique_ptr<AreaWatch> AreaWatch::on_host() {
+std::unique_ptr<AreaWatch> AreaWatch::on_host(const SymbolTable& symbols) {
   AreaSources sources;
   sources.lines = host_swap_areas;
   sources.clock_ns = monotonic_ns;
   sources.page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   sources.has_changed = [change = std::make_shared<ChangeOfSwaps>()] { return change->seen(); };
-  const auto symbols = read_file("/proc/kallsyms");
-  auto kernel = KernelAreas::open(symbols.ok() ? *symbols : "");
+  auto kernel = KernelAreas::open(symbols);
   if (kernel.ok()) {
     const std::shared_ptr<KernelAreas> shared = *std::move(kernel);
     sources.kernel = [shared] { return shared->read(); };
   } else {
-    std::fprintf(stderr, "swaptraild: types of swap areas are found by their use: %s\n",
-                 std::string(kernel.status().message()).c_str());
+    log_line(
+        absl::StrCat("types of swap areas are found by their use: ", kernel.status().message()));
   }
   return std::make_unique<AreaWatch>(std::move(sources));
 }
@@ -113,7 +111,7 @@ void AreaWatch::take(const std::vector<SeenArea>& lines, uint64_t before_ns, uin
   lines_ = lines;
   known_ = 0;
   for (const SeenArea& line : lines)
-    if (line.area.type < kTypes) known_ |= uint64_t{1} << line.area.type;
+    if (line.area.type < kMostAreaTypes) known_ |= uint64_t{1} << line.area.type;
   const std::vector<uint32_t> changed = history_.update(lines, before_ns, now_ns);
   if (changed.empty()) return;
   const std::shared_ptr<const AreaTimeline> timeline = history_.newest();
@@ -130,7 +128,7 @@ void AreaWatch::take(const std::vector<SeenArea>& lines, uint64_t before_ns, uin
 
 void AreaWatch::on_event(const swaptrail_event& event, uint64_t sequence) {
   const uint32_t type = entry_type(event.entry);
-  if (event.entry != 0 && type < kTypes && ((known_ | asked_) >> type & 1) == 0)
+  if (event.entry != 0 && type < kMostAreaTypes && ((known_ | asked_) >> type & 1) == 0)
     on_stranger(event, type);
   next_->on_event(event, sequence);
 }

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "daemon/area_history.h"
 #include "daemon/area_types.h"
+#include "daemon/symbol_table.h"
 #include "trace/merger.h"
 
 namespace swaptrail {
@@ -29,8 +30,9 @@ struct AreaSources {
 // that who comes after it in the stream knows the area before its first event.
 class AreaWatch : public EventSink {
  public:
-  // Looks at once. Says on stderr why, if the types can't be read from the kernel.
-  static std::unique_ptr<AreaWatch> on_host();
+  // Looks at once. `symbols` are the running kernel's. Says on stderr why, if the types can't be read from
+  // the kernel.
+  static std::unique_ptr<AreaWatch> on_host(const SymbolTable& symbols);
   explicit AreaWatch(AreaSources sources);
 
   // The pipeline thread's, before the first event.

@@ -7,6 +7,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "daemon/attach_plan.h"
+#include "trace/print.h"
+#include "trace/utf8.h"
 
 namespace swaptrail {
 namespace {
@@ -29,45 +31,41 @@ std::string programs_of(const AttachTarget& target) {
   return absl::StrJoin(names, ", ");
 }
 
+// Names of functions and their types are those of a BTF file, which may be anybody's.
+std::string row(absl::string_view name, const std::string& what, const std::string& more) {
+  return absl::StrFormat("%-20s %-34s %s\n", name, printable(what), printable(more));
+}
+
+template <typename... Parts>
+std::string note(const Parts&... parts) {
+  return absl::StrFormat("%-20s   %s\n", "", printable(absl::StrCat(parts...)));
+}
+
 // One row of the table: the name, what serves it, and below it what does not and why.
 std::string explain_hook(const HookPlan& hook) {
-  constexpr char kRow[] = "%-20s %-34s %s\n";
-  constexpr char kNote[] = "%-20s   %s\n";
   std::string out;
   if (hook.state == HookState::kChosen) {
     const bool pair =
         !hook.target.end_target.empty() && hook.target.end_target != hook.target.target;
-    out = absl::StrFormat(kRow, hook.hook, hook.target.target, programs_of(hook.target));
-    if (pair) absl::StrAppendFormat(&out, kNote, "", absl::StrCat("and ", hook.target.end_target));
-    if (!hook.target.warning.empty()) {
-      absl::StrAppendFormat(&out, kNote, "", absl::StrCat("note: ", hook.target.warning));
-    }
+    out = row(hook.hook, hook.target.target, programs_of(hook.target));
+    if (pair) out += note("and ", hook.target.end_target);
+    if (!hook.target.warning.empty()) out += note("note: ", hook.target.warning);
   } else {
     const bool missing = hook.state == HookState::kMissing;
-    out = absl::StrFormat(kRow, hook.hook, missing ? "MISSING" : "nothing to see",
-                          missing ? absl::StrCat("hidden: ", hook.costs) : hook.reason);
-    if (missing && hook.rejected.empty()) absl::StrAppendFormat(&out, kNote, "", hook.reason);
+    out = row(hook.hook, missing ? "MISSING" : "nothing to see",
+              missing ? absl::StrCat("hidden: ", hook.costs) : hook.reason);
+    if (missing && hook.rejected.empty()) out += note(hook.reason);
   }
   for (const RejectedCandidate& rejected : hook.rejected) {
-    absl::StrAppendFormat(&out, kNote, "",
-                          absl::StrCat("not ", rejected.target, ": ", rejected.reason));
+    out += note("not ", rejected.target, ": ", rejected.reason);
   }
   return out;
 }
 
-// A string for JSON (RFC 8259): the few characters it forbids are escaped.
 std::string json_string(absl::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += {'\\', c};
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      absl::StrAppendFormat(&out, "\\u%04x", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
+  std::string out;
+  append_json_string({text.data(), text.size()}, out);
+  return out;
 }
 
 using Field = std::pair<absl::string_view, std::string>;  // name, JSON value
@@ -139,17 +137,19 @@ std::string hook_object(const HookPlan& hook) {
 
 std::string explain_text(const AttachPlan& plan, const HostFeatures* host) {
   const Mode mode = plan.mode.mode;
-  std::string out = absl::StrFormat("kernel   %s\nmode     %s, by %s\n         %s\n",
-                                    plan.release.empty() ? "(release not known)" : plan.release,
-                                    mode_name(mode), access_name(mode), plan.mode.reason);
+  std::string out =
+      absl::StrFormat("kernel   %s\nmode     %s, by %s\n         %s\n",
+                      plan.release.empty() ? "(release not known)" : printable(plan.release),
+                      mode_name(mode), access_name(mode), printable(plan.mode.reason));
   if (!plan.symbols_checked) {
-    absl::StrAppend(&out, "symbols  not checked: ", plan.symbols_reason, "\n");
+    absl::StrAppend(&out, "symbols  not checked: ", printable(plan.symbols_reason), "\n");
   }
   if (host != nullptr) out += "\n";
   for (const auto& [name, member] : kHostFacts) {
     if (host == nullptr) break;
     const Fact& fact = host->*member;
-    absl::StrAppendFormat(&out, "%-20s %-4s%s\n", name, fact.ok ? "yes" : "no", fact.reason);
+    absl::StrAppendFormat(&out, "%-20s %-4s%s\n", name, fact.ok ? "yes" : "no",
+                          printable(fact.reason));
   }
   absl::StrAppendFormat(&out, "\n%-20s %-34s %s\n", "HOOK", "ATTACHED TO", "PROGRAMS");
   for (const HookPlan& hook : plan.hooks) out += explain_hook(hook);

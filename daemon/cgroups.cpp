@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_split.h"
-#include "daemon/proc.h"
+#include "daemon/files.h"
 #include "trace/printer.h"
 
 namespace swaptrail {
@@ -26,7 +26,8 @@ std::string Cgroups::find_mount(std::string_view mountinfo) {
   std::string second;
   for (absl::string_view line :
        absl::StrSplit(absl::string_view(mountinfo.data(), mountinfo.size()), '\n')) {
-    const std::vector<absl::string_view> halves = absl::StrSplit(line, " - ");
+    // once: what is mounted may be called "-" as well
+    const std::vector<absl::string_view> halves = absl::StrSplit(line, absl::MaxSplits(" - ", 1));
     if (halves.size() != 2) continue;
     const std::vector<absl::string_view> mount = absl::StrSplit(halves[0], ' ');
     const std::vector<absl::string_view> type = absl::StrSplit(halves[1], ' ');
@@ -34,8 +35,8 @@ std::string Cgroups::find_mount(std::string_view mountinfo) {
     const std::vector<absl::string_view> options = absl::StrSplit(type[2], ',');
     const bool memory = std::find(options.begin(), options.end(), "memory") != options.end();
     // v1's memory controller, if mounted, is where memory cgroups are; cgroup2 has none then
-    if (type[0] == "cgroup" && memory) return std::string(mount[4]);
-    if (type[0] == "cgroup2") second = std::string(mount[4]);
+    if (type[0] == "cgroup" && memory) return unmangled(mount[4]);
+    if (type[0] == "cgroup2") second = unmangled(mount[4]);
   }
   return second;
 }

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "bpf/event.h"
 #include "daemon/attach_plan.h"
+#include "daemon/monotonic.h"
 #include "daemon/proc.h"
 #include "daemon/standing.h"
 #include "trace/lifecycle.h"
@@ -64,8 +65,5 @@ class EventSource {
   virtual uint64_t start_ns() const = 0;
   virtual uint32_t cpus() const = 0;
 };
-
-// CLOCK_MONOTONIC, the clock of bpf_ktime_get_ns().
-uint64_t monotonic_ns();
 
 }  // namespace swaptrail

@@ -11,9 +11,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <initializer_list>
-#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -22,6 +20,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "daemon/files.h"
 
 namespace swaptrail {
 namespace {
@@ -130,9 +129,8 @@ Fact probe_tracing(const KernelView& running) {
 }
 
 std::optional<int> kprobe_pmu_type() {
-  std::ifstream file(kKprobePmu);
   int type = 0;
-  return file >> type ? std::optional<int>(type) : std::nullopt;
+  return absl::SimpleAtoi(first_line(kKprobePmu), &type) ? std::optional<int>(type) : std::nullopt;
 }
 
 Fact probe_kprobe() {
@@ -181,20 +179,14 @@ Fact find_rdonly_cast(const KernelView& running) {
   return no("this kernel has no bpf_rdonly_cast");
 }
 
-std::optional<std::string> read_file(const char* path) {
-  std::ifstream file(path);
-  if (!file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
 Fact find_lockdown() {
-  if (const auto text = read_file(kLockdownFile)) return lockdown_fact(*text);
+  if (const auto text = read_file(kLockdownFile); text.ok()) return lockdown_fact(*text);
   return yes(absl::StrCat("not known: no ", kLockdownFile,
                           " (securityfs is not mounted, or no lockdown in this kernel)"));
 }
 
 Fact find_swap() {
-  if (const auto text = read_file("/proc/swaps")) return swap_fact(*text);
+  if (const auto text = read_file("/proc/swaps"); text.ok()) return swap_fact(*text);
   return no("no /proc/swaps: this kernel has no swap (CONFIG_SWAP)");
 }
 
@@ -209,9 +201,8 @@ Fact find_memlock(const KernelView& running) {
   if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max >= kMemlockEnough) {
     return yes("RLIMIT_MEMLOCK can be raised far enough for BPF maps");
   }
-  return no(
-      absl::StrCat("RLIMIT_MEMLOCK is at most ", limit.rlim_max >> 20,
-                   " MiB, and this kernel counts BPF maps against it: LimitMEMLOCK=infinity"));
+  return no(absl::StrCat("RLIMIT_MEMLOCK is at most ", limit.rlim_max >> 20,
+                         " MiB, and this kernel counts BPF maps against it"));
 }
 
 }  // namespace

@@ -2,11 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 
 namespace swaptrail {
+
+// Whether `threshold` is "some" or "full", then the microseconds of stall, and those of the window they are
+// in: 500000 to 10000000. Pure. Errors: InvalidArgument, with an example.
+absl::Status check_pressure(const std::string& threshold);
 
 // Pipeline thread only.
 class FlightTriggers {
@@ -17,9 +22,9 @@ class FlightTriggers {
   ~FlightTriggers();
 
   // A threshold as /proc/pressure/memory takes it (kernel/sched/psi.c psi_trigger_create), such as
-  // "some 150000 2000000": stalled 150 ms within two seconds (without CAP_SYS_RESOURCE the window is a
-  // multiple of that). Errors: InvalidArgument, PermissionDenied,
-  // NotFound (no PSI in this kernel).
+  // "some 150000 2000000": stalled 150 ms within two seconds. Without CAP_SYS_RESOURCE the window is a
+  // multiple of that, and before 6.4 it is refused: call it before capabilities are dropped. Errors:
+  // InvalidArgument, PermissionDenied, NotFound or Unimplemented (no PSI in this kernel, or switched off).
   absl::Status watch_pressure(const std::string& threshold);
 
   // The name of what has happened since the last call, or empty: "signal", "pressure", "oom". Cheap;
@@ -36,6 +41,29 @@ class FlightTriggers {
   uint64_t looked_ns_ = 0;
   uint64_t oom_kills_ = 0;
   bool oom_known_ = false;
+};
+
+// When to write, so that what keeps happening does not write all the time. Pipeline thread only.
+class FlightSchedule {
+ public:
+  struct Due {
+    std::string reason;
+    uint64_t suppressed =
+        0;  // triggers since the writing before that had to wait, or came while one did
+  };
+  // At most one writing in `every_ns`, but "signal", which somebody asks for, at once.
+  explicit FlightSchedule(uint64_t every_ns) : every_ns_(every_ns) {}
+
+  // `reason`: as FlightTriggers::poll() tells. What has to wait is due as soon as it may be written.
+  std::optional<Due> next(const std::string& reason, uint64_t now_ns);
+  // Triggers that had to wait, since the start.
+  uint64_t suppressed() const { return suppressed_; }
+
+ private:
+  const uint64_t every_ns_;
+  std::optional<uint64_t> written_ns_;
+  std::string waiting_;  // the first reason that has to wait
+  uint64_t suppressed_ = 0, told_ = 0;
 };
 
 }  // namespace swaptrail

@@ -4,7 +4,6 @@
 #include <bpf/libbpf.h>
 #include <sys/stat.h>
 
-#include <charconv>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -56,8 +55,8 @@ KernelArea area_of(const swaptrail_area& read) {
 KernelAreas::KernelAreas(std::unique_ptr<Loaded> loaded) : loaded_(std::move(loaded)) {}
 KernelAreas::~KernelAreas() = default;
 
-absl::StatusOr<std::unique_ptr<KernelAreas>> KernelAreas::open(std::string_view kallsyms) {
-  const uint64_t address = symbol_address(kallsyms, "swap_info");
+absl::StatusOr<std::unique_ptr<KernelAreas>> KernelAreas::open(const SymbolTable& symbols) {
+  const uint64_t address = symbols.address("swap_info");
   if (address == 0) return absl::NotFoundError("the kernel does not say where swap_info is");
   areas_bpf* object = load(address, Access::kProbe);
   const bool by_probe = object != nullptr;
@@ -82,20 +81,6 @@ absl::StatusOr<std::vector<KernelArea>> KernelAreas::read() {
   for (const swaptrail_area& one : shared.areas)
     if ((one.flags & SWAPTRAIL_AREA_USED) != 0) areas.push_back(area_of(one));
   return areas;
-}
-
-uint64_t symbol_address(std::string_view kallsyms, std::string_view name) {
-  uint64_t address = 0;
-  for (size_t at = 0; (at = kallsyms.find(name, at)) != std::string_view::npos; at += name.size()) {
-    const size_t end = at + name.size();
-    if (at == 0 || kallsyms[at - 1] != ' ') continue;
-    if (end < kallsyms.size() && kallsyms[end] != '\n') continue;
-    if (address != 0) return 0;
-    const size_t line = kallsyms.rfind('\n', at) + 1;  // npos + 1 = 0
-    const char* const first = kallsyms.data() + line;
-    std::from_chars(first, kallsyms.data() + at, address, 16);
-  }
-  return address;
 }
 
 }  // namespace swaptrail

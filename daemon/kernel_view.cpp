@@ -2,19 +2,19 @@
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
+#include "daemon/files.h"
 
 namespace swaptrail {
 namespace {
@@ -112,7 +112,21 @@ ValueType value_type(const btf* object, uint32_t id) {
   return value;
 }
 
+// libbpf would wait for a FIFO's writer, and read a device without an end.
+absl::Status check_btf_file(const std::string& path) {
+  struct stat found {};
+  if (stat(path.c_str(), &found) != 0)
+    return absl::NotFoundError(
+        absl::StrCat("can't open the BTF file ", path, ": ", strerror(errno)));
+  return S_ISREG(found.st_mode)
+             ? absl::OkStatus()
+             : bad_path(path,
+                        "is no regular file: give a copy of a kernel's /sys/kernel/btf/vmlinux");
+}
+
 absl::StatusOr<btf*> parse_btf(const std::string& path) {
+  if (absl::Status file = path.empty() ? absl::OkStatus() : check_btf_file(path); !file.ok())
+    return file;
   // libbpf tells its troubles on stderr; ours goes into the status, in one line
   const libbpf_print_fn_t print = libbpf_set_print(nullptr);
   btf* object = path.empty() ? btf__parse_raw(kRunningBtf) : btf__parse(path.c_str(), nullptr);
@@ -120,26 +134,11 @@ absl::StatusOr<btf*> parse_btf(const std::string& path) {
   libbpf_set_print(print);
   if (object != nullptr) return object;
   if (path.empty()) return absl::NotFoundError(kNoBtf);
-  if (error == ENOENT && !std::ifstream(path).good()) {
-    return absl::NotFoundError(absl::StrCat("no such BTF file: ", path));
-  }
   char text[128] = {};
   libbpf_strerror(error, text, sizeof(text));
   return absl::InvalidArgumentError(absl::StrCat(
       path, " holds no usable BTF (", text,
       "): give a copy of a kernel's /sys/kernel/btf/vmlinux, or a vmlinux with a .BTF section"));
-}
-
-// The function name in a line of /proc/kallsyms or System.map ("address type name [module]"), or
-// in a line that is only a name. Empty: not a function of the kernel proper.
-absl::string_view symbol_name(absl::string_view line) {
-  constexpr absl::string_view kText = "tTwW";
-  const std::vector<absl::string_view> words =
-      absl::StrSplit(line, absl::ByAnyChar(" \t\r"), absl::SkipEmpty());
-  if (words.size() == 1) return words[0];
-  const bool is_text =
-      words.size() == 3 && words[1].size() == 1 && absl::StrContains(kText, words[1]);
-  return is_text ? words[2] : absl::string_view();
 }
 
 std::string running_release() {
@@ -201,17 +200,10 @@ absl::Status KernelView::load_symbols(const Sources& sources) {
     return absl::OkStatus();
   }
   const std::string path = is_default ? kRunningSymbols : sources.symbols_path;
-  std::ifstream file(path);
-  if (!file && !is_default) {
-    return absl::NotFoundError(absl::StrCat("cannot read the symbol table ", path));
-  }
-  for (std::string line; std::getline(file, line);) {
-    if (const absl::string_view name = symbol_name(line); !name.empty())
-      symbols_.emplace_back(name);
-  }
-  std::sort(symbols_.begin(), symbols_.end());
-  symbols_checked_ = !symbols_.empty();
-  if (!symbols_checked_) symbols_reason_ = absl::StrCat(path, " shows no function names");
+  auto text = read_file(path);
+  if (!text.ok() && !is_default) return text.status();
+  symbols_ = std::make_unique<SymbolTable>(text.ok() ? *std::move(text) : std::string());
+  if (!symbols_checked()) symbols_reason_ = absl::StrCat(path, " shows no function names");
   return absl::OkStatus();
 }
 
@@ -257,20 +249,7 @@ std::optional<FunctionShape> KernelView::raw_tracepoint(absl::string_view name) 
 }
 
 Symbol KernelView::symbol(absl::string_view name) const {
-  Symbol symbol;
-  if (!symbols_checked_) return symbol;
-  const auto [first, last] = std::equal_range(symbols_.begin(), symbols_.end(), name);
-  const std::string prefix = absl::StrCat(name, ".");
-  auto twin = std::lower_bound(symbols_.begin(), symbols_.end(), prefix);
-  for (; twin != symbols_.end() && absl::StartsWith(*twin, prefix); ++twin) {
-    if (!absl::EndsWith(*twin, ".cold")) symbol.twins.push_back(*twin);
-  }
-  const auto count = last - first;
-  symbol.state = count > 1              ? SymbolState::kAmbiguous
-                 : count == 1           ? SymbolState::kExact
-                 : symbol.twins.empty() ? SymbolState::kAbsent
-                                        : SymbolState::kSuffixOnly;
-  return symbol;
+  return symbols_checked() ? symbols_->function(name) : Symbol();
 }
 
 bool KernelView::struct_has_field(uint32_t id, absl::string_view field, int depth) const {

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "daemon/symbol_table.h"
 
 struct btf;
 
@@ -41,20 +42,6 @@ struct FunctionShape {
   std::string text() const;
 };
 
-// How a name is found in the kernel's symbol table.
-enum class SymbolState : uint8_t {
-  kExact,       // once, under exactly this name
-  kAmbiguous,   // several functions have this name
-  kSuffixOnly,  // only as NAME.isra.0, NAME.constprop.0, NAME.llvm.1234, ...
-  kAbsent,      // not at all: inlined, or never there
-  kNotChecked,  // no symbol table was given, or it can't be read
-};
-
-struct Symbol {
-  SymbolState state = SymbolState::kNotChecked;
-  std::vector<std::string> twins;  // clones by the compiler, sorted; not `.cold`, which is harmless
-};
-
 // A kernel's BTF and symbol names. Immutable once opened; any thread may query it.
 class KernelView {
  public:
@@ -69,8 +56,8 @@ class KernelView {
     std::string release;
   };
 
-  // Opens and indexes the sources (tens of milliseconds, some MiB, freed with the view).
-  // Errors: NotFound (no BTF, or no such file), InvalidArgument (no BTF in it, or damaged).
+  // Opens and indexes the sources (tens of milliseconds, tens of MiB, freed with the view).
+  // Errors: NotFound (no BTF, or no such file), InvalidArgument (no regular file, no BTF in it, or damaged).
   // An unreadable /proc/kallsyms is no error: every symbol is then "not checked".
   static absl::StatusOr<KernelView> open(const Sources& sources);
 
@@ -81,7 +68,7 @@ class KernelView {
   // The kernel's release as `uname -r` says it; empty if not known.
   const std::string& release() const { return release_; }
   // Whether symbol() can tell anything; if not, symbols_reason() says why.
-  bool symbols_checked() const { return symbols_checked_; }
+  bool symbols_checked() const { return symbols_->has_functions(); }
   const std::string& symbols_reason() const { return symbols_reason_; }
 
   // The shape of a kernel function; nothing if BTF has no FUNC of that name.
@@ -91,8 +78,10 @@ class KernelView {
   // The shape of a raw tracepoint, as include/linux/tracepoint.h's DEFINE_EVENT leaves it in BTF
   // (typedef btf_trace_NAME), without the hidden `void *__data`.
   std::optional<FunctionShape> raw_tracepoint(absl::string_view name) const;
-  // How the symbol table has this name.
+  // How the symbol table has this name of a function.
   Symbol symbol(absl::string_view name) const;
+  // Without a symbol if there is no table. Valid as long as the view.
+  const SymbolTable& symbols() const { return *symbols_; }
   // Whether a struct or union has this member, also inside its anonymous members.
   bool has_field(absl::string_view type, absl::string_view field) const;
   // Whether this enum has this enumerator.
@@ -113,8 +102,7 @@ class KernelView {
 
   std::unique_ptr<btf, BtfDeleter> btf_;
   Index functions_, structs_, enums_, typedefs_;
-  std::vector<std::string> symbols_;  // sorted, with repetitions
-  bool symbols_checked_ = false;
+  std::unique_ptr<const SymbolTable> symbols_ = std::make_unique<SymbolTable>();
   std::string symbols_reason_;
   std::string release_;
 };

@@ -12,23 +12,28 @@
 #include "daemon/attach_plan.h"
 #include "daemon/cgroup_walker.h"
 #include "daemon/features.h"
+#include "daemon/files.h"
 #include "daemon/flight_triggers.h"
 #include "daemon/kernel_view.h"
+#include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/outlet.h"
 #include "daemon/output.h"
+#include "daemon/own_memory.h"
 #include "daemon/page_frames.h"
 #include "daemon/pipeline.h"
 #include "daemon/privileges.h"
-#include "daemon/proc.h"
 #include "daemon/serving.h"
 #include "daemon/session.h"
+#include "daemon/start_checks.h"
 #include "daemon/supervisor.h"
 
 namespace swaptrail {
 namespace {
 
 std::atomic<bool> stop_requested{false};
+
+std::atomic<bool> hangup{false};
 
 void request_stop(int) { stop_requested.store(true, std::memory_order_relaxed); }
 
@@ -39,14 +44,14 @@ void catch_signals() {
   sigaction(SIGTERM, &action, nullptr);
   action.sa_handler = [](int) { FlightTriggers::request(); };
   sigaction(SIGUSR2, &action, nullptr);
+  action.sa_handler = [](int) { hangup.store(true, std::memory_order_relaxed); };
+  sigaction(SIGHUP, &action, nullptr);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);  // a closed pipe ends the printing only
 }
 
-void say(const std::string& text) { std::fprintf(stderr, "swaptraild: %s\n", text.c_str()); }
-
 ExitCode refuse(ExitCode code, const std::string& what, const std::string& what_to_do) {
-  say(what + "; " + what_to_do);
+  log_always(what + "; " + what_to_do);
   return code;
 }
 
@@ -60,8 +65,8 @@ void wait_for_no_reader() {
 // Says what was not printed: then the exit code is not 0.
 ExitCode look_at_output(const Output& output, ExitCode code) {
   if (output.lines_left_out() > 0)
-    say(std::to_string(output.lines_left_out()) +
-        " lines were not printed: their reader is too slow");
+    log_always(std::to_string(output.lines_left_out()) +
+               " lines were not printed: their reader is too slow");
   const bool whole = !output.failed() && output.lines_left_out() == 0;
   return code == kExitOk && !whole ? kExitFailure : code;
 }
@@ -82,6 +87,11 @@ std::string ready_line(const AttachPlan& plan) {
   return line;
 }
 
+ExitCode print(const std::string& text) {
+  const absl::Status printed = print_whole(text);
+  return printed.ok() ? kExitOk : refuse(kExitFailure, text_of(printed), "the rest is not there");
+}
+
 ExitCode explain(const Options& options) {
   auto kernel =
       KernelView::open({.btf_path = options.btf, .symbols_path = options.symbols, .release = ""});
@@ -99,11 +109,20 @@ ExitCode explain(const Options& options) {
   const std::string text = options.print == PrintFormat::kJsonl
                                ? explain_jsonl(plan, host ? &*host : nullptr)
                                : explain_text(plan, host ? &*host : nullptr);
-  std::fputs(text.c_str(), stdout);
-  return kExitOk;
+  return print(text);
 }
 
-ExitCode refuse_session(const absl::Status& status, const Options& options) {
+// The kernel says EPERM for both: too little lockable memory looks like too few privileges.
+ExitCode refuse_memlock(const HostFeatures& host, const std::string& what) {
+  return refuse(
+      kExitNoMemory, what + " (" + host.memlock.reason + ")",
+      "raise RLIMIT_MEMLOCK: ulimit -l unlimited, or LimitMEMLOCK=infinity of the service");
+}
+
+ExitCode refuse_session(const absl::Status& status, const HostFeatures& host,
+                        const Options& options) {
+  if (!host.memlock.ok && (absl::IsPermissionDenied(status) || absl::IsResourceExhausted(status)))
+    return refuse_memlock(host, text_of(status));
   if (absl::IsPermissionDenied(status))
     return refuse(kExitPermission, text_of(status),
                   "run it as root, or with CAP_BPF and CAP_PERFMON");
@@ -117,7 +136,7 @@ ExitCode refuse_session(const absl::Status& status, const Options& options) {
 std::optional<PageFrames> find_page_frames() {
   auto found = PageFrames::calibrate();
   if (found.ok()) return *found;
-  say("no page frame numbers: " + text_of(found.status()));
+  log_line("no page frame numbers: " + text_of(found.status()));
   return std::nullopt;
 }
 
@@ -126,11 +145,35 @@ std::string cgroup_mount() {
   return mounts.ok() ? Cgroups::find_mount(*mounts) : "";
 }
 
+// With each sweep: only while they go on does the service's watchdog hear of it.
+void after_sweep(Serving& serving) {
+  serving.after_sweep();
+  tell_alive(monotonic_ns());
+  if (hangup.exchange(false, std::memory_order_relaxed))
+    log_line(
+        "SIGHUP: the web configuration and its certificates are read again whenever they change; "
+        "other options need a restart");
+}
+
+// What can't be put right by trying again, from what may be.
+ExitCode code_of(const absl::Status& status) {
+  const bool stays = absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status);
+  return stays ? kExitUsage : kExitFailure;
+}
+
+// From here on the process can do little but observe and serve.
+absl::Status give_up_privileges() {
+  if (absl::Status status = lock_memory(); !status.ok())
+    log_line(text_of(status) + "; the daemon itself may be swapped");
+  if (absl::Status status = drop_capabilities(); !status.ok()) return status;
+  return confine();
+}
+
 ExitCode run_pipeline(Pipeline& pipeline, Serving& serving, AreaWatch& areas) {
   const AttachPlan& plan = pipeline.plan();
   if (absl::Status status = serving.start(plan, areas); !status.ok())
     return refuse(kExitFailure, text_of(status), "nothing is observed");
-  say(ready_line(plan));
+  log_always(ready_line(plan));
   tell_ready(ready_line(plan));
   const absl::Status status = pipeline.run(stop_requested);
   tell_stopping();
@@ -139,32 +182,50 @@ ExitCode run_pipeline(Pipeline& pipeline, Serving& serving, AreaWatch& areas) {
   return refuse(kExitFailure, text_of(status), "what holds totals against the kernel's is missing");
 }
 
-ExitCode observe(const Options& options, AttachPlan plan, const HostFeatures& host) {
+// `kernel` is let go as soon as all is attached: the daemon needs no symbols to observe.
+ExitCode observe(const Options& options, std::unique_ptr<KernelView> kernel, AttachPlan plan,
+                 const HostFeatures& host) {
   Cgroups cgroups(cgroup_mount());
   cgroups.refresh_if_changed(monotonic_ns());
   CgroupWalker walker(cgroups);
   const HostNames names(find_page_frames(), walker);
   Output output(options, names, STDOUT_FILENO);
   auto serving = Serving::prepare(options, cgroups, names.frames());
-  if (!serving.ok()) return refuse(kExitFailure, text_of(serving.status()), "nothing is observed");
-  const std::unique_ptr<AreaWatch> areas = AreaWatch::on_host();
+  if (!serving.ok())
+    return refuse(code_of(serving.status()), text_of(serving.status()), "nothing is observed");
+  const std::unique_ptr<AreaWatch> areas = AreaWatch::on_host(kernel->symbols());
   auto session =
-      Session::start(std::move(plan), host,
+      Session::start(std::move(plan), host, kernel->symbols(),
                      {.ring_bytes = options.ring_mib << 20, .statistics = options.bpf_statistics});
-  if (!session.ok()) return refuse_session(session.status(), options);
+  kernel.reset();
+  if (!session.ok()) return refuse_session(session.status(), host, options);
   auto pipeline =
       Pipeline::create(*std::move(session), options,
                        {names, output, *areas, (*serving)->sinks(), (*serving)->standings(),
-                        (*serving)->questions(), [&serving] { (*serving)->after_sweep(); }});
+                        (*serving)->questions(), [&serving] { after_sweep(**serving); }});
   if (!pipeline.ok())
     return refuse(kExitFailure, text_of(pipeline.status()), "nothing was recorded");
 
-  if (absl::Status status = lock_memory(); !status.ok())
-    say(text_of(status) + "; the daemon itself may be swapped");
-  if (absl::Status status = drop_capabilities(); !status.ok())
+  if (absl::Status status = give_up_privileges(); !status.ok())
     return refuse(kExitFailure, text_of(status), "it does not serve with more than it needs");
   walker.start();
   return look_at_output(output, run_pipeline(**pipeline, **serving, *areas));
+}
+
+// Prints all that is wrong, a line each.
+std::optional<ExitCode> refuse_problems(const StartProblems& problems) {
+  for (const std::string& line : problems.wrong) log_always(line);
+  for (const std::string& line : problems.for_now) log_always(line);
+  if (!problems.wrong.empty()) return kExitUsage;
+  return problems.for_now.empty() ? std::nullopt : std::optional(kExitFailure);
+}
+
+// What passes by itself is no fault of the options: a port is in use while the daemon runs.
+ExitCode check_only(const Options& options) {
+  StartProblems problems = problems_at_start(options);
+  problems.for_now.clear();
+  if (const auto code = refuse_problems(problems)) return *code;
+  return print("OK\n");
 }
 
 ExitCode start(const Options& options) {
@@ -173,11 +234,15 @@ ExitCode start(const Options& options) {
     return refuse(kExitUnsupported, text_of(kernel.status()),
                   "swaptraild needs CONFIG_DEBUG_INFO_BTF");
   raise_memlock();
+  raise_descriptors();
   const HostFeatures host = probe_host(*kernel);
   if (!host.raw_tracepoint.ok && geteuid() != 0)
     return refuse(kExitPermission,
                   "no permission to load BPF programs (" + host.raw_tracepoint.reason + ")",
                   "run it as root, or with CAP_BPF and CAP_PERFMON");
+  if (!host.raw_tracepoint.ok && !host.memlock.ok)
+    return refuse_memlock(host, "no BPF program can be loaded: " + host.raw_tracepoint.reason);
+  if (const auto code = refuse_problems(problems_at_start(options))) return *code;
   auto mode = choose_mode(host, options.mode);
   if (!mode.ok())
     return refuse(kExitUnsupported, text_of(mode.status()), "see swaptraild --explain-attach");
@@ -187,15 +252,20 @@ ExitCode start(const Options& options) {
     if (absl::IsAlreadyExists(lock))
       return refuse(kExitAlreadyRunning, "another swaptraild is running (" + text_of(lock) + ")",
                     "stop it first");
-    return refuse(kExitFailure, text_of(lock), "give another --run-dir");
+    return refuse(code_of(lock), text_of(lock), "or give another --run-dir");
   }
-  return observe(options, make_attach_plan(*kernel, *mode), host);
+  AttachPlan plan = make_attach_plan(*kernel, *mode);
+  return observe(options, std::make_unique<KernelView>(*std::move(kernel)), std::move(plan), host);
 }
 
 int run(int argc, char** argv) {
+  if (!standard_streams_are_open()) return kExitFailure;
+  begin_safely();
+  share_heaps();
   const auto parsed = parse_options(argc, argv);
   if (const ExitCode* code = std::get_if<ExitCode>(&parsed)) return *code;
   const Options& options = std::get<Options>(parsed);
+  if (options.check_config) return check_only(options);
   if (options.explain_attach) return explain(options);
   catch_signals();
   wait_for_no_reader();

@@ -2,11 +2,16 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <bit>
-#include <cstdio>
 #include <map>
+#include <set>
+#include <sstream>
 
 #include "daemon/attach_plan.h"
+#include "daemon/config_file.h"
+#include "daemon/files.h"
+#include "daemon/log.h"
 #include "trace/decode.h"
 
 namespace swaptrail {
@@ -20,7 +25,7 @@ constexpr const char* kFooter = R"(Exit codes:
   4  no BTF, or no mode that this kernel permits
   5  another swaptraild is running
   6  no swap area is on
-  7  no memory for a ring or a table
+  7  no memory for a ring or a table, or no thread
 
 Examples:
   swaptraild                             follow every page on its way to swap
@@ -95,6 +100,13 @@ void add_recording(CLI::App& app, Options& options) {
       ->needs(record);
   app.add_option("--record-age", options.part_age_s, "seconds after which a new file begins [3600]")
       ->check(CLI::Range(1, 30 * 86400));
+  app.add_option("--record-files", options.most_files,
+                 "files of --record or --flight in the folder; the oldest go [10000]")
+      ->check(CLI::Range(8, 10000));
+  app.add_option("--flight-every", options.flight_every_s,
+                 "seconds between two writings that pressure or OOM kills ask for [60]")
+      ->check(CLI::Range(1, 86400))
+      ->needs(flight);
   app.add_option("--record-total", options.total_mib,
                  "MiB of all files, or of memory with --flight and 16 times that of files; "
                  "the oldest go [1024, 64]")
@@ -150,11 +162,13 @@ void add_explaining(CLI::App& app, Options& options) {
       ->check(CLI::ExistingFile);
 }
 
-// Names have dots, so these can't be what parts sections.
-void add_config_file(CLI::App& app) {
-  app.set_config("--config", "", "read options from this file: NAME = VALUE lines");
-  app.get_config_formatter_base()->parentSeparator('/');
-  app.allow_config_extras(CLI::config_extras_mode::error);
+// Not CLI11's own option for it, which opens whatever is at the path.
+void add_config_file(CLI::App& app, Options& options) {
+  app.add_option("--config", options.config_file,
+                 "read options from this file: NAME = VALUE lines");
+  app.add_flag(
+      "--check-config", options.check_config,
+      "check all options and the files that they name, print OK or what is wrong, and exit");
 }
 
 void check_together(const Options& options) {
@@ -169,6 +183,76 @@ void check_together(const Options& options) {
                                "without TLS");
   if (options.tls_client_ca.empty() == !options.tls_no_client_auth)
     throw CLI::ValidationError("--listen", "needs either --tls-client-ca or --tls-no-client-auth");
+}
+
+// What can be seen of a command line before CLI11 takes it.
+struct CommandLine {
+  std::set<std::string> given;  // options, with their "--"
+  std::string config;           // the value of --config
+  std::vector<std::string> problems;
+};
+
+// CLI11 takes "--x= NEXT" for "--x NEXT", and tells only the first of several problems.
+CommandLine look_at(const CLI::App& app, const std::vector<std::string>& arguments) {
+  CommandLine line;
+  for (size_t at = 0; at < arguments.size() && arguments[at] != "--"; ++at) {
+    if (!arguments[at].starts_with("--")) continue;
+    const size_t equals = arguments[at].find('=');
+    const std::string name = arguments[at].substr(0, equals);
+    const CLI::Option* option = app.get_option_no_throw(name);
+    if (option == nullptr) continue;  // CLI11 tells
+    if (!line.given.insert(name).second && option->get_items_expected_max() <= 1)
+      line.problems.push_back(name + " is given twice: remove one");
+    const bool apart = equals == std::string::npos && option->get_items_expected_min() > 0;
+    const bool has_next = at + 1 < arguments.size();
+    const std::string value = equals != std::string::npos ? arguments[at].substr(equals + 1)
+                              : apart && has_next         ? arguments[at + 1]
+                                                          : "";
+    if (value.empty() && (equals != std::string::npos || (apart && has_next)))
+      line.problems.push_back(name + " has no value: give one, or leave the option out");
+    if (name == "--config") line.config = value;
+  }
+  return line;
+}
+
+// Adds to `arguments` what the file says; what is wrong with it goes to `line`.
+ConfigFile read_config_file(const CLI::App& app, CommandLine& line,
+                            std::vector<std::string>& arguments) {
+  const auto text = read_named_file(line.config, Secrecy::kPublic);
+  if (!text.ok()) {
+    line.problems.push_back("--config " + std::string(text.status().message()));
+    return {};
+  }
+  ConfigFile file = parse_config_file(app, *text, line.config, line.given);
+  for (const std::string& problem : file.problems) line.problems.push_back("--config " + problem);
+  arguments.insert(arguments.begin(), file.arguments.begin(), file.arguments.end());
+  return file;
+}
+
+// With the line of the file, if it is about an option that comes from there.
+std::string what_to_say(const CLI::ParseError& error, const ConfigFile& file,
+                        const CommandLine& line) {
+  const std::string what = error.what();
+  const std::string option = what.substr(0, what.find_first_of(": "));
+  const auto found = file.lines.find(option);
+  const bool from_file = found != file.lines.end() && !line.given.contains(option);
+  const std::string place =
+      from_file ? " (" + line.config + ", line " + std::to_string(found->second) + ")" : "";
+  return what + place + "; see swaptraild --help";
+}
+
+ExitCode refuse(const std::vector<std::string>& problems) {
+  for (const std::string& problem : problems) log_always(problem);
+  return kExitUsage;
+}
+
+// What depends on more than one option, or on how it was written.
+void complete(const CLI::App& app, Options& options) {
+  const bool total_given = app.get_option("--record-total")->count() > 0;
+  if (!options.flight_dir.empty() && !total_given) options.total_mib = 64;
+  if (options.mode_word != "auto") options.mode = *parse_mode(options.mode_word);
+  for (std::string* text : {&options.socket_group, &options.web_listen})
+    if (*text == "none") text->clear();
 }
 
 }  // namespace
@@ -187,34 +271,32 @@ void define_options(CLI::App& app, Options& options) {
   add_serving(app, options);
   add_web(app, options);
   add_explaining(app, options);
-  add_config_file(app);
+  add_config_file(app, options);
 }
 
 std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
   Options options;
   CLI::App app;
   define_options(app, options);
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  CommandLine line = look_at(app, arguments);
+  ConfigFile file;
+  if (!line.config.empty()) file = read_config_file(app, line, arguments);
+  if (!line.problems.empty()) return refuse(line.problems);
   try {
-    app.parse(argc, argv);
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    app.parse(std::move(arguments));
     check_together(options);
-  } catch (const CLI::ConfigError& error) {
-    std::fprintf(stderr,
-                 "swaptraild: --config: %s: is there such an option? see swaptraild --help\n",
-                 error.what());
-    return kExitUsage;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {
-      app.exit(error);
-      return kExitOk;
+      std::ostringstream text;
+      app.exit(error, text, text);
+      const absl::Status printed = print_whole(text.str());
+      return printed.ok() ? kExitOk : (refuse({std::string(printed.message())}), kExitFailure);
     }
-    std::fprintf(stderr, "swaptraild: %s; see swaptraild --help\n", error.what());
-    return kExitUsage;
+    return refuse({what_to_say(error, file, line)});
   }
-  const bool total_given = app.get_option("--record-total")->count() > 0;
-  if (!options.flight_dir.empty() && !total_given) options.total_mib = 64;
-  if (options.mode_word != "auto") options.mode = *parse_mode(options.mode_word);
-  for (std::string* text : {&options.socket_group, &options.web_listen})
-    if (*text == "none") text->clear();
+  complete(app, options);
   return options;
 }
 

@@ -25,7 +25,7 @@ enum ExitCode : int {
   kExitUnsupported = 4,  // no BTF, or no mode that this kernel permits
   kExitAlreadyRunning = 5,
   kExitNoSwap = 6,    // no swap area is on
-  kExitNoMemory = 7,  // a ring or a table can't be allocated
+  kExitNoMemory = 7,  // a ring or a table can't be allocated, no thread started
 };
 
 // The filter is on what is printed.
@@ -46,6 +46,8 @@ struct Options : PrintFilter {
   size_t part_mib = 64;
   size_t part_age_s = 3600;
   size_t total_mib = 1024;  // --flight: in memory, 64 unless given
+  size_t most_files = 10'000;
+  uint64_t flight_every_s = 60;  // between files that pressure or OOM kills ask for
 
   uint32_t validate = 0;  // one folio in so many is held against the model; 0: none
 
@@ -67,6 +69,8 @@ struct Options : PrintFilter {
   std::string web_path = "/metrics";
   std::string web_config;  // TLS and passwords of HTTP
 
+  std::string config_file;  // where others of these came from
+  bool check_config = false;
   bool explain_attach = false;
   std::string btf;      // of another kernel
   std::string symbols;  // of another kernel
@@ -79,7 +83,8 @@ std::string socket_path(const Options& options);
 void define_options(CLI::App& app, Options& options);
 
 // The options, or the code with which to exit at once (help, version, or an error that has been
-// printed to stderr).
+// printed to stderr). The file of --config is read; what is wrong with the other files is found by
+// problems_at_start() of start_checks.h.
 std::variant<Options, ExitCode> parse_options(int argc, char** argv);
 
 }  // namespace swaptrail

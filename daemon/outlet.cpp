@@ -15,6 +15,7 @@
 namespace swaptrail {
 namespace {
 
+// Of the buffer: what is sent is forgotten, and what is empty is given back, from here on.
 constexpr size_t kForgetFrom_bytes = size_t{1} << 20;
 
 // A pipe or socket that poll(2) calls writable takes this much without waiting.
@@ -62,6 +63,7 @@ void Outlet::drain() {
   if (sent_ < pending_.size() && sent_ < kForgetFrom_bytes) return;
   pending_.erase(0, sent_);
   sent_ = 0;
+  if (pending_.empty() && pending_.capacity() > kForgetFrom_bytes) pending_.shrink_to_fit();
 }
 
 void Outlet::finish(absl::Duration patience) {

@@ -4,12 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <numeric>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "daemon/log.h"
 #include "daemon/proc.h"
 #include "daemon/swap_areas.h"
 #include "trace/closing.h"
@@ -79,8 +80,8 @@ std::unique_ptr<Validation> make_validation(const EventSource& source, const Opt
       Validation::create(observed_header(source, options),
                          {options.validate, [&areas] { return areas.now(); }, monotonic_ns}, next);
   if (made.ok()) return *std::move(made);
-  std::fprintf(stderr, "swaptraild: --validate is off: %s; the observation goes on without it\n",
-               std::string(made.status().message()).c_str());
+  log_line(absl::StrCat("--validate is off: ", made.status().message(),
+                        "; the observation goes on without it"));
   return nullptr;
 }
 
@@ -116,6 +117,7 @@ Pipeline::Pipeline(std::unique_ptr<EventSource> source, const Options& options,
       validation_(make_validation(*source_, options, areas_, lifecycles_)),
       reconstructor_(reconstructor_options(*source_, options),
                      validation_ ? validation_->lifecycles() : lifecycles_),
+      flight_schedule_(options.flight_every_s * 1'000'000'000),
       sink_(&reconstructor_) {
   if (!validation_) return;
   validation_->hand_on_to(reconstructor_);
@@ -154,6 +156,7 @@ absl::Status Pipeline::start_recording(const Options& options, const HostNames& 
   recording.part_bytes = uint64_t{options.part_mib} << 20;
   recording.part_age_ns = options.part_age_s * 1'000'000'000;
   recording.total_bytes = uint64_t{options.total_mib} << 20;
+  recording.most_files = options.most_files;
   recording.keep_ns = options.flight_minutes * 60'000'000'000;
   if (flight && options.flight_minutes != 0)  // so that what is too old goes in small steps
     recording.part_age_ns = std::min(recording.part_age_ns, recording.keep_ns / 8);
@@ -239,11 +242,13 @@ absl::StatusOr<Reading> Pipeline::read(Reading::Moment moment, int tries) {
 
 void Pipeline::look_for_triggers() {
   const uint64_t now = monotonic_ns();
-  const std::string reason = triggers_.poll(now);
-  if (reason.empty()) return;
-  const absl::Status status = recorder_->trigger(reason, now).status();
-  std::fprintf(stderr, "swaptraild: flight recording (%s): %s\n", reason.c_str(),
-               status.ok() ? "written" : std::string(status.message()).c_str());
+  const auto due = flight_schedule_.next(triggers_.poll(now), now);
+  if (!due) return;
+  const absl::Status status = recorder_->trigger(due->reason, now).status();
+  std::string line = absl::StrCat("flight recording (", due->reason,
+                                  "): ", status.ok() ? "written" : status.message());
+  if (due->suppressed > 0) absl::StrAppend(&line, "; ", due->suppressed, " triggers had to wait");
+  log_line(line);
 }
 
 absl::StatusOr<FlightFiles> Pipeline::write_flight(const std::string& reason) {
@@ -306,7 +311,10 @@ void Pipeline::publish_standing(uint64_t now_ns) {
   standing->slots = {reconstructor_.tracked_slots(), tables.max_slots};
   standing->swapped = {reconstructor_.swapped_folios(), tables.max_swapped};
   if (validation_) standing->validation = validation_->standing();
-  standing->flight_recorder = flight_;
+  if (recorder_) {
+    standing->recording = recorder_->standing(now_ns);
+    standing->recording->suppressed = flight_schedule_.suppressed();
+  }
   standing->lines_left_out = output_.lines_left_out();
   output_.show(*standing, sees_way_back(visible_kinds(source_->plan())));
   standings_.publish(std::move(standing));
@@ -362,8 +370,9 @@ bool Pipeline::step() {
   output_.drain();
   questions_.answer(*this);
   after_sweep_();
-  if (const uint64_t now = monotonic_ns(); now - published_ns_ >= kPublishEvery_ns)
-    publish_standing(now);
+  const uint64_t now_ns = monotonic_ns();
+  standings_.note_sweep(now_ns);
+  if (now_ns - published_ns_ >= kPublishEvery_ns) publish_standing(now_ns);
   return source_->fill() > kBusy;
 }
 

@@ -88,6 +88,7 @@ class Pipeline : private PipelineView {
   Reconstructor reconstructor_;
   std::unique_ptr<Recorder> recorder_;  // may be null
   FlightTriggers triggers_;
+  FlightSchedule flight_schedule_;
   bool flight_ = false;
   bool finished_ = false;
   // Behind the watch of the areas: the recorder, the validation, the reconstructor. Each hands on.

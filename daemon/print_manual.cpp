@@ -24,6 +24,6 @@ int main() {
       "lifecycles that it touches, and shown in the metrics."};
   texts.see_also = {"swaptrail(1)", "swaptrail-status(1)", "swaptrail-top(1)", "bpf(2)",
                     "swapon(8)"};
-  std::fputs(swaptrail::manual_page(app, texts).c_str(), stdout);
-  return 0;
+  const bool written = std::fputs(swaptrail::manual_page(app, texts).c_str(), stdout) >= 0;
+  return written && std::fflush(stdout) == 0 ? 0 : 1;
 }

@@ -3,24 +3,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <fstream>
-#include <sstream>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "daemon/files.h"
 
 namespace swaptrail {
-
-absl::StatusOr<std::string> read_file(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return absl::ErrnoToStatus(errno, absl::StrCat("can't read ", path));
-  std::ostringstream text;
-  text << file.rdbuf();
-  return std::move(text).str();
-}
 
 void parse_vmstat(absl::string_view text, Vmstat& values) {
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
@@ -38,6 +28,16 @@ absl::StatusOr<VmstatReading> read_vmstat() {
   reading.text = std::make_unique<const std::string>(*std::move(text));
   parse_vmstat(*reading.text, reading.values);
   return reading;
+}
+
+// The second number of /proc/self/statm is in pages.
+uint64_t resident_bytes() {
+  const auto text = read_file("/proc/self/statm");
+  if (!text.ok()) return 0;
+  const std::vector<absl::string_view> fields = absl::StrSplit(*text, ' ');
+  uint64_t pages = 0;
+  if (fields.size() < 2 || !absl::SimpleAtoi(fields[1], &pages)) return 0;
+  return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 // Field 22 of /proc/PID/stat, in clock ticks since the boot, time asleep included (fs/proc/array.c
@@ -64,11 +64,6 @@ uint64_t process_started_ns(uint32_t pid) {
   const uint64_t since_boot_ns =
       ticks / per_second * kSecond_ns + ticks % per_second * kSecond_ns / per_second;
   return since_boot_ns > asleep_ns ? since_boot_ns - asleep_ns : 1;
-}
-
-std::string first_line(const std::string& path) {
-  const auto text = read_file(path);
-  return text.ok() ? text->substr(0, text->find('\n')) : "";
 }
 
 }  // namespace swaptrail

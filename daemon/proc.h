@@ -22,13 +22,10 @@ absl::StatusOr<VmstatReading> read_vmstat();
 // Fills `values` from the text "name value\n"...; other lines are passed over.
 void parse_vmstat(absl::string_view text, Vmstat& values);
 
-// The whole of a small file of /proc. Errors: NotFound, PermissionDenied.
-absl::StatusOr<std::string> read_file(const std::string& path);
+// Of this process (VmRSS); 0 = it can't be read.
+uint64_t resident_bytes();
 
 // When a process began, CLOCK_MONOTONIC nanoseconds, to a clock tick of 10 ms; 0 = it can't be read.
 uint64_t process_started_ns(uint32_t pid);
-
-// Up to the first newline; empty if it can't be read.
-std::string first_line(const std::string& path);
 
 }  // namespace swaptrail

@@ -1,6 +1,5 @@
 #include "daemon/process_memory.h"
 
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -54,59 +53,73 @@ absl::Status status_of(int error, uint32_t pid) {
   }
 }
 
+absl::Status gone() {
+  return absl::UnavailableError(
+      "the process that reads page tables has ended: restart swaptraild to have it again");
+}
+
+absl::Status started_again(const char* why) {
+  return absl::UnavailableError(absl::StrCat("the process that reads page tables ", why,
+                                             " and is started again: ask again in a second"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ProcessMemory>> ProcessMemory::start(bool may_page_out) {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+  int requests[2], control[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, requests) != 0)
     return absl::InternalError(absl::ErrnoToStatus(errno, "no socket pair").message());
+  Descriptor ours(requests[0]), theirs(requests[1]);
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0)
+    return absl::InternalError(absl::ErrnoToStatus(errno, "no socket pair").message());
+  Descriptor our_control(control[0]), their_control(control[1]);
   const timeval timeout{kAnswerTimeout_s, 0};
-  setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-  setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+  setsockopt(ours.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+  setsockopt(ours.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
   const pid_t parent = getpid();
-  const pid_t child = fork();
-  if (child == 0) memory_child::serve(ends[1], may_page_out, parent);
-  const int error = errno;
-  close(ends[1]);
-  if (child < 0) {
-    close(ends[0]);
-    return absl::InternalError(absl::ErrnoToStatus(error, "can't fork").message());
-  }
-  return std::unique_ptr<ProcessMemory>(new ProcessMemory(ends[0], child));
+  const pid_t starter = fork();
+  if (starter == 0)
+    memory_child::start_children(theirs.get(), their_control.get(), may_page_out, parent);
+  if (starter < 0) return absl::InternalError(absl::ErrnoToStatus(errno, "can't fork").message());
+  return std::unique_ptr<ProcessMemory>(
+      new ProcessMemory(std::move(ours), std::move(our_control), starter));
 }
 
+// It ends when it finds `control` closed; if it can't, with this process (PR_SET_PDEATHSIG).
 ProcessMemory::~ProcessMemory() {
-  if (socket_ >= 0) close(socket_);
+  requests_.reset();
+  control_.reset();
   for (int waited_ms = 0; waited_ms < kEndTimeout_ms; waited_ms++) {
-    if (waitpid(child_, nullptr, WNOHANG) != 0) return;  // it ended, or somebody else waited
+    if (waitpid(starter_, nullptr, WNOHANG) != 0) return;  // it ended, or somebody else waited
     usleep(1000);
   }
-  kill(child_, SIGKILL);
-  waitpid(child_, nullptr, 0);
 }
 
 absl::StatusOr<Answer> ProcessMemory::ask(Request request) {
   const std::lock_guard lock(mutex_);
   request.sequence = ++sequence_;
-  const auto gone = [] {
-    return absl::UnavailableError(
-        "the process that reads page tables has ended: restart swaptraild to have it again");
-  };
-  if (socket_ < 0) return gone();
+  if (!requests_) return gone();
   Answer answer;
-  ssize_t size = send(socket_, &request, sizeof(request), MSG_NOSIGNAL);
+  // of those before that nobody waited for any more
+  while (recv(requests_.get(), &answer, sizeof(answer), MSG_DONTWAIT) > 0) {
+  }
+  ssize_t size = send(requests_.get(), &request, sizeof(request), MSG_NOSIGNAL);
   while (size == sizeof(request)) {
-    size = recv(socket_, &answer, sizeof(answer), MSG_TRUNC);
+    size = recv(requests_.get(), &answer, sizeof(answer), MSG_TRUNC);
+    if (size == sizeof(answer) && answer.sequence == memory_child::kEndedSequence)
+      return started_again("has ended");
     if (size == sizeof(answer) && answer.sequence == request.sequence) {
+      child_ = answer.child;
       if (answer.error == 0) return answer;
       return status_of(static_cast<int>(answer.error), request.pid);
     }
-    if (size < 0 && errno == EINTR) size = sizeof(request);
+    if (size == sizeof(answer) || (size < 0 && errno == EINTR)) size = sizeof(request);
   }
-  // A late answer must not be taken for that of the next question: no more questions.
-  close(socket_);
-  socket_ = -1;
-  kill(child_, SIGKILL);
+  if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) &&
+      send(control_.get(), "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1)
+    return started_again("does not answer");
+  requests_.reset();
+  control_.reset();
   return gone();
 }
 

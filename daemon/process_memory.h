@@ -6,20 +6,24 @@
 // pagemap_read), CAP_SYS_PTRACE (mm/madvise.c process_madvise, fs/proc mm_access: /proc/PID/maps too),
 // CAP_DAC_READ_SEARCH (/proc/PID/pagemap is readable by its owner only) and CAP_SYS_NICE
 // (process_madvise), reads fixed-size requests from a socket and does nothing else. It ends with the
-// parent. So what talks to the network has no capability that reaches other processes.
+// parent. Between them is a process that starts another one when it has ended, which the parent could not do
+// without those capabilities. So what talks to the network has no capability that reaches other processes.
 #pragma once
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "daemon/descriptor.h"
 
 namespace swaptrail {
 namespace memory_child {
@@ -72,7 +76,8 @@ class ProcessMemory {
   // Any thread; one request at a time.
   // Errors: NotFound (no such process, or it has no memory of its own), PermissionDenied,
   // InvalidArgument (address not of user space, a range not of whole pages, empty or too long),
-  // Unavailable (the child has gone, or did not answer for 10 s: it is given up then, for good).
+  // Unavailable (the child has ended, or did not answer for 10 s: another one is started, within about a
+  // second; requests meanwhile wait for it).
   absl::StatusOr<PageEntry> page(uint32_t pid, uint64_t address);
   // What /proc/PID/maps says of an address; nothing if no file is mapped there.
   absl::StatusOr<std::optional<MappedFile>> file(uint32_t pid, uint64_t address);
@@ -89,16 +94,18 @@ class ProcessMemory {
   // have been swapped out), Unimplemented (before 5.10).
   absl::StatusOr<uint64_t> page_out(uint32_t pid, uint64_t address, uint64_t length_bytes);
 
-  // Process id of the child; it stays reserved for it until this object ends.
+  // Process id of the child that answered last; 0 = none yet. Any thread.
   pid_t child() const { return child_; }
 
  private:
-  ProcessMemory(int socket, pid_t child) : socket_(socket), child_(child) {}
+  ProcessMemory(Descriptor requests, Descriptor control, pid_t starter)
+      : requests_(std::move(requests)), control_(std::move(control)), starter_(starter) {}
   absl::StatusOr<memory_child::Answer> ask(memory_child::Request request);
 
   std::mutex mutex_;
-  int socket_;  // -1: the child has gone
-  pid_t child_;
+  Descriptor requests_, control_;  // none: the process that starts children has ended
+  const pid_t starter_;
+  std::atomic<pid_t> child_{0};
   uint64_t sequence_ = 0;  // of the last request
 };
 

@@ -1,10 +1,6 @@
 #include "daemon/process_memory_child.h"
 
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -19,6 +15,8 @@
 #include <cstdio>
 #include <iterator>
 
+#include "daemon/system_calls.h"
+
 namespace swaptrail::memory_child {
 namespace {
 
@@ -31,67 +29,6 @@ constexpr uint64_t kFileOrShared = uint64_t{1} << 61;
 constexpr uint64_t kFrame = (uint64_t{1} << 55) - 1;
 // Types from here on are no swap areas (include/linux/swap.h MAX_SWAPFILES, with everything on).
 constexpr uint32_t kFirstSpecialType = 23;
-
-// What a process that reads page tables needs of the kernel; anything else ends it. A kernel
-// without seccomp goes without: the capabilities and descriptors are few either way.
-void allow_only_what_is_needed() {
-#if defined(__x86_64__)
-  constexpr uint32_t kArch = AUDIT_ARCH_X86_64;
-#elif defined(__aarch64__)
-  constexpr uint32_t kArch = AUDIT_ARCH_AARCH64;
-#else
-  return;
-#endif
-#if defined(__x86_64__) || defined(__aarch64__)
-  constexpr uint32_t kKill = SECCOMP_RET_KILL_PROCESS;
-  constexpr uint32_t kCalls[] = {SYS_recvfrom,   SYS_sendto,          SYS_pread64,   SYS_close,
-                                 SYS_pidfd_open, SYS_process_madvise, SYS_exit_group};
-  sock_filter filter[7 + 2 * std::size(kCalls) + 2];
-  size_t size = 0;
-  const auto add = [&](sock_filter step) { filter[size++] = step; };
-  add(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)));
-  add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kArch, 1, 0));
-  add(BPF_STMT(BPF_RET | BPF_K, kKill));
-  add(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
-  for (const uint32_t call : kCalls) {
-    add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1));
-    add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-  }
-  add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 3));
-  add(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[2])));
-  add(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, O_RDONLY | O_CLOEXEC, 0, 1));
-  add(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-  add(BPF_STMT(BPF_RET | BPF_K, kKill));
-  const sock_fprog program{static_cast<unsigned short>(size), filter};
-  prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
-#endif
-}
-
-bool keep_only_capabilities(bool may_page_out) {
-  const cap_t now = cap_get_proc(), kept = cap_init();
-  if (now == nullptr || kept == nullptr) return false;
-  for (const cap_value_t capability :
-       {CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_SYS_NICE}) {
-    if (capability == CAP_SYS_NICE && !may_page_out) continue;
-    cap_flag_value_t had = CAP_CLEAR;
-    if (cap_get_flag(now, capability, CAP_PERMITTED, &had) != 0 || had != CAP_SET) continue;
-    for (const cap_flag_t flag : {CAP_PERMITTED, CAP_EFFECTIVE})
-      cap_set_flag(kept, flag, 1, &capability, CAP_SET);
-  }
-  const bool dropped = cap_set_proc(kept) == 0;
-  cap_free(now);
-  cap_free(kept);
-  return dropped;
-}
-
-// Leaves `socket` as the only descriptor. Its new number.
-int close_all_but(int socket) {
-  const int kept = fcntl(socket, F_DUPFD_CLOEXEC, 3);
-  if (kept < 0) _exit(1);
-  for (int fd = 0; fd < kept; fd++) close(fd);
-  closefrom(kept + 1);
-  return kept;
-}
 
 int open_pagemap(uint32_t pid) {
   char path[32];
@@ -317,26 +254,23 @@ PageEntry decode(uint64_t entry) {
   return page;
 }
 
-void serve(int socket, bool may_page_out, pid_t parent) {
-  // Signals to the process group are the parent's to answer: it may still ask while it shuts down.
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE})
-    signal(number, SIG_IGN);
-  socket = close_all_but(socket);
+void serve(int requests, bool may_page_out, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(0);  // it ended before the line above
-  prctl(PR_SET_NAME, "swaptraild-mem");
-  prctl(PR_SET_DUMPABLE, 0);
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) _exit(1);
-  if (!keep_only_capabilities(may_page_out)) _exit(1);
   page_bytes();
-  allow_only_what_is_needed();
+  const pid_t own = getpid();
+  if (!allow_only({SYS_recvfrom, SYS_sendto, SYS_pread64, SYS_close, SYS_pidfd_open,
+                   SYS_process_madvise, SYS_exit_group})
+           .ok())
+    _exit(1);
   for (;;) {
     Request request;
-    const ssize_t size = recv(socket, &request, sizeof(request), MSG_TRUNC);
+    const ssize_t size = recv(requests, &request, sizeof(request), MSG_TRUNC);
     if (size < 0 && errno == EINTR) continue;
     if (size != sizeof(request)) _exit(size == 0 ? 0 : 1);
-    const Answer sent = answer_to(request, may_page_out);
-    if (send(socket, &sent, sizeof(sent), MSG_NOSIGNAL) != sizeof(sent)) _exit(1);
+    Answer sent = answer_to(request, may_page_out);
+    sent.child = own;
+    if (send(requests, &sent, sizeof(sent), MSG_NOSIGNAL) != sizeof(sent)) _exit(1);
   }
 }
 

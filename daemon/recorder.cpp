@@ -1,21 +1,20 @@
 #include "daemon/recorder.h"
 
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <filesystem>
 #include <utility>
 
-#include "daemon/proc.h"
+#include "absl/strings/str_cat.h"
+#include "daemon/files.h"
 #include "daemon/session.h"
 
 namespace swaptrail {
 namespace {
 
 constexpr uint64_t kFlushEvery_ns = 1'000'000'000;
+constexpr uint64_t kStoppedFor_ns = 10'000'000'000;
 constexpr size_t kMaxCgroups = 65536;  // names kept; the events have the ids in any case
 constexpr size_t kAreasOfType = 4;     // on, off, on, off: what is older is over
 // Flight files on disk: so many times what is kept in memory.
@@ -59,11 +58,10 @@ RecordingHeader host_header() {
   return header;
 }
 
-Recorder::Recorder(const RecorderOptions& options, RecordingHeader header,
+Recorder::Recorder(const RecorderOptions& options, RecordingFolder folder, RecordingHeader header,
                    std::vector<SwapArea> areas, const Names& names, EventSink& next)
     : options_(options),
-      folder_(options.dir,
-              options.flight ? RecordingFolder::Kind::kFlight : RecordingFolder::Kind::kSeries),
+      folder_(std::move(folder)),
       header_(std::move(header)),
       names_(names),
       next_(next) {
@@ -75,9 +73,11 @@ absl::StatusOr<std::unique_ptr<Recorder>> Recorder::create(const RecorderOptions
                                                            RecordingHeader header,
                                                            std::vector<SwapArea> areas,
                                                            const Names& names, EventSink& next) {
-  mkdir(options.dir.c_str(), 0700);
+  auto folder = RecordingFolder::open(options.dir, options.flight ? RecordingFolder::Kind::kFlight
+                                                                  : RecordingFolder::Kind::kSeries);
+  if (!folder.ok()) return folder.status();
   std::unique_ptr<Recorder> recorder(
-      new Recorder(options, std::move(header), std::move(areas), names, next));
+      new Recorder(options, *std::move(folder), std::move(header), std::move(areas), names, next));
   auto part = recorder->open_part(monotonic_ns());
   if (!part.ok()) return part.status();
   recorder->part_ = *std::move(part);
@@ -91,30 +91,33 @@ absl::StatusOr<Recorder::Part> Recorder::open_part(uint64_t now_ns) {
   if (options_.flight) {
     part.sink = std::make_unique<StringSink>();
   } else {
-    part.path = folder_.next(header_.realtime_ns);
-    auto file = FileSink::create(part.path);
+    part.name = folder_.next_name(header_.realtime_ns);
+    auto file = folder_.create(part.name);
     if (!file.ok()) return file.status();
     part.sink = *std::move(file);
   }
-  header_.part = static_cast<uint32_t>(status_.parts);
+  header_.part = static_cast<uint32_t>(standing_.parts);
   auto writer = RecordingWriter::create(*part.sink, header_);
   if (!writer.ok()) {
-    if (!part.path.empty()) std::filesystem::remove(part.path);
+    if (!part.name.empty()) folder_.remove(part.name);
     return writer.status();
   }
   part.writer = *std::move(writer);
   for (const SwapArea& area : areas_) note(part.writer->add(area));
   for (const auto& [id, cgroup] : cgroups_) note(part.writer->add(cgroup));
   for (const Reading& reading : begin_) note(part.writer->add(reading));
-  status_.parts++;
+  standing_.parts++;
   return part;
 }
 
-// A refusal of the sink pauses the writer by itself; here it is only told, once.
+// A refusal of the sink pauses the writer by itself; here it is only told.
 void Recorder::note(const absl::Status& status) {
   if (status.ok()) return;
-  std::fprintf(stderr, "swaptraild: recording stopped: %s; the observation goes on\n",
-               std::string(status.message()).c_str());
+  standing_.refused++;
+  refused_ns_ = monotonic_ns();
+  stopped_.happened(
+      absl::StrCat("recording stopped: ", status.message(), "; the observation goes on"),
+      refused_ns_);
 }
 
 void Recorder::on_event(const swaptrail_event& event, uint64_t sequence) {
@@ -175,22 +178,48 @@ void Recorder::add(const Reading& reading) {
   note(part_.writer->add(reading));
 }
 
+RecordingStanding Recorder::standing(uint64_t now_ns) const {
+  RecordingStanding standing = standing_;
+  standing.flight = options_.flight;
+  // a disk that is almost full takes a little now and then
+  const bool lately = refused_ns_ != 0 && now_ns - refused_ns_ < kStoppedFor_ns;
+  standing.stopped = trigger_failed_ || lately || part_.writer->paused();
+  return standing;
+}
+
 void Recorder::tick(uint64_t now_ns) {
   if (now_ns - flushed_ns_ < kFlushEvery_ns) return;
   flushed_ns_ = now_ns;
+  for (RepeatedTrouble* trouble : {&stopped_, &resumed_, &moved_}) trouble->tick(now_ns);
   if (part_.writer->paused()) {
     if (!part_.writer->resume(now_ns).ok()) return;
-    std::fprintf(stderr, "swaptraild: recording goes on\n");
+    resumed_.happened("recording goes on", now_ns);
   }
   note(part_.writer->flush());
+  const bool moved = follow_folder(now_ns) && !options_.flight;
   const bool old = now_ns - part_.begun_ns >= options_.part_age_ns;
   const uint64_t limit =
       options_.flight ? std::max<uint64_t>(1 << 20, options_.total_bytes / 8) : options_.part_bytes;
-  if (old || part_.writer->counters().bytes >= limit) change_part(now_ns);
+  if (old || moved || part_.writer->counters().bytes >= limit) change_part(now_ns);
   if (options_.flight)
     forget_old(now_ns);
   else
-    status_.parts_dropped += folder_.limit(options_.total_bytes, part_.path);
+    limit_files(part_.name, options_.total_bytes);
+}
+
+void Recorder::limit_files(std::string_view kept, uint64_t bytes) {
+  standing_.parts_dropped += folder_.limit({bytes, options_.most_files}, kept);
+}
+
+// Somebody may move the folder away, or mount something over it. What is written goes on in the old one, whose
+// limits hold, until there is one at its path again. True: there is another one now.
+bool Recorder::follow_folder(uint64_t now_ns) {
+  standing_.moved = false;
+  if (folder_.is_in_place()) return false;
+  moved_.happened(absl::StrCat(options_.dir, " is not the folder any more in which recordings are"),
+                  now_ns);
+  standing_.moved = !folder_.open_again().ok();
+  return !standing_.moved;
 }
 
 // If the next part can't be opened (disk full) the old one just goes on.
@@ -221,7 +250,7 @@ void Recorder::forget_old(uint64_t now_ns) {
   };
   while (!kept_.empty() && (too_old(kept_.front()) || flight_bytes() > options_.total_bytes)) {
     kept_.pop_front();
-    status_.parts_dropped++;
+    standing_.parts_dropped++;
   }
 }
 
@@ -229,18 +258,25 @@ absl::StatusOr<FlightFiles> Recorder::trigger(const std::string& reason, uint64_
   change_part(now_ns);
   FlightFiles files;
   if (!kept_.empty()) files.since_ns = kept_.front().begin_ns;
+  follow_folder(now_ns);
   const uint64_t at_ns = realtime_ns();
-  for (const Kept& part : kept_) {
-    std::string path = folder_.next(at_ns, reason);
-    auto file = FileSink::create(path);
-    if (!file.ok()) return file.status();
-    if (absl::Status status = (*file)->append(part.bytes); !status.ok()) return status;
-    files.paths.push_back(std::move(path));
+  std::string oldest;
+  absl::Status status;
+  while (!kept_.empty() && status.ok()) {
+    const std::string name = folder_.next_name(at_ns, reason);
+    status = folder_.write(name, kept_.front().bytes);
+    if (!status.ok()) break;
+    kept_.pop_front();
+    if (oldest.empty()) oldest = name;
+    files.paths.push_back(folder_.path_of(name));
   }
-  kept_.clear();
-  status_.triggers++;
-  const std::string oldest = files.paths.empty() ? "" : files.paths.front();
-  status_.parts_dropped += folder_.limit(kFlightFiles * options_.total_bytes, oldest);
+  limit_files(oldest, kFlightFiles * options_.total_bytes);
+  trigger_failed_ = !status.ok();
+  if (!status.ok()) {
+    standing_.refused++;
+    return status;
+  }
+  standing_.triggers++;
   return files;
 }
 

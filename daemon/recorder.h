@@ -20,7 +20,9 @@
 #include "absl/status/statusor.h"
 #include "daemon/area_history.h"
 #include "daemon/flight_files.h"
+#include "daemon/log.h"
 #include "daemon/recording_folder.h"
+#include "daemon/recording_standing.h"
 #include "trace/merger.h"
 #include "trace/print.h"
 #include "trace/recording/contents.h"
@@ -30,25 +32,20 @@
 namespace swaptrail {
 
 struct RecorderOptions {
-  std::string dir;                                 // must exist or be creatable; files are 0600
+  std::string dir;                                 // as open_folder() wants it; files are 0600
   bool flight = false;                             // keep in memory until trigger()
   uint64_t part_bytes = 64ULL << 20;               // a new part after this many bytes ...
   uint64_t part_age_ns = 3600ULL * 1'000'000'000;  // ... or this long
   uint64_t keep_ns = 0;  // flight: what is older goes, 0 = as long as there is room
   // Of all parts in `dir`, or in memory (then of 16 times as much in `dir`): the oldest go.
   uint64_t total_bytes = 1ULL << 30;
+  uint64_t most_files = 10'000;  // in `dir`: the oldest go
 };
 
 class Recorder : public EventSink {
  public:
-  struct Status {
-    uint64_t parts = 0;          // begun
-    uint64_t parts_dropped = 0;  // the oldest ones, to stay below the limits
-    uint64_t triggers = 0;
-  };
-
   // Opens the first part. `names` and `next` must outlive it. `header` is completed for each part.
-  // Errors: of the directory and of FileSink::create.
+  // Errors: of RecordingFolder::open and FileSink::create.
   static absl::StatusOr<std::unique_ptr<Recorder>> create(const RecorderOptions& options,
                                                           RecordingHeader header,
                                                           std::vector<SwapArea> areas,
@@ -68,22 +65,26 @@ class Recorder : public EventSink {
   // part where one is due; tries again after a pause.
   void tick(uint64_t now_ns);
 
-  // Flight: writes what is in memory to files "flight-..." in `dir` and goes on. Errors: of the files.
+  // Flight: writes what is in memory to files "flight-..." in `dir` and goes on. What could not be
+  // written stays in memory, and no torn file behind. Errors: of the files.
   absl::StatusOr<FlightFiles> trigger(const std::string& reason, uint64_t now_ns);
 
   void finish(uint64_t end_ns);
-  const Status& status() const { return status_; }
+  // `suppressed` is not known here.
+  RecordingStanding standing(uint64_t now_ns) const;
 
  private:
   struct Part {
     std::unique_ptr<ByteSink> sink;
     std::unique_ptr<RecordingWriter> writer;
     uint64_t begun_ns = 0;
-    std::string path;  // empty in flight mode
+    std::string name;  // in the folder; empty in flight mode
   };
 
-  Recorder(const RecorderOptions& options, RecordingHeader header, std::vector<SwapArea> areas,
-           const Names& names, EventSink& next);
+  Recorder(const RecorderOptions& options, RecordingFolder folder, RecordingHeader header,
+           std::vector<SwapArea> areas, const Names& names, EventSink& next);
+  void limit_files(std::string_view kept, uint64_t bytes);
+  bool follow_folder(uint64_t now_ns);
   absl::StatusOr<Part> open_part(uint64_t now_ns);
   void change_part(uint64_t now_ns);
   void close_part(uint64_t end_ns);
@@ -110,7 +111,10 @@ class Recorder : public EventSink {
   uint64_t last_cgroup_ = 0;
   std::vector<Reading> begin_;
   uint64_t flushed_ns_ = 0;
-  Status status_;
+  RecordingStanding standing_;
+  uint64_t refused_ns_ = 0;      // the last time; 0 = never
+  bool trigger_failed_ = false;  // the last one
+  RepeatedTrouble stopped_, resumed_, moved_;
 };
 
 // The header of a recording made on this host, but for what the session knows.

@@ -3,7 +3,6 @@
 #include <time.h>
 
 #include <condition_variable>
-#include <cstdio>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -15,9 +14,12 @@
 #include "daemon/counters/counters.h"
 #include "daemon/http/server.h"
 #include "daemon/listen/listen.h"
+#include "daemon/log.h"
 #include "daemon/metrics/collector.h"
 #include "daemon/metrics/openmetrics.h"
 #include "daemon/metrics/tally.h"
+#include "daemon/own_memory.h"
+#include "daemon/serving_options.h"
 #include "daemon/session.h"
 #include "daemon/store/store.h"
 #include "daemon/store_sink.h"
@@ -27,7 +29,8 @@ namespace swaptrail {
 namespace {
 
 constexpr uint64_t kNsPerMs = 1'000'000;
-constexpr absl::Duration kGrace = absl::Seconds(2);  // for calls that are running at the end
+constexpr absl::Duration kGrace = absl::Seconds(1);  // for calls that are running at the end
+constexpr uint64_t kGiveBackEvery_s = 10;
 
 store::Store::Options store_options(const Options& options) {
   store::Store::Options result;
@@ -50,32 +53,32 @@ metrics::TallyOptions tally_options(const Options& options) {
   return result;
 }
 
-listen::ListenOptions listen_options(const Options& options) {
-  listen::ListenOptions result;
-  result.socket_path = socket_path(options);
-  result.socket_group = options.socket_group;
-  result.control_group = options.control_group;
-  result.tcp_address = options.listen;
-  result.tls_cert = options.tls_cert;
-  result.tls_key = options.tls_key;
-  result.tls_client_ca = options.tls_client_ca;
-  result.tls_no_client_auth = options.tls_no_client_auth;
-  return result;
-}
-
-http::HttpOptions http_options(const Options& options) {
-  http::HttpOptions result;
-  result.listen_address = options.web_listen;
-  result.telemetry_path = options.web_path;
-  result.config_file = options.web_config;
-  return result;
-}
-
 double unix_seconds(uint64_t monotonic_at_ns) {
   timespec wall{};
   clock_gettime(CLOCK_REALTIME, &wall);
   const double now = static_cast<double>(wall.tv_sec) + static_cast<double>(wall.tv_nsec) / 1e9;
   return now - static_cast<double>(monotonic_ns() - monotonic_at_ns) / 1e9;
+}
+
+metrics::ApiUse api_use(const listen::ApiServer& server, uint64_t watchers) {
+  const auto of = [](const char* access, const listen::ConnectionCounts::Class& counts) {
+    return metrics::ApiUse::Connections{access,
+                                        counts.open,
+                                        counts.accepted,
+                                        counts.refused_full,
+                                        counts.refused_user,
+                                        counts.closed_over_limits,
+                                        counts.throttled};
+  };
+  const listen::ConnectionCounts counts = server.counts();
+  return {watchers,
+          {of("full", counts.full), of("reading", counts.reading), of("tcp", counts.tcp)}};
+}
+
+metrics::HttpUse http_use(const http::HttpCounts& counts) {
+  return {counts.connections,       counts.accepted,          counts.closed_full,
+          counts.closed_address,    counts.refused_malformed, counts.refused_queue,
+          counts.refused_passwords, counts.config_is_current};
 }
 
 http::Page page_of(const metrics::Collector& collector, std::string_view accept) {
@@ -110,10 +113,13 @@ struct Serving::Parts {
   std::unique_ptr<listen::ApiServer> listener;
 
   std::optional<api::Host> host;
-  std::optional<api::TraceService> trace;
+  std::optional<api::Host> reading_host;  // for who may not learn all
+  std::optional<api::TraceService> trace, reading_trace;
   std::optional<api::ControlService> control;
   api::RefusingControlService refusing;
   std::optional<metrics::Collector> collector;
+  // before the server: the collector reads them while it starts
+  const std::shared_ptr<http::HttpCounts> http_counts = std::make_shared<http::HttpCounts>();
   std::unique_ptr<http::HttpServer> http;
   std::jthread housekeeping;
 };
@@ -176,26 +182,37 @@ absl::Status Serving::serve_api(const AttachPlan& plan, const AreaWatch& areas) 
                                .areas = areas,
                                .frames = parts.frames,
                                .pageout_enabled = parts.options.enable_pageout});
+  parts.host->watchers = [&parts] {
+    return parts.trace->watchers() + parts.reading_trace->watchers();
+  };
+  parts.reading_host.emplace(*parts.host);
+  parts.reading_host->full_access = false;
   // not before: who is refused gets one line, with the reason
-  for (const std::string& warning : parts.listener->warnings())
-    std::fprintf(stderr, "swaptraild: %s\n", warning.c_str());
+  for (const std::string& warning : parts.listener->warnings()) log_line(warning);
   parts.trace.emplace(*parts.host, parts.tables.get());
+  parts.reading_trace.emplace(*parts.reading_host, parts.tables.get());
   parts.control.emplace(*parts.host, parts.tables.get());
-  return parts.listener->serve({&*parts.trace, &*parts.control, &parts.refusing});
+  return parts.listener->serve(
+      {&*parts.trace, &*parts.reading_trace, &*parts.control, &parts.refusing});
 }
 
 absl::Status Serving::serve_metrics(const AttachPlan& plan, const AreaWatch& areas) {
   Parts& parts = *parts_;
   if (parts.options.web_listen.empty()) return absl::OkStatus();
-  parts.collector.emplace(metrics::Sources{
-      parts.tally, parts.standings, *parts.store, parts.cgroups, plan,
-      [&areas] { return areas.now(); }, [&parts] { return parts.trace->watchers(); },
-      SWAPTRAIL_REVISION, unix_seconds(parts.standings.newest()->start_ns)});
+  parts.collector.emplace(
+      metrics::Sources{parts.tally, parts.standings, *parts.store, parts.cgroups, plan,
+                       [&areas] { return areas.now(); },
+                       [&parts] { return api_use(*parts.listener, parts.host->watchers()); },
+                       [&parts] { return http_use(*parts.http_counts); }, SWAPTRAIL_REVISION,
+                       unix_seconds(parts.standings.newest()->start_ns)});
   http::Site site;
   site.telemetry_path = parts.options.web_path;
   site.metrics = [&parts](std::string_view accept) { return page_of(*parts.collector, accept); };
-  site.ready = [&parts] { return parts.questions.open(); };
+  site.ready = [&parts] {
+    return parts.questions.open() && parts.standings.sweep_age_ns(monotonic_ns()) < kSweepIsLate_ns;
+  };
   site.version = SWAPTRAIL_VERSION;
+  site.counts = parts.http_counts;
   auto server = http::HttpServer::start(http_options(parts.options), std::move(site));
   if (!server.ok()) return server.status();
   parts.http = *std::move(server);
@@ -207,9 +224,14 @@ void Serving::keep_house(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
-  while (!stop.stop_requested()) {
+  UnusedMemory unused;
+  for (uint64_t seconds = 0; !stop.stop_requested(); ++seconds) {
     parts_->cgroups.refresh_if_changed(monotonic_ns());
     parts_->tally.tick(parts_->cgroups);
+    if (seconds % kGiveBackEvery_s == 0) {
+      if (absl::Status status = unused.give_back(); !status.ok())
+        log_line(std::string(status.message()) + " again; the daemon itself may be swapped");
+    }
     wake.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
   }
 }
@@ -217,7 +239,8 @@ void Serving::keep_house(const std::stop_token& stop) {
 void Serving::stop() {
   Parts& parts = *parts_;
   parts.http.reset();
-  if (parts.trace) parts.trace->stop_watchers();
+  for (auto* service : {&parts.trace, &parts.reading_trace})
+    if (*service) (*service)->stop_watchers();
   if (parts.listener) parts.listener->shutdown(absl::Now() + kGrace);
   parts.listener.reset();  // before the services that it refers to
   parts.housekeeping = {};

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -19,8 +18,9 @@
 #include "bpf/full.skel.h"
 #include "bpf/kprobe.skel.h"
 #include "bpf/tracepoint.skel.h"
+#include "daemon/files.h"
 #include "daemon/kernel_areas.h"
-#include "daemon/proc.h"
+#include "daemon/log.h"
 #include "trace/decode.h"
 #include "trace/reconcile.h"
 
@@ -144,20 +144,19 @@ bool is_chosen(const AttachPlan& plan, absl::string_view name) {
 }
 
 // Of block/bio.c and mm/page_io.c, see bpf/tracepoint.bpf.c: all 0 if not every kind of write has one.
-std::array<uint64_t, 3> swap_bio_ends() {
-  const std::string symbols = read_file("/proc/kallsyms").value_or("");
-  const std::array<uint64_t, 3> ends{symbol_address(symbols, "end_swap_bio_write"),
-                                     symbol_address(symbols, "submit_bio_wait_endio"),
-                                     symbol_address(symbols, "bio_wait_end_io")};
+std::array<uint64_t, 3> swap_bio_ends(const SymbolTable& symbols) {
+  const std::array<uint64_t, 3> ends{symbols.address("end_swap_bio_write"),
+                                     symbols.address("submit_bio_wait_endio"),
+                                     symbols.address("bio_wait_end_io")};
   if (ends[0] != 0 && ends[1] + ends[2] != 0) return ends;
-  std::fprintf(stderr,
-               "swaptraild: /proc/kallsyms does not tell how writes to swap end: those to a device "
-               "that is stacked on another (dm, md) are counted once for each of them\n");
+  log_line(
+      "/proc/kallsyms does not tell how writes to swap end: those to a device that is stacked on "
+      "another (dm, md) are counted once for each of them");
   return {};
 }
 
-absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, int cpus,
-                         std::optional<BpfObject>& object) {
+absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, const SymbolTable& symbols,
+                         int cpus, std::optional<BpfObject>& object) {
   absl::Status status = open_and_check(plan.mode.mode, host, object);
   if (!status.ok()) return status;
   for (HookPlan& hook : plan.hooks) {
@@ -174,7 +173,7 @@ absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, int cpus,
                 names = is_chosen(plan, "shmem_write");
   status = object->set_constant("tells_backend", tells);
   if (plan.mode.mode == Mode::kTracepoint) {
-    status.Update(object->set_constant("swap_bio_ends", swap_bio_ends()));
+    status.Update(object->set_constant("swap_bio_ends", swap_bio_ends(symbols)));
   } else {
     status.Update(object->set_constant("counts_filled_ptes", counts));
     status.Update(object->set_constant("names_files", names));
@@ -184,14 +183,9 @@ absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, int cpus,
 
 }  // namespace
 
-uint64_t monotonic_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
-}
-
 absl::StatusOr<std::unique_ptr<EventSource>> Session::start(AttachPlan plan,
                                                             const HostFeatures& host,
+                                                            const SymbolTable& symbols,
                                                             const Options& options) {
   libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
   const int cpus = libbpf_num_possible_cpus();
@@ -200,7 +194,7 @@ absl::StatusOr<std::unique_ptr<EventSource>> Session::start(AttachPlan plan,
         absl::StrCat("can't tell how many CPUs there are: ", std::strerror(-cpus),
                      "; is /sys/devices/system/cpu/possible readable?"));
   std::optional<BpfObject> object;
-  absl::Status status = load_wanted(plan, host, cpus, object);
+  absl::Status status = load_wanted(plan, host, symbols, cpus, object);
   if (!status.ok()) {
     drop_refused_hooks(plan, host);
     const bool any = std::any_of(plan.hooks.begin(), plan.hooks.end(), [](const HookPlan& hook) {
@@ -208,7 +202,7 @@ absl::StatusOr<std::unique_ptr<EventSource>> Session::start(AttachPlan plan,
     });
     if (!any) return status;
     object.reset();
-    status = load_wanted(plan, host, cpus, object);
+    status = load_wanted(plan, host, symbols, cpus, object);
   }
   if (!status.ok()) return status;
 

@@ -16,7 +16,9 @@
 #include "daemon/bpf_object.h"
 #include "daemon/event_source.h"
 #include "daemon/features.h"
+#include "daemon/files.h"
 #include "daemon/ring.h"
+#include "daemon/symbol_table.h"
 
 namespace swaptrail {
 
@@ -31,10 +33,11 @@ class Session final : public EventSource {
   };
 
   // Loads and attaches. A hook whose program the kernel refuses becomes kMissing in plan(), with
-  // the kernel's words. On error nothing stays behind.
+  // the kernel's words. `symbols` are the running kernel's. On error nothing stays behind.
   // Errors: PermissionDenied, ResourceExhausted (a ring), FailedPrecondition (no hook at all).
   static absl::StatusOr<std::unique_ptr<EventSource>> start(AttachPlan plan,
                                                             const HostFeatures& host,
+                                                            const SymbolTable& symbols,
                                                             const Options& options);
 
   uint64_t sweep(Merger& merger) override;

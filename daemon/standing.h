@@ -1,15 +1,18 @@
 // How the observation stands: what the pipeline tells of itself once a second, for any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "bpf/event.h"
 #include "daemon/attach_plan.h"
+#include "daemon/recording_standing.h"
 #include "trace/print.h"
 #include "trace/reconcile.h"
 #include "trace/reconstructor.h"
@@ -54,11 +57,15 @@ struct Standing {
   double ring_fill = 0;           // the fullest ring at the last sweep, 0 ... 1
   Fill attempts, slots, swapped;  // the reconstructor's tables
   ValidationStanding validation;
-  bool flight_recorder = false;
-  uint64_t lines_left_out = 0;  // of the output: its reader was too slow
+  std::optional<RecordingStanding> recording;  // absent: nothing is recorded
+  uint64_t lines_left_out = 0;                 // of the output: its reader was too slow
 };
 
-// Where the newest one hangs. Any thread; the lock is held for the copy of a pointer.
+// An observation whose rings were not read for so long is none: what happens meanwhile may find no room.
+inline constexpr uint64_t kSweepIsLate_ns = 10'000'000'000;
+
+// Where the newest one hangs, and when the rings were last read. Any thread; the lock is held for the copy
+// of a pointer.
 class StandingBoard {
  public:
   void publish(std::shared_ptr<const Standing> standing) {
@@ -71,7 +78,16 @@ class StandingBoard {
     return newest_;
   }
 
+  // The pipeline's, after each sweep. Monotonic, as all times here.
+  void note_sweep(uint64_t now_ns) { swept_ns_.store(now_ns, std::memory_order_relaxed); }
+  // How long ago the rings were last read; 0 before the first sweep.
+  uint64_t sweep_age_ns(uint64_t now_ns) const {
+    const uint64_t swept_ns = swept_ns_.load(std::memory_order_relaxed);
+    return swept_ns == 0 || swept_ns > now_ns ? 0 : now_ns - swept_ns;
+  }
+
  private:
+  std::atomic<uint64_t> swept_ns_{0};
   mutable std::mutex mutex_;
   std::shared_ptr<const Standing> newest_ = std::make_shared<Standing>();
 };

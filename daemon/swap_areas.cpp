@@ -11,24 +11,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "daemon/proc.h"
+#include "daemon/files.h"
 #include "daemon/session.h"
 
 namespace swaptrail {
 namespace {
-
-// A path in /proc/swaps has its blanks as \040 (fs/seq_file.c mangle_path).
-std::string unescaped(absl::string_view path) {
-  std::string out;
-  for (size_t at = 0; at < path.size(); ++at) {
-    const auto digit = [&](size_t i) { return at + i < path.size() ? path[at + i] - '0' : -1; };
-    const bool escape = path[at] == '\\' && digit(1) >= 0 && digit(1) <= 3 && digit(2) >= 0 &&
-                        digit(2) <= 7 && digit(3) >= 0 && digit(3) <= 7;
-    out += escape ? static_cast<char>(digit(1) * 64 + digit(2) * 8 + digit(3)) : path[at];
-    if (escape) at += 3;
-  }
-  return out;
-}
 
 // The kernel's own form of a device number (include/linux/kdev_t.h MKDEV).
 uint32_t kernel_device(dev_t device) { return major(device) << 20 | minor(device); }
@@ -74,7 +61,7 @@ std::vector<SeenArea> parse_swap_areas(std::string_view proc_swaps, uint64_t now
     area.at_ns = now_ns;
     area.bytes = kib * 1024;
     area.type = kTypeNotKnown;
-    area.path = unescaped(fields[0]);
+    area.path = unmangled(fields[0]);
     areas.push_back(std::move(seen));
   }
   return areas;

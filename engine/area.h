@@ -14,6 +14,9 @@
 namespace swaptrail::engine {
 
 inline constexpr uint32_t kMaxAreas = 32;  // swp_entry_t has 5 type bits (MAX_SWAPFILES is less)
+// Slots whose folios the swap cache keeps in one address space (SWAP_ADDRESS_SPACE_SHIFT, _PAGES).
+inline constexpr uint32_t kAddressSpaceShift = 14;
+inline constexpr uint32_t kAddressSpaceSlots = 1 << kAddressSpaceShift;
 inline constexpr int32_t kDefaultPriority = std::numeric_limits<int32_t>::min();
 inline constexpr int32_t kMaxPriority = 32767;
 

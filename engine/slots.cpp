@@ -10,7 +10,7 @@
 namespace swaptrail::engine {
 namespace {
 
-constexpr SlotRules kRules[] = {
+constexpr SlotRules kSlotRules[] = {
     // caches: alloc, return; lists, isolates; clusters: rotational, global; nonfull first; scan by CPU
     {false, false, false, false, false, false, false, false, SlotRules::kRotated},
     {true, true, false, false, false, false, false, true, SlotRules::kColumns},
@@ -19,11 +19,7 @@ constexpr SlotRules kRules[] = {
     {false, false, true, true, true, true, false, true, SlotRules::kColumns},
     {false, false, true, true, true, true, true, true, SlotRules::kLinear},
 };
-static_assert(std::size(kRules) == static_cast<size_t>(Allocator::kSwapTable) + 1);
-
-// SWAP_CLUSTER_COLS: SWAP_ADDRESS_SPACE_PAGES / SWAPFILE_CLUSTER; neighbours in time are that far
-// apart, so that CPUs do not meet in one address space.
-constexpr uint64_t kAddressSpaceSlots = 1 << 14;
+static_assert(std::size(kSlotRules) == static_cast<size_t>(Allocator::kSwapTable) + 1);
 
 SlotOptions possible_options(SlotOptions options) {
   options.cpus = std::max<uint32_t>(options.cpus, 1);
@@ -34,7 +30,7 @@ SlotOptions possible_options(SlotOptions options) {
 }  // namespace
 
 const SlotRules& slot_rules(Allocator generation) {
-  return kRules[std::min(static_cast<size_t>(generation), std::size(kRules) - 1)];
+  return kSlotRules[std::min(static_cast<size_t>(generation), std::size(kSlotRules) - 1)];
 }
 
 SlotCore::SlotCore(const SlotOptions& options)
@@ -83,6 +79,8 @@ absl::Status SlotAllocator::swapon(const Area& area) {
 // start (the header's, the last, those with bad slots) are on no free list.
 void SlotCore::set_free_order(AreaState& area) {
   const uint32_t count = area.clusters.count();
+  // SWAP_CLUSTER_COLS: SWAP_ADDRESS_SPACE_PAGES / SWAPFILE_CLUSTER; neighbours in time are that far
+  // apart, so that CPUs do not meet in one address space.
   const uint32_t columns = rules_.free_order == SlotRules::kColumns
                                ? static_cast<uint32_t>(std::max<uint64_t>(
                                      kAddressSpaceSlots / options_.cluster_slots, 1))

@@ -8,7 +8,6 @@
 namespace swaptrail::engine {
 namespace {
 
-constexpr uint32_t kBatch = 64;            // SWAP_SLOTS_CACHE_SIZE, SWAP_BATCH
 constexpr int64_t kActivateAt = 5 * 64;    // free slots a CPU: THRESHOLD_ACTIVATE_SWAP_SLOTS_CACHE
 constexpr int64_t kDeactivateAt = 2 * 64;  // THRESHOLD_DEACTIVATE_SWAP_SLOTS_CACHE
 
@@ -24,7 +23,7 @@ uint64_t SlotCore::place(uint32_t cpu, uint32_t order) {
   CpuState& own = cpus_[cpu];
   if (own.cached == 0) {
     own.at = 0;
-    own.cached = from_areas(cpu, 0, kBatch, own.cache.data());
+    own.cached = from_areas(cpu, 0, kSlotBatch, own.cache.data());
     for (uint32_t at = 0; at < own.cached; ++at) {
       areas_[entry_type(own.cache[at])]->held.set(entry_offset(own.cache[at]), 1);
     }

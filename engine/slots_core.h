@@ -16,6 +16,8 @@
 
 namespace swaptrail::engine {
 
+inline constexpr uint32_t kSlotBatch = 64;  // SWAP_SLOTS_CACHE_SIZE, SWAP_BATCH
+
 struct SlotOptions {
   Allocator generation = Allocator::kSwapTable;
   DefaultPriority default_priority = DefaultPriority::kEqual;

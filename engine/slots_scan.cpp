@@ -7,9 +7,7 @@
 namespace swaptrail::engine {
 namespace {
 
-constexpr int64_t kLatencyLimit = 256;       // LATENCY_LIMIT: slots looked at before a break
-constexpr uint32_t kBatch = 64;              // SWAP_BATCH
-constexpr uint32_t kAddressSpaceShift = 14;  // SWAP_ADDRESS_SPACE_SHIFT
+constexpr int64_t kLatencyLimit = 256;  // LATENCY_LIMIT: slots looked at before a break
 
 }  // namespace
 
@@ -200,7 +198,7 @@ uint32_t SlotCore::resume_scan(AreaState& area, uint32_t cpu, uint64_t slot, uin
     end_scan(scan);
     return 1;
   }
-  return run_scan(scan, 1, kBatch, out);
+  return run_scan(scan, 1, kSlotBatch, out);
 }
 
 }  // namespace swaptrail::engine

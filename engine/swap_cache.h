@@ -11,12 +11,12 @@
 #include <optional>
 #include <vector>
 
+#include "engine/area.h"
 #include "engine/frames.h"
 
 namespace swaptrail::engine {
 
-inline constexpr uint32_t kAddressSpaceSlots = 1 << 14;  // SWAP_ADDRESS_SPACE_PAGES
-inline constexpr uint32_t kTableSlots = 512;             // SWAPFILE_CLUSTER
+inline constexpr uint32_t kTableSlots = 512;  // SWAPFILE_CLUSTER
 
 class SwapCache {
  public:

@@ -49,6 +49,9 @@ layering_can_fail() { python3 tests/lint/layering_test.py 2>&1 | awk '{ text = t
 
 # The headers of C++, and event.h, which is for both sides.
 headers() {
+  local unguarded
+  unguarded=$(files '^(trace|engine|daemon|cli)/.*\.h$' | xargs grep -LE '^#pragma once$|^#ifndef SWAPTRAIL_[A-Z0-9_]+_H_$')
+  [ -z "$unguarded" ] || { echo "not guarded against a second inclusion: $unguarded" && return 1; }
   cmake --build "$build" --target headers_alone -j "$jobs" -- -k 0 >"$build/headers.log" 2>&1 && return
   grep -E 'error|FAILED' "$build/headers.log"
   return 1

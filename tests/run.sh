@@ -8,10 +8,10 @@
 #   threads  what several threads use at once, with ThreadSanitizer
 #   system   the programs on this host's own kernel; needs root
 #   vm       the programs in guests with Debian's kernels, under QEMU
-#   fuzz     the reader of recordings against libFuzzer for a minute, with sanitizers
+#   fuzz     whatever reads what anybody may have written against libFuzzer, a minute each, with sanitizers
 #
-# Every skip says why. The last line is the sum of all parts, `N passed, N failed, N skipped`, and
-# the exit code is not 0 if anything failed, or nothing was run.
+# Every skip says why. What failed is named again at the end. The last line is the sum of all parts,
+# `N passed, N failed, N skipped`, and the exit code is not 0 if anything failed, or nothing was run.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." || exit
 
@@ -22,37 +22,69 @@ export PYTHONDONTWRITEBYTECODE=1
 jobs=${SWAPTRAIL_JOBS:-2}
 # shellcheck source=tests/vm/at_once.sh
 source tests/vm/at_once.sh
+readonly failure='^(FAILED|fail) '
 readonly tally='^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$'
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+finish() {
+  [ ! "${lint_pid:-}" ] || kill -- "-$lint_pid" 2>/dev/null
+  rm -rf "$work"
+}
+trap finish EXIT
 
-# Through CTest; how many passed is in its report.
+# Through CTest; how many passed is in its report. Some tests wait: one more at a time than there are CPUs.
 tests_of() { # BUILD CTEST-OPTION...
   local report=$work/tests.xml
-  ctest --test-dir "$1" -j "$jobs" --output-on-failure --output-junit "$report" "${@:2}"
+  rm -f "$report"
+  ctest --test-dir "$1" -j "$((jobs + 1))" --timeout 400 --output-on-failure --output-junit "$report" "${@:2}"
   python3 tests/unit/tally.py "$report"
 }
 
-unit() { tests_of "$SWAPTRAIL_TEST_BUILD"; }
+# The score of the mutations takes four times as long with sanitizers: it is in the preset without.
+unit() {
+  local code=0
+  tests_of "$SWAPTRAIL_TEST_BUILD" || code=$?
+  [ "$SWAPTRAIL_TEST_BUILD" = "$PWD/build/dev" ] || tests_of build/dev --tests-regex '^mutation\.score$' || code=$?
+  return "$code"
+}
 
 threads() {
   TSAN_OPTIONS="suppressions=$PWD/tests/threads/tsan.supp" tests_of build/tsan --label-regex threads
 }
 
-lint() { tests/lint.sh --quick; }
+# Half of the time the tests of the system wait: lint has the CPUs then, if it comes next.
+lint_pid='' # of a process group
+lint_beside() {
+  # shellcheck disable=SC2016  # for the inner shell
+  setsid nice -n 19 bash -c 'tests/lint.sh --quick >"$1/lint.output" 2>&1; echo $? >"$1/lint.code"' - "$work" &
+  lint_pid=$!
+}
+
+lint() {
+  if [ ! "$lint_pid" ]; then
+    tests/lint.sh --quick
+    return
+  fi
+  tail --pid="$lint_pid" -f /dev/null
+  cat "$work/lint.output"
+  return "$(<"$work/lint.code")"
+}
 
 system() { python3 tests/system/run.py; }
 
-# One guest that says by its exit code how it went.
-guest() { # NAME COMMAND...
-  local code=0
-  echo "$1"
-  "${@:2}" || code=$?
-  case $code in
+# The result of what only says by its exit code how it went.
+result_of() { # NAME CODE
+  case $2 in
     0) echo '1 passed, 0 failed, 0 skipped' ;;
     75) echo "skipped $1: see above" && echo '0 passed, 0 failed, 1 skipped' ;;
     *) echo "FAILED  $1" && echo '0 passed, 1 failed, 0 skipped' ;;
   esac
+}
+
+guest() { # NAME COMMAND...
+  local code=0
+  echo "$1"
+  "${@:2}" || code=$?
+  result_of "$1" "$code"
 }
 
 # Guests need what can't be had everywhere: an emulator, and kernels from the archive.
@@ -66,16 +98,25 @@ vm() {
     echo '0 passed, 0 failed, 1 skipped'
     return
   fi
-  # recorded, so that each is also held against the model
-  SWAPTRAIL_CASES_RECORD=1 tests/vm/matrix.sh --cases ci
-  at_once whole_output vm_freerun vm_systemd vm_locked_down vm_kprobe vm_stacked vm_page_states vm_area_names vm_prometheus
+  export SWAPTRAIL_GUESTS=${SWAPTRAIL_GUESTS:-3} # two CPUs are not busy with two: guests also wait
+  # what takes longest first
+  at_once whole_output vm_deep 'vm_ci 6.12' 'vm_ci 7.3' 'vm_ci 6.1' vm_prometheus vm_systemd vm_freerun vm_locked_down \
+    vm_area_names vm_page_states vm_kprobe vm_stacked
 }
 
-# Of one of those that run beside each other; what it starts runs one by one.
+# Of one of those that run beside each other; what it starts runs one by one. One that ends without a result is none
+# that passed.
 whole_output() { # COMMAND
-  SWAPTRAIL_GUESTS=1 "$1" >"$work/$1" 2>&1
+  local code=0
+  # shellcheck disable=SC2086  # with its argument
+  SWAPTRAIL_GUESTS=1 $1 >"$work/$1" 2>&1 || code=$?
   cat "$work/$1"
+  grep -qE "$tally" "$work/$1" || result_of "$1" "$((code ? code : 1))"
 }
+
+# Recorded, so that each is also held against the model.
+vm_ci() { SWAPTRAIL_CASES_RECORD=1 tests/vm/matrix.sh --cases ci --kernels "$1"; } # KERNEL
+vm_deep() { SWAPTRAIL_CASES_RECORD=1 tests/vm/matrix.sh --cases deep; }
 
 vm_locked_down() {
   echo 'locked down: no probe reads, and still full mode'
@@ -98,50 +139,63 @@ vm_systemd() {
   tests/vm/systemd.sh
 }
 
-# The corpus in the tree is only read. What breaks it stays in build/fuzz/found, with the log.
-fuzz() {
-  local found=build/fuzz/found code=0
-  mkdir -p "$found"
-  build/fuzz/tests/fuzz/recording_fuzz -max_total_time="${SWAPTRAIL_FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 \
-    -artifact_prefix="$found/" "$work" tests/fuzz/corpus/recording >"$found/log" 2>&1 || code=$?
-  tail -n 2 "$found/log"
+# Of one fuzzer. The corpus in the tree is only read. What breaks it stays in build/fuzz/found, with its log.
+fuzz_one() { # TARGET
+  local found=build/fuzz/found code=0 corpus=tests/fuzz/corpus/${1%_fuzz}
+  mkdir -p "$found" "$work/$1"
+  nice "build/fuzz/tests/fuzz/$1" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -close_fd_mask=3 \
+    -print_final_stats=1 -artifact_prefix="$found/$1-" "$work/$1" "$corpus" >"$found/$1.log" 2>&1 || code=$?
   if [ "$code" = 0 ]; then
+    echo "$1: $(sed -n 's/^Done \(.*\)$/\1/p' "$found/$1.log"), $(sed -n 's/^stat::average_exec_per_sec: *//p' "$found/$1.log") a second"
     echo '1 passed, 0 failed, 0 skipped'
   else
-    tail -n 60 "$found/log"
-    echo 'FAILED  recording_fuzz' && echo '0 passed, 1 failed, 0 skipped'
+    echo "$(tail -n 60 "$found/$1.log")"$'\n'"FAILED  $1"$'\n''0 passed, 1 failed, 0 skipped'
   fi
+}
+
+# Two at a time; SWAPTRAIL_FUZZ_SECONDS each, else a minute.
+fuzz() {
+  local targets
+  mapfile -t targets < <(grep . build/fuzz/tests/fuzz/targets)
+  [ ${#targets[@]} -gt 0 ] || return 1
+  fuzz_seconds=${SWAPTRAIL_FUZZ_SECONDS:-60}
+  SWAPTRAIL_GUESTS=2 at_once fuzz_one "${targets[@]}"
 }
 
 # Runs a part and keeps its last line back: only the sum of all is printed as such a line.
 part() { # NAME
+  local began=$SECONDS
   printf '\n== %s\n' "$1"
   "$1" 2>&1 | sed -uE "/$tally/{w $work/$1
-    d}"
+    d}
+    /$failure/w $work/$1.failures"
   local code=${PIPESTATUS[0]} p=0 f=0 s=0
   if [ -s "$work/$1" ]; then
     read -r p f s <<<"$(awk '{ p += $1; f += $3; s += $5 } END { print p, f, s }' "$work/$1")"
     # a part that says nothing failed, and ends badly all the same (75: there was nothing to run)
     if [ "$f" = 0 ] && [ "$code" != 0 ] && [ "$code" != 75 ]; then
-      echo "FAILED  $1 ended with code $code"
+      echo "FAILED  $1 ended with code $code" | tee -a "$work/$1.failures"
       f=1
     fi
   elif [ "$code" = 75 ]; then
     echo "skipped $1: see above"
     s=1
   else
-    echo "FAILED  $1 ended with code $code and without a result"
+    echo "FAILED  $1 ended with code $code and without a result" | tee -a "$work/$1.failures"
     f=1
   fi
-  echo "-- $1: $p passed, $f failed, $s skipped"
+  echo "-- $1: $p passed, $f failed, $s skipped, $((SECONDS - began)) s"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
-[ $# -gt 0 ] || set -- unit lint threads system vm fuzz
+[ $# -gt 0 ] || set -- unit threads system lint vm fuzz
 passed=0 failed=0 skipped=0
 for name in "$@"; do
   case $name in
-    unit | lint | threads | system | vm | fuzz) part "$name" ;;
+    unit | lint | threads | system | vm | fuzz)
+      if [[ $name == system && " $* " == *' system lint '* ]]; then lint_beside; fi
+      part "$name"
+      ;;
     *)
       sed -n '4,11s/^# \{0,1\}//p' "$0" >&2
       exit 2
@@ -149,6 +203,10 @@ for name in "$@"; do
   esac
 done
 
+if [ "$failed" != 0 ]; then
+  printf '\n== what failed\n'
+  for name in "$@"; do sed "s/^/$name: /" "$work/$name.failures" | cut -c -300; done
+fi
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

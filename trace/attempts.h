@@ -53,8 +53,9 @@ struct Attempt {
   bool cache_left : 1 = false;  // CACHE_DELETED said so
   bool removing : 1 = false;    // its slot was freed in a batch: REMOVED may be next
   bool before_attach : 1 = false;
-  bool unfollowed : 1 = false;   // its batch found no room in the BPF table of tasks
-  bool pass_hidden : 1 = false;  // either of them: what a batch did to it is told only in part
+  bool unfollowed : 1 = false;    // its batch found no room in the BPF table of tasks
+  bool pass_skipped : 1 = false;  // its batch may have begun in a run that was skipped
+  bool pass_hidden : 1 = false;   // any of the three: what a batch did to it is told only in part
 
   bool write_seen() const {
     return life.at(Stage::kWriteBegin) != 0 || life.at(Stage::kWriteIssued) != 0 ||

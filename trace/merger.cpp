@@ -1,6 +1,7 @@
 #include "trace/merger.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 namespace swaptrail {
@@ -12,11 +13,23 @@ constexpr uint32_t kHalf = 1u << 31;  // a larger step of a 32-bit counter is a 
 Merger::Merger() : Merger(Options()) {}
 Merger::Merger(const Options& options) : options_(options) {}
 
-void Merger::Queue::grow() {
-  std::vector<Item> larger(std::max(kFirstQueue, items.size() * 2));
-  for (size_t index = 0; index < count; ++index) larger[index] = at(index);
-  items = std::move(larger);
+void Merger::Queue::resize(size_t places) {
+  std::vector<Item> others(places);
+  for (size_t index = 0; index < count; ++index) others[index] = at(index);
+  items = std::move(others);
   head = 0;
+}
+
+void Merger::Queue::make_smaller() {
+  const size_t enough = std::max(kFirstQueue, std::bit_ceil(2 * std::max(most, count)));
+  if (enough < items.size() / 2) resize(enough);
+  most = count;
+}
+
+size_t Merger::capacity() const {
+  size_t places = 0;
+  for (const Queue& queue : queues_) places += queue.items.size();
+  return places;
 }
 
 bool Merger::has_room(uint32_t cpu) {
@@ -68,7 +81,8 @@ void Merger::note_losses(uint32_t cpu, Queue& queue, const swaptrail_event& even
 }
 
 void Merger::insert(Queue& queue, const swaptrail_event& event) {
-  if (queue.count == queue.items.size()) queue.grow();
+  if (queue.count == queue.items.size())
+    queue.resize(std::max(kFirstQueue, 2 * queue.items.size()));
   size_t place = queue.count++;
   while (place > 0 && queue.at(place - 1).event.time_ns > event.time_ns) {
     queue.at(place) = queue.at(place - 1);
@@ -82,6 +96,7 @@ void Merger::advance(uint64_t complete_until_ns, EventSink& sink) {
   heap_.clear();
   for (uint32_t cpu = 0; cpu < queues_.size(); ++cpu) {
     Queue& queue = queues_[cpu];
+    queue.most = std::max(queue.most, queue.count);
     if (queue.count == 0 || queue.at(0).event.time_ns > complete_until_ns) continue;
     heap_.push_back({queue.at(0).event.time_ns, cpu});
   }
@@ -89,6 +104,8 @@ void Merger::advance(uint64_t complete_until_ns, EventSink& sink) {
   std::make_heap(heap_.begin(), heap_.end(), later);
   while (!heap_.empty()) emit_run(heap_.front(), complete_until_ns, sink);
   if (next_drop_ns_ <= complete_until_ns) emit_drops(complete_until_ns, sink);
+  if (++rounds_ % kRoundsUntilSmaller == 0)
+    for (Queue& queue : queues_) queue.make_smaller();
 }
 
 // Emits from the CPU on top for as long as no other is due before it, and puts it in its new place.

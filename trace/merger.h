@@ -17,6 +17,9 @@
 // the T of the last sweep that it finished. If any of this fails, the event is counted `late` and
 // emitted all the same.
 //
+// A queue doubles when it is full. One of which the last kRoundsUntilSmaller rounds of advance() used less than a
+// quarter gives the rest back: what a stall took, up to a whole ring for each CPU, is not kept for good.
+//
 // Not thread-safe. Bounds: `max_events` waiting at once, `max_cpus` CPUs; what does not fit is
 // counted and told as a Loss of its CPU.
 #ifndef SWAPTRAIL_TRACE_MERGER_H_
@@ -44,6 +47,8 @@ class EventSink {
 
 class Merger {
  public:
+  static constexpr uint32_t kRoundsUntilSmaller = 1024;  // 10 s of sweeps
+
   struct Options {
     size_t max_events = 1 << 20;  // waiting in all queues together (104 bytes each)
     uint32_t max_cpus = 4096;
@@ -78,6 +83,8 @@ class Merger {
   void report_drops(uint32_t cpu, uint32_t lost_total, uint64_t now_ns);
 
   size_t waiting() const { return waiting_; }
+  // Places for events in all queues together, used or not.
+  size_t capacity() const;
   const Counters& counters() const { return counters_; }
 
  private:
@@ -89,11 +96,12 @@ class Merger {
     uint64_t sequence;  // of the event that revealed it
     Loss loss;
   };
-  // A ring buffer that doubles; `items.size()` is a power of two.
+  // A ring buffer; `items.size()` is a power of two, or 0.
   struct Queue {
     std::vector<Item> items;
     size_t head = 0;
     size_t count = 0;
+    size_t most = 0;  // of `count`, since make_smaller()
     uint64_t next_sequence = 0;
     uint64_t previous_ns = 0;
     uint32_t previous_lost = 0;
@@ -102,7 +110,8 @@ class Merger {
     std::vector<PendingLoss> losses;
 
     Item& at(size_t index) { return items[(head + index) & (items.size() - 1)]; }
-    void grow();
+    void resize(size_t places);
+    void make_smaller();
   };
   struct Head {
     uint64_t time_ns;
@@ -128,6 +137,7 @@ class Merger {
   std::vector<Loss> drops_;               // by report_drops(), not emitted yet
   uint64_t next_drop_ns_ = ~uint64_t{0};  // the least from_ns of these
   size_t waiting_ = 0;
+  uint32_t rounds_ = 0;
   uint64_t emitted_until_ns_ = 0;
 };
 

@@ -46,8 +46,13 @@ struct Report {
   uint64_t lines_left_out = 0;  // of this output: its reader was too slow for them
 };
 
-// A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD.
+// A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD; each character that
+// is_control() is escaped, so that a terminal or a script shows it and does not obey it.
 void append_json_string(std::string_view text, std::string& out);
+
+// The same escapes in a JSON text of another's making, which has them raw in its strings. For UTF-8
+// alone: C0 stays, for it ends the lines of the text too.
+std::string with_json_escapes(std::string_view json);
 
 // One JSON object each, with its newline.
 void append_json(const Lifecycle& lifecycle, const Names& names, std::string& out);
@@ -57,8 +62,8 @@ void append_json(const Violation& violation, const Names& names, std::string& ou
 void append_json(const Loss& loss, std::string& out);
 void append_json(const Report& report, std::string& out);
 
-// One line each, with its newline. Times are seconds since `start_ns`. Control characters of a comm
-// are shown as '?'.
+// One line each, with its newline. Times are seconds since `start_ns`. All names are
+// printable().
 void append_text(const Lifecycle& lifecycle, const Names& names, uint64_t start_ns,
                  std::string& out);
 void append_text(const Stay& stay, uint64_t start_ns, std::string& out);

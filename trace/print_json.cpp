@@ -1,4 +1,5 @@
 // JSON lines. The fields and their order are a contract: docs/EVENTS.md, tests/unit/trace_print_test.
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_format.h"
@@ -12,6 +13,16 @@ namespace swaptrail {
 namespace {
 
 using namespace json;  // field() and its kin
+
+// Of a character of one to three bytes.
+void append_unicode_escape(std::string_view character, std::string& out) {
+  const auto byte = [&](size_t index) { return static_cast<unsigned char>(character[index]); };
+  uint32_t point = byte(0);
+  if (character.size() == 2) point = (byte(0) & 0x1fu) << 6 | (byte(1) & 0x3fu);
+  if (character.size() == 3)
+    point = (byte(0) & 0x0fu) << 12 | (byte(1) & 0x3fu) << 6 | (byte(2) & 0x3fu);
+  absl::StrAppendFormat(&out, "\\u%04x", point);
+}
 
 void append_escaped(char character, std::string& out) {
   switch (character) {
@@ -33,9 +44,8 @@ void append_escaped(char character, std::string& out) {
     default:
       break;
   }
-  const auto byte = static_cast<unsigned char>(character);
-  if (byte < 0x20 || byte == 0x7f) {
-    absl::StrAppendFormat(&out, "\\u%04x", byte);
+  if (is_control({&character, 1})) {
+    append_unicode_escape({&character, 1}, out);
   } else {
     out.push_back(character);
   }
@@ -137,12 +147,29 @@ void append_json_string(std::string_view text, std::string& out) {
       out.append("\\ufffd");
     } else if (length == 1) {
       append_escaped(text[0], out);
+    } else if (is_control(text.substr(0, length))) {
+      append_unicode_escape(text.substr(0, length), out);
     } else {
       out.append(text.substr(0, length));
     }
     text.remove_prefix(length == 0 ? 1 : length);
   }
   out.push_back('"');
+}
+
+std::string with_json_escapes(std::string_view json) {
+  std::string out;
+  out.reserve(json.size());
+  while (!json.empty()) {
+    const size_t length = std::max<size_t>(utf8_length(json), 1);
+    const std::string_view character = json.substr(0, length);
+    if (length > 1 && is_control(character))
+      append_unicode_escape(character, out);
+    else
+      out.append(character);
+    json.remove_prefix(length);
+  }
+  return out;
 }
 
 void append_json(const Lifecycle& lifecycle, const Names& names, std::string& out) {

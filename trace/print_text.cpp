@@ -29,7 +29,8 @@ void append_time(uint64_t time_ns, uint64_t start_ns, std::string& out) {
   absl::StrAppendFormat(&out, "%4d.%06d", since / 1'000'000'000, since / 1'000 % 1'000'000);
 }
 
-// A comm is whatever a process calls itself: nothing of it may reach a terminal as control.
+// A comm is whatever a process calls itself, and a cgroup whatever its maker likes: nothing of
+// either may reach a terminal as control.
 void append_comm(const Comm& comm, std::string& out) {
   const std::string_view text = comm_text(comm);
   out.append(text.empty() ? "?" : printable(text));
@@ -60,7 +61,7 @@ void append_cgroup(uint64_t cgroup, const Names& names, std::string& out) {
   if (cgroup == 0) return;
   const std::optional<std::string_view> path = names.cgroup_path(cgroup);
   if (path) {
-    append_all(out, " in ", *path);
+    append_all(out, " in ", printable(*path));
   } else {
     append_all(out, " in cgroup ", cgroup);
   }
@@ -179,9 +180,9 @@ void append_text(const Stay& stay, uint64_t start_ns, std::string& out) {
 
 void append_text(const Violation& violation, uint64_t start_ns, std::string& out) {
   append_time(violation.time_ns, start_ns, out);
-  append_all(out, " #", violation.lifecycle_id, " VIOLATION ", violation.rule, " ");
+  append_all(out, " #", violation.lifecycle_id, " VIOLATION ", printable(violation.rule), " ");
   append_entry(violation.entry, out);
-  append_all(out, ": ", violation.text, "\n");
+  append_all(out, ": ", printable(violation.text), "\n");
 }
 
 void append_text(const Loss& loss, uint64_t start_ns, std::string& out) {

@@ -303,7 +303,7 @@ void Reconstructor::Impl::touch(uint32_t index, const Event& event) {
 }
 
 // What is removed or unmapped in a batch that the programs don't follow is not told: one that began
-// before they were attached, or that found no room in their table.
+// before they were attached, or in a run that was skipped, or that found no room in their table.
 void Reconstructor::Impl::check_pass(Attempt& attempt, const Event& event) {
   const Batch& batch = batches_.at(attempt.batch);
   const bool followed = batch.reclaimer.batch_ns != 0 && !batch.unfollowed;
@@ -312,9 +312,16 @@ void Reconstructor::Impl::check_pass(Attempt& attempt, const Event& event) {
   // shmem is written by drivers' shrinkers too, outside any batch.
   const bool outside = attempt.life.shmem && event.origin == SWAPTRAIL_ORIGIN_NONE;
   if (outside && !early && !batch.unfollowed) return;
+  const bool skipped = !followed && !batch.unfollowed && sight_.skip_until_ns != 0 &&
+                       event.time_ns < sight_.skip_until_ns + kLongestBatchNs;
   attempt.pass_hidden = true;
-  attempt.before_attach |= early && !batch.unfollowed;
-  attempt.unfollowed |= !early || batch.unfollowed;
+  if (skipped) {
+    attempt.pass_skipped = true;
+  } else if (early && !batch.unfollowed) {
+    attempt.before_attach = true;
+  } else {
+    attempt.unfollowed = true;
+  }
 }
 
 // --- attempts ---

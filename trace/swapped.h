@@ -60,16 +60,14 @@ struct PendingFree {
 // Pages by swap area.
 class AreaPages {
  public:
-  static constexpr uint32_t kTypes = 32;  // MAX_SWAPFILES_SHIFT is 5 (include/linux/swap.h)
-
   void add(uint64_t entry, uint64_t pages) { pages_[type_of(entry)] += pages; }
   void remove(uint64_t entry, uint64_t pages) { pages_[type_of(entry)] -= pages; }
-  uint64_t of(uint32_t type) const { return type < kTypes ? pages_[type] : 0; }
+  uint64_t of(uint32_t type) const { return type < kMostAreaTypes ? pages_[type] : 0; }
   uint64_t all() const { return std::accumulate(pages_.begin(), pages_.end(), uint64_t{0}); }
 
  private:
-  static uint32_t type_of(uint64_t entry) { return entry_type(entry) % kTypes; }
-  std::array<uint64_t, kTypes> pages_{};
+  static uint32_t type_of(uint64_t entry) { return entry_type(entry) % kMostAreaTypes; }
+  std::array<uint64_t, kMostAreaTypes> pages_{};
 };
 
 // A ring of bounded size, oldest first.

@@ -20,19 +20,19 @@ std::string replaced(std::string_view text, Replacement replacement) {
   return out;
 }
 
-// Unicode: C0, DEL and C1; line and paragraph separators; marks, embeddings, overrides and isolates of
-// bidirectional text. None of them is longer than three bytes.
-bool is_obeyed(std::string_view character) {
+}  // namespace
+
+bool is_control(std::string_view character) {
   const auto byte = [&](size_t index) { return static_cast<unsigned char>(character[index]); };
   if (character.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7f;
-  if (character.size() == 2) return byte(0) == 0xc2 && byte(1) < 0xa0;
-  if (character.size() == 4 || byte(0) != 0xe2) return false;
+  const bool c1 = character.size() == 2 && byte(0) == 0xc2 && byte(1) < 0xa0;
+  if (c1 || character == "\u061c") return true;  // the mark of Arabic letters
+  if (character.size() != 3 || byte(0) != 0xe2) return false;
+  // marks, line and paragraph, embeddings and overrides, isolates and what came before them
   const uint32_t in_block = (byte(1) & 0x3fu) << 6 | (byte(2) & 0x3fu);  // since U+2000
   return (in_block >= 0x0e && in_block <= 0x0f) || (in_block >= 0x28 && in_block <= 0x2e) ||
-         (in_block >= 0x66 && in_block <= 0x69);
+         (in_block >= 0x66 && in_block <= 0x6f);
 }
-
-}  // namespace
 
 size_t utf8_length(std::string_view text) {
   const auto byte = [&](size_t index) { return static_cast<unsigned char>(text[index]); };
@@ -58,8 +58,16 @@ std::string utf8(std::string_view text) {
 
 std::string printable(std::string_view text) {
   return replaced(text, [](std::string_view character) {
-    return character.empty() || is_obeyed(character) ? std::string_view("?") : character;
+    return character.empty() || is_control(character) ? std::string_view("?") : character;
   });
+}
+
+std::string printable_line(std::string_view text, size_t most) {
+  if (text.size() <= most) return printable(text);
+  // not inside a character: the rest of one would be shown as '?'
+  size_t end = most;
+  while (end > 0 && most - end < 3 && (text[end] & 0xc0) == 0x80) --end;
+  return printable(text.substr(0, end)) + " ...";
 }
 
 size_t utf8_size(std::string_view text) {

@@ -12,12 +12,19 @@ namespace swaptrail {
 // `text` is not empty.
 size_t utf8_length(std::string_view text);
 
+// One valid character: is it a control character (C0, DEL, C1), or does it change the direction or the
+// line of the text around it? None of them is longer than three bytes.
+bool is_control(std::string_view character);
+
 // Each byte that is not of valid UTF-8 becomes U+FFFD: at most three times as long. For protobuf.
 std::string utf8(std::string_view text);
 
-// Fit for a terminal: a control character (C0, DEL, C1), a character that changes the direction or
-// the line, and a byte that is not of valid UTF-8 become one '?' each. Never longer than `text`.
+// Fit for a terminal: each character that is_control(), and each byte that is not of valid UTF-8,
+// becomes one '?'. Never longer than `text`.
 std::string printable(std::string_view text);
+
+// The same for one line of unknown length: of more than `most` bytes their beginning, and " ...".
+std::string printable_line(std::string_view text, size_t most);
 
 // Characters of valid UTF-8. Wide and combining ones count as one.
 size_t utf8_size(std::string_view text);

@@ -38,7 +38,9 @@ struct Sight {
   bool sees(int kind) const { return visible_kinds & kind_bit(kind); }
   bool tracepoints() const { return (visible_kinds & ~kTracepointKinds) == 0; }
   bool whole() const { return tracepoints() || (visible_kinds & kFrameKinds) == kFrameKinds; }
-  bool overlapped(const Attempt& attempt) const { return loss_until_ns > attempt.begin_ns; }
+  bool overlapped(const Attempt& attempt) const {
+    return attempt.pass_skipped || loss_until_ns > attempt.begin_ns;
+  }
   // A program may not have run inside its last write: what the others found by elimination is open.
   bool write_torn(const Attempt& attempt) const {
     const uint64_t write_ns = attempt.life.at(Stage::kWriteBegin);

@@ -1,5 +1,6 @@
 #include "cli/online/asking.h"
 
+#include <CLI/CLI.hpp>
 #include <map>
 
 namespace swaptrail::online {
@@ -25,7 +26,7 @@ std::string online_exit_codes(bool finds) {
 }
 
 void write_jsonl(const google::protobuf::Message& message, const std::string& field,
-                 Output& output) {
+                 StandardOutput& output) {
   const auto* rows = message.GetDescriptor()->FindFieldByName(field);
   if (rows == nullptr) return output.write(json_line(message));
   const auto* reflection = message.GetReflection();

@@ -1,7 +1,6 @@
 // What all online commands have: a connection, a format, and one question with one answer.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -10,6 +9,10 @@
 #include "cli/complaint.h"
 #include "cli/online/connection.h"
 #include "cli/online/output.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail::online {
 
@@ -27,7 +30,7 @@ std::string online_exit_codes(bool finds);
 
 // Prints rows of `field`, one a line; the whole message if it is empty.
 void write_jsonl(const google::protobuf::Message& message, const std::string& field,
-                 Output& output);
+                 StandardOutput& output);
 
 // One question. Errors: those of the connection and of swaptraild.
 template <typename Stub, typename Request, typename Response>
@@ -47,11 +50,11 @@ absl::StatusOr<Response> ask(Connection& connection, Stub& stub,
 template <typename Response>
 int print_answer(const Asking& asking, const Response& response, const std::string& rows,
                  std::string (*table)(const Response&, const Style&)) {
-  Output output;
+  StandardOutput output;
   if (asking.format == Format::kTable) output.write(table(response, {wants_colour()}));
   if (asking.format == Format::kJson) output.write(json_document(response));
   if (asking.format == Format::kJsonl) write_jsonl(response, rows, output);
-  return output.finish(kDone);
+  return output.exit_code(kDone);
 }
 
 // Asks and prints. Returns the exit code.

@@ -1,5 +1,7 @@
 #include "cli/online/commands.h"
 
+#include <CLI/CLI.hpp>
+
 namespace swaptrail::online {
 
 void add_online_commands(CLI::App& app, int& code) {

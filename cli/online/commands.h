@@ -3,7 +3,9 @@
 // Each adds its subcommand. `code` gets the exit code and must outlive `app`.
 #pragma once
 
-#include <CLI/CLI.hpp>
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail::online {
 

@@ -1,22 +1,13 @@
 #include "cli/online/completion.h"
 
+#include <CLI/CLI.hpp>
 #include <map>
 #include <vector>
 
+#include "cli/online/visible.h"
+
 namespace swaptrail {
 namespace {
-
-std::vector<const CLI::App*> commands_of(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
-}
-
-std::vector<const CLI::Option*> options_of(const CLI::App& app) {
-  return app.get_options([](const CLI::Option* option) {
-    return option->nonpositional() && !option->get_group().empty();
-  });
-}
-
-bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() != 0; }
 
 std::vector<std::string> names_of(const CLI::Option& option) {
   std::vector<std::string> names;
@@ -65,7 +56,7 @@ std::string fish_quoted(const std::string& text) {
 
 std::string bash_values(const CLI::App& command) {
   std::string out;
-  for (const CLI::Option* option : options_of(command)) {
+  for (const CLI::Option* option : visible_options(command)) {
     if (!takes_value(*option)) continue;
     std::vector<std::string> patterns;
     for (const std::string& name : names_of(*option))
@@ -110,16 +101,16 @@ std::string bash_completion(const CLI::App& app) {
   std::vector<std::string> commands;
   std::string values;
   std::string words;
-  for (const CLI::App* command : commands_of(app)) {
+  for (const CLI::App* command : visible_commands(app)) {
     commands.push_back(command->get_name());
     values += bash_values(*command);
     std::vector<std::string> names;
-    for (const CLI::Option* option : options_of(*command))
+    for (const CLI::Option* option : visible_options(*command))
       for (std::string& name : names_of(*option)) names.push_back(std::move(name));
     words += "    " + command->get_name() + ") words='" + joined(names, " ") + "' ;;\n";
   }
   std::vector<std::string> first = commands;
-  for (const CLI::Option* option : options_of(app))
+  for (const CLI::Option* option : visible_options(app))
     for (std::string& name : names_of(*option)) first.push_back(std::move(name));
   return "# bash completion for " + program + "\n_" + program +
          "() {\n"
@@ -153,10 +144,10 @@ std::string zsh_completion(const CLI::App& app) {
   const std::string& program = app.get_name();
   std::string list;
   std::string cases;
-  for (const CLI::App* command : commands_of(app)) {
+  for (const CLI::App* command : visible_commands(app)) {
     list += "    '" + command->get_name() + ":" + zsh_quoted(command->get_description()) + "'\n";
     cases += "    " + command->get_name() + ")\n      _arguments";
-    for (const CLI::Option* option : options_of(*command)) cases += zsh_option(*option);
+    for (const CLI::Option* option : visible_options(*command)) cases += zsh_option(*option);
     cases += " \\\n        '*:file:_files'\n      ;;\n";
   }
   return "#compdef " + program + "\n_" + program + "() {\n  local -a commands\n  commands=(\n" +
@@ -175,12 +166,12 @@ std::string zsh_completion(const CLI::App& app) {
 std::string fish_completion(const CLI::App& app) {
   const std::string& program = app.get_name();
   std::string out = "# fish completion for " + program + "\n";
-  for (const CLI::Option* option : options_of(app))
+  for (const CLI::Option* option : visible_options(app))
     out += fish_option(program, "__fish_use_subcommand", *option);
-  for (const CLI::App* command : commands_of(app)) {
+  for (const CLI::App* command : visible_commands(app)) {
     out += "complete -c " + program + " -n __fish_use_subcommand -f -a " + command->get_name() +
            " -d '" + fish_quoted(command->get_description()) + "'\n";
-    for (const CLI::Option* option : options_of(*command))
+    for (const CLI::Option* option : visible_options(*command))
       out += fish_option(program, "__fish_seen_subcommand_from " + command->get_name(), *option);
   }
   return out;

@@ -1,8 +1,11 @@
 // Completions of a command line with subcommands, from its definitions. Needs nothing but CLI11.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail {
 

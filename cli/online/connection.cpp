@@ -4,20 +4,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "cli/complaint.h"
 #include "cli/online/quantities.h"
+#include "daemon/files.h"
 
 namespace swaptrail::online {
 namespace {
 
-constexpr const char* kGroup = "Connection";
+constexpr const char* kConnectionGroup = "Connection";
 constexpr int kMaxAnswer_bytes = 64 << 20;
 
 struct Refusal {
@@ -70,12 +70,13 @@ absl::Status try_socket(const std::string& path) {
   return absl::UnavailableError(text);
 }
 
-absl::Status read_file(const char* option, const std::string& path, std::string& contents) {
+absl::Status read_pem(const char* option, const std::string& path, Secrecy secrecy,
+                      std::string& contents) {
   if (path.empty()) return absl::OkStatus();
-  std::ifstream file(path, std::ios::binary);
-  contents.assign(std::istreambuf_iterator<char>(file), {});
-  if (!file.is_open() || file.bad() || contents.empty())
-    return absl::InvalidArgumentError(absl::StrCat(option, ": can't read ", path));
+  auto text = read_named_file(path, secrecy);
+  if (!text.ok())
+    return absl::InvalidArgumentError(absl::StrCat(option, " ", text.status().message()));
+  contents = *std::move(text);
   return absl::OkStatus();
 }
 
@@ -88,12 +89,14 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> tls_channel(const std::string& ad
   struct {
     const char* option;
     const std::string& path;
+    Secrecy secrecy;
     std::string& contents;
-  } const files[] = {{"--tls-ca", options.tls_ca, tls.pem_root_certs},
-                     {"--tls-cert", options.tls_cert, tls.pem_cert_chain},
-                     {"--tls-key", options.tls_key, tls.pem_private_key}};
+  } const files[] = {{"--tls-ca", options.tls_ca, Secrecy::kPublic, tls.pem_root_certs},
+                     {"--tls-cert", options.tls_cert, Secrecy::kPublic, tls.pem_cert_chain},
+                     {"--tls-key", options.tls_key, Secrecy::kSecret, tls.pem_private_key}};
   for (const auto& file : files)
-    if (absl::Status status = read_file(file.option, file.path, file.contents); !status.ok())
+    if (absl::Status status = read_pem(file.option, file.path, file.secrecy, file.contents);
+        !status.ok())
       return status;
   if (!options.tls_server_name.empty()) arguments.SetSslTargetNameOverride(options.tls_server_name);
   return grpc::CreateCustomChannel(address, grpc::SslCredentials(tls), arguments);
@@ -107,13 +110,13 @@ void add_connection_options(CLI::App& command, ConnectionOptions& options) {
                                         std::string("swaptraild's socket [SWAPTRAIL_SOCKET, or ") +
                                             kDefaultSocket + "]")
                             ->type_name("PATH")
-                            ->group(kGroup);
+                            ->group(kConnectionGroup);
   command
       .add_option("--address", options.address,
                   "a swaptraild elsewhere, always over TLS [SWAPTRAIL_ADDRESS]")
       ->type_name("HOST:PORT")
       ->excludes(socket)
-      ->group(kGroup);
+      ->group(kConnectionGroup);
   struct {
     const char* name;
     std::string& value;
@@ -125,10 +128,12 @@ void add_connection_options(CLI::App& command, ConnectionOptions& options) {
       {"--tls-key", options.tls_key, "FILE", "... and its private key"},
       {"--tls-server-name", options.tls_server_name, "NAME", "its name, if not that of --address"}};
   for (const auto& row : options_of_tls)
-    command.add_option(row.name, row.value, row.description)->type_name(row.type)->group(kGroup);
+    command.add_option(row.name, row.value, row.description)
+        ->type_name(row.type)
+        ->group(kConnectionGroup);
   command.add_option("--timeout", options.timeout, "give up after this long [10s]")
       ->type_name("DURATION")
-      ->group(kGroup);
+      ->group(kConnectionGroup);
 }
 
 Connection::Connection(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout)

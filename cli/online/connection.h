@@ -3,7 +3,6 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -13,6 +12,10 @@
 #include "absl/time/time.h"
 #include "swaptrail/v1/control.grpc.pb.h"
 #include "swaptrail/v1/trace.grpc.pb.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail::online {
 

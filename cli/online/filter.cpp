@@ -1,5 +1,7 @@
 #include "cli/online/filter.h"
 
+#include <CLI/CLI.hpp>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cli/online/quantities.h"
@@ -8,7 +10,7 @@
 namespace swaptrail::online {
 namespace {
 
-constexpr const char* kGroup = "Which lifecycles";
+constexpr const char* kFilterGroup = "Which lifecycles";
 
 absl::Status of_option(const char* option, const absl::Status& status) {
   return absl::InvalidArgumentError(absl::StrCat(option, ": ", status.message()));
@@ -49,35 +51,37 @@ absl::Status set_times(const FilterOptions& options, absl::Time now, v1::Lifecyc
 }  // namespace
 
 void add_lifecycle_filter(CLI::App& command, FilterOptions& options) {
-  command.add_option("--pid", options.pids, "of these processes")->delimiter(',')->group(kGroup);
+  command.add_option("--pid", options.pids, "of these processes")
+      ->delimiter(',')
+      ->group(kFilterGroup);
   command.add_option("--comm", options.comms, "of processes with these names")
       ->delimiter(',')
-      ->group(kGroup);
+      ->group(kFilterGroup);
   command.add_option("--cgroup", options.cgroup, "charged to this cgroup or below: /system.slice")
-      ->group(kGroup);
+      ->group(kFilterGroup);
   command.add_option("--area", options.areas, "numbers of swap areas: see swaptrail areas")
       ->delimiter(',')
-      ->group(kGroup);
+      ->group(kFilterGroup);
   command.add_option("--outcome", options.outcomes, "how they ended")
       ->delimiter(',')
       ->check(CLI::IsMember(words_of<v1::Outcome>()))
-      ->group(kGroup);
+      ->group(kFilterGroup);
   command.add_option("--origin", options.origins, "who asked for the reclaim that began it")
       ->delimiter(',')
       ->check(CLI::IsMember(words_of<v1::Origin>()))
-      ->group(kGroup);
+      ->group(kFilterGroup);
   command
       .add_option("--slower-than", options.slower_than,
                   "SPAN:DURATION, only if that span took longer: device_write:50ms; spans: " +
                       absl::StrJoin(words_of<v1::LatencySpan>(), ", "))
-      ->group(kGroup);
+      ->group(kFilterGroup);
   command.add_option("--since", options.since, std::string("closed since ") + kMomentWords)
-      ->group(kGroup);
-  command.add_option("--until", options.until, "closed before that; likewise")->group(kGroup);
+      ->group(kFilterGroup);
+  command.add_option("--until", options.until, "closed before that; likewise")->group(kFilterGroup);
   command.add_flag("--regretted", options.regretted, "only those that came back too soon")
-      ->group(kGroup);
+      ->group(kFilterGroup);
   command.add_flag("--incomplete", options.incomplete, "only those that do not tell everything")
-      ->group(kGroup);
+      ->group(kFilterGroup);
 }
 
 absl::StatusOr<v1::LifecycleFilter> filter_of(const FilterOptions& options, absl::Time now) {

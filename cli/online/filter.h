@@ -1,7 +1,6 @@
 // Which lifecycles: the options that trace, list, stats, matrix and top share.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -9,6 +8,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "swaptrail/v1/trace.pb.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail::online {
 

@@ -24,14 +24,14 @@ class LifecycleOutput {
   uint64_t count() const { return count_; }
   uint64_t pages() const { return pages_; }
   const Style& style() const { return style_; }
-  int exit_code(int code) const { return output_.finish(code); }
+  int exit_code(int code) const { return output_.exit_code(code); }
 
  private:
   const Format format_;
   const bool block_;
   const Style style_;
   const Table columns_;
-  Output output_;
+  StandardOutput output_;
   std::optional<JsonArray> array_;
   uint64_t count_ = 0;
   uint64_t pages_ = 0;

@@ -1,7 +1,10 @@
 #include "cli/online/manual.h"
 
+#include <CLI/CLI.hpp>
 #include <cctype>
 #include <sstream>
+
+#include "cli/online/visible.h"
 
 namespace swaptrail {
 namespace {
@@ -72,11 +75,7 @@ std::vector<std::pair<std::string, std::string>> parse_exit_codes(const std::str
   return codes;
 }
 
-std::vector<const CLI::App*> visible_commands(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
-}
-
-std::vector<const CLI::Option*> visible_options(const CLI::App& app, const std::string& group) {
+std::vector<const CLI::Option*> options_of_group(const CLI::App& app, const std::string& group) {
   return app.get_options([&](const CLI::Option* option) {
     return option->nonpositional() && option->get_group() == group;
   });
@@ -85,8 +84,6 @@ std::vector<const CLI::Option*> visible_options(const CLI::App& app, const std::
 std::vector<const CLI::Option*> positionals(const CLI::App& app) {
   return app.get_options([](const CLI::Option* option) { return option->get_positional(); });
 }
-
-bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() != 0; }
 
 // "TEXT:{a,b}" as "TEXT": the values are told below.
 std::pair<std::string, std::string> value_of(const CLI::Option& option) {
@@ -167,7 +164,7 @@ std::string options_section(const CLI::App& app) {
   for (const CLI::Option* option : positionals(app))
     out += tagged("\\fI" + escaped(option->get_name(true)) + "\\fR", option->get_description());
   for (const std::string& group : app.get_groups()) {
-    const auto options = visible_options(app, group);
+    const auto options = options_of_group(app, group);
     if (options.empty() || group.empty()) continue;
     if (group != "Options") out += ".SS " + escaped(group) + "\n";
     for (const CLI::Option* option : options) out += option_text(*option);

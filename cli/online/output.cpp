@@ -1,16 +1,13 @@
 #include "cli/online/output.h"
 
 #include <google/protobuf/util/json_util.h>
-#include <signal.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
-#include "absl/strings/str_cat.h"
-#include "cli/complaint.h"
+#include "trace/print.h"
 
 namespace swaptrail::online {
 namespace {
@@ -25,7 +22,7 @@ std::string json_of(const google::protobuf::Message& message, bool indented) {
   std::string text;
   // Fails for no message of the contract: they hold neither Any nor bad times.
   if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return "{}";
-  return text;
+  return with_json_escapes(text);
 }
 
 }  // namespace
@@ -53,24 +50,8 @@ std::string json_document(const google::protobuf::Message& message) {
   return json_of(message, true);
 }
 
-Output::Output() { signal(SIGPIPE, SIG_IGN); }
-
-void Output::write(std::string_view text) {
-  while (error_ == 0 && !text.empty()) {
-    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
-    if (written < 0 && errno != EINTR) error_ = errno;
-    if (written > 0) text.remove_prefix(static_cast<size_t>(written));
-  }
-}
-
-int Output::finish(int code) const {
-  if (error_ == 0 || error_ == EPIPE) return code;
-  return complain(kNotWritten,
-                  absl::StrCat("can't write to standard output: ", std::strerror(error_)),
-                  "the rest is not printed");
-}
-
-JsonArray::JsonArray(Output& output, std::string_view field) : output_(output), field_(field) {
+JsonArray::JsonArray(StandardOutput& output, std::string_view field)
+    : output_(output), field_(field) {
   output_.write("{\"" + field_ + "\":[");
 }
 

@@ -1,4 +1,4 @@
-// Standard output of the online commands: tables, JSON, and a reader that may go away.
+// What the online commands print: colour and JSON.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "cli/standard_output.h"
 
 namespace swaptrail::online {
 
@@ -28,39 +30,23 @@ struct Style {
   std::string paint(const char* code, std::string_view text) const;
 };
 
-// The message in proto's JSON, with the names of the contract, and fields that are 0 or empty.
+// The message in proto's JSON, with the names of the contract, and fields that are 0 or empty. Control
+// characters in strings are escaped: see is_control().
 // On one line, or indented and with a line's end.
 std::string json_line(const google::protobuf::Message& message);
 std::string json_document(const google::protobuf::Message& message);
-
-// One thread. SIGPIPE is ignored from the first one on.
-class Output {
- public:
-  Output();
-
-  // What comes after a failure is thrown away.
-  void write(std::string_view text);
-  // False: nobody reads any more, or writing failed. Stop.
-  bool open() const { return error_ == 0; }
-  // The exit code: `code`, also if the reader has gone away; kNotWritten, told on stderr, if
-  // writing failed in another way.
-  int finish(int code) const;
-
- private:
-  int error_ = 0;  // errno
-};
 
 // A document {"FIELD":[...],...} that is written while its objects come. One thread.
 class JsonArray {
  public:
   // Begins it. `output` must outlive it.
-  JsonArray(Output& output, std::string_view field);
+  JsonArray(StandardOutput& output, std::string_view field);
   void add(const google::protobuf::Message& message);
   // Ends it, with all fields of `rest` but `field`.
   void finish(const google::protobuf::Message& rest);
 
  private:
-  Output& output_;
+  StandardOutput& output_;
   const std::string field_;
   bool first_ = true;
 };

@@ -1,5 +1,7 @@
 // `swaptrail page`: one page, where it is, what happened to it, and what has not happened yet.
+#include <CLI/CLI.hpp>
 #include "absl/strings/str_cat.h"
+
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cli/online/asking.h"

@@ -1,4 +1,5 @@
 // `swaptrail pageout` and `swaptrail flight`: what changes something on the host.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cli/time_of_day.h"
 #include "trace/print.h"
 
 namespace swaptrail::online {
@@ -41,9 +42,7 @@ absl::StatusOr<absl::Duration> parse_duration(const std::string& text) {
 
 absl::StatusOr<absl::Time> parse_moment_ago(const std::string& text, absl::Time now) {
   if (const auto ago = parse_duration(text); ago.ok()) return now - *ago;
-  absl::Time time;
-  std::string why;
-  if (absl::ParseTime(absl::RFC3339_full, text, &time, &why)) return time;
+  if (const auto time = parse_time_of_day(text); time.ok()) return time;
   return bad(text, absl::StrCat("a time: give ", kMomentWords));
 }
 

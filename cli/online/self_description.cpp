@@ -1,15 +1,15 @@
 #include "cli/online/self_description.h"
 
-#include <cerrno>
-#include <cstring>
+#include <CLI/CLI.hpp>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "cli/complaint.h"
+#include "cli/fresh_file.h"
 #include "cli/online/completion.h"
-#include "cli/online/output.h"
+#include "cli/online/visible.h"
+#include "cli/standard_output.h"
 
 namespace swaptrail::online {
 namespace {
@@ -83,10 +83,12 @@ const std::pair<std::string, std::string> kEnvironment[] = {
     {"NO_COLOR", "if it is not empty, there is no colour"},
 };
 
+constexpr std::filesystem::perms kForAll{0644};  // to read
+
 const CLI::App* find_command(const CLI::App& app, const std::string& name) {
   if (name.empty()) return &app;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-    if (command->get_name() == name && !command->get_group().empty()) return command;
+  for (const CLI::App* command : visible_commands(app))
+    if (command->get_name() == name) return command;
   return nullptr;
 }
 
@@ -102,17 +104,15 @@ int write_pages(const CLI::App& app, const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   std::vector<const CLI::App*> pages = {&app};
-  for (const CLI::App* command : app.get_subcommands(
-           [](const CLI::App* candidate) { return !candidate->get_group().empty(); }))
-    pages.push_back(command);
+  for (const CLI::App* command : visible_commands(app)) pages.push_back(command);
   for (const CLI::App* page : pages) {
     const std::string path = directory + "/" + manual_name(*page) + ".1";
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    file << page_of(*page);
-    file.close();
-    if (file.fail())
-      return complain(kNotWritten, absl::StrCat("can't write ", path, ": ", std::strerror(errno)),
-                      "give a directory that may be written");
+    auto file = FreshFile::create(path, true);
+    if (!file.ok()) return complain_of_output(file.status());
+    absl::Status status = (*file)->append(page_of(*page));
+    if (status.ok()) status = (*file)->commit();
+    if (!status.ok()) return complain_of_output(status);
+    std::filesystem::permissions(path, kForAll, error);  // at worst others can't read it
   }
   return kDone;
 }
@@ -121,9 +121,9 @@ int print_page(const CLI::App& app, const std::string& name) {
   const CLI::App* command = find_command(app, name);
   if (command == nullptr)
     return complain(kUnusable, "there is no command " + name, "see swaptrail --help");
-  Output output;
+  StandardOutput output;
   output.write(page_of(*command));
-  return output.finish(kDone);
+  return output.exit_code(kDone);
 }
 
 }  // namespace
@@ -155,11 +155,11 @@ void add_self_description(CLI::App& app, int& code) {
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->callback([options, &app, &code] {
-    Output output;
+    StandardOutput output;
     if (options->shell == "bash") output.write(bash_completion(app));
     if (options->shell == "zsh") output.write(zsh_completion(app));
     if (options->shell == "fish") output.write(fish_completion(app));
-    code = output.finish(kDone);
+    code = output.exit_code(kDone);
   });
 
   CLI::App* manpage = app.add_subcommand("manpage", "print a manual page, as troff");

@@ -1,11 +1,14 @@
 // The hidden commands `swaptrail completion` and `swaptrail manpage`.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
 #include "cli/online/manual.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace swaptrail::online {
 

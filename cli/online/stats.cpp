@@ -1,4 +1,5 @@
 // `swaptrail stats` and `swaptrail matrix`: lifecycles of late, counted by groups.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"

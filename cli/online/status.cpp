@@ -1,4 +1,6 @@
 // `swaptrail status`, `swaptrail areas` and `swaptrail violations`: how swaptraild and swap are.
+#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -20,13 +22,16 @@ struct StatusOptions : Asking {
   bool check = false;
 };
 
+constexpr uint64_t kSweepIsLate_ns = 10'000'000'000;  // a sweep takes milliseconds
+
 struct ViolationOptions : Asking {
   int32_t limit = 100;
 };
 
+// 0 if negative; above 285 years that much.
 uint64_t nanoseconds_of(const google::protobuf::Duration& duration) {
-  const int64_t ns = duration.seconds() * 1'000'000'000 + duration.nanos();
-  return ns < 0 ? 0 : static_cast<uint64_t>(ns);
+  const int64_t seconds = std::clamp<int64_t>(duration.seconds(), 0, 9'000'000'000);
+  return static_cast<uint64_t>(std::max<int64_t>(seconds * 1'000'000'000 + duration.nanos(), 0));
 }
 
 void append_row(const char* name, const std::string& text, std::string& out) {
@@ -99,6 +104,22 @@ void append_store(const v1::GetStatusResponse& status, const Style& style, std::
              absl::StrCat(store.evicted(), ", and ", store.unstored(), " that found no room"), out);
 }
 
+std::string recording_text(const v1::GetStatusResponse& status) {
+  if (!status.has_recording()) return "none";
+  const v1::RecordingStatus& recording = status.recording();
+  const std::string what =
+      recording.flight()
+          ? absl::StrCat("in memory, ", recording.flights_written(), " times written, ",
+                         recording.triggers_suppressed(), " triggers had to wait")
+          : absl::StrCat("to files, part ", recording.parts(), ", ", recording.parts_dropped(),
+                         " had to go");
+  return absl::StrCat(recording.stopped() ? "STOPPED; " : "",
+                      recording.folder_moved() ? "its folder was MOVED AWAY; " : "", what,
+                      recording.writes_refused() == 0
+                          ? ""
+                          : absl::StrCat(", ", recording.writes_refused(), " writes refused"));
+}
+
 std::string status_text(const v1::GetStatusResponse& status, const Style& style) {
   std::string out =
       style.bold(printable(absl::StrCat("swaptraild ", status.version(), " on Linux ",
@@ -112,13 +133,15 @@ std::string status_text(const v1::GetStatusResponse& status, const Style& style)
              absl::StrCat(time_text(status.started()), ", ",
                           duration_text(nanoseconds_of(status.uptime())), " ago"),
              out);
+  append_row("last sweep",
+             absl::StrCat(duration_text(nanoseconds_of(status.last_sweep_age())), " ago"), out);
   append_row("seen",
              absl::StrCat(status.lifecycles(), " lifecycles, ", status.violations(), " violations"),
              out);
   append_row("memory", bytes_text(status.resident_bytes()), out);
   append_row("watchers", absl::StrCat(status.watchers()), out);
   append_row("pageout", status.pageout_enabled() ? "enabled" : "not enabled", out);
-  append_row("flight", status.flight_recorder() ? "recording" : "no flight recorder", out);
+  append_row("recording", recording_text(status), out);
   if (status.has_validation()) {
     const v1::ValidationStatus& validation = status.validation();
     append_row("validation",
@@ -136,6 +159,15 @@ std::string status_text(const v1::GetStatusResponse& status, const Style& style)
 // What --check looks at, a line for each that is not as it should be.
 std::vector<std::string> troubles_of(const v1::GetStatusResponse& status) {
   std::vector<std::string> troubles;
+  if (nanoseconds_of(status.last_sweep_age()) > kSweepIsLate_ns)
+    troubles.push_back(absl::StrCat("nothing is observed: the rings were last read ",
+                                    duration_text(nanoseconds_of(status.last_sweep_age())),
+                                    " ago"));
+  if (status.recording().stopped())
+    troubles.push_back(absl::StrCat("not all is recorded: the disk refuses writes, ",
+                                    status.recording().writes_refused(), " in all"));
+  if (status.recording().folder_moved())
+    troubles.emplace_back("the folder of the recording was moved away");
   for (const v1::Hook& hook : status.hooks())
     if (hook.state() == "missing")
       troubles.push_back(absl::StrCat("hook ", hook.name(), " is missing"));
@@ -274,10 +306,11 @@ void add_status(CLI::App& app, int& code) {
                   "  swaptrail status\n"
                   "  swaptrail status --check || echo 'look at swaptrail status'\n"
                   "  swaptrail status --address=db1:9444 --tls-ca=ca.pem -o json");
-  command->add_flag("--check", options->check,
-                    "exit with 1 if a hook is missing, a record was lost, a total differs from the "
-                    "kernel's without a reason, a table was full, the kernel left out runs of "
-                    "programs, or there are violations or findings; standard error tells which");
+  command->add_flag(
+      "--check", options->check,
+      "exit with 1 if nothing is observed, a hook is missing, a record was lost, a total differs from the "
+      "kernel's without a reason, a table was full, the kernel left out runs of "
+      "programs, or there are violations or findings; standard error tells which");
   add_asking_options(*command, *options);
   command->callback([options, &code] { code = status(*options); });
 }

@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -120,7 +121,7 @@ class Screen {
     std::fprintf(stderr, "swaptrail: %llu rounds, %s out, %s back\n",
                  static_cast<unsigned long long>(answers_), pages_text(out_pages_).c_str(),
                  pages_text(in_pages_).c_str());
-    return output_.finish(kDone);
+    return output_.exit_code(kDone);
   }
 
  private:
@@ -217,7 +218,7 @@ class Screen {
   Pivot asked_group_ = state_.pivot;
   TopView view_;
   KeyReader keys_;
-  Output output_;
+  StandardOutput output_;
   const Style style_{wants_colour()};
   Terminal* terminal_ = nullptr;
   absl::Time next_ = absl::InfinitePast();
@@ -227,7 +228,8 @@ class Screen {
   uint64_t in_pages_ = 0;
 };
 
-void write_round(const TopOptions& options, const TopRounds& rounds, bool first, Output& output) {
+void write_round(const TopOptions& options, const TopRounds& rounds, bool first,
+                 StandardOutput& output) {
   if (options.format == Format::kJsonl) return output.write(json_line(*rounds.window()));
   if (options.format == Format::kJson) {
     output.write(first ? "[\n" : ",\n");
@@ -253,7 +255,7 @@ bool sleep_through(Signals& signals, absl::Duration duration) {
 }
 
 int batch(const TopOptions& options, Connection& connection, TopRounds rounds, Signals& signals) {
-  Output output;
+  StandardOutput output;
   uint64_t printed = 0, out_pages = 0;
   while (printed < options.batch && output.open()) {
     const auto answer =
@@ -272,7 +274,7 @@ int batch(const TopOptions& options, Connection& connection, TopRounds rounds, S
   if (output.open())
     std::fprintf(stderr, "swaptrail: %llu rounds, %s out\n",
                  static_cast<unsigned long long>(printed), pages_text(out_pages).c_str());
-  return output.finish(kDone);
+  return output.exit_code(kDone);
 }
 
 int top(TopOptions options) {

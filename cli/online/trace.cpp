@@ -1,4 +1,5 @@
 // `swaptrail trace` and `swaptrail list`: lifecycles as they end, and those of late.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <limits>

@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "daemon/api/clock.h"
 #include "daemon/api/host.h"
+#include "daemon/api/values.h"
 #include "daemon/cgroups.h"
 #include "daemon/page_frames.h"
 #include "daemon/store/record.h"
@@ -19,22 +20,6 @@
 
 namespace swaptrail::api {
 
-// Enums of both sides, value by value (asserted in convert.cpp).
-v1::Outcome to_proto(Outcome outcome);
-v1::AbortReason to_proto(AbortReason reason);
-v1::IncompleteReason to_proto(IncompleteReason reason);
-v1::Waiting to_proto(Waiting waiting);
-v1::Stage to_proto(Stage stage);
-v1::ReturnHow to_proto(ReturnHow how);
-v1::StayChange to_proto(StayChange change);
-v1::LatencySpan to_proto(Latency span);
-v1::Origin origin_to_proto(uint8_t origin);     // enum swaptrail_origin
-v1::Backend backend_to_proto(uint8_t backend);  // enum swaptrail_backend
-// The other way round; nothing for values that are unspecified or unknown.
-std::optional<Outcome> outcome_of(int value);
-std::optional<uint8_t> origin_of(int value);
-std::optional<Latency> latency_of(int value);
-
 // For one call, or one round of the watchers: all its times are told by one reading of the clocks.
 // One thread.
 class Converter {
@@ -42,7 +27,7 @@ class Converter {
   // `host` must outlive it. `look`: unknown cgroups may be looked for in the hierarchy.
   Converter(const Host& host, const Moment& moment, bool look)
       : cgroups_(host.cgroups),
-        frames_(host.frames),
+        frames_(host.full_access ? host.frames : std::nullopt),
         areas_(host.areas.timeline()),
         moment_(moment),
         look_(look) {}

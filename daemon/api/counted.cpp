@@ -86,8 +86,8 @@ void put_waits(const counters::Counts& counts, v1::Waits& out) {
   out.set_wait_ns(counts.wait_ns);
 }
 
-Waiting::Waiting(const counters::Counters& counters, const store::StatsQuery& query,
-                 const AreaKeys& areas) {
+GroupWaits::GroupWaits(const counters::Counters& counters, const store::StatsQuery& query,
+                       const AreaKeys& areas) {
   const std::optional<Grouping> grouping = grouping_of(query);
   if (!grouping) return;
   told_ = true;
@@ -106,7 +106,7 @@ Waiting::Waiting(const counters::Counters& counters, const store::StatsQuery& qu
   if (lets_all_pass(query.filter)) other_ = copy.other;
 }
 
-counters::Counts Waiting::take(uint64_t key) {
+counters::Counts GroupWaits::take(uint64_t key) {
   const auto found = groups_.find(key);
   if (found == groups_.end()) return {};
   const counters::Counts counts = found->second.counts;
@@ -114,7 +114,7 @@ counters::Counts Waiting::take(uint64_t key) {
   return counts;
 }
 
-std::vector<counters::Row> Waiting::rest() const {
+std::vector<counters::Row> GroupWaits::rest() const {
   std::vector<counters::Row> rest;
   for (const auto& [key, group] : groups_) rest.push_back(group);
   std::ranges::stable_sort(rest, std::ranges::greater(),

@@ -30,10 +30,10 @@ void put_waits(const counters::Counts& counts, v1::Waits& out);
 
 // Adds to the groups of an answer about lifecycles how long each has waited since the start, where
 // that can be told: StatsRow::waits. Groups of who only waited follow behind the others.
-class Waiting {
+class GroupWaits {
  public:
-  Waiting(const counters::Counters& counters, const store::StatsQuery& query,
-          const AreaKeys& areas);
+  GroupWaits(const counters::Counters& counters, const store::StatsQuery& query,
+             const AreaKeys& areas);
 
   bool can_be_told() const { return told_; }
   // Of the group with this key; gives it back once.

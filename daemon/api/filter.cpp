@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/api/convert.h"
+#include "daemon/api/values.h"
 
 namespace swaptrail::api {
 namespace {

@@ -1,6 +1,8 @@
 // What the services answer from: everything of swaptraild that a query may look at.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "daemon/area_watch.h"
@@ -25,6 +27,10 @@ struct Host {
   const AreaWatch& areas;
   std::optional<PageFrames> frames;  // absent: no page frame numbers
   bool pageout_enabled = false;
+  // Answers have page frames, and whether pages that were never observed are mapped: which would help an
+  // attack on another process (hammering of rows, guessing of addresses). Of root and the control group.
+  bool full_access = true;
+  std::function<uint64_t()> watchers = nullptr;  // of all services; null: there is one only
 };
 
 }  // namespace swaptrail::api

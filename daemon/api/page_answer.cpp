@@ -13,7 +13,7 @@
 #include "daemon/api/convert.h"
 #include "daemon/api/explanation.h"
 #include "daemon/api/filter.h"
-#include "daemon/proc.h"
+#include "daemon/files.h"
 #include "daemon/store/lookup.h"
 #include "trace/decode.h"
 #include "trace/slot_time.h"
@@ -28,7 +28,7 @@ using store::StoredLifecycle;
 constexpr size_t kUsualHistory = 20;
 constexpr int kMostLooks = 3;  // at a page that moves
 // The pipeline sweeps each 10 ms: what pagemap shows already may not have come through yet.
-constexpr absl::Duration kUntilSwept = absl::Milliseconds(25);
+constexpr absl::Duration kBetweenLooks = absl::Milliseconds(25);
 constexpr absl::Duration kMostWait = absl::Seconds(2);
 constexpr uint64_t kMostPfn = uint64_t{1} << 52;  // 64 address bits less 12 of the page
 
@@ -171,6 +171,8 @@ bool accounts_for(const PageFacts& facts) {
          (back->owner_tgid != 0 ? back->owner_tgid : back->tgid) != facts.pid;
 }
 
+bool is_known(const PageFacts& facts) { return facts.in_flight || !facts.history.empty(); }
+
 // The page before and after the question must be the same, or it is asked again.
 absl::Status look_at_page(const Desk& desk, PageFacts& facts) {
   if (desk.tables == nullptr) {
@@ -188,10 +190,12 @@ absl::Status look_at_page(const Desk& desk, PageFacts& facts) {
     put_history(desk, struct_page, entry, facts);
     auto after = desk.tables->page(facts.pid, facts.address);
     facts.moved = after.ok() && !is_same(*page, *after);
-    if (look == kMostLooks || (after.ok() && !facts.moved && accounts_for(facts))) {
+    const bool is_enough = (after.ok() && !facts.moved && accounts_for(facts)) ||
+                           (!desk.host.full_access && !is_known(facts));  // time would tell
+    if (look == kMostLooks || is_enough) {
       return absl::OkStatus();
     }
-    if (after.ok() && !facts.moved) absl::SleepFor(kUntilSwept);
+    if (after.ok() && !facts.moved) absl::SleepFor(kBetweenLooks);
     page = std::move(after);
   }
   return unreadable(page.status());
@@ -201,6 +205,10 @@ absl::Status look_at_frame(const Desk& desk, PageFacts& facts) {
   const auto no_such = [&] {
     return out_of_bounds("pfn", absl::StrCat(facts.pfn), "1 to 2^52 - 1");
   };
+  if (!desk.host.full_access) {
+    return absl::PermissionDeniedError(
+        "page frames are for root and the control group; ask by process and address, or by swap entry");
+  }
   if (facts.pfn == 0 || facts.pfn >= kMostPfn) return no_such();
   if (!desk.host.frames) {
     return absl::FailedPreconditionError(
@@ -275,6 +283,17 @@ void find_file(const Desk& desk, PageFacts& facts) {
                    std::ranges::any_of(facts.history, is_of_file, &StoredLifecycle::lifecycle);
   if (facts.named_by != NamedBy::kAddress || !any) return;
   facts.file = desk.tables->file(facts.pid, facts.address).value_or(std::nullopt);
+}
+
+absl::Status keep_memory_secret(PageFacts& facts) {
+  if (facts.named_by == NamedBy::kAddress && !is_known(facts)) {
+    return absl::PermissionDeniedError(
+        "swaptraild has not seen this page on its way to swap; where it is now is for root and the "
+        "control group");
+  }
+  facts.page.pfn = 0;
+  facts.frame_flags.reset();
+  return absl::OkStatus();
 }
 
 v1::PageState state_of(const PageFacts& facts) {
@@ -368,6 +387,9 @@ absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
   facts.page_bytes = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
   const Desk desk{host, tables, deadline, *most};
   if (auto looked = look(desk, request, facts); !looked.ok()) return looked;
+  if (!host.full_access) {
+    if (auto kept = keep_memory_secret(facts); !kept.ok()) return kept;
+  }
   find_file(desk, facts);
 
   const Moment moment = clock.now();

@@ -239,7 +239,7 @@ absl::Status answer_stats(const Host& host, const Moment& moment,
   query->area_of = [&](uint32_t type, uint64_t at_ns) { return areas.key_of(type, at_ns); };
   const auto stats = store::query_stats(host.store.snapshot(), *query);
   if (!stats.ok()) return stats.status();
-  Waiting waiting(host.counters, *query, areas);
+  GroupWaits waiting(host.counters, *query, areas);
   Converter converter(host, moment, true);
   KeyTexts keys(converter, areas, query->group_by);
   const auto add_row = [&](const store::StatsRow& row, const counters::Counts& waits) {

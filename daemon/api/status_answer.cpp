@@ -19,16 +19,6 @@ namespace {
 
 std::string_view view(absl::string_view text) { return {text.data(), text.size()}; }
 
-// VmRSS: the second number of /proc/self/statm is in pages.
-uint64_t resident_bytes() {
-  const auto text = read_file("/proc/self/statm");
-  if (!text.ok()) return 0;
-  const std::vector<absl::string_view> fields = absl::StrSplit(*text, ' ');
-  uint64_t pages = 0;
-  if (fields.size() < 2 || !absl::SimpleAtoi(fields[1], &pages)) return 0;
-  return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
 const char* state_name(HookState state) {
   switch (state) {
     case HookState::kChosen:
@@ -76,12 +66,29 @@ void put_loss(const Standing& standing, v1::Loss& loss) {
   loss.set_lines_left_out(standing.lines_left_out);
 }
 
+void put_duration(uint64_t ns, google::protobuf::Duration& out) {
+  out.set_seconds(static_cast<int64_t>(ns / 1'000'000'000));
+  out.set_nanos(static_cast<int32_t>(ns % 1'000'000'000));
+}
+
+void put_recording(const RecordingStanding& recording, v1::GetStatusResponse& response) {
+  response.set_flight_recorder(recording.flight);
+  v1::RecordingStatus& status = *response.mutable_recording();
+  status.set_flight(recording.flight);
+  status.set_stopped(recording.stopped);
+  status.set_parts(recording.parts);
+  status.set_parts_dropped(recording.parts_dropped);
+  status.set_flights_written(recording.triggers);
+  status.set_triggers_suppressed(recording.suppressed);
+  status.set_writes_refused(recording.refused);
+  status.set_folder_moved(recording.moved);
+}
+
 void put_standing(const Standing& standing, const Moment& moment, v1::GetStatusResponse& response) {
   if (standing.start_ns != 0) {
     *response.mutable_started() = moment.wall(standing.start_ns);
     const uint64_t up_ns = moment.now_ns() - std::min(moment.now_ns(), standing.start_ns);
-    response.mutable_uptime()->set_seconds(static_cast<int64_t>(up_ns / 1'000'000'000));
-    response.mutable_uptime()->set_nanos(static_cast<int32_t>(up_ns % 1'000'000'000));
+    put_duration(up_ns, *response.mutable_uptime());
   }
   put_loss(standing, *response.mutable_loss());
   for (const ReconcileRow& row : standing.reconciliation) {
@@ -93,7 +100,7 @@ void put_standing(const Standing& standing, const Moment& moment, v1::GetStatusR
     told.set_note(utf8(row.note));
     told.set_allowance(row.allowance);
   }
-  response.set_flight_recorder(standing.flight_recorder);
+  if (standing.recording) put_recording(*standing.recording, response);
   const ValidationStanding& validation = standing.validation;
   if (validation.sample == 0) return;
   v1::ValidationStatus& told = *response.mutable_validation();
@@ -119,10 +126,11 @@ void put_store(const store::Store& store, const Moment& moment, v1::GetStatusRes
 
 }  // namespace
 
-void answer_status(const Host& host, const Moment& moment, size_t watchers,
+void answer_status(const Host& host, const Moment& moment, uint64_t watchers,
                    v1::GetStatusResponse& response) {
   put_host(host, response);
   put_standing(*host.standings.newest(), moment, response);
+  put_duration(host.standings.sweep_age_ns(moment.now_ns()), *response.mutable_last_sweep_age());
   put_store(host.store, moment, response);
   response.set_watchers(static_cast<uint32_t>(watchers));
 }

@@ -43,7 +43,8 @@ TraceService::TraceService(const Host& host, PageTables* tables)
 
 grpc::Status TraceService::GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest*,
                                      v1::GetStatusResponse* response) {
-  answer_status(host_, clock_.now(), watchers_.count(), *response);
+  answer_status(host_, clock_.now(), host_.watchers ? host_.watchers() : watchers_.count(),
+                *response);
   return end_of(*context, absl::OkStatus(), *response);
 }
 

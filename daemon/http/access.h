@@ -2,13 +2,13 @@
 #pragma once
 
 #include <openssl/ssl.h>
-#include <sys/stat.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "daemon/http/passwords.h"
@@ -16,43 +16,43 @@
 
 namespace swaptrail::http {
 
-// From certificates and limits. Errors: InvalidArgument, with the file and OpenSSL's reason.
-absl::StatusOr<std::shared_ptr<SSL_CTX>> make_tls(const TlsConfig& config);
-
-// Any thread. The file and the certificates are looked at again when refresh() finds that one of them
-// is another than before. What is wrong then is told on standard error, and what was goes on. TLS is
-// not switched on or off that way: that needs a restart.
+// Any thread. The file, certificates and keys are read again by refresh(), each of them once, and what
+// is new is used if all of it is good. Otherwise that is told on standard error, and what was goes on. A
+// reload only lets in fewer, or others: TLS is not switched on or off by it, the last user does not go,
+// and certificates of clients are not looked at less. A file that is half written must not open anything;
+// a restart may.
 class Access {
  public:
-  // `path` empty: plain HTTP for everybody. Errors: those of read_web_config() and make_tls().
+  // `path` empty: plain HTTP for everybody. Errors: those of read_named_file(), parse_web_config(),
+  // read_pem_file() and make_tls_context().
   static absl::StatusOr<std::unique_ptr<Access>> open(const std::string& path);
 
-  // Costs a few stat() at most once a second, `now_ns` being monotonic.
+  // Reads a few small files, once a second at most; `now_ns` is monotonic.
   void refresh(uint64_t now_ns);
   std::shared_ptr<SSL_CTX> tls() const;          // null: plain HTTP
   std::shared_ptr<Passwords> passwords() const;  // never null
+  // Why the files as they are now are not what is used; empty: they are.
+  std::string trouble() const;
 
  private:
-  struct Stamp {
-    int64_t seconds = 0, nanoseconds = 0;
-    uint64_t inode = 0, bytes = 0;
-    bool operator==(const Stamp&) const = default;
-  };
   struct Loaded {
+    std::string text;  // of the configuration file
+    WebConfig config;
+    std::optional<TlsFiles> files;
     std::shared_ptr<SSL_CTX> tls;
     std::shared_ptr<Passwords> passwords;
-    std::vector<std::string> files;  // that it was made from
-    std::vector<Stamp> stamps;
   };
   explicit Access(std::string path) : path_(std::move(path)) {}
-  absl::StatusOr<Loaded> load() const;
-  static std::vector<Stamp> stamps_of(const std::vector<std::string>& files);
-  void load_again(const std::vector<Stamp>& stamps);
+  absl::StatusOr<Loaded> load(const Loaded& before) const;
+  static absl::Status check_reload(const Loaded& before, const Loaded& now);
+  std::shared_ptr<const Loaded> loaded() const;
 
   const std::string path_;
-  mutable std::mutex mutex_;
-  Loaded loaded_;
-  uint64_t looked_ns_ = 0;
+  std::atomic<uint64_t> looked_ns_{0};
+  std::mutex looking_;        // one at a time
+  mutable std::mutex mutex_;  // of the next two
+  std::string trouble_;
+  std::shared_ptr<const Loaded> loaded_;
 };
 
 }  // namespace swaptrail::http

@@ -1,46 +1,26 @@
 #include "daemon/http/connection.h"
 
-#include <openssl/err.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <utility>
+
+#include "daemon/http/request_head.h"
 
 namespace swaptrail::http {
 namespace {
 
 constexpr char kHeadEnd[] = "\r\n\r\n";
-constexpr long kLater = -1, kBroken = -2;  // of receive() and send(); 0 = the other side is done
-
-long outcome_of(ssize_t result) {
-  if (result >= 0) return result;
-  return errno == EAGAIN || errno == EINTR ? kLater : kBroken;
-}
 
 }  // namespace
 
-Connection::Connection(int socket, SSL_CTX* tls, uint64_t now_ns)
-    : socket_(socket),
-      tls_(tls != nullptr ? SSL_new(tls) : nullptr, SSL_free),
+Connection::Connection(Descriptor socket, SSL_CTX* tls, uint64_t now_ns)
+    : wire_(std::move(socket), tls),
       state_(tls != nullptr ? State::kShaking : State::kReading),
-      since_ns_(now_ns) {
-  if (tls == nullptr) return;
-  if (!tls_ || SSL_set_fd(tls_.get(), socket) != 1) state_ = State::kDone;
-}
-
-Connection::~Connection() {
-  if (tls_ && state_ != State::kShaking) SSL_shutdown(tls_.get());
-  ERR_clear_error();
-  close(socket_);
-}
+      since_ns_(now_ns) {}
 
 void Connection::enter(State state, uint64_t now_ns) {
   state_ = state;
   since_ns_ = now_ns;
-  wants_write_ = state == State::kWriting;
 }
 
 void Connection::advance(uint64_t now_ns) {
@@ -49,48 +29,19 @@ void Connection::advance(uint64_t now_ns) {
   if (state_ == State::kReading) read(now_ns);
 }
 
-bool Connection::try_later(int result) {
-  const int error = SSL_get_error(tls_.get(), result);
-  ERR_clear_error();
-  wants_write_ = error == SSL_ERROR_WANT_WRITE;
-  return wants_write_ || error == SSL_ERROR_WANT_READ;
-}
-
 void Connection::shake(uint64_t now_ns) {
-  ERR_clear_error();
-  const int result = SSL_accept(tls_.get());
-  if (result == 1) {
-    state_ = State::kReading;  // with the time that it has used up
-    wants_write_ = false;
-  } else if (!try_later(result)) {
-    enter(State::kDone, now_ns);
-  }
-}
-
-long Connection::receive(char* to, size_t size) {
-  if (!tls_) return outcome_of(recv(socket_, to, size, 0));
-  ERR_clear_error();
-  const int result = SSL_read(tls_.get(), to, static_cast<int>(size));
-  if (result > 0) return result;
-  return try_later(result) ? kLater : kBroken;
-}
-
-long Connection::send(const char* from, size_t size) {
-  if (!tls_) return outcome_of(::send(socket_, from, size, MSG_NOSIGNAL));
-  ERR_clear_error();
-  const int most = static_cast<int>(std::min<size_t>(size, 1 << 20));
-  const int result = SSL_write(tls_.get(), from, most);
-  if (result > 0) return result;
-  return try_later(result) ? kLater : kBroken;
+  const long result = wire_.handshake();
+  if (result == Wire::kBroken) enter(State::kDone, now_ns);
+  if (result > 0) state_ = State::kReading;  // with the time that it has used up
 }
 
 void Connection::read(uint64_t now_ns) {
   std::array<char, 4096> buffer;
-  while (in_.size() < kMostHead) {
-    const size_t room = std::min(buffer.size(), kMostHead - in_.size());
-    const long got = receive(buffer.data(), room);
-    if (got == kLater) return;
-    if (got <= 0) return end(got == 0, now_ns);
+  while (in_.size() < kMostHead_bytes) {
+    const size_t room = std::min(buffer.size(), kMostHead_bytes - in_.size());
+    const long got = wire_.receive(buffer.data(), room);
+    if (got == Wire::kLater) return;
+    if (got <= 0) return end(got == Wire::kEnded, now_ns);
     if (in_.empty() && answered_) since_ns_ = now_ns;  // another request begins
     in_.append(buffer.data(), static_cast<size_t>(got));
   }
@@ -109,7 +60,6 @@ std::string Connection::take_head() {
   std::string head = in_.substr(0, end + 4);
   in_.erase(0, end + 4);
   state_ = State::kWorking;
-  wants_write_ = false;
   return head;
 }
 
@@ -123,11 +73,8 @@ void Connection::write(std::string bytes, bool close, uint64_t now_ns) {
 
 void Connection::write_some(uint64_t now_ns) {
   while (sent_ < out_.size()) {
-    const long count = send(out_.data() + sent_, out_.size() - sent_);
-    if (count == kLater) {
-      if (!tls_) wants_write_ = true;
-      return;
-    }
+    const long count = wire_.send(out_.data() + sent_, out_.size() - sent_);
+    if (count == Wire::kLater) return;
     if (count <= 0) return enter(State::kDone, now_ns);
     sent_ += static_cast<size_t>(count);
   }

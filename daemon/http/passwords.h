@@ -2,7 +2,7 @@
 #pragma once
 
 #include <array>
-#include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "daemon/client_address.h"
+#include "daemon/http/fair_queue.h"
 
 namespace swaptrail::http {
 
@@ -22,34 +24,43 @@ absl::Status check_hash(const std::string& hash);
 
 enum class Verdict : uint8_t { kRight, kWrong, kBusy };
 
-// Any thread. A bcrypt comparison takes long on purpose: one at a time is made, so that wrong
-// passwords take one CPU at most, and few wait for it, so that they do not take all threads. What was
-// right before is remembered (at most kMostKnown) and does not wait.
+// Any thread. A bcrypt comparison takes long on purpose. One is made at a time, so that wrong passwords
+// take one CPU at most; few wait for it, so that they don't take all threads; and clients take turns, so
+// that the flood of one costs another a few comparisons of waiting and never its place. What was right
+// before is remembered (at most kMostKnown) and does not wait.
 class Passwords {
  public:
   static constexpr size_t kMostKnown = 128;
-  static constexpr uint32_t kMostComparing = 4;  // one, and those that wait
+  static constexpr size_t kMostWaiting = 5,
+                          kMostWaitingOfOne = 2;  // beside the one that is compared
 
   explicit Passwords(Users users);
 
   bool empty() const { return users_.empty(); }
-  // As much work for a name that is not there as for one that is.
-  // kBusy: kMostComparing others are being compared.
-  Verdict check(const std::string& name, const std::string& password);
+  // The same work for every name and every wrong password, whatever the hashes cost. Waits for its turn.
+  // kBusy: too many others wait, in all or of the client at `from`.
+  Verdict check(const ClientAddress& from, const std::string& name, const std::string& password);
 
  private:
   using Digest = std::array<uint8_t, 32>;
+  enum class Turn : uint8_t { kWaits, kCompares, kRefused };
+
   Digest digest_of(const std::string& name, const std::string& password,
                    const std::string& hash) const;
-  bool matches(const std::string& password, const std::string& hash);
+  bool begin_turn(const ClientAddress& from);
+  void end_turn();
+  void start_next();
+  bool matches(const std::string& password, const std::string* hash) const;
   bool knows(const Digest& digest);
   void remember(const Digest& digest);
 
   const Users users_;
-  std::string dearest_;  // the hash that takes longest
+  std::map<int, std::string> dummies_;  // a hash of each cost that occurs
   Digest salt_{};
-  std::mutex one_at_a_time_;
-  std::atomic<uint32_t> comparing_{0};
+  std::mutex turns_;  // of the next three, and of the turns that wait
+  std::condition_variable turned_;
+  FairQueue<Turn*> waiting_{kMostWaitingOfOne, kMostWaiting};
+  bool comparing_ = false;
   std::mutex mutex_;  // of known_
   std::vector<Digest> known_;
   size_t oldest_ = 0;

@@ -2,15 +2,15 @@
 
 #include <httplib.h>
 
-#include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "daemon/http/passwords.h"
+#include "daemon/http/request_head.h"
 
 namespace swaptrail::http {
 namespace {
@@ -20,29 +20,21 @@ using httplib::Response;
 
 constexpr char kPlain[] = "text/plain; charset=utf-8";
 
-// Only these get to the parser: no ranges, encodings or expectations.
-constexpr absl::string_view kWanted[] = {"accept",         "authorization", "connection",
-                                         "content-length", "host",          "transfer-encoding"};
-
-// Empty if it is no head of a request at all.
-std::string wanted_lines(std::string_view head) {
-  const absl::string_view text(head.data(), head.size());
-  if (absl::StrContains(text, absl::string_view("\0", 1))) return {};
-  std::string kept;
-  for (absl::string_view line : absl::StrSplit(text, "\r\n")) {
-    if (absl::StrContains(line, '\n') || absl::StrContains(line, '\r')) return {};
-    const std::string name = absl::AsciiStrToLower(line.substr(0, line.find(':')));
-    const bool wanted = kept.empty() || std::find(std::begin(kWanted), std::end(kWanted), name) !=
-                                            std::end(kWanted);
-    if (wanted) absl::StrAppend(&kept, line, "\r\n");
-  }
-  return kept + "\r\n";
+// What httplib is given: nothing that was sent but what was read and found good.
+std::string text_of(const RequestHead& head) {
+  std::string text = absl::StrCat(head.method, " ", head.target == "*" ? "/" : head.target,
+                                  " HTTP/1.1\r\nHost: localhost\r\n");
+  if (!head.accept.empty()) absl::StrAppend(&text, "Accept: ", head.accept, "\r\n");
+  if (!head.authorization.empty())
+    absl::StrAppend(&text, "Authorization: ", head.authorization, "\r\n");
+  if (head.close) text += "Connection: close\r\n";
+  return text + "\r\n";
 }
 
 // A stream for one request that is here already.
 class MemoryStream : public httplib::Stream {
  public:
-  explicit MemoryStream(std::string in) : in_(std::move(in)) {}
+  MemoryStream(std::string in, const ClientAddress& from) : in_(std::move(in)), from_(from) {}
   bool is_readable() const override { return at_ < in_.size(); }
   bool is_writable() const override { return true; }
   ssize_t read(char* to, size_t size) override {
@@ -54,7 +46,10 @@ class MemoryStream : public httplib::Stream {
     out_.append(from, size);
     return static_cast<ssize_t>(size);
   }
-  void get_remote_ip_and_port(std::string&, int&) const override {}
+  // Not as a text: respond() gets it so, and nobody else.
+  void get_remote_ip_and_port(std::string& address, int&) const override {
+    address.assign(from_.bytes.begin(), from_.bytes.end());
+  }
   void get_local_ip_and_port(std::string&, int&) const override {}
   socket_t socket() const override { return 0; }
 
@@ -62,12 +57,15 @@ class MemoryStream : public httplib::Stream {
 
  private:
   const std::string in_;
+  const ClientAddress from_;
   size_t at_ = 0;
   std::string out_;
 };
 
 Verdict verdict_on(const Request& request, Passwords& passwords) {
   if (passwords.empty()) return Verdict::kRight;
+  ClientAddress from;
+  request.remote_addr.copy(reinterpret_cast<char*>(from.bytes.data()), from.bytes.size());
   const std::string given = request.get_header_value("Authorization");
   std::string pair;
   const bool basic = absl::StartsWithIgnoreCase(given, "basic ");
@@ -75,12 +73,7 @@ Verdict verdict_on(const Request& request, Passwords& passwords) {
       basic && absl::Base64Unescape(absl::StripAsciiWhitespace(given.substr(6)), &pair);
   const size_t colon = decoded ? pair.find(':') : std::string::npos;
   if (colon == std::string::npos) return Verdict::kWrong;
-  return passwords.check(pair.substr(0, colon), pair.substr(colon + 1));
-}
-
-bool has_body(const Request& request) {
-  const std::string length = request.get_header_value("Content-Length");
-  return request.has_header("Transfer-Encoding") || (!length.empty() && length != "0");
+  return passwords.check(from, pair.substr(0, colon), pair.substr(colon + 1));
 }
 
 std::string html_escaped(std::string_view text) {
@@ -129,7 +122,8 @@ std::string bare_response(int status, std::string_view reason) {
 // httplib parses the request and writes the response; it never gets to a socket, a file, or a body.
 class Router::Parser : private httplib::Server {
  public:
-  Parser(const Site& site, const Access& access) : site_(site), access_(access) {
+  Parser(const Site& site, const Access& access, HttpCounts& counts)
+      : site_(site), access_(access), counts_(counts) {
     set_payload_max_length(0);
     set_pre_routing_handler([this](const Request& request, Response& response) {
       respond(request, response);
@@ -141,31 +135,34 @@ class Router::Parser : private httplib::Server {
     });
   }
 
-  Answer answer(std::string_view head) {
-    std::string lines = wanted_lines(head);
-    if (lines.empty()) return {bare_response(400, "Bad Request"), true};
-    MemoryStream stream(std::move(lines));
-    bool closed = false, parsed = false, body = false;
-    const bool went_on = process_request(stream, false, closed, [&](Request& request) {
-      parsed = true;
-      body = has_body(request);
-      closed |= absl::EqualsIgnoreCase(request.get_header_value("Connection"), "close");
-    });
-    return {stream.take_out(), !went_on || closed || !parsed || body};
+  Answer answer(std::string_view bytes, const ClientAddress& from) {
+    const auto read = read_head(bytes);
+    if (const auto* refused = std::get_if<HeadRefused>(&read)) return refusal(*refused);
+    const auto& head = std::get<RequestHead>(read);
+    MemoryStream stream(text_of(head), from);
+    bool closed = head.close, parsed = false;
+    const bool went_on =
+        process_request(stream, false, closed, [&parsed](Request&) { parsed = true; });
+    if (!parsed) return refusal({});
+    return {stream.take_out(), !went_on || closed};
   }
 
  private:
+  Answer refusal(const HeadRefused& refused) {
+    ++counts_.refused_malformed;
+    return {bare_response(refused.status, refused.reason), true};
+  }
+
   void respond(const Request& request, Response& response) {
     response.set_header("X-Content-Type-Options", "nosniff");
     const Verdict verdict = verdict_on(request, *access_.passwords());
-    if (verdict == Verdict::kBusy) return refuse(response, 503, "Too many passwords at once\n");
+    if (verdict == Verdict::kBusy) {
+      ++counts_.refused_passwords;
+      return refuse(response, 503, "Too many passwords at once\n");
+    }
     if (verdict == Verdict::kWrong) {
       response.set_header("WWW-Authenticate", "Basic realm=\"swaptraild\", charset=\"UTF-8\"");
       return refuse(response, 401, "Unauthorized\n");
-    }
-    if (has_body(request)) {
-      response.set_header("Connection", "close");
-      return refuse(response, 413, "A request has no body here\n");
     }
     if (request.method != "GET" && request.method != "HEAD") {
       response.set_header("Allow", "GET, HEAD");
@@ -196,12 +193,15 @@ class Router::Parser : private httplib::Server {
 
   const Site& site_;
   const Access& access_;
+  HttpCounts& counts_;
 };
 
-Router::Router(const Site& site, const Access& access)
-    : parser_(std::make_unique<Parser>(site, access)) {}
+Router::Router(const Site& site, const Access& access, HttpCounts& counts)
+    : parser_(std::make_unique<Parser>(site, access, counts)) {}
 Router::~Router() = default;
 
-Answer Router::answer(std::string_view head) { return parser_->answer(head); }
+Answer Router::answer(std::string_view head, const ClientAddress& from) {
+  return parser_->answer(head, from);
+}
 
 }  // namespace swaptrail::http

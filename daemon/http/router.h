@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/client_address.h"
 #include "daemon/http/access.h"
+#include "daemon/http/counts.h"
 
 namespace swaptrail::http {
 
@@ -21,6 +23,7 @@ struct Site {
   std::function<Page(std::string_view accept)> metrics;  // `accept`: the header, may be empty
   std::function<bool()> ready;
   std::string version;
+  std::shared_ptr<HttpCounts> counts;  // to read them elsewhere; null: nobody does
 };
 
 struct Answer {
@@ -34,12 +37,13 @@ std::string bare_response(int status, std::string_view reason);
 // Any thread.
 class Router {
  public:
-  // Both must outlive it.
-  Router(const Site& site, const Access& access);
+  // All must outlive it.
+  Router(const Site& site, const Access& access, HttpCounts& counts);
   ~Router();
 
-  // `head`: the request line and all headers, with the empty line at the end.
-  Answer answer(std::string_view head);
+  // `head`: the request line and all headers, with the empty line at the end. `from`: whose turn it is if
+  // there is a password to be compared, which is waited for.
+  Answer answer(std::string_view head, const ClientAddress& from);
 
  private:
   class Parser;

@@ -3,22 +3,28 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <iterator>
 #include <map>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "daemon/client_address.h"
+#include "daemon/descriptor.h"
 #include "daemon/http/access.h"
 #include "daemon/http/connection.h"
 #include "daemon/http/listener.h"
+#include "daemon/http/request_head.h"
 #include "daemon/http/workers.h"
+#include "daemon/monotonic.h"
 
 namespace swaptrail::http {
 namespace {
@@ -28,17 +34,11 @@ constexpr int kLook_ms = 200;                             // for those that take
 
 using State = Connection::State;
 
-uint64_t now_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
-}
-
 absl::Status out_of_bounds(absl::string_view what, size_t least, size_t most) {
   return absl::InvalidArgumentError(absl::StrCat(what, " must be ", least, " to ", most));
 }
 
-absl::Status check(const HttpOptions& options) {
+absl::Status check_bounds(const HttpOptions& options) {
   const std::string& path = options.telemetry_path;
   const bool taken = path == "/" || absl::StartsWith(path, "/-/");
   if (!absl::StartsWith(path, "/") || taken || path.find_first_of("?#% \t\r\n\"<>") != path.npos) {
@@ -52,20 +52,6 @@ absl::Status check(const HttpOptions& options) {
   return absl::OkStatus();
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int number() const { return number_; }
-
- private:
-  const int number_;
-};
-
 }  // namespace
 
 // Has all sockets. Everything but the constructor, the destructor and ring() is its thread's.
@@ -76,14 +62,15 @@ class HttpServer::Reception {
       : options_(options),
         site_(std::move(site)),
         access_(std::move(access)),
-        router_(site_, *access_),
+        counts_(site_.counts ? site_.counts : std::make_shared<HttpCounts>()),
+        router_(site_, *access_, *counts_),
         listener_(listener.socket),
         port_(listener.port),
         epoll_(epoll_create1(EPOLL_CLOEXEC)),
         bell_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
         workers_(router_, options.workers, options.max_waiting, [this] { ring(); }) {
-    watch(EPOLL_CTL_ADD, listener_.number(), EPOLLIN, kListener);
-    watch(EPOLL_CTL_ADD, bell_.number(), EPOLLIN, kBell);
+    watch(EPOLL_CTL_ADD, listener_.get(), EPOLLIN, kListener);
+    watch(EPOLL_CTL_ADD, bell_.get(), EPOLLIN, kBell);
     thread_ = std::thread([this] { run(); });
   }
   ~Reception() {
@@ -96,33 +83,46 @@ class HttpServer::Reception {
   bool has_tls() const { return access_->tls() != nullptr; }
 
  private:
-  using Connections = std::map<uint64_t, Connection>;
+  struct Place {
+    Place(Descriptor socket, SSL_CTX* tls, uint64_t now_ns, const ClientAddress& client)
+        : connection(std::move(socket), tls, now_ns), from(client) {}
+    Connection connection;
+    const ClientAddress from;
+  };
+  using Places = std::map<uint64_t, Place>;
 
   void run();
-  int wait_ms() const { return connections_.empty() && accepting_ ? -1 : kLook_ms; }
+  int wait_ms() const { return places_.empty() && accepting_ ? -1 : kLook_ms; }
+  void refresh();
   void accept_all();
-  void accept_one(int socket);
-  bool make_room();
+  void accept_one(Descriptor socket, const ClientAddress& from);
+  bool make_room(const ClientAddress& from);
+  Places::iterator longest_waiter(const ClientAddress* of);
+  size_t places_of(const ClientAddress& from) const;
+  Places::iterator leave(Places::iterator at);
   void on_event(const epoll_event& event);
-  void go_on(Connections::iterator at);
-  void hand_over(uint64_t number, Connection& connection);
+  void go_on(Places::iterator at);
+  void hand_over(uint64_t number, Place& place);
+  void refuse_request(uint64_t number);
   void take_answers();
   void close_slow();
   bool is_slow(const Connection& connection) const;
   void watch(int operation, int descriptor, uint32_t events, uint64_t what);
   void ring() {
     const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = write(bell_.number(), &one, sizeof(one));
+    [[maybe_unused]] const ssize_t written = write(bell_.get(), &one, sizeof(one));
   }
 
   const HttpOptions options_;
   const Site site_;
   const std::unique_ptr<Access> access_;
+  const std::shared_ptr<HttpCounts> counts_;
   Router router_;
   const Descriptor listener_;
   const uint16_t port_;
   const Descriptor epoll_, bell_;
-  Connections connections_;
+  Places places_;
+  std::map<ClientAddress, size_t> by_address_;  // how many places each has
   uint64_t next_ = kFirst;
   uint64_t now_ns_ = 0, looked_ns_ = 0;
   bool accepting_ = true;
@@ -135,7 +135,7 @@ void HttpServer::Reception::watch(int operation, int descriptor, uint32_t events
   epoll_event event{};
   event.events = events;
   event.data.u64 = what;
-  epoll_ctl(epoll_.number(), operation, descriptor, &event);
+  epoll_ctl(epoll_.get(), operation, descriptor, &event);
 }
 
 void HttpServer::Reception::run() {
@@ -143,112 +143,166 @@ void HttpServer::Reception::run() {
   std::array<epoll_event, 64> events;
   while (!stopped_) {
     const int count =
-        epoll_wait(epoll_.number(), events.data(), static_cast<int>(events.size()), wait_ms());
-    now_ns_ = now_ns();
+        epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms());
+    now_ns_ = monotonic_ns();
     for (int at = 0; at < count; ++at) on_event(events[static_cast<size_t>(at)]);
     if (now_ns_ - looked_ns_ >= uint64_t{kLook_ms} * 1'000'000) close_slow();
   }
-  connections_.clear();  // here, where a broken pipe is no signal
+  places_.clear();  // here, where a broken pipe is no signal
 }
 
 void HttpServer::Reception::on_event(const epoll_event& event) {
   const uint64_t what = event.data.u64;
   if (what == kListener) return accept_all();
   if (what == kBell) return take_answers();
-  const auto found = connections_.find(what);
-  if (found == connections_.end()) return;
+  const auto found = places_.find(what);
+  if (found == places_.end()) return;
   // it broke while its answer is made
-  if (found->second.state() == State::kWorking) {
-    connections_.erase(found);
+  if (found->second.connection.state() == State::kWorking) {
+    leave(found);
     return;
   }
-  found->second.advance(now_ns_);
+  found->second.connection.advance(now_ns_);
   go_on(found);
 }
 
-void HttpServer::Reception::accept_all() {
+// The files may have changed.
+void HttpServer::Reception::refresh() {
   access_->refresh(now_ns_);
+  counts_->config_is_current = access_->trouble().empty();
+}
+
+void HttpServer::Reception::accept_all() {
+  refresh();
   for (size_t count = 0; count < options_.max_connections; ++count) {
-    const int socket = accept4(listener_.number(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (socket >= 0) {
-      accept_one(socket);
+    sockaddr_storage from{};
+    socklen_t size = sizeof(from);
+    Descriptor socket(accept4(listener_.get(), reinterpret_cast<sockaddr*>(&from), &size,
+                              SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (socket) {
+      accept_one(std::move(socket), client_address(from));
       continue;
     }
     if (errno == EAGAIN) return;
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       accepting_ = false;  // until close_slow(): it would be told again at once
-      return watch(EPOLL_CTL_MOD, listener_.number(), 0, kListener);
+      return watch(EPOLL_CTL_MOD, listener_.get(), 0, kListener);
     }
   }
 }
 
-void HttpServer::Reception::accept_one(int socket) {
-  if (connections_.size() >= options_.max_connections && !make_room()) {
-    close(socket);
-    return;
-  }
+void HttpServer::Reception::accept_one(Descriptor socket, const ClientAddress& from) {
+  if (!make_room(from)) return;
   const uint64_t number = next_++;
-  const auto added = connections_.try_emplace(number, socket, access_->tls().get(), now_ns_).first;
-  watch(EPOLL_CTL_ADD, socket, EPOLLIN, number);
-  added->second.advance(now_ns_);
+  watch(EPOLL_CTL_ADD, socket.get(), EPOLLIN, number);
+  const auto added =
+      places_.try_emplace(number, std::move(socket), access_->tls().get(), now_ns_, from).first;
+  ++by_address_[from];
+  ++counts_->accepted;
+  ++counts_->connections;
+  added->second.connection.advance(now_ns_);
   go_on(added);
 }
 
-// The one that has been silent for longest goes: between two requests, or else before a whole one,
-// or else while it takes its answer. False: all are waiting for theirs.
-bool HttpServer::Reception::make_room() {
-  const auto rank = [](const Connection& connection) {
-    if (connection.state() == State::kWorking) return 0;
-    if (connection.state() == State::kWriting) return 1;
-    return connection.idle() ? 3 : 2;
-  };
-  auto worst = connections_.end();
-  for (auto at = connections_.begin(); at != connections_.end(); ++at) {
-    if (rank(at->second) == 0) continue;
-    const bool worse = worst == connections_.end() || rank(at->second) > rank(worst->second) ||
-                       (rank(at->second) == rank(worst->second) &&
-                        at->second.since_ns() < worst->second.since_ns());
-    if (worse) worst = at;
-  }
-  if (worst == connections_.end()) return false;
-  connections_.erase(worst);
+// A client that has half of all places gives up one of its own for another; when all are taken, who has
+// most of them gives up one. False: that client's are all waiting for their answers.
+bool HttpServer::Reception::make_room(const ClientAddress& from) {
+  const size_t most_of_one = std::max<size_t>(options_.max_connections / 2, 1);
+  const bool is_full = places_.size() >= options_.max_connections;
+  if (!is_full && places_of(from) < most_of_one) return true;
+  const bool own = places_of(from) >= most_of_one;
+  ++(own ? counts_->closed_address : counts_->closed_full);
+  const auto waiter = longest_waiter(own ? &from : nullptr);
+  if (waiter == places_.end()) return false;
+  leave(waiter);
   return true;
 }
 
+// Of the client `of`, or of the one that has most places (null). The one that has been silent for longest
+// goes: between two requests, or else before a whole one, or else while it takes its answer.
+HttpServer::Reception::Places::iterator HttpServer::Reception::longest_waiter(
+    const ClientAddress* of) {
+  const auto rank = [](const Connection& connection) {
+    if (connection.state() == State::kWriting) return 1;
+    return connection.idle() ? 3 : 2;
+  };
+  // greater: goes rather
+  const auto order = [&](const Place& place) {
+    return std::tuple(places_of(place.from), rank(place.connection),
+                      UINT64_MAX - place.connection.since_ns());
+  };
+  auto worst = places_.end();
+  for (auto at = places_.begin(); at != places_.end(); ++at) {
+    const Place& place = at->second;
+    if (place.connection.state() == State::kWorking || (of != nullptr && place.from != *of))
+      continue;
+    if (worst == places_.end() || order(place) > order(worst->second)) worst = at;
+  }
+  return worst;
+}
+
+size_t HttpServer::Reception::places_of(const ClientAddress& from) const {
+  const auto found = by_address_.find(from);
+  return found == by_address_.end() ? 0 : found->second;
+}
+
+// The place after it.
+HttpServer::Reception::Places::iterator HttpServer::Reception::leave(Places::iterator at) {
+  const auto address = by_address_.find(at->second.from);
+  if (--address->second == 0) by_address_.erase(address);
+  --counts_->connections;
+  return places_.erase(at);
+}
+
 // After advance() or write().
-void HttpServer::Reception::go_on(Connections::iterator at) {
-  auto& [number, connection] = *at;
-  hand_over(number, connection);
+void HttpServer::Reception::go_on(Places::iterator at) {
+  Connection& connection = at->second.connection;
+  hand_over(at->first, at->second);
   if (connection.state() == State::kDone) {
-    connections_.erase(at);
+    leave(at);
     return;
   }
   // while a worker has it, only that it broke is told
   uint32_t events = connection.wants_to_write() ? EPOLLOUT : EPOLLIN;
   if (connection.state() == State::kWorking) events = 0;
-  watch(EPOLL_CTL_MOD, connection.socket(), events, number);
+  watch(EPOLL_CTL_MOD, connection.socket(), events, at->first);
 }
 
-void HttpServer::Reception::hand_over(uint64_t number, Connection& connection) {
+void HttpServer::Reception::hand_over(uint64_t number, Place& place) {
+  Connection& connection = place.connection;
   if (connection.state() != State::kReading) return;
   std::string head = connection.take_head();
   if (!head.empty()) {
-    access_->refresh(now_ns_);
-    if (workers_.ask(number, std::move(head))) return;
+    refresh();
+    const auto refused = workers_.ask(number, place.from, std::move(head));
+    if (!refused) return;
+    ++counts_->refused_queue;
+    if (*refused != number) return refuse_request(*refused);
     return connection.write(bare_response(503, "Service Unavailable"), true, now_ns_);
   }
-  if (!connection.head_is_too_long()) return;
-  connection.write(bare_response(431, "Request Header Fields Too Large"), true, now_ns_);
+  const auto refused = refuse_early(connection.begun());
+  if (!refused) return;
+  ++counts_->refused_malformed;
+  connection.write(bare_response(refused->status, refused->reason), true, now_ns_);
+}
+
+// One that was in the queue, and gave its room there to another client's.
+void HttpServer::Reception::refuse_request(uint64_t number) {
+  const auto found = places_.find(number);
+  if (found == places_.end()) return;
+  found->second.connection.write(bare_response(503, "Service Unavailable"), true, now_ns_);
+  go_on(found);
 }
 
 void HttpServer::Reception::take_answers() {
   uint64_t rung = 0;
-  [[maybe_unused]] const ssize_t got = read(bell_.number(), &rung, sizeof(rung));
+  [[maybe_unused]] const ssize_t got = read(bell_.get(), &rung, sizeof(rung));
   for (Workers::Result& result : workers_.take()) {
-    const auto found = connections_.find(result.connection);
-    if (found == connections_.end()) continue;
-    found->second.write(std::move(result.answer.bytes), result.answer.close, now_ns_);
-    found->second.advance(now_ns_);  // the next request may be here
+    const auto found = places_.find(result.connection);
+    if (found == places_.end()) continue;
+    Connection& connection = found->second.connection;
+    connection.write(std::move(result.answer.bytes), result.answer.close, now_ns_);
+    connection.advance(now_ns_);  // the next request may be here
     go_on(found);
   }
 }
@@ -267,18 +321,24 @@ bool HttpServer::Reception::is_slow(const Connection& connection) const {
 
 void HttpServer::Reception::close_slow() {
   looked_ns_ = now_ns_;
-  std::erase_if(connections_, [this](const auto& entry) { return is_slow(entry.second); });
+  for (auto at = places_.begin(); at != places_.end();)
+    at = is_slow(at->second.connection) ? leave(at) : std::next(at);
   if (accepting_) return;
   accepting_ = true;
-  watch(EPOLL_CTL_MOD, listener_.number(), EPOLLIN, kListener);
+  watch(EPOLL_CTL_MOD, listener_.get(), EPOLLIN, kListener);
 }
 
 HttpServer::HttpServer(std::unique_ptr<Reception> reception) : reception_(std::move(reception)) {}
 HttpServer::~HttpServer() = default;
 
+absl::Status HttpServer::check(const HttpOptions& options) {
+  if (absl::Status status = check_bounds(options); !status.ok()) return status;
+  return Access::open(options.config_file).status();
+}
+
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::start(const HttpOptions& options,
                                                               Site site) {
-  if (absl::Status status = check(options); !status.ok()) return status;
+  if (absl::Status status = check_bounds(options); !status.ok()) return status;
   auto access = Access::open(options.config_file);
   if (!access.ok()) return access.status();
   const auto listener = listen_on(options.listen_address);

@@ -2,8 +2,9 @@
 //
 // One thread has all sockets and never waits for a single one of them: a request is handed to a
 // worker only when its whole head is there, and an answer is written as fast as its reader takes it.
-// So slow clients cost a place in a table, not a thread; when all places are taken, the connection
-// that has kept one waiting for longest gives it up.
+// So slow clients cost a place in a table, not a thread. When all places are taken, the client address
+// that has most of them gives up that of its connection that has kept one waiting for longest; none has
+// more than half of the places, of the workers, or of the queue before them.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +35,8 @@ class HttpServer {
   // be good for as long as the server lives. Errors: InvalidArgument (an address, a path or a bound
   // that is none; the configuration file), Unavailable (the address can't be bound).
   static absl::StatusOr<std::unique_ptr<HttpServer>> start(const HttpOptions& options, Site site);
+  // Of what start() would refuse, all but the address. Makes no thread. Errors: InvalidArgument.
+  static absl::Status check(const HttpOptions& options);
   // Closes all connections and waits for its threads.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;

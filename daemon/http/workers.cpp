@@ -3,9 +3,16 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace swaptrail::http {
+
+namespace {
+
+size_t half_of(size_t all) { return std::max<size_t>(all / 2, 1); }
+
+}  // namespace
 
 void block_signals() {
   sigset_t all;
@@ -14,7 +21,10 @@ void block_signals() {
 }
 
 Workers::Workers(Router& router, size_t threads, size_t most_waiting, std::function<void()> ready)
-    : router_(router), most_waiting_(most_waiting), ready_(std::move(ready)) {
+    : router_(router),
+      most_of_one_(half_of(threads)),
+      ready_(std::move(ready)),
+      waiting_(half_of(most_waiting), most_waiting) {
   for (size_t count = 0; count < threads; ++count) threads_.emplace_back([this] { work(); });
 }
 
@@ -27,14 +37,16 @@ Workers::~Workers() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool Workers::ask(uint64_t connection, std::string head) {
+std::optional<uint64_t> Workers::ask(uint64_t connection, const ClientAddress& from,
+                                     std::string head) {
+  std::optional<Question> gone;
   {
     const std::lock_guard lock(mutex_);
-    if (waiting_.size() == most_waiting_) return false;
-    waiting_.push_back({connection, std::move(head)});
+    gone = waiting_.push(from, {connection, std::move(head)});
   }
   asked_.notify_one();
-  return true;
+  if (!gone) return std::nullopt;
+  return gone->connection;
 }
 
 std::vector<Workers::Result> Workers::take() {
@@ -42,18 +54,30 @@ std::vector<Workers::Result> Workers::take() {
   return std::exchange(done_, {});
 }
 
+// Under the lock. None: nothing waits but for clients that have all the threads that they may have.
+std::optional<Workers::Asked> Workers::next() {
+  auto asked = waiting_.pop([this](const ClientAddress& from) {
+    const auto found = busy_.find(from);
+    return found == busy_.end() || found->second < most_of_one_;
+  });
+  if (asked) ++busy_[asked->first];
+  return asked;
+}
+
 void Workers::work() {
   block_signals();
   std::unique_lock lock(mutex_);
   while (true) {
-    asked_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
-    if (ended_) return;
-    const Question question = std::move(waiting_.front());
-    waiting_.pop_front();
+    std::optional<Asked> asked;
+    asked_.wait(lock, [&] { return ended_ || (asked = next()); });
+    if (!asked) return;
+    const auto& [from, question] = *asked;
     lock.unlock();
-    Answer answer = router_.answer(question.head);
+    Answer answer = router_.answer(question.head, from);
     lock.lock();
     done_.push_back({question.connection, std::move(answer)});
+    const auto busy = busy_.find(from);
+    if (--busy->second == 0) busy_.erase(busy);
     ready_();
   }
 }

@@ -1,16 +1,21 @@
-// A few threads that make answers, and the queue in front of them. Both are bounded.
+// A few threads that make answers, and the queue in front of them. Both are bounded, in all and for each
+// client: none takes more than half of either.
 #pragma once
 
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "daemon/client_address.h"
+#include "daemon/http/fair_queue.h"
 #include "daemon/http/router.h"
 
 namespace swaptrail::http {
@@ -25,8 +30,9 @@ class Workers {
   Workers(Router& router, size_t threads, size_t most_waiting, std::function<void()> ready);
   ~Workers();
 
-  // False: the queue is full.
-  bool ask(uint64_t connection, std::string head);
+  // The connection whose request finds no room in the queue, if there is one: this one, or one of the
+  // client that has most there.
+  std::optional<uint64_t> ask(uint64_t connection, const ClientAddress& from, std::string head);
   std::vector<Result> take();
 
  private:
@@ -34,14 +40,17 @@ class Workers {
     uint64_t connection = 0;
     std::string head;
   };
+  using Asked = std::pair<ClientAddress, Question>;
   void work();
+  std::optional<Asked> next();
 
   Router& router_;
-  const size_t most_waiting_;
+  const size_t most_of_one_;  // threads
   const std::function<void()> ready_;
   std::mutex mutex_;
   std::condition_variable asked_;
-  std::deque<Question> waiting_;
+  FairQueue<Question> waiting_;
+  std::map<ClientAddress, size_t> busy_;  // threads, by whom they work for
   std::vector<Result> done_;
   bool ended_ = false;
   std::vector<std::thread> threads_;

@@ -1,3 +1,4 @@
+#include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -12,15 +13,16 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/listen/acceptor.h"
 #include "daemon/listen/grpc_log.h"
 #include "daemon/listen/listen.h"
 #include "daemon/listen/peer.h"
+#include "daemon/listen/proxy.h"
 #include "daemon/listen/tls.h"
 #include "daemon/listen/unix_socket.h"
 #include "swaptrail/v1/control.grpc.pb.h"
@@ -34,9 +36,9 @@ using ConnectionDoor = std::unique_ptr<grpc::experimental::ExternalConnectionAcc
 constexpr size_t kKeptForFull = 16;  // of max_connections
 constexpr int kTcpBacklog = 128;
 
-// Of HTTP/2: a peer that has gone without a word is noticed, and one that pings for nothing goes.
+// Of HTTP/2: a peer that has gone without a word is noticed.
 constexpr int kKeepalive_ms = 60'000, kKeepaliveTimeout_ms = 20'000;
-constexpr int kFewestBetweenPings_ms = 10'000, kMostPingStrikes = 2;
+constexpr int kPoll_ms = 500;
 
 absl::Status check_limits(const ListenOptions& options) {
   struct Limit {
@@ -45,7 +47,10 @@ absl::Status check_limits(const ListenOptions& options) {
   };
   const Limit limits[] = {
       {"max_connections", options.max_connections, 2 * kKeptForFull, 4096},
+      {"max_connections_of_user", options.max_connections_of_user, 1, 4096},
+      {"max_streams_of_user", options.max_streams_of_user, 1, 10000},
       {"max_tcp_connections", options.max_tcp_connections, 1, 4096},
+      {"max_connections_of_address", options.max_connections_of_address, 1, 4096},
       {"max_concurrent_streams", static_cast<uint64_t>(options.max_concurrent_streams), 1, 10000},
       {"max_receive_bytes", static_cast<uint64_t>(options.max_receive_bytes), 1024, 64 << 20},
       {"max_send_bytes", static_cast<uint64_t>(options.max_send_bytes), 1024, 64 << 20},
@@ -146,8 +151,8 @@ void set_limits(grpc::ServerBuilder& builder, const ListenOptions& options) {
        static_cast<int>(absl::ToInt64Milliseconds(options.handshake_limit))},
       {GRPC_ARG_KEEPALIVE_TIME_MS, kKeepalive_ms},
       {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeout_ms},
-      {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kFewestBetweenPings_ms},
-      {GRPC_ARG_HTTP2_MAX_PING_STRIKES, kMostPingStrikes},
+      // Off: each PING too many would queue a GOAWAY and an error. The proxy bounds their rate.
+      {GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0},
       // It grows the window of a connection up to 16 MiB to make bulk transfer fast: none here.
       {GRPC_ARG_HTTP2_BDP_PROBE, 0}};
   for (const auto& [name, value] : arguments) builder.AddChannelArgument(name, value);
@@ -156,6 +161,11 @@ void set_limits(grpc::ServerBuilder& builder, const ListenOptions& options) {
   // A small compressed message can be a large one: the limit of size is applied before.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  // One queue: else there is one for each CPU, with a thread that polls it. A thread that misses the
+  // shutdown sees it when its poll ends.
+  using Sync = grpc::ServerBuilder::SyncServerOption;
+  builder.SetSyncServerOption(Sync::NUM_CQS, 1);
+  builder.SetSyncServerOption(Sync::CQ_TIMEOUT_MSEC, kPoll_ms);
   grpc::ResourceQuota quota;
   quota.Resize(options.max_memory_bytes);
   quota.SetMaxThreads(options.max_threads);
@@ -178,26 +188,31 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
-// A server, and the ways into it.
+// A server, and the way into it.
 struct Served {
   std::unique_ptr<grpc::Server> server;
-  std::vector<ConnectionDoor> doors;  // in the order of the credentials
+  ConnectionDoor door;
 };
 
 absl::StatusOr<Served> serve_on(const ListenOptions& options,
-                                const std::vector<grpc::Service*>& services,
-                                const std::vector<std::shared_ptr<grpc::ServerCredentials>>& ways) {
+                                const std::vector<grpc::Service*>& services) {
   grpc::ServerBuilder builder;
   set_limits(builder, options);
   for (grpc::Service* service : services) builder.RegisterService(service);
   Served served;
   using Type = grpc::ServerBuilder::experimental_type::ExternalConnectionType;
-  for (const auto& credentials : ways)
-    served.doors.push_back(
-        builder.experimental().AddExternalConnectionAcceptor(Type::FROM_FD, credentials));
+  served.door = builder.experimental().AddExternalConnectionAcceptor(
+      Type::FROM_FD, grpc::InsecureServerCredentials());
   served.server = builder.BuildAndStart();
   if (served.server == nullptr) return absl::InternalError("gRPC does not start");
   return served;
+}
+
+// gRPC's library ends with its last server, and waits then for a poll of its own that lasts ten seconds
+// (iomgr/tcp_posix.cc, run_poller). So it never ends before the process.
+void keep_library() {
+  static std::once_flag once;
+  std::call_once(once, grpc_init);
 }
 
 void set_health(grpc::Server& server, bool trace, bool control) {
@@ -219,12 +234,12 @@ struct ApiServer::Parts {
   ListenOptions options;
   std::optional<gid_t> control_group;
   std::vector<std::string> warnings;
-  std::optional<TlsFiles> tls;
+  std::shared_ptr<SSL_CTX> tls;  // of TCP; null: none
   std::optional<UnixSocket> socket;
   Descriptor tcp;
   uint16_t tcp_port = 0;
   Served full, reading;
-  std::unique_ptr<Acceptor> acceptor;  // null: not served
+  std::unique_ptr<Proxy> proxy;  // null: not served
   std::atomic<bool> ending{false};
 };
 
@@ -238,7 +253,7 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::bind(const ListenOptions& 
   const auto group = socket_group(options, parts->warnings);
   if (!group.ok()) return group.status();
   if (!options.tcp_address.empty()) {
-    auto tls = read_tls_files(options);
+    auto tls = tls_context(options);
     if (!tls.ok()) return tls.status();
     parts->tls = *std::move(tls);
     auto listener = tcp_listener(options.tcp_address);
@@ -255,18 +270,13 @@ absl::StatusOr<std::unique_ptr<ApiServer>> ApiServer::bind(const ListenOptions& 
 absl::Status ApiServer::serve(const Services& services) {
   const SignalsBlocked blocked;
   bound_grpc_log();
-  std::vector<std::shared_ptr<grpc::ServerCredentials>> ways = {grpc::InsecureServerCredentials()};
-  if (parts_->tls) {
-    auto tls = tls_credentials(*parts_->tls);
-    if (!tls.ok()) return tls.status();
-    ways.push_back(*std::move(tls));
-  }
+  keep_library();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  auto reading = serve_on(parts_->options, {services.trace, services.refusing_control}, ways);
+  auto reading = serve_on(parts_->options, {services.reading_trace, services.refusing_control});
   if (!reading.ok()) return reading.status();
   parts_->reading = *std::move(reading);
-  auto full = serve_on(parts_->options, {services.trace, services.control}, {ways[0]});
+  auto full = serve_on(parts_->options, {services.trace, services.control});
   if (!full.ok()) return full.status();
   parts_->full = *std::move(full);
   set_health(*parts_->reading.server, true, false);
@@ -276,20 +286,24 @@ absl::Status ApiServer::serve(const Services& services) {
 
 absl::Status ApiServer::accept_connections() {
   const ListenOptions& options = parts_->options;
-  Acceptor::Settings settings;
+  Proxy::Settings settings;
   settings.unix_listener = parts_->socket->listener();
   settings.tcp_listener = parts_->tcp.get();
+  settings.tls = parts_->tls.get();
   settings.control_group = parts_->control_group;
   settings.limits = {options.max_connections, options.max_connections - kKeptForFull,
                      options.max_tcp_connections};
+  settings.limits_of_user = {options.max_connections, options.max_connections_of_user,
+                             options.max_connections_of_address};
+  settings.streams_of_user = {SIZE_MAX, options.max_streams_of_user, options.max_streams_of_user};
+  settings.handshake_limit_ns =
+      static_cast<uint64_t>(absl::ToInt64Nanoseconds(options.handshake_limit));
   settings.serve = [parts = parts_.get()](Access access, int fd) {
-    const std::vector<ConnectionDoor>& doors =
-        access == Access::kFull ? parts->full.doors : parts->reading.doors;
-    hand_over(*doors[access == Access::kTcp ? 1 : 0], fd);
+    hand_over(access == Access::kFull ? *parts->full.door : *parts->reading.door, fd);
   };
-  auto acceptor = Acceptor::start(std::move(settings));
-  if (!acceptor.ok()) return acceptor.status();
-  parts_->acceptor = *std::move(acceptor);
+  auto proxy = Proxy::start(std::move(settings));
+  if (!proxy.ok()) return proxy.status();
+  parts_->proxy = *std::move(proxy);
   return absl::OkStatus();
 }
 
@@ -302,7 +316,7 @@ const std::vector<std::string>& ApiServer::warnings() const { return parts_->war
 uint16_t ApiServer::tcp_port() const { return parts_->tcp_port; }
 
 ConnectionCounts ApiServer::counts() const {
-  ConnectionCounts counts = parts_->acceptor ? parts_->acceptor->counts() : ConnectionCounts();
+  ConnectionCounts counts = parts_->proxy ? parts_->proxy->counts() : ConnectionCounts();
   counts.log_lines_left_out = grpc_log_left_out();
   return counts;
 }
@@ -313,7 +327,7 @@ void ApiServer::shutdown(absl::Time deadline) {
   Served* const all[] = {&parts_->reading, &parts_->full};
   for (const Served* one : all)
     if (one->server) set_health(*one->server, false, false);
-  if (parts_->acceptor) parts_->acceptor->stop();
+  if (parts_->proxy) parts_->proxy->stop_accepting();
   parts_->socket->remove();
   parts_->tcp.reset();
   // At once: neither takes calls while the other one waits for its own.
@@ -322,6 +336,7 @@ void ApiServer::shutdown(absl::Time deadline) {
     if (one->server)
       ends.emplace_back([=] { one->server->Shutdown(absl::ToChronoTime(deadline)); });
   for (std::thread& end : ends) end.join();
+  if (parts_->proxy) parts_->proxy->finish();
 }
 
 }  // namespace swaptrail::listen

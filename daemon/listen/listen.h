@@ -31,26 +31,33 @@ struct ListenOptions {
   std::string control_group;
   // By unix socket; a few of them are kept for uid 0 and the control group. 32 to 4096.
   size_t max_connections = 256;
+  size_t max_connections_of_user = 32;  // of a uid other than those; 1 to 4096
 
-  std::string tcp_address;          // "192.0.2.1:9470", "[::]:9470"; empty: no TCP
-  size_t max_tcp_connections = 64;  // 1 to 4096
-  std::string tls_cert, tls_key;    // PEM files; needed with tcp_address
+  // Calls at once of a user, or an address, on all connections; not of root and the control
+  // group. A connection that opens one more is closed. 1 to 10000.
+  size_t max_streams_of_user = 96;
+
+  std::string tcp_address;                 // "192.0.2.1:9470", "[::]:9470"; empty: no TCP
+  size_t max_tcp_connections = 64;         // 1 to 4096
+  size_t max_connections_of_address = 32;  // 1 to 4096
+  std::string tls_cert, tls_key;           // PEM files; needed with tcp_address
   std::string tls_client_ca;        // who signs the clients; needed unless tls_no_client_auth
   bool tls_no_client_auth = false;  // everybody who reaches the port may read
 
-  int max_concurrent_streams = 100;  // calls at once on a connection; more wait at the client
-  int max_receive_bytes = 1 << 20;   // one message; larger: RESOURCE_EXHAUSTED
+  int max_concurrent_streams = 32;   // calls at once on a connection; more wait at the client
+  int max_receive_bytes = 64 << 10;  // one message; larger: RESOURCE_EXHAUSTED
   int max_send_bytes = 4 << 20;      // what clients accept unless told otherwise
   int max_metadata_bytes = 16 << 10;
   size_t max_memory_bytes = 64 << 20;  // of gRPC's buffers, all connections of a server together
-  int max_threads = 160;               // of calls at once in a server; more: RESOURCE_EXHAUSTED
+  int max_threads = 256;               // of calls at once in a server; more: RESOURCE_EXHAUSTED
   absl::Duration max_idle = absl::Minutes(5);  // without a call; then the connection is closed
   absl::Duration handshake_limit = absl::Seconds(10);  // TLS and HTTP/2 begin within it
 };
 
 // They outlive the ApiServer. A call that lasts must end once its context is cancelled.
 struct Services {
-  grpc::Service* trace;
+  grpc::Service* trace;          // for root and the control group
+  grpc::Service* reading_trace;  // for all others
   grpc::Service* control;
   grpc::Service* refusing_control;  // PERMISSION_DENIED to everything
 };
@@ -61,6 +68,10 @@ struct ConnectionCounts {
     uint64_t open = 0;
     uint64_t accepted = 0;
     uint64_t refused_full = 0;  // closed at once: its limit was reached
+    uint64_t refused_user = 0;  // closed at once: the limit of its user was reached
+    // Closed later: it was no HTTP/2, or TLS, or had too many calls open or headers without an end.
+    uint64_t closed_over_limits = 0;
+    uint64_t throttled = 0;  // how often one was read from more slowly than it sent
   };
   Class full, reading, tcp;
   uint64_t refused_unknown_peer = 0;    // the kernel did not tell whose connection it is
@@ -74,9 +85,9 @@ class ApiServer {
   // capabilities are dropped. Makes no thread, and doesn't use gRPC: a thread would keep the
   // capabilities. Makes the socket's folder if it is missing (its parent must exist). A socket on
   // which nobody answers is replaced. Who connects from now on waits for serve().
-  // Errors, each with what to do: InvalidArgument (an option, a file of TLS), AlreadyExists (a
-  // daemon answers on the socket, the port is taken), FailedPrecondition (what is at the socket's
-  // path is none, others may write to its folder), PermissionDenied, Internal.
+  // Errors, each with what to do: InvalidArgument (an option, a file of TLS, the socket's folder),
+  // AlreadyExists (a daemon answers on the socket, the port is taken), FailedPrecondition (what is
+  // at the socket's path is none), PermissionDenied, Internal.
   static absl::StatusOr<std::unique_ptr<ApiServer>> bind(const ListenOptions& options);
   // Once. Errors: Internal (gRPC does not start, no descriptors).
   absl::Status serve(const Services& services);

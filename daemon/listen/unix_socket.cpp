@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/folders.h"
 
 namespace swaptrail::listen {
 namespace {
@@ -32,7 +33,9 @@ sockaddr_un address_in(int folder, const std::string& name) {
   return address;
 }
 
-absl::Status check_path(const std::string& path) {
+}  // namespace
+
+absl::Status check_socket_path(const std::string& path) {
   const size_t most = sizeof(sockaddr_un::sun_path) - 1;
   if (path.size() > most)
     return absl::InvalidArgumentError(absl::StrCat("the socket's path has ", path.size(),
@@ -49,33 +52,7 @@ absl::Status check_path(const std::string& path) {
   return absl::OkStatus();
 }
 
-// Only who may do everything anyway may write to the folder: else they could put a socket of their
-// own at the path, or be led by ours.
-absl::Status check_folder(int folder, const std::string& path) {
-  struct stat found {};
-  if (fstat(folder, &found) != 0) return failed(errno, absl::StrCat("can't look at ", path));
-  const bool ours = found.st_uid == 0 || found.st_uid == geteuid();
-  if (ours && (found.st_mode & (S_IWGRP | S_IWOTH)) == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("others may write to ", path,
-                   ", the socket's folder: give a folder of root's with mode 0755 (chown root ",
-                   path, " && chmod 755 ", path, ")"));
-}
-
-absl::StatusOr<Descriptor> open_folder(const std::string& path) {
-  const bool made = mkdir(path.c_str(), 0755) == 0;
-  if (!made && errno != EEXIST)
-    return failed(errno, absl::StrCat("can't make ", path, ", the socket's folder"));
-  Descriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!folder && (errno == ENOTDIR || errno == ELOOP))
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, " is no folder, or a symbolic link: give the path it leads to"));
-  if (!folder) return failed(errno, absl::StrCat("can't open ", path));
-  if (made && fchmod(folder.get(), 0755) != 0)  // whatever the umask was
-    return failed(errno, absl::StrCat("can't set the mode of ", path));
-  if (absl::Status status = check_folder(folder.get(), path); !status.ok()) return status;
-  return folder;
-}
+namespace {
 
 // May what is at the path be replaced: nothing is there, or a socket on which nobody listens.
 absl::Status check_replaceable(int folder, const std::string& name, const std::string& path) {
@@ -113,12 +90,12 @@ absl::StatusOr<gid_t> group_id(const std::string& name) {
 }
 
 absl::StatusOr<UnixSocket> UnixSocket::create(const std::string& path, std::optional<gid_t> group) {
-  if (absl::Status status = check_path(path); !status.ok()) return status;
+  if (absl::Status status = check_socket_path(path); !status.ok()) return status;
   UnixSocket made;
   made.path_ = path;
   const size_t slash = path.rfind('/');
   made.name_ = path.substr(slash + 1);
-  auto folder = open_folder(slash == 0 ? "/" : path.substr(0, slash));
+  auto folder = open_folder(path.substr(0, slash + 1), 0755);
   if (!folder.ok()) return folder.status();
   made.folder_ = *std::move(folder);
   absl::Status status = check_replaceable(made.folder_.get(), made.name_, path);

@@ -8,12 +8,16 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "daemon/listen/descriptor.h"
+#include "daemon/descriptor.h"
 
 namespace swaptrail::listen {
 
 // A group's number. Errors: NotFound, Internal (the database of groups can't be read).
 absl::StatusOr<gid_t> group_id(const std::string& name);
+
+// Whether a socket can be at `path`: absolute, no longer than an address of AF_UNIX has room for. Errors:
+// InvalidArgument.
+absl::Status check_socket_path(const std::string& path);
 
 class UnixSocket {
  public:

@@ -8,13 +8,13 @@ namespace swaptrail::metrics {
 namespace {
 
 constexpr Type kCounter = Type::kCounter, kGauge = Type::kGauge, kHistogram = Type::kHistogram;
-constexpr std::string_view kFreed = "removed|page_freed";
+constexpr std::string_view kFromRemovals = "removed|page_freed";
 
 // clang-format off: this is a table
 constexpr Metric kMetrics[] = {
     // pages
     {"swaptrail_swapped_out_pages_total", kCounter, "pages", "area,path,backend", "areas x 4",
-     kFreed,
+     kFromRemovals,
      "Base pages that reclaim freed after they were written to a device, taken by zswap, found zero-filled, or were in swap already (clean)."},
     {"swaptrail_swapped_in_pages_total", kCounter, "pages", "area,path,backend", "areas x backends",
      "swap_in", "Base pages brought back by a fault, major or not, by where they lay."},
@@ -53,8 +53,8 @@ constexpr Metric kMetrics[] = {
      "Time from the freeing of a page to its fault."},
 
     // cgroups
-    {"swaptrail_cgroup_swapped_out_pages_total", kCounter, "pages", "cgroup", "N + 1", kFreed,
-     "Base pages of this cgroup that reclaim freed."},
+    {"swaptrail_cgroup_swapped_out_pages_total", kCounter, "pages", "cgroup", "N + 1",
+     kFromRemovals, "Base pages of this cgroup that reclaim freed."},
     {"swaptrail_cgroup_swapped_in_pages_total", kCounter, "pages", "cgroup", "N + 1", "swap_in",
      "Base pages of this cgroup brought back by a fault."},
     {"swaptrail_cgroup_regretted_pages_total", kCounter, "pages", "cgroup", "N + 1", "swap_in",
@@ -64,10 +64,10 @@ constexpr Metric kMetrics[] = {
     {"swaptrail_cgroup_faults_total", kCounter, "", "cgroup,major", "2 x (N + 1)", "swap_in",
      "Faults for pages in swap of threads of this cgroup, whosever pages they were."},
     {"swaptrail_cgroup_reclaimed_pages_total", kCounter, "pages", "cgroup,origin",
-     "(N + 2) x origins", kFreed,
+     "(N + 2) x origins", kFromRemovals,
      "Base pages freed by reclaim on behalf of this cgroup, whosever they were; (node): reclaim of the whole node."},
     {"swaptrail_reclaim_matrix_pages_total", kCounter, "pages", "victim,reclaimer,origin",
-     "4 x N, at least 64, + origins", kFreed,
+     "4 x N, at least 64, + origins", kFromRemovals,
      "Base pages freed, by the cgroup that lost them and the one they were reclaimed for; both are other if one of them has no series, or there is no room for the pair."},
     {"swaptrail_cgroups", kGauge, "", "state", "2", "",
      "Cgroups with series of their own (tracked), and how many were merged into other since the start (collapsed)."},
@@ -124,6 +124,8 @@ constexpr Metric kMetrics[] = {
     {"swaptrail_events_total", kCounter, "", "kind", "19", "", "Records attempted, by their kind."},
     {"swaptrail_context_full_total", kCounter, "", "", "1", "",
      "Reclaim batches and faults not followed because the BPF table of tasks was full."},
+    {"swaptrail_last_sweep_age_seconds", kGauge, "seconds", "", "1", "",
+     "How long ago the rings were last read. Nothing is observed while it grows."},
     {"swaptrail_ring_fill_ratio", kGauge, "ratio", "", "1", "",
      "How full the fullest ring was at the last sweep, 0 to 1."},
     {"swaptrail_table_used", kGauge, "", "table", "4", "",
@@ -137,6 +139,18 @@ constexpr Metric kMetrics[] = {
      "Those that agreed; only there with --validate."},
     {"swaptrail_validation_findings_total", kCounter, "", "", "1", "",
      "Differences found; only there with --validate."},
+    {"swaptrail_recording_stopped", kGauge, "", "", "1", "",
+     "1: writes of a recording were refused within ten seconds, and what happens meanwhile is not all recorded; only there with --record or --flight."},
+    {"swaptrail_recording_parts_total", kCounter, "", "", "1", "",
+     "Parts of recordings begun; only there with --record or --flight."},
+    {"swaptrail_recording_parts_dropped_total", kCounter, "", "", "1", "",
+     "Parts that went, the oldest first, to stay below the limits; only there with --record or --flight."},
+    {"swaptrail_recording_writes_refused_total", kCounter, "", "", "1", "",
+     "Writes of recordings that the disk refused; only there with --record or --flight."},
+    {"swaptrail_flight_recordings_total", kCounter, "", "", "1", "",
+     "Flight recordings written; only there with --flight."},
+    {"swaptrail_flight_triggers_suppressed_total", kCounter, "", "", "1", "",
+     "Triggers of flight recordings that had to wait; only there with --flight."},
     {"swaptrail_store_lifecycles", kGauge, "", "", "1", "",
      "Lifecycles held in memory for queries."},
     {"swaptrail_store_bytes", kGauge, "bytes", "", "1", "",
@@ -148,6 +162,25 @@ constexpr Metric kMetrics[] = {
      "Lifecycles not stored because queries that ran long held the room."},
     {"swaptrail_api_watchers", kGauge, "", "", "1", "",
      "Clients of the API that watch lifecycles as they close."},
+    {"swaptrail_api_connections", kGauge, "", "access", "3", "",
+     "Open connections of gRPC: of root and the control group (full), of other users (reading), by TCP."},
+    {"swaptrail_api_connections_accepted_total", kCounter, "", "access", "3", "",
+     "Connections of gRPC since the start."},
+    {"swaptrail_api_connections_refused_total", kCounter, "", "access,reason", "6", "",
+     "Connections closed at once: all places were taken (full), or all that one user or address may have (user)."},
+    {"swaptrail_api_connections_closed_total", kCounter, "", "access", "3", "",
+     "Connections closed later: they were no HTTP/2 or TLS, or had more calls open than permitted."},
+    {"swaptrail_api_connections_throttled_total", kCounter, "", "access", "3", "",
+     "How often a connection was read from more slowly than its client sent."},
+    {"swaptrail_http_connections", kGauge, "", "", "1", "", "Open connections of HTTP."},
+    {"swaptrail_http_connections_accepted_total", kCounter, "", "", "1", "",
+     "Connections of HTTP since the start."},
+    {"swaptrail_http_connections_closed_total", kCounter, "", "reason", "2", "",
+     "Connections not taken, or closed for another: all places were taken (full), or all that one client address may have (address)."},
+    {"swaptrail_http_requests_refused_total", kCounter, "", "reason", "3", "",
+     "Requests that were no HTTP or more of it than is served (malformed), that found no room before the workers (queue), or whose password found none before its comparison (passwords)."},
+    {"swaptrail_http_config_last_reload_successful", kGauge, "", "", "1", "",
+     "1: the web configuration and its certificates are used as they are on disk. 0: they can't be, and those before are used."},
 
     // the daemon itself
     {"swaptrail_build_info", kGauge, "", "version,revision", "1", "", "The program's version."},
@@ -207,7 +240,8 @@ in, and reclaimed for it, and its faults, in one second) than the idlest that ha
 that was removed gives up its row within a second or two. The counts of a row that is given up are added
 to `other`, and its series end; should the cgroup get a row again, its series begin at 0.
 
-The label is the path. A row whose path is not known yet is part of `other`; once it is known the series
+The label is the path; a control character in it is shown as `?`, and of cgroups whose labels would be the same one
+has a series. A row whose path is not known yet is part of `other`; once it is known the series
 begins with what comes from then on, or with everything if no scrape was in between. So every series only
 grows, `other` as well, and their sum is exact in every scrape. A cgroup whose path can't be found never
 has a series. Pages that are charged to no known cgroup are in `other`.

@@ -4,45 +4,10 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::metrics {
-namespace {
-
-// Length of the UTF-8 sequence that `text` begins with, 0 if there is none (RFC 3629).
-size_t sequence_length(std::string_view text) {
-  const auto byte = [&](size_t at) { return static_cast<uint8_t>(text[at]); };
-  const auto follows = [&](size_t at) { return at < text.size() && (byte(at) & 0xc0) == 0x80; };
-  const uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
-  if (first >= 0xe0 && first <= 0xef) {
-    if (!follows(1) || !follows(2)) return 0;
-    const bool overlong = first == 0xe0 && byte(1) < 0xa0;
-    const bool surrogate = first == 0xed && byte(1) > 0x9f;
-    return overlong || surrogate ? 0 : 3;
-  }
-  if (first < 0xf0 || first > 0xf4 || !follows(1) || !follows(2) || !follows(3)) return 0;
-  const bool overlong = first == 0xf0 && byte(1) < 0x90;
-  const bool beyond = first == 0xf4 && byte(1) > 0x8f;
-  return overlong || beyond ? 0 : 4;
-}
-
-}  // namespace
-
-std::string label_text(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const size_t length = sequence_length(text);
-    if (length == 0) {
-      out += "\xef\xbf\xbd";
-      text.remove_prefix(1);
-      continue;
-    }
-    out += text.substr(0, length);
-    text.remove_prefix(length);
-  }
-  return out;
-}
+std::string label_text(std::string_view text) { return printable(utf8(text)); }
 
 void CgroupSeries::update(const LedgerCopy& copy, const Cgroups& cgroups) {
   collapsed_ = copy.collapsed;

@@ -67,7 +67,9 @@ class CgroupSeries {
   uint64_t collapsed_ = 0;
 };
 
-// A label's value: bytes that are not UTF-8 become U+FFFD.
+// A label's value: bytes that are not UTF-8 become U+FFFD, as Prometheus wants it, and control
+// characters '?', for /metrics is read on terminals too. Two names may so become one: who makes
+// series of them keeps them apart.
 std::string label_text(std::string_view text);
 
 }  // namespace swaptrail::metrics

@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "daemon/metrics/catalogue.h"
 #include "daemon/metrics/scrape.h"
+#include "daemon/monotonic.h"
 
 namespace swaptrail::metrics {
 namespace {
@@ -25,12 +26,17 @@ absl::flat_hash_map<std::string_view, FillSeries> all_fillers() {
   return all;
 }
 
-// Only there with --validate.
-bool is_of_validation(std::string_view name) { return name.starts_with("swaptrail_validation_"); }
+// Those of --validate, --record and --flight are only there with them.
+bool is_asked_for(std::string_view name, const Standing& standing) {
+  const bool flight = name.starts_with("swaptrail_flight_");
+  if (name.starts_with("swaptrail_validation_")) return standing.validation.sample != 0;
+  if (flight || name.starts_with("swaptrail_recording_"))
+    return standing.recording && (standing.recording->flight || !flight);
+  return true;
+}
 
 bool is_wanted(const Metric& metric, const Scrape& scrape) {
-  if (is_of_validation(metric.name) && scrape.standing->validation.sample == 0) return false;
-  return is_visible(metric, scrape.sources.plan);
+  return is_asked_for(metric.name, *scrape.standing) && is_visible(metric, scrape.sources.plan);
 }
 
 prometheus::MetricFamily family_of(const Metric& metric, const Scrape& scrape) {
@@ -87,13 +93,18 @@ std::vector<prometheus::MetricFamily> Collector::Collect() const {
   const std::lock_guard lock(mutex_);
   sources_.tally.ledger().copy(copy_);
   cgroups_.update(copy_, sources_.cgroups);
-  const Scrape scrape{.sources = sources_,
-                      .cgroups = cgroups_,
-                      .standing = sources_.standings.newest(),
-                      .store = sources_.store.status(),
-                      .areas = sources_.areas(),
-                      .process = own_process(),
-                      .previous_seconds = static_cast<double>(took_ns_.load()) / 1e9};
+  const Scrape scrape{
+      .sources = sources_,
+      .cgroups = cgroups_,
+      .standing = sources_.standings.newest(),
+      .sweep_age_seconds =
+          static_cast<double>(sources_.standings.sweep_age_ns(monotonic_ns())) / 1e9,
+      .store = sources_.store.status(),
+      .areas = sources_.areas(),
+      .api = sources_.api ? sources_.api() : ApiUse(),
+      .http = sources_.http ? sources_.http() : HttpUse(),
+      .process = own_process(),
+      .previous_seconds = static_cast<double>(took_ns_.load()) / 1e9};
   std::vector<prometheus::MetricFamily> families;
   for (const Metric& metric : catalogue()) {
     if (is_wanted(metric, scrape)) families.push_back(family_of(metric, scrape));

@@ -20,6 +20,24 @@
 
 namespace swaptrail::metrics {
 
+// Who uses the API of gRPC. Counters are since the start.
+struct ApiUse {
+  struct Connections {
+    std::string access;  // "full", "reading" or "tcp"
+    uint64_t open = 0, accepted = 0, refused_full = 0, refused_user = 0;
+    uint64_t closed_over_limits = 0, throttled = 0;
+  };
+  uint64_t watchers = 0;
+  std::vector<Connections> connections;
+};
+
+// Who reads the metrics by HTTP. Counters are since the start.
+struct HttpUse {
+  uint64_t connections = 0, accepted = 0, closed_full = 0, closed_address = 0;
+  uint64_t refused_malformed = 0, refused_queue = 0, refused_passwords = 0;
+  bool config_is_current = true;
+};
+
 // Where the numbers are from. All must outlive the collector, and may be asked by any thread.
 struct Sources {
   const Tally& tally;
@@ -28,7 +46,8 @@ struct Sources {
   const Cgroups& cgroups;
   const AttachPlan& plan;
   std::function<std::vector<SwapArea>()> areas;  // those in use now: host_swap_areas()
-  std::function<uint64_t()> api_watchers;        // empty: there is no API server
+  std::function<ApiUse()> api;                   // empty: there is no API server
+  std::function<HttpUse()> http;                 // empty: all zero
   std::string revision;                          // of the source; may be empty
   double start_seconds = 0;                      // when the hooks were attached, since 1970
 };

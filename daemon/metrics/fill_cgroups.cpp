@@ -7,10 +7,6 @@
 namespace swaptrail::metrics {
 namespace {
 
-std::string origin_text(size_t origin) {
-  return text_of(origin_name(static_cast<uint8_t>(origin)));
-}
-
 template <size_t Column>
 void fill_pages(const Scrape& scrape, Series& out) {
   for (const CgroupSeries::Row& row : scrape.cgroups.rows()) {
@@ -19,7 +15,7 @@ void fill_pages(const Scrape& scrape, Series& out) {
   out.add({{"cgroup", text_of(CgroupSeries::kOther)}}, scrape.cgroups.other()[Column]);
 }
 
-void fill_fault_wait(const Scrape& scrape, Series& out) {
+void fill_cgroup_fault_wait(const Scrape& scrape, Series& out) {
   const auto seconds = [](const Columns& counts) {
     return static_cast<double>(counts[kFaultWait_ns]) / 1e9;
   };
@@ -36,7 +32,7 @@ void add_faults(std::string_view cgroup, const Columns& counts, Series& out) {
   out.add({{"cgroup", text_of(cgroup)}, {"major", "true"}}, counts[kMajorFaults]);
 }
 
-void fill_faults(const Scrape& scrape, Series& out) {
+void fill_cgroup_faults(const Scrape& scrape, Series& out) {
   for (const CgroupSeries::Row& row : scrape.cgroups.rows()) add_faults(row.path, row.counts, out);
   add_faults(CgroupSeries::kOther, scrape.cgroups.other(), out);
 }
@@ -96,8 +92,8 @@ std::vector<Filler> cgroup_fillers() {
       {"swaptrail_cgroup_swapped_out_pages_total", fill_pages<kSwappedOut>},
       {"swaptrail_cgroup_swapped_in_pages_total", fill_pages<kSwappedIn>},
       {"swaptrail_cgroup_regretted_pages_total", fill_pages<kRegretted>},
-      {"swaptrail_cgroup_fault_wait_seconds_total", fill_fault_wait},
-      {"swaptrail_cgroup_faults_total", fill_faults},
+      {"swaptrail_cgroup_fault_wait_seconds_total", fill_cgroup_fault_wait},
+      {"swaptrail_cgroup_faults_total", fill_cgroup_faults},
       {"swaptrail_cgroup_reclaimed_pages_total", fill_reclaimed},
       {"swaptrail_reclaim_matrix_pages_total", fill_matrix},
       {"swaptrail_cgroups", fill_cgroups},

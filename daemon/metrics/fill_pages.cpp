@@ -34,10 +34,6 @@ Labels area_and_backend(const Scrape& scrape, size_t area, std::string backend) 
 std::string backend_text(size_t backend) {
   return text_of(backend_name(static_cast<uint8_t>(backend)));
 }
-std::string origin_text(size_t origin) {
-  return text_of(origin_name(static_cast<uint8_t>(origin)));
-}
-
 // What is there at 0 from the start on, so that increase() sees the first event too: the areas in use,
 // and the backends where a page can lie.
 bool is_in_use(const Scrape& scrape, size_t area) {
@@ -53,10 +49,10 @@ struct Freed {
   Outcome outcome;
   const char* backend;
 };
-constexpr Freed kFreed[] = {{Outcome::kFreedDevice, "device"},
-                            {Outcome::kFreedZswap, "zswap"},
-                            {Outcome::kFreedZero, "zero"},
-                            {Outcome::kFreedClean, "clean"}};
+constexpr Freed kFreedOutcomes[] = {{Outcome::kFreedDevice, "device"},
+                                    {Outcome::kFreedZswap, "zswap"},
+                                    {Outcome::kFreedZero, "zero"},
+                                    {Outcome::kFreedClean, "clean"}};
 
 uint64_t freed_pages(const Tally& tally, Outcome outcome, size_t area) {
   uint64_t pages = 0;
@@ -72,7 +68,7 @@ void fill_swapped_out(const Scrape& scrape, Series& out) {
   for (size_t area = 0; area < kAreaPlaces; ++area) {
     if (!is_place(scrape, area)) continue;
     const bool in_use = is_in_use(scrape, area);
-    for (const Freed& freed : kFreed) {
+    for (const Freed& freed : kFreedOutcomes) {
       const uint64_t pages = freed_pages(scrape.sources.tally, freed.outcome, area);
       if (pages == 0 && !in_use) continue;
       out.add(area_and_backend(scrape, area, freed.backend), pages);
@@ -173,7 +169,7 @@ void fill_spans(const Scrape& scrape, Series& out) {
   }
 }
 
-void fill_faults(const Scrape& scrape, Series& out) {
+void fill_fault_latency(const Scrape& scrape, Series& out) {
   for (size_t backend = 0; backend < kBackends; ++backend) {
     for (const bool major : {false, true}) {
       const TimeHistogram& times = scrape.sources.tally.fault(backend, major);
@@ -213,7 +209,7 @@ std::vector<Filler> page_fillers() {
       {"swaptrail_violations_total",
        [](const Scrape& scrape, Series& out) { out.add(scrape.sources.tally.violations()); }},
       {"swaptrail_stage_latency_seconds", fill_spans},
-      {"swaptrail_fault_latency_seconds", fill_faults},
+      {"swaptrail_fault_latency_seconds", fill_fault_latency},
       {"swaptrail_time_in_swap_seconds", fill_time_in_swap},
   };
 }

@@ -134,8 +134,28 @@ void fill_build(const Scrape& scrape, Series& out) {
   out.add({{"version", SWAPTRAIL_VERSION}, {"revision", scrape.sources.revision}}, 1.0);
 }
 
-uint64_t watchers(const Scrape& scrape) {
-  return scrape.sources.api_watchers ? scrape.sources.api_watchers() : 0;
+template <uint64_t ApiUse::Connections::*Member>
+void fill_connections(const Scrape& scrape, Series& out) {
+  for (const ApiUse::Connections& some : scrape.api.connections)
+    out.add({{"access", some.access}}, some.*Member);
+}
+
+void fill_refused(const Scrape& scrape, Series& out) {
+  for (const ApiUse::Connections& some : scrape.api.connections) {
+    out.add({{"access", some.access}, {"reason", "full"}}, some.refused_full);
+    out.add({{"access", some.access}, {"reason", "user"}}, some.refused_user);
+  }
+}
+
+void fill_http_closed(const Scrape& scrape, Series& out) {
+  out.add({{"reason", "full"}}, scrape.http.closed_full);
+  out.add({{"reason", "address"}}, scrape.http.closed_address);
+}
+
+void fill_http_refused(const Scrape& scrape, Series& out) {
+  out.add({{"reason", "malformed"}}, scrape.http.refused_malformed);
+  out.add({{"reason", "queue"}}, scrape.http.refused_queue);
+  out.add({{"reason", "passwords"}}, scrape.http.refused_passwords);
 }
 
 #define SWAPTRAIL_ONE(what) one<[](const Scrape& scrape) { return what; }>
@@ -172,18 +192,43 @@ std::vector<Filler> standing_fillers() {
       {"swaptrail_events_total", fill_kinds},
       {"swaptrail_context_full_total",
        SWAPTRAIL_ONE(uint64_t{scrape.standing->totals.context_full})},
+      {"swaptrail_last_sweep_age_seconds", SWAPTRAIL_ONE(scrape.sweep_age_seconds)},
       {"swaptrail_ring_fill_ratio", SWAPTRAIL_ONE(scrape.standing->ring_fill)},
       {"swaptrail_table_used", fill_tables<&Fill::used>},
       {"swaptrail_table_room", fill_tables<&Fill::room>},
       {"swaptrail_validation_compared_total", SWAPTRAIL_ONE(scrape.standing->validation.compared)},
       {"swaptrail_validation_agreed_total", SWAPTRAIL_ONE(scrape.standing->validation.agreed)},
       {"swaptrail_validation_findings_total", SWAPTRAIL_ONE(scrape.standing->validation.findings)},
+      {"swaptrail_recording_stopped",
+       SWAPTRAIL_ONE(scrape.standing->recording->stopped ? 1.0 : 0.0)},
+      {"swaptrail_recording_parts_total", SWAPTRAIL_ONE(scrape.standing->recording->parts)},
+      {"swaptrail_recording_parts_dropped_total",
+       SWAPTRAIL_ONE(scrape.standing->recording->parts_dropped)},
+      {"swaptrail_recording_writes_refused_total",
+       SWAPTRAIL_ONE(scrape.standing->recording->refused)},
+      {"swaptrail_flight_recordings_total", SWAPTRAIL_ONE(scrape.standing->recording->triggers)},
+      {"swaptrail_flight_triggers_suppressed_total",
+       SWAPTRAIL_ONE(scrape.standing->recording->suppressed)},
       {"swaptrail_store_lifecycles", SWAPTRAIL_ONE(scrape.store.lifecycles)},
       {"swaptrail_store_bytes", SWAPTRAIL_ONE(scrape.store.bytes)},
       {"swaptrail_store_limit_bytes", SWAPTRAIL_ONE(scrape.store.max_bytes)},
       {"swaptrail_store_evicted_lifecycles_total", SWAPTRAIL_ONE(scrape.store.evicted)},
       {"swaptrail_store_unstored_lifecycles_total", SWAPTRAIL_ONE(scrape.store.unstored)},
-      {"swaptrail_api_watchers", SWAPTRAIL_ONE(watchers(scrape))},
+      {"swaptrail_api_watchers", SWAPTRAIL_ONE(scrape.api.watchers)},
+      {"swaptrail_api_connections", fill_connections<&ApiUse::Connections::open>},
+      {"swaptrail_api_connections_accepted_total",
+       fill_connections<&ApiUse::Connections::accepted>},
+      {"swaptrail_api_connections_refused_total", fill_refused},
+      {"swaptrail_api_connections_closed_total",
+       fill_connections<&ApiUse::Connections::closed_over_limits>},
+      {"swaptrail_api_connections_throttled_total",
+       fill_connections<&ApiUse::Connections::throttled>},
+      {"swaptrail_http_connections", SWAPTRAIL_ONE(scrape.http.connections)},
+      {"swaptrail_http_connections_accepted_total", SWAPTRAIL_ONE(scrape.http.accepted)},
+      {"swaptrail_http_connections_closed_total", fill_http_closed},
+      {"swaptrail_http_requests_refused_total", fill_http_refused},
+      {"swaptrail_http_config_last_reload_successful",
+       SWAPTRAIL_ONE(scrape.http.config_is_current ? 1.0 : 0.0)},
       {"swaptrail_build_info", fill_build},
       {"swaptrail_start_time_seconds", SWAPTRAIL_ONE(scrape.sources.start_seconds)},
       {"swaptrail_scrape_duration_seconds", SWAPTRAIL_ONE(scrape.previous_seconds)},

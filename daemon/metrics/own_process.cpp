@@ -9,7 +9,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
-#include "daemon/proc.h"
+#include "daemon/files.h"
 
 namespace swaptrail::metrics {
 namespace {

@@ -5,5 +5,6 @@
 
 int main() {
   const std::string text = swaptrail::metrics::catalogue_text();
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? 0 : 1;
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  return written && std::fflush(stdout) == 0 ? 0 : 1;
 }

@@ -10,6 +10,7 @@
 #include "daemon/metrics/catalogue.h"
 #include "daemon/metrics/collector.h"
 #include "daemon/metrics/own_process.h"
+#include "trace/decode.h"
 
 namespace swaptrail::metrics {
 
@@ -17,8 +18,11 @@ struct Scrape {
   const Sources& sources;
   const CgroupSeries& cgroups;
   std::shared_ptr<const Standing> standing;
+  double sweep_age_seconds = 0;
   store::StoreStatus store;
   std::vector<SwapArea> areas;
+  ApiUse api;
+  HttpUse http;
   OwnProcess process;
   double previous_seconds = 0;  // what the collection before took
 };
@@ -55,5 +59,8 @@ std::vector<Filler> cgroup_fillers();    // fill_cgroups.cpp
 std::vector<Filler> standing_fillers();  // fill_standing.cpp: everything else
 
 inline std::string text_of(std::string_view view) { return std::string(view); }
+inline std::string origin_text(size_t origin) {
+  return text_of(origin_name(static_cast<uint8_t>(origin)));
+}
 
 }  // namespace swaptrail::metrics

@@ -23,7 +23,7 @@ FilterWords filter_words(size_t bytes) {
 
 size_t memory_bytes(size_t bytes) { return (bytes - sizeof(Segment)) / sizeof(Hot) * sizeof(Hot); }
 
-void raise(std::atomic<uint64_t>& most, uint64_t value) {
+void raise_to(std::atomic<uint64_t>& most, uint64_t value) {
   if (value > most.load(std::memory_order_relaxed)) most.store(value, std::memory_order_relaxed);
 }
 
@@ -126,7 +126,7 @@ void Segment::summarize(const RecordView& record) {
   const Back none;
   for (size_t span = 0; span < static_cast<size_t>(Latency::kFault); ++span) {
     const auto took = record.span_ns(static_cast<Latency>(span), none);
-    if (took) raise(summary_.longest_ns[span], *took);
+    if (took) raise_to(summary_.longest_ns[span], *took);
   }
 }
 
@@ -155,7 +155,7 @@ void Segment::note_return(uint32_t index, const Return& entry_return, uint64_t r
   if (back.regretted_pages != 0) summary_.regretted.store(true, std::memory_order_relaxed);
   for (const Latency span : {Latency::kFault, Latency::kTimeInSwap}) {
     const auto took = view.span_ns(span, back);
-    if (took) raise(summary_.longest_ns[static_cast<size_t>(span)], *took);
+    if (took) raise_to(summary_.longest_ns[static_cast<size_t>(span)], *took);
   }
 }
 

@@ -105,7 +105,11 @@ def wrong(alerts):
             changes = [("never", re.sub(r"absent.*", "vector(1) < 0", expression)),
                        ("always", re.sub(r"absent.*", "vector(1)", expression))]
         for what, text in changes:
-            yield f"{name} {what}", alerts[:begin] + text + body[len(expression):] + alerts[end:]
+            yield name, what, alerts[:begin] + text + body[len(expression):] + alerts[end:]
+
+
+def tests_of(alert):
+    return [name for name in TESTS if f"alertname: {alert}\n" in (HERE / name).read_text()]
 
 
 def self_test():
@@ -114,15 +118,15 @@ def self_test():
         work = pathlib.Path(folder)
         for part in ("deploy/prometheus", "tests/alerts"):
             shutil.copytree(ROOT / part, work / part, ignore=shutil.ignore_patterns("__pycache__"))
-        for what, text in wrong(ALERTS.read_text()):
+        for name, what, text in wrong(ALERTS.read_text()):
             (work / "deploy/prometheus/swaptrail.alerts.yml").write_text(text)
             tried += 1
             refused, complaint = promtool("check", "rules", "swaptrail.alerts.yml", folder=work / "deploy/prometheus")
             if refused:
-                print(f"{what}: not even a rule: {complaint}")
+                print(f"{name} {what}: not even a rule: {complaint}")
                 code = 1
-            elif promtool("test", "rules", *TESTS, folder=work / "tests/alerts")[0] == 0:
-                print(f"not noticed: {what}")
+            elif promtool("test", "rules", *tests_of(name), folder=work / "tests/alerts")[0] == 0:
+                print(f"not noticed: {name} {what}")
                 code = 1
     for series in ("swaptrail_violations{job=\"a\"}", "swaptrail_aborts_total{job=\"a\", cause=\"b\"}"):
         tried += 1

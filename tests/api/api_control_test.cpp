@@ -10,7 +10,7 @@
 namespace swaptrail::api {
 namespace {
 
-using Stub = v1::ControlService::Stub;
+using Control = v1::ControlService::Stub;
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kSecond_ns = 1'000'000'000;
 
@@ -181,7 +181,7 @@ TEST(ApiControl, TriggersTheFlightRecorder) {
   v1::TriggerFlightRecorderResponse response;
   const auto trigger = [&](const std::string& reason) {
     request.set_reason(reason);
-    return call(*scene.change, &Stub::TriggerFlightRecorder, request, response);
+    return call(*scene.change, &Control::TriggerFlightRecorder, request, response);
   };
   scene.pipeline->flight_since_ns = monotonic_ns() - 3600 * kSecond_ns;
   const uint64_t hour_ago_s = static_cast<uint64_t>(time(nullptr)) - 3600;
@@ -208,7 +208,7 @@ TEST(ApiControl, WhoMayNotIsRefused) {
   const auto stub = v1::ControlService::NewStub(server->InProcessChannel({}));
   v1::TriggerFlightRecorderResponse response;
   const grpc::Status status =
-      call(*stub, &Stub::TriggerFlightRecorder, v1::TriggerFlightRecorderRequest(), response);
+      call(*stub, &Control::TriggerFlightRecorder, v1::TriggerFlightRecorderRequest(), response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_EQ(status.error_message(), "needs uid 0 or the control group");
   grpc::ClientContext context;

@@ -120,6 +120,39 @@ TEST(ApiPage, AResidentPageWithItsFrameAndFlags) {
   EXPECT_THAT(text_of(response), HasSubstr("there was no slot for it"));
 }
 
+// What root and the control group may learn beyond: see docs/SECURITY.md.
+TEST(ApiPage, ReadersLearnNothingOfMemoryThatWasNotSeen) {
+  Scene::With with;
+  with.full_access = false;
+  Scene scene(store::small_options(), with);
+  v1::ExplainPageResponse response;
+  for (const PageEntry& page : {resident(9), swapped(77), PageEntry()}) {
+    scene.tables.on_look = {page};
+    scene.tables.looks = 0;
+    EXPECT_EQ(ask(scene, by_address(42, 0x5000), response).error_code(),
+              grpc::StatusCode::PERMISSION_DENIED);
+    EXPECT_EQ(scene.tables.looks, 2) << "time does not tell it either";
+  }
+  scene.add(one_of(1, Outcome::kAborted));
+  scene.tables.on_look = {resident(9)};
+  ASSERT_TRUE(ask(scene, by_address(42, 0x5000), response).ok());
+  EXPECT_EQ(response.state(), v1::PAGE_STATE_RESIDENT);
+  EXPECT_FALSE(response.has_pfn());
+  EXPECT_TRUE(response.frame_flags().empty());
+  ASSERT_EQ(response.history_size(), 1);
+  EXPECT_FALSE(response.history(0).has_pfn());
+  EXPECT_THAT(text_of(response), testing::Not(HasSubstr("frame 9")));
+  v1::ExplainPageRequest by_pfn;
+  by_pfn.set_pfn(9);
+  EXPECT_EQ(ask(scene, by_pfn, response).error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  v1::ListLifecyclesResponse listed;
+  ASSERT_TRUE(call(*scene.trace, &v1::TraceService::Stub::ListLifecycles,
+                   v1::ListLifecyclesRequest(), listed)
+                  .ok());
+  ASSERT_EQ(listed.lifecycles_size(), 1);
+  EXPECT_FALSE(listed.lifecycles(0).has_pfn());
+}
+
 TEST(ApiPage, AnotherPageThatWasInItsFrameIsNotItsHistory) {
   Scene scene;
   scene.tables.on_look = {resident(9)};

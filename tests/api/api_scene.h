@@ -105,6 +105,7 @@ struct Scene {
     bool tables = true;   // page tables can be read
     std::string cgroups;  // a folder that stands for the hierarchy
     bool answers = true;  // questions are answered by a stand-in for the pipeline
+    bool full_access = true;
   };
 
   Scene() : Scene(store::small_options(), With()) {}
@@ -120,7 +121,8 @@ struct Scene {
              .plan = plan,
              .areas = area_watch,
              .frames = PageFrames(0xffffea0000000000, 64),
-             .pageout_enabled = true},
+             .pageout_enabled = true,
+             .full_access = with.full_access},
         pipeline(with.answers ? std::make_unique<FakePipeline>(questions) : nullptr),
         service(std::make_unique<TraceService>(host, with.tables ? &tables : nullptr)),
         control(host, with.tables ? &tables : nullptr) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "daemon/monotonic.h"
 #include "daemon/store/list.h"
 #include "daemon/store/stats.h"
 #include "tests/api/api_scene.h"
@@ -32,8 +33,10 @@ TEST(ApiStats, StatusHasWhatStands) {
   standing->ring_fill = 0.5;
   standing->reconciliation = {{"pswpout", 10, 7, -3, "a note"}};
   standing->validation = {64, 10, 9, 1};
-  standing->flight_recorder = true;
+  standing->recording = {
+      .flight = true, .stopped = true, .parts = 3, .suppressed = 5, .refused = 2};
   scene.standings.publish(standing);
+  scene.standings.note_sweep(monotonic_ns() - 12'000'000'000);
   scene.fill(3000);
   v1::GetStatusResponse told;
   ASSERT_TRUE(call(*scene.trace, &Stub::GetStatus, v1::GetStatusRequest(), told).ok());
@@ -52,8 +55,15 @@ TEST(ApiStats, StatusHasWhatStands) {
   EXPECT_EQ(told.reconciliation(0).difference(), -3);
   EXPECT_EQ(told.validation().agreed(), 9u);
   EXPECT_TRUE(told.flight_recorder());
+  EXPECT_TRUE(told.recording().flight());
+  EXPECT_TRUE(told.recording().stopped());
+  EXPECT_EQ(told.recording().parts(), 3u);
+  EXPECT_EQ(told.recording().triggers_suppressed(), 5u);
+  EXPECT_EQ(told.recording().writes_refused(), 2u);
   EXPECT_TRUE(told.pageout_enabled());
   EXPECT_GT(told.uptime().seconds(), 0);
+  EXPECT_GE(told.last_sweep_age().seconds(), 12);
+  EXPECT_LT(told.last_sweep_age().seconds(), 60);
   EXPECT_GT(told.resident_bytes(), 0u);
   EXPECT_EQ(told.lifecycles(), 3000u);
   EXPECT_EQ(told.store().lifecycles() + told.store().evicted(), 3000u);

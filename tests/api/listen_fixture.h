@@ -164,7 +164,7 @@ class ListenTest : public testing::Test {
     auto bound = ApiServer::bind(options_);
     if (!bound.ok()) return bound.status();
     server_ = *std::move(bound);
-    return server_->serve({&trace_, &control_, &refusing_});
+    return server_->serve({&trace_, &trace_, &control_, &refusing_});
   }
   // The text of the error that start() must give.
   std::string start_error(absl::StatusCode code) {

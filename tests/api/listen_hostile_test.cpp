@@ -142,6 +142,40 @@ TEST_F(ListenHostileTest, ReadersLeaveRoomForRoot) {
   for (const int fd : all) close(fd);
 }
 
+TEST_F(ListenHostileTest, AUserLeavesRoomForOthers) {
+  options_.max_connections_of_user = 8;
+  ASSERT_TRUE(start().ok());
+  std::vector<int> all;
+  for (int i = 0; i < 20; i++) all.push_back(connect_as(options_.socket_path, 65534, {0}));
+  ASSERT_TRUE(eventually([&] { return server_->counts().reading.refused_user == 12; }));
+  EXPECT_EQ(server_->counts().reading.open, 8u);
+  EXPECT_TRUE(get_status(channel_of(connect_as(options_.socket_path, 65533, {0}))).ok());
+  for (const int fd : all) close(fd);
+  EXPECT_TRUE(eventually([&] { return server_->counts().reading.open == 0; }));
+  EXPECT_TRUE(get_status(channel_of(connect_as(options_.socket_path, 65534, {0}))).ok())
+      << "what was given back can be had again";
+}
+
+TEST_F(ListenHostileTest, CallsOfAUserAreBoundedOverAllConnections) {
+  options_.max_streams_of_user = 40;
+  ASSERT_TRUE(start().ok());
+  std::vector<std::unique_ptr<v1::TraceService::Stub>> stubs;
+  std::vector<Watchers> watchers;
+  for (int i = 0; i < 3; i++) {  // the third one goes beyond
+    stubs.push_back(
+        v1::TraceService::NewStub(channel_of(connect_as(options_.socket_path, 65534, {0}))));
+    watchers.push_back(watch(*stubs.back(), 15));
+    ASSERT_TRUE(eventually([&] { return trace_.watching == 15 * std::min(i + 1, 2); }));
+  }
+  EXPECT_TRUE(eventually([&] { return ended(watchers[2]) == 15; }));
+  EXPECT_EQ(server_->counts().reading.closed_over_limits, 1u);
+  EXPECT_EQ(ended(watchers[0]) + ended(watchers[1]), 0u);
+  EXPECT_TRUE(get_status(channel_of(connect_as(options_.socket_path, 65533, {0}))).ok());
+  for (Watchers& some : watchers) end(some);
+  EXPECT_TRUE(eventually([&] { return trace_.watching == 0; }));
+  EXPECT_TRUE(get_status(channel_of(connect_as(options_.socket_path, 65534, {0}))).ok());
+}
+
 TEST_F(ListenHostileTest, ConnectionsComeAndGo) {
   ASSERT_TRUE(start().ok());
   const long before = resident_kib();
@@ -248,12 +282,12 @@ TEST_F(ListenHostileTest, IdleConnectionsGo) {
 TEST_F(ListenHostileTest, OversizedMessagesAreRefused) {
   ASSERT_TRUE(start().ok());
   const auto to = channel();
-  EXPECT_TRUE(trigger(to, std::string(1000000, 'x')).ok());
-  EXPECT_EQ(trigger(to, std::string((1 << 20) + 1, 'x')).error_code(),
+  EXPECT_TRUE(trigger(to, std::string(60000, 'x')).ok());
+  EXPECT_EQ(trigger(to, std::string((64 << 10) + 1, 'x')).error_code(),
             grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(trigger(to, std::string(64 << 20, 'x')).error_code(),
+  EXPECT_EQ(trigger(to, std::string(4 << 20, 'x')).error_code(),
             grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(control_.longest_reason, 1000000u);
+  EXPECT_EQ(control_.longest_reason, 60000u);
   EXPECT_TRUE(get_status(to).ok());
 }
 
@@ -271,7 +305,7 @@ TEST_F(ListenHostileTest, LargeMetadataIsRefused) {
   ASSERT_TRUE(start().ok());
   const auto to = channel();
   grpc::ClientContext context;
-  context.AddMetadata("x", std::string(1 << 20, 'x'));
+  context.AddMetadata("x", std::string(40 << 10, 'x'));
   v1::GetStatusResponse response;
   const grpc::Status status = v1::TraceService::NewStub(to)->GetStatus(&context, {}, &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
@@ -281,11 +315,11 @@ TEST_F(ListenHostileTest, LargeMetadataIsRefused) {
 TEST_F(ListenHostileTest, StreamsOfAConnectionAreHeldToTheLimit) {
   ASSERT_TRUE(start().ok());
   const auto stub = v1::TraceService::NewStub(channel());
-  Watchers watchers = watch(*stub, 200);
-  EXPECT_TRUE(eventually([&] { return trace_.watching == 100; }));
+  Watchers watchers = watch(*stub, 90);
+  EXPECT_TRUE(eventually([&] { return trace_.watching == 32; }));
   EXPECT_TRUE(get_status(channel()).ok()) << "others are served";
   EXPECT_EQ(trace_.most_watching,
-            100);  // a cancelled one makes room before its service has seen it
+            32);  // a cancelled one makes room before its service has seen it
   end(watchers);
   EXPECT_TRUE(eventually([&] { return trace_.watching == 0; }));
 }
@@ -315,7 +349,7 @@ TEST_F(ListenHostileTest, ManyLargeMessagesAtOnceStayInMemory) {
     clients.emplace_back([&] {
       const auto to = channel();
       for (int k = 0; k < 10; k++) {
-        const auto code = trigger(to, std::string(1000000, 'x')).error_code();
+        const auto code = trigger(to, std::string(60000, 'x')).error_code();
         if (code != grpc::StatusCode::OK && code != grpc::StatusCode::RESOURCE_EXHAUSTED) odd++;
       }
     });
@@ -325,7 +359,7 @@ TEST_F(ListenHostileTest, ManyLargeMessagesAtOnceStayInMemory) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   for (std::thread& client : clients) client.join();
-  std::printf("[ memory ] 32 clients with 1 MB messages: at most %ld KiB more, clients included\n",
+  std::printf("[ memory ] 32 clients with 60 KB messages: at most %ld KiB more, clients included\n",
               most - before);
   EXPECT_EQ(odd, 0);
   EXPECT_TRUE(get_status(channel()).ok());

@@ -15,6 +15,7 @@ ORIGIN = {"origin": ["kswapd", "memcg_limit"]}
 CGROUP = {"cgroup": ["/system.slice/db.service", "/user.slice", "other"]}
 CELL = {"victim": ["/system.slice/db.service", "/user.slice", "other"], "reclaimer": ["/user.slice", "(node)"]}
 OUTCOME = {"outcome": ["freed_device", "freed_clean", "aborted"]}
+ACCESS = {"access": ["full", "reading", "tcp"]}
 PROGRAM = {"program": ["reclaim_begin", "fault_end_n1"], "hook": ["reclaim_batch", "swap_in"]}
 STAGES = ["isolated_to_slot", "slot_to_unmapped", "unmapped_to_write", "device_write", "completed_to_removed",
           "isolated_to_removed"]
@@ -76,15 +77,33 @@ METRICS = {
     "swaptrail_validation_compared_total": ("counter", {}, 100),
     "swaptrail_validation_agreed_total": ("counter", {}, 100),
     "swaptrail_validation_findings_total": ("counter", {}, 0),
+    "swaptrail_recording_stopped": ("gauge", {}, 0),
+    "swaptrail_recording_parts_total": ("counter", {}, 3),
+    "swaptrail_recording_parts_dropped_total": ("counter", {}, 0),
+    "swaptrail_recording_writes_refused_total": ("counter", {}, 0),
+    "swaptrail_flight_recordings_total": ("counter", {}, 1),
+    "swaptrail_flight_triggers_suppressed_total": ("counter", {}, 0),
     "swaptrail_store_lifecycles": ("gauge", {}, 100000),
     "swaptrail_store_bytes": ("gauge", {}, 50 << 20),
     "swaptrail_store_limit_bytes": ("gauge", {}, 64 << 20),
     "swaptrail_store_evicted_lifecycles_total": ("counter", {}, 100),
     "swaptrail_store_unstored_lifecycles_total": ("counter", {}, 0),
+    "swaptrail_last_sweep_age_seconds": ("gauge", {}, 0.01),
     "swaptrail_ring_fill_ratio": ("gauge", {}, 0.02),
     "swaptrail_table_used": ("gauge", {"table": ["attempts", "slots", "swapped"]}, 1000),
     "swaptrail_table_room": ("gauge", {"table": ["attempts", "slots", "swapped"]}, 1 << 20),
     "swaptrail_api_watchers": ("gauge", {}, 0),
+    "swaptrail_api_connections": ("gauge", ACCESS, 1),
+    "swaptrail_api_connections_accepted_total": ("counter", ACCESS, 1),
+    "swaptrail_api_connections_refused_total": ("counter", {**ACCESS, "reason": ["full", "user"]}, 0),
+    "swaptrail_api_connections_closed_total": ("counter", ACCESS, 0),
+    "swaptrail_api_connections_throttled_total": ("counter", ACCESS, 0),
+    "swaptrail_http_connections": ("gauge", {}, 1),
+    "swaptrail_http_connections_accepted_total": ("counter", {}, 1),
+    "swaptrail_http_connections_closed_total": ("counter", {"reason": ["full", "address"]}, 0),
+    "swaptrail_http_requests_refused_total": (
+        "counter", {"reason": ["malformed", "queue", "passwords"]}, 0),
+    "swaptrail_http_config_last_reload_successful": ("gauge", {}, 1),
     "swaptrail_build_info": ("gauge", INFO["build_info"], 1),
     "swaptrail_start_time_seconds": ("gauge", {}, time.time()),
     "swaptrail_scrape_duration_seconds": ("gauge", {}, 0.002),

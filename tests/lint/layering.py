@@ -16,7 +16,7 @@ import sys
 # <angled> alike. The standard library is every angled name without a dot or slash.
 STANDARD = r"[a-z_0-9]+"
 TYPES = r"trace/(lifecycle|decode)\.h"  # what was observed, without how it was put together
-PLAN = r"daemon/(attach_plan|features|kernel_view|hook_catalogue)\.h"
+PLAN = r"daemon/(attach_plan|features|files|kernel_view|hook_catalogue)\.h"
 RULES = {
     "bpf": [r"[a-z_]+(\.bpf)?\.h", r"bpf/bpf_[a-z_]+\.h", r"linux/types\.h"],
     "trace": [r"trace/(\w+/)?\w+\.h", r"(zstd|xxhash)\.h", r"bpf/event\.h", r"absl/.*", STANDARD],

@@ -21,10 +21,6 @@ constexpr char kHash[] = "$2b$04$iJgubGOExXU/amb91fjNK.7lesVkOmHt9VbM6sn2eQYooNE
 // "other"
 constexpr char kOtherHash[] = "$2b$05$KuuVcoDuI2Go4MD9zbFGv.HoD1luEoMHcE2TyCPRnHnkw2pQ4aOTi";
 
-std::string basic(const std::string& pair) {
-  return "Authorization: Basic " + absl::Base64Escape(pair) + "\r\n";
-}
-
 std::string users_text(const std::string& name, const std::string& hash) {
   return "basic_auth_users:\n  " + name + ": " + hash + "\n";
 }
@@ -32,13 +28,13 @@ std::string users_text(const std::string& name, const std::string& hash) {
 TEST(Passwords, RightAndWrong) {
   Passwords passwords({{"ann", kHash}, {"bob", kOtherHash}});
   for (int twice = 0; twice < 2; ++twice) {
-    EXPECT_EQ(passwords.check("ann", "secret"), Verdict::kRight);
-    EXPECT_EQ(passwords.check("bob", "other"), Verdict::kRight);
-    EXPECT_EQ(passwords.check("ann", "other"), Verdict::kWrong);
-    EXPECT_EQ(passwords.check("bob", "secret"), Verdict::kWrong);
-    EXPECT_EQ(passwords.check("eve", "secret"), Verdict::kWrong);
-    EXPECT_EQ(passwords.check("ann", ""), Verdict::kWrong);
-    EXPECT_EQ(passwords.check("ann", std::string("secret\0x", 8)), Verdict::kWrong);
+    EXPECT_EQ(passwords.check({}, "ann", "secret"), Verdict::kRight);
+    EXPECT_EQ(passwords.check({}, "bob", "other"), Verdict::kRight);
+    EXPECT_EQ(passwords.check({}, "ann", "other"), Verdict::kWrong);
+    EXPECT_EQ(passwords.check({}, "bob", "secret"), Verdict::kWrong);
+    EXPECT_EQ(passwords.check({}, "eve", "secret"), Verdict::kWrong);
+    EXPECT_EQ(passwords.check({}, "ann", ""), Verdict::kWrong);
+    EXPECT_EQ(passwords.check({}, "ann", std::string("secret\0x", 8)), Verdict::kWrong);
   }
 }
 
@@ -67,17 +63,13 @@ TEST(WebConfig, WhatItTakes) {
   EXPECT_EQ(config->tls->client_auth, ClientAuth::kRequireVerified);
   EXPECT_EQ(config->tls->min_version, TLS1_3_VERSION);
   EXPECT_EQ(config->users.at("ann"), kHash);
-  const auto empty = parse_web_config("", "web.yml");
-  ASSERT_TRUE(empty.ok());
-  EXPECT_FALSE(empty->tls.has_value());
-  EXPECT_TRUE(empty->users.empty());
 }
 
-struct Refused {
+struct RefusedFile {
   const char* text;
   const char* begin;  // of the message
 };
-class WebConfigRefuses : public testing::TestWithParam<Refused> {};
+class WebConfigRefuses : public testing::TestWithParam<RefusedFile> {};
 TEST_P(WebConfigRefuses, WithTheLine) {
   const auto config = parse_web_config(GetParam().text, "web.yml");
   ASSERT_EQ(config.status().code(), absl::StatusCode::kInvalidArgument) << GetParam().text;
@@ -88,21 +80,39 @@ TEST_P(WebConfigRefuses, WithTheLine) {
 INSTANTIATE_TEST_SUITE_P(
     All, WebConfigRefuses,
     testing::Values(
-        Refused{"a: [\n", "web.yml:2: is no YAML"}, Refused{"- a\n", "web.yml:1: must have"},
-        Refused{"\nunknown: 1\n", "web.yml:2: unknown is not known"},
-        Refused{"http_server_config:\n  http2: true\n", "web.yml:1: http_server_config is not"},
-        Refused{"rate_limit:\n  burst: 1\n", "web.yml:1: rate_limit is not"},
-        Refused{"tls_server_config: 1\n", "web.yml:1: tls_server_config needs"},
-        Refused{"tls_server_config:\n  cert_file: a\n", "web.yml:2: tls_server_config needs"},
-        Refused{TLS "  cipher_suites: [a]\n", "web.yml:4: field cipher_suites"},
-        Refused{TLS "  min_version: TLS10\n", "web.yml:4: must be one of TLS12, TLS13"},
-        Refused{TLS "  min_version: TLS13\n  max_version: TLS12\n", "web.yml:2: max_version"},
-        Refused{TLS "  client_auth_type: Sometimes\n", "web.yml:4: must be one of NoClientCert"},
-        Refused{TLS "  client_auth_type: RequireAndVerifyClientCert\n", "web.yml:2: this client"},
-        Refused{TLS "  client_ca_file: ca\n", "web.yml:2: client_ca_file needs"},
-        Refused{"basic_auth_users:\n  ann: geheim\n", "web.yml:2: a user's password: not a bcrypt"},
-        Refused{"basic_auth_users:\n  ann: [1]\n", "web.yml:2: a user needs"},
-        Refused{"basic_auth_users:\n  'a:b': x\n", "web.yml:2: the name of a user"}));
+        RefusedFile{"a: [\n", "web.yml:2: is no YAML"},
+        RefusedFile{"- a\n", "web.yml:1: must have"},
+        RefusedFile{"", "web.yml: asks for neither TLS nor a user"},
+        RefusedFile{"# nothing\n", "web.yml: asks for neither"},
+        RefusedFile{"basic_auth_users: {}\n", "web.yml: asks for neither"},
+        RefusedFile{TLS "---\n" TLS, "web.yml:4: a second document"},
+        RefusedFile{TLS "---\n", "web.yml:4: a second document"},
+        RefusedFile{"a: &b c\n", "web.yml:1: anchors"}, RefusedFile{"a: *b\n", "web.yml:1: "},
+        RefusedFile{"a: &x [b]\nc: *x\n", "web.yml:1: anchors"},
+        RefusedFile{"a: !!binary aGFsbG8=\n", "web.yml:1: tags"},
+        RefusedFile{"a: [[[[[[b]]]]]]\n", "web.yml:1: is nested too deeply"},
+        RefusedFile{TLS TLS, "web.yml:4: is there twice"},
+        RefusedFile{TLS "  cert_file: c\n", "web.yml:4: is there twice"},
+        RefusedFile{"? [a, b]\n: c\n", "web.yml:1: a field's name"},
+        RefusedFile{"tls_server_config:\n  cert_file: \"a\\0b\"\n", "web.yml:2: cert_file must be"},
+        RefusedFile{"basic_auth_users:\n  \"a\\nb\": c\n", "web.yml:2: the name of a user"},
+        RefusedFile{"\nunknown: 1\n", "web.yml:2: unknown is not known"},
+        RefusedFile{"http_server_config:\n  http2: true\n", "web.yml:1: http_server_config is not"},
+        RefusedFile{"rate_limit:\n  burst: 1\n", "web.yml:1: rate_limit is not"},
+        RefusedFile{"tls_server_config: 1\n", "web.yml:1: tls_server_config needs"},
+        RefusedFile{"tls_server_config:\n  cert_file: a\n", "web.yml:2: tls_server_config needs"},
+        RefusedFile{TLS "  cipher_suites: [a]\n", "web.yml:4: field cipher_suites"},
+        RefusedFile{TLS "  min_version: TLS10\n", "web.yml:4: must be one of TLS12, TLS13"},
+        RefusedFile{TLS "  min_version: TLS13\n  max_version: TLS12\n", "web.yml:2: max_version"},
+        RefusedFile{TLS "  client_auth_type: Sometimes\n",
+                    "web.yml:4: must be one of NoClientCert"},
+        RefusedFile{TLS "  client_auth_type: RequireAndVerifyClientCert\n",
+                    "web.yml:2: this client"},
+        RefusedFile{TLS "  client_ca_file: ca\n", "web.yml:2: client_ca_file needs"},
+        RefusedFile{"basic_auth_users:\n  ann: geheim\n",
+                    "web.yml:2: a user's password: not a bcrypt"},
+        RefusedFile{"basic_auth_users:\n  ann: [1]\n", "web.yml:2: a user needs"},
+        RefusedFile{"basic_auth_users:\n  'a:b': x\n", "web.yml:2: the name of a user"}));
 
 TEST(WebConfig, ASecretIsInNoMessage) {
   const auto config = parse_web_config("basic_auth_users:\n  ann: geheim\n", "web.yml");

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/metrics/scene.h"
+#include "tests/unit/hostile_names.h"
 
 namespace swaptrail::metrics {
 namespace {
@@ -321,6 +322,8 @@ TEST(CgroupSeries, ALabelIsUtf8) {
   EXPECT_EQ(label_text("/\xff/\xc3"), "/\xef\xbf\xbd/\xef\xbf\xbd");
   EXPECT_EQ(label_text("\xed\xa0\x80"), "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");  // a surrogate
   EXPECT_EQ(label_text("\xf0\x9f\x98\x80"), "\xf0\x9f\x98\x80");
+  for (const HostileName& name : hostile_names())
+    EXPECT_EQ(obeyed_in(label_text(name.raw), ""), "") << name.raw;
 }
 
 }  // namespace

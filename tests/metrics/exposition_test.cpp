@@ -25,6 +25,13 @@ constexpr char kPrometheusAccepts[] =
 
 std::shared_ptr<Standing> some_standing() {
   auto standing = std::make_shared<Standing>();
+  standing->recording = {.flight = true,
+                         .stopped = true,
+                         .parts = 3,
+                         .parts_dropped = 1,
+                         .triggers = 4,
+                         .suppressed = 5,
+                         .refused = 2};
   standing->validation = {.sample = 1, .compared = 10, .agreed = 9, .findings = 1};
   standing->totals.emitted[SWAPTRAIL_REMOVED] = 40;
   standing->totals.emitted[SWAPTRAIL_SWAP_IN] = 2;
@@ -148,6 +155,8 @@ TEST(Catalogue, TracepointModeHasWhatItCanTell) {
   EXPECT_TRUE(names.count("swaptrail_swapped_out_pages_total"));
   EXPECT_FALSE(names.count("swaptrail_swapped_in_pages_total"));
   EXPECT_FALSE(names.count("swaptrail_validation_compared_total"));  // no --validate
+  EXPECT_FALSE(names.count("swaptrail_recording_stopped"));          // nor --record
+  EXPECT_FALSE(names.count("swaptrail_flight_recordings_total"));
 }
 
 // name{label="word"} for each of the words.
@@ -333,6 +342,12 @@ TEST(Exposition, NumbersOfTheStanding) {
       {"swaptrail_pages_in_swap", 16 * 13},
       {"swaptrail_table_room{table=\"slots\"}", 200},
       {"swaptrail_validation_agreed_total", 9},
+      {"swaptrail_recording_stopped", 1},
+      {"swaptrail_recording_parts_total", 3},
+      {"swaptrail_recording_parts_dropped_total", 1},
+      {"swaptrail_recording_writes_refused_total", 2},
+      {"swaptrail_flight_recordings_total", 4},
+      {"swaptrail_flight_triggers_suppressed_total", 5},
       {"swaptrail_swap_area_info{area=\"0\",path=\"/dev/zram0\",type=\"zram\"}", 1},
       {"swaptrail_swap_area_size_bytes{area=\"0\",path=\"/dev/zram0\"}", 1 << 20},
       {"swaptrail_swap_area_used_bytes{area=\"0\",path=\"/dev/zram0\"}", 4096},
@@ -340,7 +355,21 @@ TEST(Exposition, NumbersOfTheStanding) {
       {"swaptrail_mode_info{mode=\"full\",kernel=\"6.1.0-test\"}", 1},
       {"swaptrail_build_info{version=\"" SWAPTRAIL_VERSION "\",revision=\"abc\"}", 1},
       {"swaptrail_start_time_seconds", 1'700'000'000.5},
-      {"swaptrail_api_watchers", 0},
+      {"swaptrail_api_watchers", 7},
+      {"swaptrail_api_connections{access=\"full\"}", 1},
+      {"swaptrail_api_connections_accepted_total{access=\"full\"}", 2},
+      {"swaptrail_api_connections_refused_total{access=\"full\",reason=\"full\"}", 3},
+      {"swaptrail_api_connections_refused_total{access=\"full\",reason=\"user\"}", 4},
+      {"swaptrail_api_connections_closed_total{access=\"full\"}", 5},
+      {"swaptrail_api_connections_throttled_total{access=\"full\"}", 6},
+      {"swaptrail_http_connections", 1},
+      {"swaptrail_http_connections_accepted_total", 2},
+      {"swaptrail_http_connections_closed_total{reason=\"full\"}", 3},
+      {"swaptrail_http_connections_closed_total{reason=\"address\"}", 4},
+      {"swaptrail_http_requests_refused_total{reason=\"malformed\"}", 5},
+      {"swaptrail_http_requests_refused_total{reason=\"queue\"}", 6},
+      {"swaptrail_http_requests_refused_total{reason=\"passwords\"}", 7},
+      {"swaptrail_http_config_last_reload_successful", 0},
       {"swaptrail_cgroups{state=\"tracked\"}", 1},
   };
   for (const auto& [series, value] : expected) {

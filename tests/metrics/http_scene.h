@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "daemon/http/server.h"
 #include "tests/metrics/scene.h"
 
@@ -22,10 +23,17 @@ namespace swaptrail::http {
 
 using metrics::Folder;
 
-inline int connect_to(uint16_t port) {
+// `from`: an address of the loopback device; empty: any.
+inline int connect_to(uint16_t port, const std::string& from = "") {
   const int made = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const timeval limit{30, 0};  // a server that never answers fails a test and does not stop it
+  setsockopt(made, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
   sockaddr_in address{};
   address.sin_family = AF_INET;
+  if (!from.empty()) {
+    EXPECT_EQ(inet_pton(AF_INET, from.c_str(), &address.sin_addr), 1);
+    EXPECT_EQ(bind(made, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  }
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   EXPECT_EQ(connect(made, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
@@ -34,7 +42,7 @@ inline int connect_to(uint16_t port) {
 
 class Client {
  public:
-  explicit Client(uint16_t port) : socket_(connect_to(port)) {}
+  explicit Client(uint16_t port, const std::string& from = "") : socket_(connect_to(port, from)) {}
   ~Client() { close(socket_); }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -82,6 +90,10 @@ inline std::string body_of(const std::string& response) {
   return head == std::string::npos ? "" : response.substr(head + 4);
 }
 
+// The header of a user and password such as "ann:secret".
+inline std::string basic(const std::string& pair) {
+  return "Authorization: Basic " + absl::Base64Escape(pair) + "\r\n";
+}
 inline std::string get(const std::string& target, const std::string& more = "") {
   return "GET " + target + " HTTP/1.1\r\nHost: localhost\r\n" + more + "\r\n";
 }
@@ -97,6 +109,7 @@ struct Served {
     };
     site.ready = [this] { return ready.load(); };
     site.version = "1.2.3<";
+    site.counts = counts;
     auto started = HttpServer::start(options, std::move(site));
     EXPECT_TRUE(started.ok()) << started.status();
     if (started.ok()) server = *std::move(started);
@@ -109,6 +122,7 @@ struct Served {
 
   std::atomic<bool> ready{true};
   std::atomic<int> scrapes{0};
+  const std::shared_ptr<HttpCounts> counts = std::make_shared<HttpCounts>();
   const std::string text;  // read by the server's threads
   std::unique_ptr<HttpServer> server;
 };

@@ -35,6 +35,7 @@ class Folder {
   std::string file(const std::string& name, const std::string& text) const {
     const std::string path = path_ + "/" + name;
     std::ofstream(path) << text;
+    std::filesystem::permissions(path, std::filesystem::perms(0600));
     return path;
   }
 
@@ -112,15 +113,20 @@ struct Rig {
   std::unique_ptr<store::Store> store = *store::Store::create({});
   AttachPlan plan;
   std::vector<SwapArea> areas;
-  Collector collector{Sources{.tally = tally,
-                              .standings = standings,
-                              .store = *store,
-                              .cgroups = cgroups,
-                              .plan = plan,
-                              .areas = [this] { return areas; },
-                              .api_watchers = {},
-                              .revision = "abc",
-                              .start_seconds = 1'700'000'000.5}};
+  Collector collector{
+      Sources{.tally = tally,
+              .standings = standings,
+              .store = *store,
+              .cgroups = cgroups,
+              .plan = plan,
+              .areas = [this] { return areas; },
+              .api =
+                  [] {
+                    return ApiUse{7, {{"full", 1, 2, 3, 4, 5, 6}, {"tcp", 0, 0, 0, 0, 0, 0}}};
+                  },
+              .http = [] { return HttpUse{1, 2, 3, 4, 5, 6, 7, false}; },
+              .revision = "abc",
+              .start_seconds = 1'700'000'000.5}};
 };
 
 inline Lifecycle freed(uint64_t id, uint64_t cgroup, uint16_t pages = 1) {

@@ -176,4 +176,13 @@ void Change::finish() {
   if (renumber_) renumber();
 }
 
+uint64_t new_folio(Change& change) {
+  const uint64_t page = change.original().header().reconstruction.page_struct_size;
+  uint64_t folio = change.original().first_folio();
+  do {
+    folio += page * change.random().between(1, 1 << 16);
+  } while (change.original().names_folio(folio));
+  return folio;
+}
+
 }  // namespace swaptrail::mutation

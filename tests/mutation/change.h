@@ -123,6 +123,11 @@ class Change {
   bool renumber_ = false;
 };
 
+// Of a process and a thread that there are not: pid_max is at most 4,194,304.
+inline constexpr uint32_t kStranger = 4'100'000;
+// A folio at an address where none was.
+uint64_t new_folio(Change& change);
+
 }  // namespace swaptrail::mutation
 
 #endif  // SWAPTRAIL_TESTS_MUTATION_CHANGE_H_

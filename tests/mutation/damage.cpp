@@ -6,6 +6,16 @@ bool anywhere(const Original&, size_t) { return true; }
 
 bool goes_on(const Original& original, size_t at) { return original.next_in_pass(at) != kNone; }
 
+bool cached_and_goes_on(const Original& original, size_t at) {
+  return (original.event(at).state & SWAPTRAIL_STATE_SWAPCACHE) && goes_on(original, at);
+}
+
+bool under_writeback(const Original& original, size_t at) {
+  const size_t next = original.next_of_folio(at);
+  return (original.event(at).state & SWAPTRAIL_STATE_WRITEBACK) && next != kNone &&
+         original.event(next).kind == SWAPTRAIL_WRITE_COMPLETED;
+}
+
 bool in_the_middle(const Original& original, size_t at) {
   return goes_on(original, at) && original.prev_in_pass(at) != kNone;
 }

@@ -94,10 +94,15 @@ std::span<const Damage> controls();           // not damages: nothing may be fou
 std::vector<const Damage*> all_damages();
 const Damage* damage_named(std::string_view name);  // null: there is none
 
+// How far back sites look for another event that fits, in events.
+inline constexpr size_t kLookBack = 3000;
+
 // Eligibilities that several groups share.
 bool anywhere(const Original& original, size_t at);
-bool goes_on(const Original& original, size_t at);        // an event of the same pass follows
-bool in_the_middle(const Original& original, size_t at);  // one comes before as well
+bool goes_on(const Original& original, size_t at);  // an event of the same pass follows
+bool cached_and_goes_on(const Original& original, size_t at);
+bool under_writeback(const Original& original, size_t at);  // its completion is still to come
+bool in_the_middle(const Original& original, size_t at);    // one comes before as well
 
 }  // namespace swaptrail::mutation
 

@@ -78,7 +78,7 @@ void reclaim_more_than_scanned(Change& change, size_t at) {
 
 constexpr uint32_t kBatchless = kinds(SWAPTRAIL_WRITE_COMPLETED, SWAPTRAIL_SWAP_READ);
 
-constexpr Damage kDamages[] = {
+constexpr Damage kBatchDamages[] = {
     {"batch_to_other", "an event names a batch that is not running", kPassKinds, has_other_batch,
      name_other_batch, Shape::kEdited, kBatch,
      RuleSet(Rule::kBatchNotBegun, Rule::kBatchNotEnded, Rule::kBatchOtherThread, Rule::kBadEvent),
@@ -119,6 +119,6 @@ constexpr Damage kDamages[] = {
 
 }  // namespace
 
-std::span<const Damage> batch_damages() { return kDamages; }
+std::span<const Damage> batch_damages() { return kBatchDamages; }
 
 }  // namespace swaptrail::mutation

@@ -5,8 +5,6 @@ namespace swaptrail::mutation {
 namespace {
 
 constexpr size_t kMostLost = 30;
-constexpr uint32_t kAnyKind = ~uint32_t{0};
-
 // A ring loses what would have been reserved one after the other: here that must be the order of time.
 bool cpu_goes_on_in_order(const Original& original, size_t at) {
   for (size_t i = 0; i < kMostLost; ++i) {

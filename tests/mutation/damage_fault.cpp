@@ -4,7 +4,6 @@
 namespace swaptrail::mutation {
 namespace {
 
-constexpr uint32_t kSwapIn = kinds(SWAPTRAIL_SWAP_IN);
 constexpr uint32_t kFaults = kinds(SWAPTRAIL_SWAP_IN, SWAPTRAIL_SHMEM_SWAP_IN);
 constexpr uint32_t kInFault = kinds(SWAPTRAIL_SWAP_READ, SWAPTRAIL_ZSWAP_LOADED,
                                     SWAPTRAIL_CACHE_DELETED, SWAPTRAIL_SLOT_FREED);
@@ -126,7 +125,7 @@ void say_swapoff(Change& change, size_t at) { change.edit(at).state = SWAPTRAIL_
 constexpr RuleSet kNotBegun(Rule::kFaultNotBegun);
 constexpr RuleSet kPagesWrong(Rule::kFaultPages);
 
-constexpr Damage kDamages[] = {
+constexpr Damage kFaultDamages[] = {
     taken("fault_first_pass_missing", "the first pass of a fault is not there", is_tried_again,
           kNotBegun),
     edited("fault_retry_dropped", "a pass that is to be tried again says that it is done",
@@ -150,6 +149,6 @@ constexpr Damage kDamages[] = {
 
 }  // namespace
 
-std::span<const Damage> fault_damages() { return kDamages; }
+std::span<const Damage> fault_damages() { return kFaultDamages; }
 
 }  // namespace swaptrail::mutation

@@ -6,19 +6,9 @@
 namespace swaptrail::mutation {
 namespace {
 
-constexpr size_t kLookBack = 3000;
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kUserEnd = uint64_t{1}
                               << 47;  // four levels of page tables; five are not used here
-
-uint64_t new_folio(Change& change) {
-  const uint64_t page = change.original().header().reconstruction.page_struct_size;
-  uint64_t folio = change.original().first_folio();
-  do {
-    folio += page * change.random().between(1, 1 << 16);
-  } while (change.original().names_folio(folio));
-  return folio;
-}
 
 // Another folio that is in the swap cache just before `at` and not under writeback; kNone if
 // there is none near. Its last event says so.
@@ -87,8 +77,6 @@ void change_owner(swaptrail_event& event, uint32_t owner) {
   std::memcpy(event.u.map.comm, "stranger", 8);
 }
 
-constexpr uint32_t kStranger = 4'100'000;  // no process has this number (pid_max is 4,194,304)
-
 void move_address(Change& change, size_t at) {
   const uint64_t pages = change.random().between(1, 1 << 12) + change.before(at).nr_pages;
   change.edit(at).u.map.address += pages * kPage;
@@ -127,7 +115,7 @@ bool tells_page(const Original& original, size_t at) {
   return original.header().event_abi >= 2 || original.event(at).nr_pages > 1;
 }
 
-constexpr Damage kDamages[] = {
+constexpr Damage kFolioDamages[] = {
     // the folio misses it, and the other one had nothing before it
     {"folio_to_unheard", "an event of a pass is of a folio that nobody knows", kPassAfterSlot,
      in_the_middle, [](Change& change, size_t at) { change.edit(at).folio = new_folio(change); },
@@ -188,6 +176,6 @@ constexpr Damage kDamages[] = {
 
 }  // namespace
 
-std::span<const Damage> folio_damages() { return kDamages; }
+std::span<const Damage> folio_damages() { return kFolioDamages; }
 
 }  // namespace swaptrail::mutation

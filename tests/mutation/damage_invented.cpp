@@ -4,7 +4,6 @@
 namespace swaptrail::mutation {
 namespace {
 
-constexpr uint32_t kStranger = 4'100'000;  // no thread has this number (pid_max is 4,194,304)
 constexpr uint32_t kOutside =
     SWAPTRAIL_STATE_SWAPCACHE | SWAPTRAIL_STATE_DIRTY | SWAPTRAIL_STATE_WRITEBACK;
 constexpr uint64_t kSecond = 1'000'000'000;
@@ -28,24 +27,6 @@ swaptrail_event in_pass(int kind, const swaptrail_event& like) {
   event.result = 0;
   event.u = {};
   return event;
-}
-
-// A new folio, at an address where none was.
-uint64_t new_folio(Change& change) {
-  const uint64_t page = change.original().header().reconstruction.page_struct_size;
-  uint64_t folio = change.original().first_folio();
-  do {
-    folio += page * change.random().between(1, 1 << 16);
-  } while (change.original().names_folio(folio));
-  return folio;
-}
-
-bool under_writeback(const Original& original, size_t at) {
-  const swaptrail_event& event = original.event(at);
-  const size_t next = original.next_of_folio(at);
-  // its completion is still to come
-  return (event.state & SWAPTRAIL_STATE_WRITEBACK) && next != kNone &&
-         original.event(next).kind == SWAPTRAIL_WRITE_COMPLETED;
 }
 
 void add_removal(Change& change, size_t at) {
@@ -83,7 +64,7 @@ bool allocated(const Original& original, size_t at) {
 }
 
 // The slot has been freed, and nobody has got it.
-bool stays_free(const Original& original, size_t at) {
+bool is_free_next(const Original& original, size_t at) {
   const swaptrail_event& event = original.event(at);
   const size_t next = original.next_of_entry(at, event.entry, ~uint32_t{0});
   return (next == kNone || next > at + 1) && at + 1 < original.size();
@@ -112,10 +93,6 @@ void add_read(Change& change, size_t at) {
   event.nr_pages = 1;
   event.state = SWAPTRAIL_STATE_SWAPBACKED | SWAPTRAIL_STATE_SWAPCACHE;
   change.add(at + 1, event);
-}
-
-bool stays_in_cache(const Original& original, size_t at) {
-  return (original.event(at).state & SWAPTRAIL_STATE_SWAPCACHE) && goes_on(original, at);
 }
 
 void add_fault(Change& change, size_t before, size_t like) {
@@ -162,7 +139,7 @@ constexpr Damage invented(std::string_view name, std::string_view meaning, int k
   return {name, meaning, kind_mask(kind), eligible, add, Shape::kAdded, 0, right, false};
 }
 
-constexpr Damage kDamages[] = {
+constexpr Damage kInventedDamages[] = {
     invented(
         "removed_under_writeback", "removed while the device writes it", SWAPTRAIL_WRITE_END,
         under_writeback, add_removal,
@@ -175,10 +152,10 @@ constexpr Damage kDamages[] = {
     invented("removed_later_again", "removed again, later in the batch", SWAPTRAIL_REMOVED,
              removed_in_batch, add_late_removal, RuleSet(Rule::kRemovedTwice, Rule::kStageOrder)),
     // the slot was seen to be freed, and nothing was written to it since
-    invented("read_unwritten", "a free slot is read", SWAPTRAIL_SLOT_FREED, stays_free, add_read,
+    invented("read_unwritten", "a free slot is read", SWAPTRAIL_SLOT_FREED, is_free_next, add_read,
              RuleSet(Rule::kReadUnwritten, Rule::kFaultOnFreeSlot)),
     invented("read_while_cached", "another folio is filled from the slot of one in the cache",
-             SWAPTRAIL_UNMAPPED, stays_in_cache, add_read,
+             SWAPTRAIL_UNMAPPED, cached_and_goes_on, add_read,
              RuleSet(Rule::kReadWhileCached, Rule::kReadUnwritten)),
     invented(
         "fault_on_free_slot", "a process faults on a slot freed long ago", SWAPTRAIL_SLOT_FREED,
@@ -191,7 +168,7 @@ constexpr Damage kDamages[] = {
         [](Change& change, size_t at) { add_inner(change, at, SWAPTRAIL_WRITE_BEGIN); },
         RuleSet(Rule::kWriteTwice, Rule::kStageOrder)),
     invented("write_to_free_slot", "a folio nobody knows is written to a free slot",
-             SWAPTRAIL_SLOT_FREED, stays_free, add_write,
+             SWAPTRAIL_SLOT_FREED, is_free_next, add_write,
              RuleSet(Rule::kWriteBeforeSlot, Rule::kUnknownFolio, Rule::kStageMissing,
                      Rule::kStageOrder)),
     invented("slot_for_cached", "a folio that has a slot gets another", SWAPTRAIL_SLOT_ALLOCATED,
@@ -208,6 +185,6 @@ constexpr Damage kDamages[] = {
 
 }  // namespace
 
-std::span<const Damage> invented_damages() { return kDamages; }
+std::span<const Damage> invented_damages() { return kInventedDamages; }
 
 }  // namespace swaptrail::mutation

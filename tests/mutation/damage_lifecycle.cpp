@@ -105,7 +105,7 @@ constexpr Damage lifecycle(std::string_view name, std::string_view meaning,
 
 constexpr RuleSet kUnknown(Rule::kLifecycleUnknown);
 
-constexpr Damage kDamages[] = {
+constexpr Damage kLifecycleDamages[] = {
     lifecycle("life_outcome", "another outcome", closes_whole, tell_as<with_other_outcome>,
               RuleSet(Rule::kLifecycleOutcome)),
     lifecycle("life_time", "a stage at another time", closes_whole, tell_as<with_other_time>,
@@ -134,6 +134,6 @@ constexpr Damage kDamages[] = {
 
 }  // namespace
 
-std::span<const Damage> lifecycle_damages() { return kDamages; }
+std::span<const Damage> lifecycle_damages() { return kLifecycleDamages; }
 
 }  // namespace swaptrail::mutation

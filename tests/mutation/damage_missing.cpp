@@ -116,7 +116,7 @@ constexpr Damage missing(std::string_view name, std::string_view meaning, int ki
   return {name, meaning, kind_mask(kind), eligible, take, Shape::kTaken, 0, right, true};
 }
 
-constexpr Damage kDamages[] = {
+constexpr Damage kMissingDamages[] = {
     missing("no_slot_allocated", "a folio has a slot and was not seen to get it",
             SWAPTRAIL_SLOT_ALLOCATED, cannot_be_adopted,
             RuleSet(Rule::kStageMissing, Rule::kSlotInUse, Rule::kEntryChanged, Rule::kStateWrong,
@@ -170,6 +170,6 @@ constexpr Damage kDamages[] = {
 
 }  // namespace
 
-std::span<const Damage> missing_damages() { return kDamages; }
+std::span<const Damage> missing_damages() { return kMissingDamages; }
 
 }  // namespace swaptrail::mutation

@@ -67,7 +67,7 @@ constexpr Damage exchanged(std::string_view name, std::string_view meaning, int 
 }
 
 // kUnknownFolio: of what comes after a removal that was too early.
-constexpr Damage kDamages[] = {
+constexpr Damage kOrderDamages[] = {
     exchanged("unmapped_one_before_slot", "a mapping is replaced, then the slot allocated",
               SWAPTRAIL_SLOT_ALLOCATED, next_is<SWAPTRAIL_UNMAPPED_ONE>,
               RuleSet(Rule::kSlotTwice, Rule::kStageOrder)),
@@ -119,6 +119,6 @@ constexpr Damage kDamages[] = {
 
 }  // namespace
 
-std::span<const Damage> order_damages() { return kDamages; }
+std::span<const Damage> order_damages() { return kOrderDamages; }
 
 }  // namespace swaptrail::mutation

@@ -18,7 +18,7 @@ constexpr Damage repeated(std::string_view name, std::string_view meaning, int k
   return {name, meaning, kind_mask(kind), succeeded, repeat, Shape::kAdded, 0, right, false};
 }
 
-constexpr Damage kDamages[] = {
+constexpr Damage kRepeatedDamages[] = {
     repeated("twice_reclaim_begin", "a batch begins in itself", SWAPTRAIL_RECLAIM_BEGIN,
              RuleSet(Rule::kBatchTwice)),
     repeated("twice_reclaim_end", "a batch ends again", SWAPTRAIL_RECLAIM_END,
@@ -54,6 +54,6 @@ constexpr Damage kDamages[] = {
 
 }  // namespace
 
-std::span<const Damage> repeated_damages() { return kDamages; }
+std::span<const Damage> repeated_damages() { return kRepeatedDamages; }
 
 }  // namespace swaptrail::mutation

@@ -6,7 +6,6 @@
 namespace swaptrail::mutation {
 namespace {
 
-constexpr uint32_t kSwapIn = kinds(SWAPTRAIL_SWAP_IN);
 constexpr uint32_t kFreed = kinds(SWAPTRAIL_SLOT_FREED);
 constexpr int32_t kNotDone = 0x400 | 0x1 | 0x2 | 0x10 | 0x20 | 0x40;  // vm_fault_t
 constexpr uint64_t kGrace_ns = 2'000'000'000;
@@ -97,10 +96,10 @@ constexpr Damage freed(std::string_view name, std::string_view meaning,
 }
 
 constexpr RuleSet kReader(Rule::kReturnReader), kWait(Rule::kReturnWait);
-constexpr RuleSet kPages(Rule::kReturnPages), kLife(Rule::kReturnLifecycle);
+constexpr RuleSet kReturnedPages(Rule::kReturnPages), kLife(Rule::kReturnLifecycle);
 constexpr RuleSet kUntold(Rule::kReturnMissing), kTwice(Rule::kReturnTwice);
 
-constexpr Damage kDamages[] = {
+constexpr Damage kReturnDamages[] = {
     fault("return_half_wait", "half the time that its reader waited",
           tell_as<with<&Return::fault_ns, kHalf>>, kWait),
     fault("return_longer_wait", "more time than its reader waited",
@@ -118,11 +117,12 @@ constexpr Damage kDamages[] = {
     fault("return_slot", "another slot's page", tell_as<with<&Return::entry, kOther>>,
           RuleSet(Rule::kReturnUnseen, Rule::kReturnTwice, Rule::kReturnLifecycle,
                   Rule::kReturnMissing)),
-    fault("return_pages_more", "more pages", tell_as<with<&Return::nr_pages, kMore>>, kPages),
+    fault("return_pages_more", "more pages", tell_as<with<&Return::nr_pages, kMore>>,
+          kReturnedPages),
     fault("return_pages_none", "nothing came back", tell_as<with<&Return::nr_pages, kNothing>>,
           RuleSet(Rule::kReturnPages, Rule::kReturnMissing)),
     fault("return_mapped", "more entries were filled", tell_as<with<&Return::mapped_pages, kMore>>,
-          kPages),
+          kReturnedPages),
     fault("return_lifecycle", "another swap-out's", tell_as<with<&Return::lifecycle_id, kMore>>,
           kLife),
     fault("return_after", "after a longer stay", tell_as<with<&Return::after_ns, kMore>>, kLife),
@@ -138,6 +138,6 @@ constexpr Damage kDamages[] = {
 
 }  // namespace
 
-std::span<const Damage> return_damages() { return kDamages; }
+std::span<const Damage> return_damages() { return kReturnDamages; }
 
 }  // namespace swaptrail::mutation

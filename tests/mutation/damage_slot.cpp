@@ -7,8 +7,6 @@
 namespace swaptrail::mutation {
 namespace {
 
-constexpr size_t kLookBack = 3000;
-
 const SwapArea* area_of(const Original& original, uint64_t entry) {
   for (const SwapArea& area : original.areas()) {
     if (area.type == entry_type(entry)) return &area;
@@ -123,16 +121,6 @@ void add_freeing(Change& change, size_t at) {
   change.add(at + 1, freed_by_somebody(event, event.entry, event.nr_pages));
 }
 
-bool under_writeback(const Original& original, size_t at) {
-  const size_t next = original.next_of_folio(at);
-  return (original.event(at).state & SWAPTRAIL_STATE_WRITEBACK) && next != kNone &&
-         original.event(next).kind == SWAPTRAIL_WRITE_COMPLETED;
-}
-
-bool cached_and_goes_on(const Original& original, size_t at) {
-  return (original.event(at).state & SWAPTRAIL_STATE_SWAPCACHE) && goes_on(original, at);
-}
-
 // Where nobody has got the slot yet, at most so many events later.
 size_t later_and_still_free(const Original& original, size_t at) {
   const size_t next = original.next_of_entry(at, original.event(at).entry, ~uint32_t{0});
@@ -173,7 +161,7 @@ constexpr uint32_t kWithEntry =
 constexpr uint32_t kAllocated = kinds(SWAPTRAIL_SLOT_ALLOCATED);
 constexpr RuleSet kOtherSlot(Rule::kEntryChanged, Rule::kSlotTwice, Rule::kWriteBeforeSlot);
 
-constexpr Damage kDamages[] = {
+constexpr Damage kSlotDamages[] = {
     // the events around it in the pass have the old entry
     {"entry_to_unheard", "an event has another slot, of which nothing is known", kWithEntry,
      has_entry,
@@ -240,6 +228,6 @@ constexpr Damage kDamages[] = {
 
 }  // namespace
 
-std::span<const Damage> slot_damages() { return kDamages; }
+std::span<const Damage> slot_damages() { return kSlotDamages; }
 
 }  // namespace swaptrail::mutation

@@ -126,7 +126,7 @@ constexpr Damage backend(std::string_view name, std::string_view meaning,
   return {name, meaning, kWriteEnd, went, say, Shape::kEdited, kUnion, kWrongBackend, false};
 }
 
-constexpr Damage kDamages[] = {
+constexpr Damage kStateDamages[] = {
     {"dirty_lost", "a dirty folio is said to be clean", kPassKinds, must_be_dirty,
      flip<SWAPTRAIL_STATE_DIRTY>, Shape::kEdited, kState,
      RuleSet(Rule::kStateWrong, Rule::kStageOrder), false},
@@ -207,6 +207,6 @@ constexpr Damage kDamages[] = {
 
 }  // namespace
 
-std::span<const Damage> state_damages() { return kDamages; }
+std::span<const Damage> state_damages() { return kStateDamages; }
 
 }  // namespace swaptrail::mutation

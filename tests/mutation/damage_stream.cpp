@@ -7,8 +7,6 @@ namespace swaptrail::mutation {
 namespace {
 
 constexpr size_t kLongGap = 50;
-constexpr uint32_t kAnyKind = ~uint32_t{0};
-
 // The next event of the CPU shows that something is missing. Not before its first: a stream may
 // begin at any sequence.
 bool cpu_goes_on(const Original& original, size_t at) {
@@ -69,7 +67,7 @@ void change_kind(Change& change, size_t at) {
   } while (!is_kind(event, others));
 }
 
-constexpr Damage kDamages[] = {
+constexpr Damage kStreamDamages[] = {
     {"gap", "an event is missing, and its sequence", kAnyKind, cpu_goes_on,
      [](Change& change, size_t at) { change.take_leaving_gap(at, 1); }, Shape::kGap, 0,
      RuleSet(Rule::kSequenceGap), true},
@@ -115,6 +113,6 @@ constexpr Damage kDamages[] = {
 
 }  // namespace
 
-std::span<const Damage> stream_damages() { return kDamages; }
+std::span<const Damage> stream_damages() { return kStreamDamages; }
 
 }  // namespace swaptrail::mutation

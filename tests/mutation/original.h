@@ -32,6 +32,8 @@ inline bool is_kind(const swaptrail_event& event, uint32_t mask) {
   return mask & kind_mask(event.kind);
 }
 
+inline constexpr uint32_t kAnyKind = ~uint32_t{0};
+inline constexpr uint32_t kSwapIn = kinds(SWAPTRAIL_SWAP_IN);
 // Events that name a folio and its state.
 inline constexpr uint32_t kFolioKinds = kinds(
     SWAPTRAIL_SLOT_ALLOCATED, SWAPTRAIL_UNMAPPED_ONE, SWAPTRAIL_UNMAPPED, SWAPTRAIL_WRITE_BEGIN,

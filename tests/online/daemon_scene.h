@@ -240,6 +240,7 @@ class OnlineTest : public testing::Test {
     server_ = *std::move(bound);
     const absl::Status served =
         server_->serve({static_cast<v1::TraceService::Service*>(&daemon),
+                        static_cast<v1::TraceService::Service*>(&daemon),
                         static_cast<v1::ControlService::Service*>(&daemon), &refusing_});
     ASSERT_TRUE(served.ok()) << served;
   }

@@ -117,7 +117,7 @@ TEST_F(ErrorsTest, BadOptions) {
   }
   const Ended ended = run({"status", "--address=127.0.0.1:1", "--tls-ca=/nonexistent"});
   EXPECT_EQ(ended.code, 2);
-  EXPECT_THAT(ended.err, HasSubstr("--tls-ca: can't read /nonexistent"));
+  EXPECT_THAT(ended.err, HasSubstr("--tls-ca /nonexistent: can't be opened"));
   EXPECT_EQ(run({"status", "--socket=/" + std::string(200, 'x')}).code, 2);
 }
 

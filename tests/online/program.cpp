@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace swaptrail {
@@ -86,8 +87,11 @@ bool Program::read_some() {
 }
 
 bool Program::wait_for_output(const std::string& text) {
-  while (ended_.out.find(text) == std::string::npos)
+  size_t seen = 0;  // before it there is none
+  while (ended_.out.find(text, seen) == std::string::npos) {
+    seen = ended_.out.size() - std::min(ended_.out.size(), text.size());
     if (out_ < 0 || !read_some()) return false;
+  }
   return true;
 }
 

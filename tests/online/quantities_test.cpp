@@ -35,6 +35,14 @@ TEST(Quantities, Durations) {
     EXPECT_FALSE(parse_duration(bad).ok()) << bad;
 }
 
+TEST(Quantities, NoTimeIsEndless) {
+  for (const char* bad : {"infinite-future", "infinite-past", "10000-01-01T00:00:00Z",
+                          "0000-01-01T00:00:00Z", "-001-01-01T00:00:00Z"})
+    EXPECT_FALSE(parse_moment_ago(bad, absl::UnixEpoch()).ok()) << bad;
+  EXPECT_TRUE(parse_moment_ago("9999-12-31T23:59:59.9Z", absl::UnixEpoch()).ok());
+  EXPECT_TRUE(parse_moment_ago("0001-01-01T00:00:00Z", absl::UnixEpoch()).ok());
+}
+
 TEST(Quantities, TimesBeforeTheEpochAreRight) {
   const auto timestamp = timestamp_of(absl::FromUnixMillis(-500));
   EXPECT_EQ(timestamp.seconds(), -1);

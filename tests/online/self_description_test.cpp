@@ -1,11 +1,11 @@
 // --help, manual pages and completions: all from the same definitions, and all usable.
 #include <gmock/gmock.h>
 #include <sys/wait.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <sstream>
 
 #include "cli/complaint.h"

@@ -91,13 +91,14 @@ TEST_F(StreamTest, DaemonThatGoesAwayIsAnError) {
   EXPECT_THAT(ended.err, HasSubstr("swaptraild is ending"));
 }
 
-TEST_F(StreamTest, ReaderThatGoesAwayIsNone) {
+// As other tools: by SIGPIPE, and without a word.
+TEST_F(StreamTest, ReaderThatGoesAwayEndsIt) {
   make_watch(5'000);  // all fit into the store
   Program program(with_socket({"trace", "-o", "jsonl"}));
   ASSERT_TRUE(program.wait_for_output("\n"));
   program.close_output();
   const Ended ended = program.wait();
-  EXPECT_EQ(ended.code, 0);
+  EXPECT_EQ(ended.code, 128 + SIGPIPE);
   EXPECT_EQ(ended.err, "");
 }
 

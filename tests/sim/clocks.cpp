@@ -3,21 +3,15 @@
 #include <algorithm>
 
 #include "tests/sim/dice.h"
+#include "tests/sim/folios.h"
 
 namespace swaptrail::sim {
 namespace {
-
-constexpr uint64_t kPageStruct = 64;
 
 // Places of different sorts never meet: addresses of struct pages have the top bits set, entries
 // have small types.
 constexpr uint64_t kThreads = uint64_t{1} << 62;
 constexpr uint64_t kCpus = uint64_t{1} << 61;
-
-uint32_t pages_of(const swaptrail_event& event) {
-  const uint32_t now = std::max<uint32_t>(1, event.nr_pages);
-  return event.kind == SWAPTRAIL_SPLIT ? std::max<uint32_t>(now, event.result) : now;
-}
 
 }  // namespace
 

@@ -5,12 +5,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "tests/sim/folios.h"
 #include "trace/decode.h"
 
 namespace swaptrail::sim {
 namespace {
 
-constexpr uint64_t kPageStruct = 64;
 constexpr uint64_t kPage = 4096;
 
 constexpr uint64_t kStageKinds[kStageCount] = {
@@ -28,11 +28,6 @@ constexpr uint64_t kWriteKinds = kind_bit(SWAPTRAIL_WRITE_BEGIN) | kind_bit(SWAP
 constexpr uint64_t kBackendKinds = kWriteKinds | kind_bit(SWAPTRAIL_ZSWAP_STORED) |
                                    kind_bit(SWAPTRAIL_CACHE_DELETED) |
                                    kind_bit(SWAPTRAIL_RECLAIM_BEGIN);
-
-uint32_t pages_of(const swaptrail_event& event) {
-  const uint32_t now = std::max<uint32_t>(1, event.nr_pages);
-  return event.kind == SWAPTRAIL_SPLIT ? std::max<uint32_t>(now, event.result) : now;
-}
 
 // Whether an event is a folio's passing of a stage, and no failure to pass it.
 bool passes_stage(const swaptrail_event& event, Stage stage) {

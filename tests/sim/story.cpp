@@ -3,13 +3,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "tests/sim/folios.h"
 #include "tests/sim/oracle.h"
 #include "trace/decode.h"
 
 namespace swaptrail::sim {
 namespace {
 
-constexpr uint64_t kPageStruct = 64;
 constexpr size_t kMostLines = 60;
 constexpr std::string_view kFates[] = {"unobserved", "hidden", "DROPPED", "-"};
 

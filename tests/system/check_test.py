@@ -1,12 +1,24 @@
 """`swaptrail status --check` of a running swaptraild: each trouble that a host can be brought to."""
 
+import re
 import signal
 import subprocess
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 import lab
 import swap_test
+
+
+def fetch(url):
+    """(status, text)"""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, ""
 
 
 class Check(swap_test.Swapping):
@@ -43,6 +55,27 @@ class Check(swap_test.Swapping):
             code, troubles = self.check()
             self.assertEqual(daemon.stop(), 0, daemon.stderr())
         self.assertEqual((code, troubles), (0, []))
+
+    def test_nothing_is_observed(self):
+        """The daemon answers while its pipeline, the main thread, stands still."""
+        address = f"127.0.0.1:{lab.free_port()}"
+        with self.daemon("--print=none", f"--web.listen-address={address}") as daemon:
+            site = f"http://{address}"
+            age = lambda: float(re.search(r"^swaptrail_last_sweep_age_seconds (\S+)$",
+                                          fetch(site + "/metrics")[1], re.MULTILINE).group(1))
+            self.assertEqual(fetch(site + "/-/ready")[0], 200)
+            self.assertLess(age(), 5)
+            with lab.stopped_thread(daemon.process.pid):
+                time.sleep(11)
+                code, troubles = self.check()
+                stalled = [trouble for trouble in troubles if trouble.startswith("nothing is observed")]
+                self.assertEqual((code, len(stalled)), (1, 1), troubles)
+                self.assertGreater(age(), 10)
+                self.assertEqual(fetch(site + "/-/ready")[0], 503)
+                self.assertEqual(fetch(site + "/-/healthy")[0], 200)
+            self.assertTrue(lab.wait_until(lambda: fetch(site + "/-/ready")[0] == 200, 10))
+            self.assertLess(age(), 5)
+            self.assertEqual(daemon.stop(), 0, daemon.stderr())
 
     def test_lost_records(self):
         with self.daemon("--print=none", "--ring-size=1") as daemon:

@@ -12,6 +12,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -64,6 +65,12 @@ def bpf_programs():
     tool = shutil.which("bpftool", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
     shown = subprocess.run([tool, "-j", "prog", "list"], capture_output=True, text=True, check=True)
     return {program["id"] for program in json.loads(shown.stdout)}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def wait_until(condition, timeout_s, step_s=0.05):
@@ -155,6 +162,25 @@ def refuse_capset():
     set_seccomp, mode_filter = 22, 2
     if ctypes.CDLL(None, use_errno=True).prctl(set_seccomp, mode_filter, ctypes.byref(program)) != 0:
         raise OSError(ctypes.get_errno(), "no seccomp filter")
+
+
+@contextlib.contextmanager
+def stopped_thread(thread):
+    """Only this thread of its process stands still meanwhile; a process's number is that of its main thread."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    seize, interrupt, detach, any_thread = 0x4206, 0x4207, 17, 0x40000000  # linux/ptrace.h, linux/wait.h
+
+    def ptrace(request):
+        if libc.ptrace(request, ctypes.c_int(thread), None, None) != 0:
+            raise OSError(ctypes.get_errno(), "ptrace")
+
+    ptrace(seize)
+    ptrace(interrupt)
+    os.waitpid(thread, any_thread)
+    try:
+        yield
+    finally:
+        ptrace(detach)
 
 
 class Daemon:

@@ -11,7 +11,7 @@ import unittest
 import lab
 from swap_test import Swapping
 
-KILLS = 50
+KILLS = 30
 
 
 def swaptrail(*arguments):
@@ -22,7 +22,7 @@ def swaptrail(*arguments):
 @contextlib.contextmanager
 def small_disk(path, kib):
     path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", path], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k,mode=700", "tmpfs", path], check=True)
     try:
         yield path
     finally:
@@ -96,6 +96,9 @@ class Recording(Swapping):
                 ballast.write_bytes(bytes(300 << 10))
                 full = lambda: "recording stopped" in daemon.stderr()
                 self.assertTrue(lab.wait_until(full, 60), daemon.stderr())
+                time.sleep(1.5)  # the standing is a second old at most
+                told = swaptrail("status", "--socket", self.folder / "run" / "api.sock").stdout
+                self.assertRegex(told, "recording +STOPPED; to files, part 1, 0 had to go, [1-9][0-9]* writes refused")
                 ballast.unlink()
                 again = lambda: "recording goes on" in daemon.stderr()
                 self.assertTrue(lab.wait_until(again, 60), daemon.stderr())

@@ -137,18 +137,6 @@ TEST_F(ByUse, ATypeOrderThatCannotBeForgetsToo) {
   EXPECT_THAT(update({line("/b"), line("/a")}), ElementsAre(kUnknown, kUnknown));
 }
 
-TEST(Symbols, AnAddressIsOfTheWholeNameAndOfOneSymbol) {
-  const char* text =
-      "ffffffff81641600 t setup_swap_info\n"
-      "ffffffff8d5e2fa0 B swap_info\n"
-      "ffffffff8d5e30a0 b swap_info_lock\n"
-      "ffffffff8d5e30b0 b odd\t[module]\n";
-  EXPECT_EQ(symbol_address(text, "swap_info"), 0xffffffff8d5e2fa0);
-  EXPECT_EQ(symbol_address(text, "nr_swapfiles"), 0u);
-  EXPECT_EQ(symbol_address("10 b a\n20 b a\n", "a"), 0u) << "two";
-  EXPECT_EQ(symbol_address("10 b a", "a"), 0x10u) << "the last line";
-}
-
 TEST(ProcSwaps, LinesHaveNoTypesOfTheirOwnAndTheirPathsAreUnescaped) {
   const std::vector<SeenArea> lines = parse_swap_areas(
       "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"

@@ -266,6 +266,8 @@ TEST(Moment, SecondsOrTimeOfDay) {
   header.realtime_ns = 1'000'000'000 * kSecond;  // 2001-09-09T01:46:40Z
   EXPECT_EQ(parse_moment("1.5", header).value(), 51'500 * kMs);
   EXPECT_EQ(parse_moment("1.5s", header).value(), 51'500 * kMs);
+  for (const char* endless : {"infinite-future", "infinite-past"})
+    EXPECT_FALSE(parse_moment(endless, header).ok()) << endless;
   EXPECT_EQ(parse_moment("200ms", header).value(), 50'200 * kMs);
   EXPECT_EQ(parse_moment("1m0.25s", header).value(), 110'250 * kMs);
   EXPECT_EQ(parse_moment("0", header).value(), 50 * kSecond);

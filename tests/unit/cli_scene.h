@@ -26,6 +26,13 @@ struct Ran {
   std::string err;
 };
 
+// The number behind the first "key": of a text in JSON.
+inline uint64_t number_in(const std::string& json, const std::string& key) {
+  const size_t at = json.find("\"" + key + "\":");
+  EXPECT_NE(at, std::string::npos) << key;
+  return at == std::string::npos ? 0 : std::stoull(json.substr(at + key.size() + 3));
+}
+
 inline Ran run_cli(std::vector<std::string> arguments) {
   std::vector<const char*> argv{"swaptrail"};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());

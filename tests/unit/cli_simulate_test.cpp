@@ -15,12 +15,6 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-uint64_t number_in(const std::string& json, const std::string& key) {
-  const size_t at = json.find("\"" + key + "\":");
-  EXPECT_NE(at, std::string::npos) << key;
-  return at == std::string::npos ? 0 : std::stoull(json.substr(at + key.size() + 3));
-}
-
 std::string line_of(const std::string& text, const std::string& type) {
   const size_t at = text.find("{\"type\":\"" + type + "\"");
   return at == std::string::npos ? "" : text.substr(at, text.find('\n', at) - at);

@@ -35,7 +35,7 @@ Recorded open_golden(const std::string& name) {
   return {reader->contents(), std::move(sink.items)};
 }
 
-std::string write(const Recorded& recorded) {
+std::string text_of(const Recorded& recorded) {
   StringSink sink;
   auto writer = RecordingWriter::create(sink, recorded.contents.header).value();
   for (const SwapArea& area : recorded.contents.areas) EXPECT_TRUE(writer->add(area).ok());
@@ -53,16 +53,10 @@ size_t find_kind(const std::vector<StreamItem>& items, uint8_t kind, size_t nth 
   return 0;
 }
 
-uint64_t number_in(const std::string& json, const std::string& key) {
-  const size_t at = json.find("\"" + key + "\":");
-  EXPECT_NE(at, std::string::npos) << key;
-  return std::stoull(json.substr(at + key.size() + 3));
-}
-
 class Validate : public CliTest {
  protected:
   Ran run(const Recorded& recorded, std::vector<std::string> flags = {}) {
-    flags.insert(flags.begin(), {"validate", put("changed", write(recorded))});
+    flags.insert(flags.begin(), {"validate", put("changed", text_of(recorded))});
     return run_cli(flags);
   }
 };
@@ -226,7 +220,7 @@ TEST_F(Validate, RefusesBadFlagsAndFiles) {
 
 TEST_F(Validate, DamageEndsItAfterWhatStandsBefore) {
   const Recorded recorded = open_golden("6.12-zram-pageout");
-  const std::string whole = write(recorded);
+  const std::string whole = text_of(recorded);
   const Ran torn = run_cli({"validate", put("torn", whole.substr(0, whole.size() * 2 / 3))});
   EXPECT_EQ(torn.code, 1);
   EXPECT_THAT(torn.err, HasSubstr("torn"));

@@ -153,6 +153,10 @@ TEST(Cgroups, FindsTheMemoryHierarchy) {
   EXPECT_EQ(Cgroups::find_mount(both), "/sys/fs/cgroup/memory");
   EXPECT_EQ(Cgroups::find_mount("30 25 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n"),
             "/sys/fs/cgroup");
+  EXPECT_EQ(Cgroups::find_mount("30 25 0:26 / /mnt/a\\040b\\134c rw - cgroup2 cgroup2 rw\n"),
+            "/mnt/a b\\c");
+  EXPECT_EQ(Cgroups::find_mount("30 25 0:26 / /cg rw - cgroup2 - rw\n"),
+            "/cg");  // mount -t cgroup2 -
   EXPECT_EQ(Cgroups::find_mount("garbage\n1 2 - x\n"), "");
 }
 

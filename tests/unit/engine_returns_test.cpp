@@ -16,7 +16,7 @@ namespace {
 
 using ::testing::IsEmpty;
 
-constexpr uint64_t kSeeds = 60;
+constexpr uint64_t kReturnSeeds = 60;
 
 // A machine's stream through trace/ and the lockstep.
 class InStepRun : public EventOutput {
@@ -107,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(Sets, Returns,
 
 TEST_P(Returns, AreTheTrueOnesAndTheModelAgrees) {
   uint64_t retries = 0, shared = 0, swapoffs = 0;
-  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+  for (uint64_t seed = 1; seed <= kReturnSeeds; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     const SimulationOptions options = drawn(GetParam(), seed);
     InStepRun run(options);

@@ -6,22 +6,11 @@
 #include <random>
 #include <vector>
 
+#include "tests/unit/slot_scene.h"
 #include "trace/decode.h"
 
 namespace swaptrail::engine {
 namespace {
-
-constexpr uint64_t k64MiB = 16384;
-constexpr Allocator kGenerations[] = {Allocator::kLinearScan,    Allocator::kSlotCaches,
-                                      Allocator::kClusterLists,  Allocator::kClusterListsNoReturn,
-                                      Allocator::kGlobalCluster, Allocator::kSwapTable};
-
-Area area_of(uint32_t type, uint64_t pages) {
-  Area area;
-  area.type = type;
-  area.pages = pages;
-  return area;
-}
 
 SlotOptions options_of(Allocator generation) {
   SlotOptions options;

@@ -8,24 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/slot_scene.h"
 #include "trace/decode.h"
 
 namespace swaptrail::engine {
 namespace {
 
 constexpr uint64_t k256MiB = 65536;
-constexpr uint64_t k64MiB = 16384;
-constexpr Allocator kGenerations[] = {Allocator::kLinearScan,    Allocator::kSlotCaches,
-                                      Allocator::kClusterLists,  Allocator::kClusterListsNoReturn,
-                                      Allocator::kGlobalCluster, Allocator::kSwapTable};
-
-Area area_of(uint32_t type, uint64_t pages, int32_t priority = kDefaultPriority) {
-  Area area;
-  area.type = type;
-  area.pages = pages;
-  area.priority = priority;
-  return area;
-}
 
 Area rotational(uint32_t type, uint64_t pages) {
   Area area = area_of(type, pages);

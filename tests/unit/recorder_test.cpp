@@ -10,13 +10,12 @@
 #include "absl/strings/str_format.h"
 #include "daemon/recorder.h"
 #include "daemon/session.h"
+#include "tests/unit/trace_scene.h"
 #include "trace/recording/file.h"
 #include "trace/recording/reader.h"
 
 namespace swaptrail {
 namespace {
-
-constexpr uint64_t kSecond = 1'000'000'000;
 
 struct Collector : EventSink {
   void on_event(const swaptrail_event& event, uint64_t) override { times.push_back(event.time_ns); }
@@ -129,7 +128,7 @@ TEST_F(RecorderTest, FlightWritesWhenTriggeredAndNotBefore) {
   recorder->on_event(event(101), 101);
   ASSERT_TRUE(recorder->trigger("again", monotonic_ns()).ok());
   ASSERT_EQ(files().size(), 2u);
-  EXPECT_EQ(recorder->status().triggers, 2u);
+  EXPECT_EQ(recorder->standing(0).triggers, 2u);
 }
 
 TEST_F(RecorderTest, FlightForgetsWhatIsTooOld) {
@@ -197,8 +196,8 @@ TEST_F(RecorderTest, TheOldestPartsGoByNumberWhateverTheClockSays) {
     return path.find("-00010001.swaptrail") != std::string::npos;
   });
   EXPECT_EQ(ours, 1) << "the part that is being written";
-  EXPECT_GT(recorder->status().parts_dropped, 9000u);
-  EXPECT_LT(recorder->status().parts_dropped, 9100u);
+  EXPECT_GT(recorder->standing(0).parts_dropped, 9000u);
+  EXPECT_LT(recorder->standing(0).parts_dropped, 9100u);
 }
 
 TEST_F(RecorderTest, FlightFilesAreLimitedToo) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts the cases in CTest's JUnit report, with the reason of each skip.
 
-    tally.py REPORT    ends with `N passed, N failed, N skipped`; exit code 1 if one failed
+    tally.py REPORT    ends with `N passed, N failed, N skipped`; exit code 1 if one failed, or there is none
 """
 
 import sys
@@ -13,6 +13,8 @@ def main(path):
     for case in xml.parse(path).getroot().iter("testcase"):
         status = case.get("status")
         counts[status] += 1
+        if status == "fail":
+            print(f"FAILED  {case.get('name')}")
         if status in ("notrun", "disabled"):
             words = (case.findtext("system-out") or "").splitlines()
             # GTEST_SKIP() << reason comes after the line with the place
@@ -20,7 +22,7 @@ def main(path):
             print(f"skipped {case.get('name')}: {said[-1].strip() if said else 'disabled'}")
     skipped = counts["notrun"] + counts["disabled"]
     print(f"{counts['run']} passed, {counts['fail']} failed, {skipped} skipped")
-    return 1 if counts["fail"] else 0
+    return 1 if counts["fail"] or not any(counts.values()) else 0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include "tests/unit/reconcile_rows.h"
 
 namespace swaptrail {
 namespace {
@@ -14,11 +14,6 @@ Reading reading_of(Reading::Moment moment, uint64_t written, uint64_t kernel) {
   reading.totals.pages[SWAPTRAIL_WRITE_ISSUED] = written;
   reading.vmstat = {{"pswpin", 0}, {"pswpout", kernel}};
   return reading;
-}
-
-const ReconcileRow* row_of(const std::vector<ReconcileRow>& rows, std::string_view counter) {
-  const auto found = std::ranges::find(rows, counter, &ReconcileRow::counter);
-  return found == rows.end() ? nullptr : &*found;
 }
 
 TEST(Closing, WhatMovedWhileBothWereReadIsTheAllowance) {

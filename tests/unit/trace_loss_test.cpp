@@ -355,6 +355,29 @@ TEST(TraceSkippedRuns, NowhereThatWasSeenIsBelieved) {
   EXPECT_FALSE(out.kept.lifecycles[0].complete());
 }
 
+// All of its batch is reported in part, long after the loss has ended; neither the start nor a full table is to blame.
+TEST(TraceSkippedRuns, BeginOfABatch) {
+  for (const uint64_t later_ns : {kSecond / 10, 11 * kSecond}) {
+    Scene scene;
+    const uint64_t start_ns = scene.now;
+    scene.now += later_ns;
+    const Loss loss{scene.now - 500, scene.now, 1, kNoCpu};
+    scene.now += 1000;
+    scene.out_sync(page_at(1));  // batch_ns is 0
+    Outcomes out;
+    Reconstructor reconstructor({.start_ns = start_ns}, out.kept);
+    reconstructor.on_loss(loss);
+    for (size_t index = 0; index < scene.events.size(); ++index)
+      reconstructor.on_event(scene.events[index], index);
+    reconstructor.finish(scene.now + 1000);
+    ASSERT_EQ(out.kept.lifecycles.size(), 1u);
+    EXPECT_EQ(out.kept.lifecycles[0].outcome, Outcome::kFreedDevice);
+    EXPECT_EQ(out.kept.lifecycles[0].incomplete, IncompleteReason::kDropped);
+    EXPECT_TRUE(out.kept.lifecycles[0].overlapped_loss);
+    EXPECT_TRUE(out.kept.violations.empty());
+  }
+}
+
 TEST(TraceAttach, BatchThatBeganBefore) {
   Scene scene;
   scene.out_sync(page_at(1));  // batch_ns is 0

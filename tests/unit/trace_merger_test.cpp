@@ -76,6 +76,38 @@ TEST(TraceMerger, RandomInterleavingsAgainstAStableSort) {
   }
 }
 
+// Pushes `count` events in a round, and emits all but the last.
+void sweep_and_advance(Merger& merger, Recorder& recorder, uint64_t& now_ns, size_t count) {
+  for (size_t pushed = 0; pushed < count; ++pushed)
+    ASSERT_TRUE(merger.push(0, event_at(++now_ns, 0)));
+  merger.advance(now_ns - 1, recorder);
+}
+
+TEST(TraceMerger, WhatAStallTookIsGivenBack) {
+  Merger merger;
+  Recorder recorder;
+  uint64_t now_ns = 0;
+  sweep_and_advance(merger, recorder, now_ns, 100'000);
+  EXPECT_EQ(merger.capacity(), 131'072u);
+  for (uint32_t round = 0; round < 2 * Merger::kRoundsUntilSmaller; ++round)
+    sweep_and_advance(merger, recorder, now_ns, 100);
+  EXPECT_EQ(merger.capacity(), 256u);
+  merger.flush(recorder);
+  ASSERT_EQ(recorder.seen.size(), now_ns);
+  for (size_t at = 0; at < recorder.seen.size(); ++at)
+    ASSERT_EQ(recorder.seen[at], (Seen{at + 1, 0, at}));
+}
+
+TEST(TraceMerger, WhatIsUsedAgainAndAgainIsKept) {
+  Merger merger;
+  Recorder recorder;
+  uint64_t now_ns = 0;
+  for (uint32_t round = 0; round < 3 * Merger::kRoundsUntilSmaller; ++round) {
+    sweep_and_advance(merger, recorder, now_ns, round % 100 == 0 ? 600 : 10);
+    ASSERT_EQ(merger.capacity(), 1024u);
+  }
+}
+
 TEST(TraceMerger, AdvanceKeepsWhatIsYounger) {
   Merger merger;
   Recorder recorder;

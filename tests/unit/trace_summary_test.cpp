@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "tests/unit/reconcile_rows.h"
 #include "tests/unit/trace_scene.h"
 #include "trace/reconcile.h"
 
@@ -156,13 +157,6 @@ TEST(TraceSummary, VictimsAreBounded) {
   EXPECT_EQ(rows[1].pages[SWAPTRAIL_ORIGIN_KSWAPD], 2u);
   EXPECT_EQ(summary.other_victims().total(), 5u);
   EXPECT_EQ(summary.victims(1).size(), 1u);
-}
-
-const ReconcileRow* row_of(const std::vector<ReconcileRow>& rows, std::string_view counter) {
-  for (const ReconcileRow& row : rows) {
-    if (row.counter == counter) return &row;
-  }
-  return nullptr;
 }
 
 TEST(TraceReconcile, Rows) {

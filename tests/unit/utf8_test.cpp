@@ -18,6 +18,14 @@ TEST(Utf8, PrintsWhatATerminalShowsAndNothingThatItObeys) {
   EXPECT_EQ(printable("a\u200bb\u2030"), "a\u200bb\u2030");
 }
 
+TEST(Utf8, CutsALineThatIsTooLong) {
+  EXPECT_EQ(printable_line("größe", 7), "größe");
+  EXPECT_EQ(printable_line("größe", 6), "größ ...");
+  EXPECT_EQ(printable_line("größe", 5), "grö ...");  // not inside a character
+  EXPECT_EQ(printable_line("\x1b[2Jx", 4), "?[2J ...");
+  EXPECT_EQ(printable_line("\x80\x80\x80\x80\x80\x80", 5), "?? ...");
+}
+
 TEST(Utf8, KnowsWhatIsNone) {
   const std::string bad =
       "a\xff\xc0\xaf\xed\xa0\x80\xe2\x82";  // stray, overlong, surrogate, cut off

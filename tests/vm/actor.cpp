@@ -26,7 +26,6 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#include <fstream>
 #include <memory>
 #include <sstream>
 #include <thread>
@@ -251,6 +250,9 @@ std::string fork_child(const Words& words) {
   if (in < 0 || out < 0) fail("can't open the FIFOs");
   dup2(in, STDIN_FILENO);
   dup2(out, STDOUT_FILENO);
+  std::vector<Buffer> all;
+  for (const auto& [name, buffer] : buffers) all.push_back(buffer);
+  lock_forked_program(all);
   meter.start();
   return "forked";
 }
@@ -308,13 +310,10 @@ constexpr Request kRequests[] = {
 // The stack, which the command line is a part of, can be swapped from now on.
 void unlock_arguments(const char* argument) {
   const uintptr_t page = reinterpret_cast<uintptr_t>(argument) & ~(kPage - 1);
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    uintptr_t from = 0, to = 0;
-    if (sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR, &from, &to) != 2) continue;
-    if (page < from || page >= to) continue;
+  for_each_mapping([&](uintptr_t from, uintptr_t to, bool) {
+    if (page < from || page >= to) return;
     if (munlock(reinterpret_cast<void*>(from), to - from) != 0) fail("munlock");
-  }
+  });
 }
 
 // Byte by byte: a child must not inherit what was read ahead.

@@ -36,6 +36,7 @@ source "$here/back.sh"
 daemon=$1/swaptraild swaptrail=$1/swaptrail workload=$1/workload actor=$1/actor out=$2
 shift 2
 readonly cgroup=/sys/fs/cgroup/swaptrail-test
+readonly patience_s=400 # nvme-full takes 200 s beside two other guests
 read -ra daemon_args <<<"${SWAPTRAILD_ARGS-}"
 daemon_pid='' dir='' beside_device='' failed=0
 
@@ -65,16 +66,25 @@ give_up() { # DIR WORD REASON
     return 1
 }
 
+# A pipe that says nothing. Reading it is a sleep without a process of its own: to start one takes an emulated CPU a
+# tenth of a second.
+exec {nothing}<> <(:)
+
 wait_until() { # SECONDS COMMAND...
     local end=$((SECONDS + $1))
     until "${@:2}"; do
         [[ $SECONDS -lt $end ]] || return 1
-        sleep 0.2
+        read -rt 0.2 -u "$nothing"
     done
+    return 0
 }
 
 # shellcheck disable=SC2317  # called by wait_until
-daemon_ready() { grep -q ready "$1/daemon.err" || ! kill -0 "$daemon_pid" 2>/dev/null; }
+daemon_ready() {
+    local lines
+    { mapfile -t lines <"$1/daemon.err"; } 2>/dev/null # it may not be there yet
+    [[ ${lines[*]} == *ready* ]] || daemon_gone
+}
 daemon_gone() { ! kill -0 "$daemon_pid" 2>/dev/null; }
 
 daemon_start() { # DIR
@@ -114,7 +124,7 @@ workload_start() { # DIR SCENARIO: until its pages are reclaimed and the oracle 
     work_pid=$!
     exec {work_in}>/tmp/steps {work_out}</tmp/ready
     rm /tmp/steps /tmp/ready
-    read -rt 200 -u "$work_out" line
+    read -rt "$patience_s" -u "$work_out" line
     [[ $line == ready ]] && return
     workload_end "$1"
 }
@@ -122,7 +132,7 @@ workload_start() { # DIR SCENARIO: until its pages are reclaimed and the oracle 
 workload_step() { # DIR: lets it read its pages back
     local line=''
     echo >&"$work_in"
-    read -rt 200 -u "$work_out" line
+    read -rt "$patience_s" -u "$work_out" line
     [[ $line == ready ]] || workload_end "$1"
 }
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-from check_back import FAILING, LATE, LOSSY, MAY_LOSE, check_back, lossy, skipped_runs, slack
+from check_back import FAILING, LATE, LOSSY, MAY_LOSE, check_back, lossy, lossy_slots, skipped_pages, skipped_runs, slack
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SWAPTRAIL = os.path.join(os.environ.get("SWAPTRAIL_BUILD", os.path.join(ROOT, "build/release")), "cli/swaptrail")
@@ -196,18 +196,7 @@ def share(part, whole):
 # they counted is less, and lifecycles of that time are lossy. Nothing else is forgiven: a lifecycle
 # that is called complete must be right, and without skipped runs there is nothing to forgive.
 
-def skipped_pages(case):
-    """The most pages that the skipped runs can have been about."""
-    largest = max((lifecycle["pages"] for lifecycle in case.lines["lifecycle"]), default=1)
-    return skipped_runs(case) * largest
-
-
-def lossy_slots(case):
-    """{(type, offset)} of the pages whose lifecycle may lack something; empty without skipped runs."""
-    if not skipped_runs(case):
-        return set()
-    return {(l["swap_type"], l["swap_offset"] + page) for l in case.lines["lifecycle"]
-            if lossy(l) and l["swap_offset"] is not None for page in range(l["pages"])}
+SWAP_CLUSTER_MAX = 32  # include/linux/swap.h: folios of a batch
 
 
 # ---- (a) every page of the oracles -------------------------------------------------------------
@@ -249,12 +238,15 @@ def check_oracle(case, oracle, unmaps, report):
     became of that lifecycle later. Returns the lifecycles that were matched."""
     matched, missing, wrong = [], [], []
     excused, forgiven = lossy_slots(case), 0
+    # A run that begins a batch of reclaim is about all of its folios, and about all who map them.
+    sharers = max((l["mapping_count"] for l in case.lines["lifecycle"]), default=1)
+    most_forgiven = skipped_pages(case) * SWAP_CLUSTER_MAX * max(sharers, 1)
     for key, entry in oracle["swapped"].items():
         before = [unmap for unmap in unmaps.get(key, ()) if unmap[0] <= oracle["time_ns"]]
         page = "tgid %d address 0x%x entry %s" % (*key, entry)
         last = max(before, key=lambda unmap: unmap[0]) if before else None
         right = last and (entry is None or entry == last[1:3])
-        if not right and entry in excused and forgiven < skipped_pages(case):
+        if not right and entry in excused and forgiven < most_forgiven:
             forgiven += 1  # the run that would have told of this mapping was skipped
             continue
         if not before:

@@ -211,6 +211,24 @@ def skip_runs(case):
     case["lines"].append({"type": "loss", "cpu": None, "count": 2, "cause": "skipped_runs"})
 
 
+def hide_mappings(count):
+    """Of so many pages, in lifecycles that are told as lossy."""
+    def hide(case):
+        for line in case["lines"][100:100 + count]:
+            line.update(mappings=[], mapping_count=0, complete=False, incomplete="dropped", overlapped_loss=True,
+                        outcome="unknown")
+    return hide
+
+
+def return_unknown(case):
+    """Pages came back of which it is told that nobody knows whether they were freed; more than were skipped."""
+    for out, back in zip(case["lines"][:4], case["lines"][1001:1005]):
+        out.update(complete=False, incomplete="dropped", overlapped_loss=True, outcome="unknown")
+        out["stages"].pop("removed")
+        back.update(lifecycle=None)
+    case["lines"][1000].update(freed_pages=995, returned_pages=6)
+
+
 def beside_skipped_runs(damage):
     def both(case):
         skip_runs(case)
@@ -239,6 +257,7 @@ SKIP_DAMAGES = [(name + ", and runs were skipped", beside_skipped_runs(damage), 
         lambda c: [line.update(major=False) for line in c["lines"][1001:1004]]), "faults"),
     ("more minor faults than there were and were skipped", beside_skipped_runs(lambda c: c["lines"].extend(
         {**good_return(9), "pages": 0, "mapped": 0} for _ in range(7))), "faults"),
+    ("more unseen mappings than the batches that were skipped", beside_skipped_runs(hide_mappings(64)), "oracle"),
     ("another slot in a lossy lifecycle", beside_skipped_runs(
         set_in("lines", 21, "swap_offset", 4711)), "oracle"),
     ("a lossy lifecycle that is called complete", beside_skipped_runs(
@@ -372,7 +391,9 @@ SCENARIO_DAMAGES = [
 def all_tests():
     """(what, scenario or None, change, the check that must complain or None)."""
     yield from ((name, None, damage, expected) for name, damage, expected in
-                [("undamaged", lambda c: None, None), ("skipped runs alone", skip_runs, None)] +
+                [("undamaged", lambda c: None, None), ("skipped runs alone", skip_runs, None),
+                 ("a batch whose begin was skipped", beside_skipped_runs(hide_mappings(32)), None),
+                 ("returns of what is told as unknown", beside_skipped_runs(return_unknown), None)] +
                 DAMAGES + SKIP_DAMAGES)
     yield from (("undamaged " + name, name, lambda c: None, None) for name in GOOD_SCENARIOS)
     yield from ((text, name, damage, expected) for name, text, damage, expected in SCENARIO_DAMAGES)

@@ -7,6 +7,7 @@
 #   --kernels "6.1 6.12"  series of kernels.sh; by default what the cases are meant for
 #   --cases CASES         quick  anon on nvme and zram, on all eleven kernels
 #                         ci     most workloads, on 6.1, 6.12 and 7.3 (the default)
+#                         deep   what is done once: most of the way back, the full rate; on 6.12
 #                         all    every device with every workload that makes sense, on 6.12
 #                         or cases by name: "nvme-anon zram-full", see cases.sh
 #   --build DIR           a build folder, build/release by default
@@ -24,7 +25,7 @@ root=$(readlink -f "$here/../..")
 source "$here/at_once.sh"
 
 readonly ANON=(anon pageout fork thp zero clean reclaim)
-readonly CI_KERNELS="6.12 6.1 7.3" # the one with the most cases first
+readonly CI_KERNELS="6.12 6.1 7.3"
 
 cases_of() { # WHICH SERIES
     local kind
@@ -32,17 +33,15 @@ cases_of() { # WHICH SERIES
         quick) echo nvme-anon zram-anon ;;
         ci)
             printf 'nvme-%s ' anon pageout fork shmem thp zero clean
-            # The way back: a few everywhere, most on one kernel. zram-mthp before any zswap: a kernel that
-            # ever had it enabled swaps no large folios in. The full rate takes a minute: once is enough.
-            [[ $2 != 6.12 ]] || echo zram-mthp
-            echo zram-anon zswap-reclaim slow-wait nvme-ahead
+            echo zram-anon zswap-reclaim slow-wait nvme-ahead # the way back: a few everywhere
             case $2 in
                 6.1) echo nvme-attach ;;
-                6.12)
-                    echo nvme-mthp zswap-pool nvme-areas nvme-swapmax zram-areafull slow-tmpfs slow-hands
-                    echo broken-readerror nvme-quiet late-nobody nvme-pidreuse nvme-onecpu nvme-full ;;
                 7.3) echo nvme-swapmax slow-hands broken-readerror ;;
             esac ;;
+        deep)
+            # Large folios before zswap: a kernel that ever had it enabled swaps none in.
+            echo zram-mthp nvme-mthp zswap-pool nvme-areas nvme-swapmax zram-areafull slow-tmpfs slow-hands
+            echo broken-readerror nvme-quiet late-nobody nvme-pidreuse nvme-onecpu nvme-full ;;
         all)
             for kind in nvme virtio zram file zswap; do
                 printf "$kind-%s " "${ANON[@]}" shmem swapoff
@@ -58,12 +57,12 @@ cases_of() { # WHICH SERIES
 kernels_of() { # WHICH
     case $1 in
         quick) "$here/kernels.sh" list ;;
-        all) echo 6.12 ;;
+        all | deep) echo 6.12 ;;
         *) echo "$CI_KERNELS" ;;
     esac
 }
 
-usage() { sed -n '2,18s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,19s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 kernels='' cases=ci build=${SWAPTRAIL_BUILD:-$root/build/release} daemon_args='' append='' cpus=2 out=''
 while [[ $# -gt 0 ]]; do
@@ -98,7 +97,8 @@ mkdir -p "$out"
 for program in workload actor; do
     made=$root/build/vm/$program
     if [[ ! $made -nt $here/$program.cpp || ! $made -nt $here/pages.h || ! $made -nt $here/measure.h ]]; then
-        "${CXX:-g++}" -std=c++20 -O2 -Wall -Wextra -pthread -static -o "$made" "$here/$program.cpp"
+        "${CXX:-g++}" -std=c++20 -O2 -Wall -Wextra -pthread -static -o "$made.$$" "$here/$program.cpp"
+        mv "$made.$$" "$made" # as a whole: several of us may make it at once
     fi
     cp "$made" "$bin/"
 done

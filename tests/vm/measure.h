@@ -19,6 +19,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <string>
+#include <vector>
 
 #include "pages.h"
 
@@ -180,6 +183,31 @@ inline void print_measures(FILE* out, pid_t pid, const Measures& m) {
 // buffers are swapped and only they fault.
 inline void lock_program() {
   if (mlockall(MCL_CURRENT) != 0) fail("mlockall");
+}
+
+// Calls `look(from, to, writable)` for each mapping of this process (/proc/PID/maps).
+template <typename Look>
+void for_each_mapping(Look&& look) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t from = 0, to = 0;
+    char writable = 0;
+    if (sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %*c%c", &from, &to, &writable) == 3)
+      look(from, to, writable == 'w');
+  }
+}
+
+// A child of fork() inherits no locks. `buffers` stay as they are. Nothing is touched by this: what
+// is copied on a later write is locked then.
+inline void lock_forked_program(const std::vector<Buffer>& buffers) {
+  for_each_mapping([&](uintptr_t from, uintptr_t to, bool writable) {
+    const bool is_buffer = std::any_of(buffers.begin(), buffers.end(), [&](const Buffer& buffer) {
+      const auto start = reinterpret_cast<uintptr_t>(buffer.start);
+      return start < to && from < start + buffer.bytes();
+    });
+    if (!writable || is_buffer) return;
+    if (mlock2(reinterpret_cast<void*>(from), to - from, MLOCK_ONFAULT) != 0) fail("mlock2");
+  });
 }
 
 // Reads one byte and counts the wait.

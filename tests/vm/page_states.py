@@ -206,9 +206,10 @@ def daemon(program):
 
 @contextlib.contextmanager
 def stall(path):
-    """stall.bpf.c, loaded and attached by libbpf."""
+    """stall.bpf.c, loaded and attached by libbpf. Yields the function that releases what it holds."""
     bpf = ctypes.CDLL("libbpf.so.1", use_errno=True)
-    names = ("bpf_object__open_file", "bpf_object__find_program_by_name", "bpf_program__attach")
+    names = ("bpf_object__open_file", "bpf_object__find_program_by_name", "bpf_program__attach",
+             "bpf_object__find_map_by_name")
     for name in names:
         getattr(bpf, name).restype = ctypes.c_void_p
     opened = ctypes.c_void_p(bpf.bpf_object__open_file(os.fsencode(path), None))
@@ -218,8 +219,15 @@ def stall(path):
     link = ctypes.c_void_p(bpf.bpf_program__attach(program))
     if not link:
         raise OSError(ctypes.get_errno(), "can't attach stall.bpf.c")
+    variables = bpf.bpf_map__fd(ctypes.c_void_p(bpf.bpf_object__find_map_by_name(opened, b".bss")))
+
+    def release():
+        if bpf.bpf_map_update_elem(variables, ctypes.byref(ctypes.c_uint32(0)),
+                                   ctypes.byref(ctypes.c_uint32(1)), ctypes.c_uint64(0)) != 0:
+            raise OSError(ctypes.get_errno(), "can't release what stall.bpf.c holds")
+
     try:
-        yield
+        yield release
     finally:
         bpf.bpf_link__destroy(link)
         bpf.bpf_object__close(opened)
@@ -266,7 +274,7 @@ class States:
 
     def reserved(self, program):
         """add_to_swap succeeded, and the page is still present."""
-        with stall(program), page(name="page-stalled") as one:
+        with stall(program) as release, page(name="page-stalled") as one:
             one.begin_out()
             time.sleep(0.3)  # for the record to come
             told = self.ask(one)
@@ -276,6 +284,7 @@ class States:
                        ("in flight", self.newest(told).get("outcome") == "OUTCOME_IN_FLIGHT"),
                        ("slot told", "STAGE_SLOT_ALLOCATED" in self.stages(told)),
                        ("unmapping to come", "STAGE_UNMAPPED" in told.get("outstanding", [])))
+            release()
             one.wait()
             one.do("check")
 

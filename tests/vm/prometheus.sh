@@ -38,8 +38,8 @@ guest() { # DAEMON
     local cgroup=/sys/fs/cgroup/swaptrail-test daemon prometheus i code=0
     cat /proc/sys/vm/stat_refresh
     cat /proc/vmstat >/share/vmstat.before
-    # With all that a panel can show: programs timed, and some folios validated.
-    "$1" --print=none --bpf-statistics --validate=4 >/share/daemon.log 2>&1 &
+    # With all that a panel can show: programs timed, some folios validated, a flight recorder.
+    "$1" --print=none --bpf-statistics --validate=4 --flight=/tmp/flight >/share/daemon.log 2>&1 &
     daemon=$!
     wait_for http://127.0.0.1:9789/metrics $daemon || { cat /share/daemon.log; return 1; }
 

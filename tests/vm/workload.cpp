@@ -69,6 +69,7 @@ Child fork_child(const Buffer& buffer) {
   }
   close(to[1]);
   close(from[0]);
+  lock_forked_program({buffer});
   meter.start();
   char step = 0;
   while (read(to[0], &step, 1) == 1) {

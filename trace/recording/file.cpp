@@ -34,9 +34,18 @@ absl::Status failure(int error, const char* what, const std::string& path) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FileSink>> FileSink::create(const std::string& path) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  return create_in(AT_FDCWD, path, path);
+}
+
+absl::StatusOr<std::unique_ptr<FileSink>> FileSink::create_in(int folder, const std::string& name,
+                                                              const std::string& path) {
+  // O_EXCL: a link at its place is not followed either
+  const int file =
+      ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file < 0) return failure(errno, "can't create", path);
-  return std::unique_ptr<FileSink>(new FileSink(file, path));
+  std::unique_ptr<FileSink> sink(new FileSink(file, path));
+  if (::fchmod(file, 0600) != 0) return failure(errno, "can't set the mode of", path);
+  return sink;
 }
 
 FileSink::~FileSink() { ::close(file_); }

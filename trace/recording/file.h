@@ -17,9 +17,13 @@ namespace swaptrail {
 // Appends to a file with write(2); blocks as long as the file system does. One thread.
 class FileSink : public ByteSink {
  public:
-  // Creates `path`, mode 0600; it must not exist. Errors: AlreadyExists, PermissionDenied,
+  // Creates `path`, mode 0600 whatever the umask is; it must not exist. Errors: AlreadyExists, PermissionDenied,
   // NotFound, ResourceExhausted (no space), Internal; all with the path.
   static absl::StatusOr<std::unique_ptr<FileSink>> create(const std::string& path);
+  // The same for a name in an open folder, wherever the folder's path leads to by now. `path` is what
+  // messages have.
+  static absl::StatusOr<std::unique_ptr<FileSink>> create_in(int folder, const std::string& name,
+                                                             const std::string& path);
   ~FileSink() override;
   FileSink(const FileSink&) = delete;
   FileSink& operator=(const FileSink&) = delete;

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace swaptrail::listen {
+namespace swaptrail {
 
 class Descriptor {
  public:
@@ -29,4 +29,4 @@ class Descriptor {
   int fd_ = -1;
 };
 
-}  // namespace swaptrail::listen
+}  // namespace swaptrail

@@ -1,0 +1,18 @@
+// What of a command line is shown to people: all but hidden commands and options.
+#pragma once
+
+#include <vector>
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace swaptrail {
+
+std::vector<const CLI::App*> visible_commands(const CLI::App& app);
+// Without positional arguments.
+std::vector<const CLI::Option*> visible_options(const CLI::App& app);
+bool takes_value(const CLI::Option& option);
+
+}  // namespace swaptrail

@@ -1,0 +1,37 @@
+// Who a client is, as far as limits tell clients apart.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+namespace swaptrail {
+
+// An IPv4 address (as ::ffff:a.b.c.d), or the first 64 bits of one of IPv6: a host has as many of those
+// as it likes below that. All zero: it is of another family.
+struct ClientAddress {
+  std::array<uint8_t, 16> bytes{};
+  bool operator==(const ClientAddress&) const = default;
+  bool operator<(const ClientAddress& other) const { return bytes < other.bytes; }
+};
+
+inline ClientAddress client_address(const sockaddr_storage& from) {
+  ClientAddress address;
+  if (from.ss_family == AF_INET) {
+    address.bytes[10] = address.bytes[11] = 0xff;
+    const auto& name = reinterpret_cast<const sockaddr_in&>(from);
+    std::memcpy(address.bytes.data() + 12, &name.sin_addr, 4);
+  } else if (from.ss_family == AF_INET6) {
+    const in6_addr& name = reinterpret_cast<const sockaddr_in6&>(from).sin6_addr;
+    std::memcpy(address.bytes.data(), &name, 16);
+    if (!IN6_IS_ADDR_V4MAPPED(&name))
+      std::fill(address.bytes.begin() + 8, address.bytes.end(), uint8_t{0});
+  }
+  return address;
+}
+
+}  // namespace swaptrail

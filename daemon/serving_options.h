@@ -1,0 +1,13 @@
+// What each server is told of the command line. Pure; any thread.
+#pragma once
+
+#include "daemon/http/server.h"
+#include "daemon/listen/listen.h"
+#include "daemon/options.h"
+
+namespace swaptrail {
+
+listen::ListenOptions listen_options(const Options& options);
+http::HttpOptions http_options(const Options& options);
+
+}  // namespace swaptrail

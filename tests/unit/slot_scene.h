@@ -1,0 +1,27 @@
+// Swap areas and generations of the slot allocator, for its tests.
+#ifndef SWAPTRAIL_TESTS_UNIT_SLOT_SCENE_H_
+#define SWAPTRAIL_TESTS_UNIT_SLOT_SCENE_H_
+
+#include <cstdint>
+
+#include "engine/area.h"
+#include "engine/features.h"
+
+namespace swaptrail::engine {
+
+inline constexpr uint64_t k64MiB = 16384;  // in pages
+inline constexpr Allocator kGenerations[] = {
+    Allocator::kLinearScan,           Allocator::kSlotCaches,    Allocator::kClusterLists,
+    Allocator::kClusterListsNoReturn, Allocator::kGlobalCluster, Allocator::kSwapTable};
+
+inline Area area_of(uint32_t type, uint64_t pages, int32_t priority = kDefaultPriority) {
+  Area area;
+  area.type = type;
+  area.pages = pages;
+  area.priority = priority;
+  return area;
+}
+
+}  // namespace swaptrail::engine
+
+#endif  // SWAPTRAIL_TESTS_UNIT_SLOT_SCENE_H_
