@@ -54,8 +54,8 @@ struct Child {
   Measures measures{};  // its last answer
 };
 
-// A child that maps all pages too: on a byte it checks them and
-// answers with its measures, at the end of input it ends.
+// A child that maps all pages too: on a byte it checks them and answers with its measures, at the end of input it
+// ends. Returns once the child is locked and counts: what is reclaimed before would be faults that it does not count.
 Child fork_child(const Buffer& buffer) {
   int to[2], from[2];
   if (pipe(to) != 0 || pipe(from) != 0) fail("pipe");
@@ -65,13 +65,16 @@ Child fork_child(const Buffer& buffer) {
   if (child.pid > 0) {
     close(to[0]);
     close(from[1]);
+    char started = 0;
+    if (read(child.from, &started, 1) != 1) fail("the child did not start");
     return child;
   }
   close(to[1]);
   close(from[0]);
   lock_forked_program({buffer});
   meter.start();
-  char step = 0;
+  char step = 's';
+  if (write(from[1], &step, 1) != 1) _exit(kFailed);
   while (read(to[0], &step, 1) == 1) {
     check_all(buffer);
     const Measures measures = meter.read();
