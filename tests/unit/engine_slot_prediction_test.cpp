@@ -43,7 +43,7 @@ PredictionCounts watch(Allocator generation, int steps, int watch_from, size_t m
 }
 
 TEST(EngineSlotPrediction, AFreshAreaIsForetoldExactly) {
-  for (const Allocator generation : kGenerations) {
+  for (const Allocator generation : kAllocators) {
     const PredictionCounts counts = watch(generation, 60000, 0, 12000);
     EXPECT_EQ(counts.exact, counts.allocations) << static_cast<int>(generation);
     EXPECT_GT(counts.turns, 50u);
@@ -53,7 +53,7 @@ TEST(EngineSlotPrediction, AFreshAreaIsForetoldExactly) {
 }
 
 TEST(EngineSlotPrediction, AnUnknownHistoryIsNamedAndNeverAViolation) {
-  for (const Allocator generation : kGenerations) {
+  for (const Allocator generation : kAllocators) {
     const PredictionCounts counts = watch(generation, 60000, 5000, 12000);
     EXPECT_LT(counts.exact, counts.allocations);
     EXPECT_EQ(counts.allocations - counts.exact,
@@ -63,7 +63,7 @@ TEST(EngineSlotPrediction, AnUnknownHistoryIsNamedAndNeverAViolation) {
 }
 
 TEST(EngineSlotPrediction, OneMissDoesNotSpoilWhatFollows) {
-  for (const Allocator generation : kGenerations) {
+  for (const Allocator generation : kAllocators) {
     SlotPrediction prediction(options_of(generation));
     ASSERT_TRUE(prediction.add_area(area_of(0, k64MiB), true).ok());
     const uint64_t first = make_entry(0, 512 * 7 + 3);
@@ -76,7 +76,7 @@ TEST(EngineSlotPrediction, OneMissDoesNotSpoilWhatFollows) {
 }
 
 TEST(EngineSlotPrediction, PredictChangesNothing) {
-  for (const Allocator generation : kGenerations) {
+  for (const Allocator generation : kAllocators) {
     SlotPrediction prediction(options_of(generation));
     ASSERT_TRUE(prediction.add_area(area_of(0, k64MiB), true).ok());
     for (int at = 0; at < 2000; ++at) {

@@ -207,7 +207,7 @@ TEST(EngineSlots, RefusesWhatIsImpossible) {
 }
 
 TEST(EngineSlots, SwapoffForgetsTheAreaAndUsesTheOthers) {
-  for (const Allocator generation : kGenerations) {
+  for (const Allocator generation : kAllocators) {
     SlotAllocator slots = machine(generation, {area_of(0, k64MiB, 9), area_of(1, k64MiB, 1)});
     for (int at = 0; at < 100; ++at) EXPECT_EQ(entry_type(slots.allocate(0, 1).value()), 0u);
     ASSERT_TRUE(slots.retire(0).ok());
@@ -354,7 +354,7 @@ void random_run(Allocator generation, bool with_rotational, uint64_t seed) {
 }
 
 TEST(EngineSlots, NoSlotTwiceAndEverySlotOnce) {
-  for (const Allocator generation : kGenerations) {
+  for (const Allocator generation : kAllocators) {
     for (uint64_t seed = 1; seed <= 3; ++seed) {
       random_run(generation, false, seed);
       random_run(generation, true, seed);
@@ -363,7 +363,7 @@ TEST(EngineSlots, NoSlotTwiceAndEverySlotOnce) {
 }
 
 TEST(EngineSlots, PutGivesEverythingBack) {
-  for (const Allocator generation : kGenerations) {
+  for (const Allocator generation : kAllocators) {
     const std::vector<Area> areas = odd_areas(false);
     SlotAllocator slots = machine(generation, areas, 2);
     Ledger ledger(areas);
@@ -401,7 +401,7 @@ TEST(EngineSlots, ReclaimsFullClustersWhenHalfFull) {
 }
 
 TEST(EngineSlots, EqualAreasAreFilledEqually) {
-  for (const Allocator generation : kGenerations) {
+  for (const Allocator generation : kAllocators) {
     SlotAllocator slots = machine(
         generation, {area_of(0, k64MiB, 3), area_of(1, k64MiB, 3), area_of(2, k64MiB, 3)}, 2);
     std::array<int64_t, 3> count{};
@@ -416,7 +416,7 @@ TEST(EngineSlots, EqualAreasAreFilledEqually) {
 }
 
 TEST(EngineSlots, TheSameSeedGivesTheSameSlots) {
-  for (const Allocator generation : kGenerations) {
+  for (const Allocator generation : kAllocators) {
     SlotAllocator one = machine(generation, odd_areas(true));
     SlotAllocator other = machine(generation, odd_areas(true));
     for (uint32_t at = 0; at < 9000; ++at) {

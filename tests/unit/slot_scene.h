@@ -10,7 +10,7 @@
 namespace swaptrail::engine {
 
 inline constexpr uint64_t k64MiB = 16384;  // in pages
-inline constexpr Allocator kGenerations[] = {
+inline constexpr Allocator kAllocators[] = {
     Allocator::kLinearScan,           Allocator::kSlotCaches,    Allocator::kClusterLists,
     Allocator::kClusterListsNoReturn, Allocator::kGlobalCluster, Allocator::kSwapTable};
 

@@ -6,6 +6,7 @@
 
 #include <set>
 
+#include "tests/exhaustive/stride.h"
 #include "tests/unit/engine_drawn.h"
 #include "tests/unit/engine_replay.h"
 
@@ -15,7 +16,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr uint64_t kSeeds = 200;
+constexpr uint64_t kSeeds = 200 / kStride;
 
 SimulationOptions one_process(Pattern pattern, Device device, uint64_t seed = 1) {
   SimulationOptions options;
@@ -108,7 +109,7 @@ TEST_P(FeatureSet, TraceRebuildsWhatReallyHappened) {
     ASSERT_NO_FATAL_FAILURE(expect_equal(*result, replay));
     seen.add(replay);
   }
-  expect_all_there_is(seen, features_of_set(GetParam()));
+  if (kStride == 1) expect_all_there_is(seen, features_of_set(GetParam()));
 }
 
 TEST_P(FeatureSet, IsDeterministic) {
