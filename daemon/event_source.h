@@ -28,11 +28,12 @@ class EventSource {
 
   virtual ~EventSource() = default;
 
-  // Takes out what the rings hold and pushes it to the merger. Returns the time up to which every
-  // event is now in the merger (the watermark; CLOCK_MONOTONIC ns): the start of the newest sweep
-  // in which each ring was read up to where it stood when the sweep began. A record that was
-  // reserved but not committed holds it back, so the merger never emits out of order.
+  // Takes out what the rings hold, of each as much as the merger has room for, and pushes it there. Returns the time
+  // up to which every event is now in the merger (the watermark; CLOCK_MONOTONIC ns), the least of all rings: the start
+  // of this sweep of one that was emptied, else what the merger calls settled.
   virtual uint64_t sweep(Merger& merger) = 0;
+  // Whether the last sweep took out all that the ring of that CPU held when it began.
+  virtual bool emptied(uint32_t cpu) const = 0;
   // Share of the fullest ring that was in use at the last sweep, 0 ... 1.
   virtual double fill() const = 0;
 

@@ -92,14 +92,30 @@ std::vector<LifecycleSink*> all_sinks(const PipelineClients& clients) {
   return sinks;
 }
 
-// Counts events. What was lost before them counts all the same.
-struct CountingSink : EventSink {
-  explicit CountingSink(EventSink& losses_to) : losses(losses_to) {}
-  void on_event(const swaptrail_event&, uint64_t) override { events++; }
-  void on_loss(const Loss& loss) override { losses.on_loss(loss); }
-  EventSink& losses;
-  uint64_t events = 0;
+// Hands on what came until `end_ns`, and counts later events. What was lost before them counts all the same.
+class UntilEnd : public EventSink {
+ public:
+  UntilEnd(uint64_t end_ns, EventSink& next) : end_ns_(end_ns), next_(next) {}
+  void on_event(const swaptrail_event& event, uint64_t sequence) override {
+    if (event.time_ns <= end_ns_)
+      next_.on_event(event, sequence);
+    else
+      later_++;
+  }
+  void on_loss(const Loss& loss) override { next_.on_loss(loss); }
+  uint64_t later() const { return later_; }
+
+ private:
+  const uint64_t end_ns_;
+  EventSink& next_;
+  uint64_t later_ = 0;
 };
+
+bool all_emptied(const EventSource& source) {
+  for (uint32_t cpu = 0; cpu < source.cpus(); ++cpu)
+    if (!source.emptied(cpu)) return false;
+  return true;
+}
 
 }  // namespace
 
@@ -373,7 +389,7 @@ bool Pipeline::step() {
   const uint64_t now_ns = monotonic_ns();
   standings_.note_sweep(now_ns);
   if (now_ns - published_ns_ >= kPublishEvery_ns) publish_standing(now_ns);
-  return source_->fill() > kBusy;
+  return source_->fill() > kBusy || !all_emptied(*source_);
 }
 
 absl::Status Pipeline::run(const std::atomic<bool>& stop) {
@@ -387,22 +403,27 @@ absl::Status Pipeline::report_all_drops() {
   auto totals = source_->totals_by_cpu();
   if (!totals.ok()) return totals.status();
   for (uint32_t cpu = 0; cpu < totals->size(); cpu++)
-    merger_.report_drops(cpu,
-                         static_cast<uint32_t>((*totals)[cpu].dropped[SWAPTRAIL_DROP_RING_FULL]),
-                         monotonic_ns());
+    if (source_->emptied(cpu))  // else what is left there may tell of the same drops
+      merger_.report_drops(cpu,
+                           static_cast<uint32_t>((*totals)[cpu].dropped[SWAPTRAIL_DROP_RING_FULL]),
+                           monotonic_ns());
   return absl::OkStatus();
 }
 
 // What was seen until `end_ns`, when every hook was still attached: a page whose completion was missed
 // only because that hook went first would look like a loss. Returns how many events came after.
 uint64_t Pipeline::drain(uint64_t end_ns) {
-  source_->sweep(merger_);
-  areas_.poll();
-  tell_skipped_runs();
-  merger_.advance(end_ns, areas_);
-  CountingSink rest(*sink_);
-  merger_.flush(rest);
-  return rest.events;
+  UntilEnd until_end(end_ns, areas_);
+  uint64_t consumed = 0;
+  do {
+    consumed = source_->counters().consumed;
+    const uint64_t complete_until = source_->sweep(merger_);
+    areas_.poll();
+    tell_skipped_runs();
+    merger_.advance(complete_until, until_end);
+  } while (!all_emptied(*source_) && source_->counters().consumed != consumed);
+  merger_.flush(until_end);
+  return until_end.later();
 }
 
 // Whatever can't be read any more, the recording and the summary are finished; what is missing then is the

@@ -81,9 +81,10 @@ void Ring::close() {
 
 uint64_t Ring::producer_position() const { return load_acquire<uint64_t>(producer_page_); }
 
-void Ring::consume(uint64_t until, absl::FunctionRef<void(const void* record, size_t size)> take) {
+void Ring::consume(uint64_t until, size_t most,
+                   absl::FunctionRef<void(const void* record, size_t size)> take) {
   const std::byte* records = producer_page_ + page_;
-  while (consumed_ < until) {
+  for (size_t taken = 0; consumed_ < until && taken < most; ++taken) {
     const std::byte* record = records + (consumed_ & (bytes_ - 1));
     const uint32_t header = load_acquire<uint32_t>(record);
     if (header & kBusyBit) break;

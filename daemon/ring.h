@@ -30,9 +30,10 @@ class Ring {
   // Bytes ever taken out by consume().
   uint64_t consumer_position() const { return consumed_; }
 
-  // Hands over committed records up to `until` (a producer_position()) and frees their room. Stops
+  // Hands over committed records up to `until` (a producer_position()), `most` at most, and frees their room. Stops
   // before a record that is reserved but not committed yet. The record is valid during the call.
-  void consume(uint64_t until, absl::FunctionRef<void(const void* record, size_t size)> take);
+  void consume(uint64_t until, size_t most,
+               absl::FunctionRef<void(const void* record, size_t size)> take);
 
  private:
   Ring(int fd, size_t bytes, size_t page) : fd_(fd), bytes_(bytes), page_(page) {}

@@ -227,6 +227,7 @@ absl::Status Session::make_rings(int cpus, size_t bytes) {
     rings_.push_back(*std::move(ring));
   }
   complete_until_.resize(rings_.size());
+  emptied_.resize(rings_.size());
   return absl::OkStatus();
 }
 
@@ -265,20 +266,22 @@ absl::Status Session::attach_hooks() {
 uint64_t Session::sweep(Merger& merger) {
   const uint64_t now = monotonic_ns();
   fill_ = 0;
-  for (size_t cpu = 0; cpu < rings_.size(); cpu++) {
+  for (uint32_t cpu = 0; cpu < rings_.size(); cpu++) {
     Ring& ring = rings_[cpu];
     const uint64_t until = ring.producer_position();
     fill_ = std::max(fill_, static_cast<double>(until - ring.consumer_position()) /
                                 static_cast<double>(ring_bytes_));
-    ring.consume(until, [&](const void* record, size_t size) {
+    ring.consume(until, merger.room(cpu), [&](const void* record, size_t size) {
       counters_.consumed++;
       const auto* event = static_cast<const swaptrail_event*>(record);
       if (size == sizeof(*event) && is_valid_event(*event))
-        merger.push(static_cast<uint32_t>(cpu), *event);
+        merger.push(cpu, *event);
       else
         counters_.invalid++;
     });
-    if (ring.consumer_position() >= until) complete_until_[cpu] = now;
+    emptied_[cpu] = ring.consumer_position() >= until;
+    complete_until_[cpu] =
+        std::max(complete_until_[cpu], emptied_[cpu] ? now : merger.settled_ns(cpu));
   }
   return *std::min_element(complete_until_.begin(), complete_until_.end());
 }

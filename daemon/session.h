@@ -41,6 +41,7 @@ class Session final : public EventSource {
                                                             const Options& options);
 
   uint64_t sweep(Merger& merger) override;
+  bool emptied(uint32_t cpu) const override { return emptied_[cpu]; }
   double fill() const override { return fill_; }
   absl::StatusOr<std::vector<swaptrail_totals>> totals_by_cpu() const override;
   uint64_t skipped_runs() const override { return object_.skipped_runs(); }
@@ -64,6 +65,7 @@ class Session final : public EventSource {
   AttachPlan plan_;
   std::vector<Ring> rings_;
   std::vector<uint64_t> complete_until_;  // by ring: the watermark of each
+  std::vector<bool> emptied_;             // by ring: at the last sweep
   Counters counters_;
   double fill_ = 0;
   size_t ring_bytes_ = 0;

@@ -1,7 +1,6 @@
 #include "trace/merger.h"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 
 namespace swaptrail {
@@ -13,23 +12,21 @@ constexpr uint32_t kHalf = 1u << 31;  // a larger step of a 32-bit counter is a 
 Merger::Merger() : Merger(Options()) {}
 Merger::Merger(const Options& options) : options_(options) {}
 
-void Merger::Queue::resize(size_t places) {
-  std::vector<Item> others(places);
-  for (size_t index = 0; index < count; ++index) others[index] = at(index);
-  items = std::move(others);
+void Merger::Queue::grow() {
+  std::vector<Item> larger(std::max(kFirstQueue, 2 * items.size()));
+  for (size_t index = 0; index < count; ++index) larger[index] = at(index);
+  items = std::move(larger);
   head = 0;
 }
 
-void Merger::Queue::make_smaller() {
-  const size_t enough = std::max(kFirstQueue, std::bit_ceil(2 * std::max(most, count)));
-  if (enough < items.size() / 2) resize(enough);
-  most = count;
+size_t Merger::room(uint32_t cpu) const {
+  const size_t most = std::min(kMostAtOnce, options_.max_events / options_.max_cpus);
+  const size_t count = cpu < queues_.size() ? queues_[cpu].count : 0;
+  return std::max(most, count) - count;
 }
 
-size_t Merger::capacity() const {
-  size_t places = 0;
-  for (const Queue& queue : queues_) places += queue.items.size();
-  return places;
+uint64_t Merger::settled_ns(uint32_t cpu) const {
+  return cpu < queues_.size() ? queues_[cpu].settled_ns : 0;
 }
 
 bool Merger::has_room(uint32_t cpu) {
@@ -49,6 +46,8 @@ bool Merger::push(uint32_t cpu, const swaptrail_event& event) {
     return false;
   }
   Queue& queue = queues_[cpu];
+  if (event.time_ns > queue.previous_ns && queue.previous_ns != 0)
+    queue.settled_ns = std::max(queue.settled_ns, queue.previous_ns - 1);
   note_losses(cpu, queue, event);
   insert(queue, event);
   ++counters_.pushed;
@@ -81,8 +80,7 @@ void Merger::note_losses(uint32_t cpu, Queue& queue, const swaptrail_event& even
 }
 
 void Merger::insert(Queue& queue, const swaptrail_event& event) {
-  if (queue.count == queue.items.size())
-    queue.resize(std::max(kFirstQueue, 2 * queue.items.size()));
+  if (queue.count == queue.items.size()) queue.grow();
   size_t place = queue.count++;
   while (place > 0 && queue.at(place - 1).event.time_ns > event.time_ns) {
     queue.at(place) = queue.at(place - 1);
@@ -96,7 +94,6 @@ void Merger::advance(uint64_t complete_until_ns, EventSink& sink) {
   heap_.clear();
   for (uint32_t cpu = 0; cpu < queues_.size(); ++cpu) {
     Queue& queue = queues_[cpu];
-    queue.most = std::max(queue.most, queue.count);
     if (queue.count == 0 || queue.at(0).event.time_ns > complete_until_ns) continue;
     heap_.push_back({queue.at(0).event.time_ns, cpu});
   }
@@ -104,8 +101,6 @@ void Merger::advance(uint64_t complete_until_ns, EventSink& sink) {
   std::make_heap(heap_.begin(), heap_.end(), later);
   while (!heap_.empty()) emit_run(heap_.front(), complete_until_ns, sink);
   if (next_drop_ns_ <= complete_until_ns) emit_drops(complete_until_ns, sink);
-  if (++rounds_ % kRoundsUntilSmaller == 0)
-    for (Queue& queue : queues_) queue.make_smaller();
 }
 
 // Emits from the CPU on top for as long as no other is due before it, and puts it in its new place.

@@ -12,13 +12,11 @@
 // Assumptions, and why the watermark is exact (see bpf/event.h): the caller reads the clock (T),
 // then sweeps every ring until it is empty, then calls advance(T). A record that the sweep did not
 // see was reserved after the sweep of its ring began, hence after T, and reads its time later
-// still: so no event with time_ns <= T can come afterwards. A record reserved but not yet
-// submitted stops the sweep of its ring (libbpf stops at the busy bit): then the caller must use
-// the T of the last sweep that it finished. If any of this fails, the event is counted `late` and
-// emitted all the same.
-//
-// A queue doubles when it is full. One of which the last kRoundsUntilSmaller rounds of advance() used less than a
-// quarter gives the rest back: what a stall took, up to a whole ring for each CPU, is not kept for good.
+// still: so no event with time_ns <= T can come afterwards.
+// A ring that was not emptied, because one of its records is reserved and not yet submitted or because there is no
+// room() for more, is complete until settled_ns(): see there. The caller advances to the least of all CPUs. What a
+// stall leaves in the rings is taken from them in pieces so, and a queue never holds a whole ring.
+// If any of this fails, the event is counted `late` and emitted all the same.
 //
 // Not thread-safe. Bounds: `max_events` waiting at once, `max_cpus` CPUs; what does not fit is
 // counted and told as a Loss of its CPU.
@@ -47,7 +45,7 @@ class EventSink {
 
 class Merger {
  public:
-  static constexpr uint32_t kRoundsUntilSmaller = 1024;  // 10 s of sweeps
+  static constexpr size_t kMostAtOnce = 4096;
 
   struct Options {
     size_t max_events = 1 << 20;  // waiting in all queues together (104 bytes each)
@@ -67,8 +65,18 @@ class Merger {
   Merger();
   explicit Merger(const Options& options);
 
+  // How many more events of a CPU may wait: of kMostAtOnce, or of its share of max_events if that is less. Who pushes
+  // no more than that never sees one that is not kept.
+  size_t room(uint32_t cpu) const;
+
   // Adds an event in ring order. False if it was not kept (counted, and told as a Loss).
   bool push(uint32_t cpu, const swaptrail_event& event);
+
+  // Every event of that CPU with time_ns <= settled_ns() was pushed; 0: not known of any. What runs on a CPU is
+  // interrupted and goes on, so its records nest like calls: of two events in ring order whose times rise, the first
+  // read its time before the second was reserved, and so before all that come later. Two tasks that preempt each other
+  // between reservation and time may break this, and are `late` then.
+  uint64_t settled_ns(uint32_t cpu) const;
 
   // Emits every event with time_ns <= complete_until_ns.
   void advance(uint64_t complete_until_ns, EventSink& sink);
@@ -83,8 +91,6 @@ class Merger {
   void report_drops(uint32_t cpu, uint32_t lost_total, uint64_t now_ns);
 
   size_t waiting() const { return waiting_; }
-  // Places for events in all queues together, used or not.
-  size_t capacity() const;
   const Counters& counters() const { return counters_; }
 
  private:
@@ -101,17 +107,16 @@ class Merger {
     std::vector<Item> items;
     size_t head = 0;
     size_t count = 0;
-    size_t most = 0;  // of `count`, since make_smaller()
     uint64_t next_sequence = 0;
     uint64_t previous_ns = 0;
+    uint64_t settled_ns = 0;
     uint32_t previous_lost = 0;
     uint32_t reported = 0;  // by report_drops(), since the last event
     uint64_t overflow = 0;  // not kept since the last event that was
     std::vector<PendingLoss> losses;
 
     Item& at(size_t index) { return items[(head + index) & (items.size() - 1)]; }
-    void resize(size_t places);
-    void make_smaller();
+    void grow();
   };
   struct Head {
     uint64_t time_ns;
@@ -137,7 +142,6 @@ class Merger {
   std::vector<Loss> drops_;               // by report_drops(), not emitted yet
   uint64_t next_drop_ns_ = ~uint64_t{0};  // the least from_ns of these
   size_t waiting_ = 0;
-  uint32_t rounds_ = 0;
   uint64_t emitted_until_ns_ = 0;
 };
 

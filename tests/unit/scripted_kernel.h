@@ -90,6 +90,7 @@ class ScriptedKernel {
       }
       return now;
     }
+    bool emptied(uint32_t) const override { return true; }
     double fill() const override { return 0; }
     absl::StatusOr<std::vector<swaptrail_totals>> totals_by_cpu() const override {
       const std::lock_guard lock(kernel_.mutex_);

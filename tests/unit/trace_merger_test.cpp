@@ -76,36 +76,75 @@ TEST(TraceMerger, RandomInterleavingsAgainstAStableSort) {
   }
 }
 
-// Pushes `count` events in a round, and emits all but the last.
-void sweep_and_advance(Merger& merger, Recorder& recorder, uint64_t& now_ns, size_t count) {
-  for (size_t pushed = 0; pushed < count; ++pushed)
-    ASSERT_TRUE(merger.push(0, event_at(++now_ns, 0)));
-  merger.advance(now_ns - 1, recorder);
-}
+// What one CPU records: calls that are interrupted between reservation and time, and go on.
+class NestedRecords {
+ public:
+  NestedRecords(uint32_t seed, uint16_t cpu) : random_(seed), cpu_(cpu) {}
 
-TEST(TraceMerger, WhatAStallTookIsGivenBack) {
-  Merger merger;
-  Recorder recorder;
-  uint64_t now_ns = 0;
-  sweep_and_advance(merger, recorder, now_ns, 100'000);
-  EXPECT_EQ(merger.capacity(), 131'072u);
-  for (uint32_t round = 0; round < 2 * Merger::kRoundsUntilSmaller; ++round)
-    sweep_and_advance(merger, recorder, now_ns, 100);
-  EXPECT_EQ(merger.capacity(), 256u);
-  merger.flush(recorder);
-  ASSERT_EQ(recorder.seen.size(), now_ns);
-  for (size_t at = 0; at < recorder.seen.size(); ++at)
-    ASSERT_EQ(recorder.seen[at], (Seen{at + 1, 0, at}));
-}
-
-TEST(TraceMerger, WhatIsUsedAgainAndAgainIsKept) {
-  Merger merger;
-  Recorder recorder;
-  uint64_t now_ns = 0;
-  for (uint32_t round = 0; round < 3 * Merger::kRoundsUntilSmaller; ++round) {
-    sweep_and_advance(merger, recorder, now_ns, round % 100 == 0 ? 600 : 10);
-    ASSERT_EQ(merger.capacity(), 1024u);
+  std::vector<Seen> make(size_t count) {
+    while (records_.size() < count) record(0);
+    return records_;
   }
+
+ private:
+  void record(int depth) {
+    const size_t place = records_.size();
+    records_.push_back({0, cpu_, place});
+    while (depth < 4 && random_() % 4 == 0) record(depth + 1);
+    now_ns_ += 1 + random_() % 20;
+    records_[place].time_ns = now_ns_;
+  }
+
+  std::mt19937_64 random_;
+  const uint16_t cpu_;
+  uint64_t now_ns_ = 1;
+  std::vector<Seen> records_;
+};
+
+// Rings that are far longer than the merger has room for, read in pieces, or up to a record that is not submitted yet.
+TEST(TraceMerger, FullRingsAreReadInPiecesAndInOrder) {
+  for (uint32_t seed = 0; seed < 30; ++seed) {
+    std::mt19937_64 random(seed);
+    const uint16_t cpus = static_cast<uint16_t>(1 + random() % 5);
+    Merger merger({.max_events = 64u * cpus, .max_cpus = cpus});
+    Recorder recorder;
+    std::vector<std::vector<Seen>> rings;
+    std::vector<Seen> model;
+    for (uint16_t cpu = 0; cpu < cpus; ++cpu) {
+      rings.push_back(NestedRecords(seed * 8 + cpu, cpu).make(cpu == 0 ? 3000 : random() % 3000));
+      model.insert(model.end(), rings.back().begin(), rings.back().end());
+    }
+    std::stable_sort(model.begin(), model.end(),
+                     [](const Seen& a, const Seen& b) { return a.key() < b.key(); });
+    std::vector<size_t> read(cpus);
+    while (recorder.seen.size() < model.size()) {
+      const size_t before = recorder.seen.size();
+      uint64_t complete_ns = UINT64_MAX;
+      for (uint16_t cpu = 0; cpu < cpus; ++cpu) {
+        const size_t stop = random() % 3 == 0 ? read[cpu] + random() % 40 : SIZE_MAX;
+        for (size_t room = merger.room(cpu);
+             room > 0 && read[cpu] < std::min(stop, rings[cpu].size()); --room)
+          ASSERT_TRUE(merger.push(cpu, event_at(rings[cpu][read[cpu]++].time_ns, cpu)));
+        if (read[cpu] < rings[cpu].size())
+          complete_ns = std::min(complete_ns, merger.settled_ns(cpu));
+      }
+      ASSERT_LE(merger.waiting(), 64u * cpus);
+      merger.advance(complete_ns, recorder);
+      ASSERT_TRUE(recorder.seen.size() > before || random() % 1000 != 0) << "stands still";
+    }
+    EXPECT_EQ(recorder.seen, model);
+    EXPECT_EQ(merger.counters().late, 0u);
+    EXPECT_EQ(merger.counters().overflow, 0u);
+  }
+}
+
+TEST(TraceMerger, RoomIsAShare) {
+  Merger many({.max_events = 1 << 20, .max_cpus = 4096}),
+      few({.max_events = 1 << 20, .max_cpus = 2});
+  EXPECT_EQ(many.room(4095), 256u);
+  EXPECT_EQ(few.room(0), Merger::kMostAtOnce);
+  for (uint64_t at = 1; at <= Merger::kMostAtOnce + 1; ++at) few.push(1, event_at(at, 1));
+  EXPECT_EQ(few.room(1), 0u);
 }
 
 TEST(TraceMerger, AdvanceKeepsWhatIsYounger) {
