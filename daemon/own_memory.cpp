@@ -22,8 +22,10 @@ absl::Status lock_memory() {
   return absl::ErrnoToStatus(errno, "can't lock the daemon's memory");
 }
 
-absl::Status UnusedMemory::give_back() {
-  if (resident_bytes() < resident_before_bytes_ + kWorthIt_bytes) return absl::OkStatus();
+absl::Status UnusedMemory::give_back(uint64_t now_ns) {
+  const bool grown = resident_bytes() >= resident_before_bytes_ + kWorthIt_bytes;
+  if (!grown && now_ns - done_ns_ < kEvery_ns) return absl::OkStatus();
+  done_ns_ = now_ns;
   absl::Status status;
   if (is_locked) {
     munlockall();

@@ -24,13 +24,16 @@ absl::Status lock_memory();
 class UnusedMemory {
  public:
   static constexpr uint64_t kWorthIt_bytes = 8 << 20;
+  static constexpr uint64_t kEvery_ns = 20'000'000'000;
 
-  // Does it if more than kWorthIt_bytes became resident since it was last done, or since this was made. Call it
-  // every few seconds. Errors: of lock_memory(), if memory was locked and is no longer.
-  absl::Status give_back();
+  // Does it if more than kWorthIt_bytes became resident since it was last done, or since this was made; and kEvery_ns
+  // after the last time whatever became resident: what was in use then may be free now. Call it every few seconds,
+  // with the monotonic time. Errors: of lock_memory(), if memory was locked and is no longer.
+  absl::Status give_back(uint64_t now_ns);
 
  private:
   uint64_t resident_before_bytes_ = resident_bytes();
+  uint64_t done_ns_ = 0;
 };
 
 }  // namespace swaptrail

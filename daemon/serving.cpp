@@ -229,7 +229,7 @@ void Serving::keep_house(const std::stop_token& stop) {
     parts_->cgroups.refresh_if_changed(monotonic_ns());
     parts_->tally.tick(parts_->cgroups);
     if (seconds % kGiveBackEvery_s == 0) {
-      if (absl::Status status = unused.give_back(); !status.ok())
+      if (absl::Status status = unused.give_back(monotonic_ns()); !status.ok())
         log_line(std::string(status.message()) + " again; the daemon itself may be swapped");
     }
     wake.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });

@@ -21,6 +21,8 @@ namespace {
 constexpr size_t kBlock_bytes = 3000, kBlocks = 8000;  // of a thread: 23 MiB
 constexpr size_t kKept = 64;                           // one in so many stays
 
+constexpr uint64_t kNow_ns = UnusedMemory::kEvery_ns;
+
 using Blocks = std::vector<std::unique_ptr<char[]>>;
 
 // What a burst of clients does to a heap: many holes, each between two blocks that stay.
@@ -36,13 +38,13 @@ void take_and_free(Blocks& kept) {
 TEST(OwnMemory, FreeMemoryOfLockedHeapsGoesBack) {
   if (absl::Status locked = lock_memory(); !locked.ok()) GTEST_SKIP() << locked.message();
   UnusedMemory unused;
-  ASSERT_TRUE(unused.give_back().ok());
+  ASSERT_TRUE(unused.give_back(kNow_ns).ok());
   const uint64_t before = status_kb("VmRSS");
   Blocks kept[2];
   for (Blocks& one : kept) std::thread(take_and_free, std::ref(one)).join();
   const uint64_t with_holes = status_kb("VmRSS");
   ASSERT_GT(with_holes, before + 16 * kMiB) << "free() gave it back: there is nothing to test";
-  ASSERT_TRUE(unused.give_back().ok());
+  ASSERT_TRUE(unused.give_back(kNow_ns).ok());
   EXPECT_LT(status_kb("VmRSS"), before + 6 * kMiB) << with_holes;
   EXPECT_GT(status_kb("VmLck"), before / 2) << "it is locked again";
 }
@@ -81,7 +83,7 @@ TEST(OwnMemory, ThreadsShareTwoHeaps) {
 TEST(OwnMemory, LittleIsNotWorthIt) {
   if (absl::Status locked = lock_memory(); !locked.ok()) GTEST_SKIP() << locked.message();
   UnusedMemory unused;
-  ASSERT_TRUE(unused.give_back().ok());
+  ASSERT_TRUE(unused.give_back(kNow_ns).ok());
   Blocks kept, few;
   for (size_t count = 0; count < 1000; ++count) {  // 3 MiB
     few.emplace_back(new char[kBlock_bytes]);
@@ -90,8 +92,28 @@ TEST(OwnMemory, LittleIsNotWorthIt) {
   }
   few.clear();
   const uint64_t before = status_kb("VmRSS");
-  ASSERT_TRUE(unused.give_back().ok());
+  ASSERT_TRUE(unused.give_back(kNow_ns + UnusedMemory::kEvery_ns - 1).ok());
   EXPECT_GE(status_kb("VmRSS") + 512, before);
+  // but now and then it is looked for
+  ASSERT_TRUE(unused.give_back(kNow_ns + UnusedMemory::kEvery_ns).ok());
+  EXPECT_LT(status_kb("VmRSS") + 2048, before);
+}
+
+// As at the end of a burst: all was in use when it was last looked at, and nothing grows afterwards.
+TEST(OwnMemory, WhatWasInUseThenIsGivenBackLater) {
+  if (absl::Status locked = lock_memory(); !locked.ok()) GTEST_SKIP() << locked.message();
+  UnusedMemory unused;
+  Blocks all, kept;
+  for (size_t count = 0; count < kBlocks; ++count) {
+    all.emplace_back(new char[kBlock_bytes]);
+    memset(all.back().get(), 1, kBlock_bytes);
+  }
+  ASSERT_TRUE(unused.give_back(kNow_ns).ok());
+  const uint64_t in_use = status_kb("VmRSS");
+  for (size_t at = 0; at < kBlocks; at += kKept) kept.push_back(std::move(all[at]));
+  all.clear();
+  ASSERT_TRUE(unused.give_back(kNow_ns + UnusedMemory::kEvery_ns).ok());
+  EXPECT_LT(status_kb("VmRSS") + 16 * kMiB, in_use);
 }
 
 }  // namespace
