@@ -86,8 +86,8 @@ class Daemon {
 
  private:
   Folder folder_;
-  StandingBoard standings_;
-  Questions questions_;
+  StatusBoard status_board_;
+  PipelineRequests requests_;
   Cgroups cgroups_{""};
   AttachPlan plan_;
   AreaWatch areas_{
@@ -98,8 +98,8 @@ class Daemon {
   counters::Counters counters_{{}};
   Host host_{.store = *store,
              .counters = counters_,
-             .standings = standings_,
-             .questions = questions_,
+             .status_board = status_board_,
+             .requests = requests_,
              .cgroups = cgroups_,
              .plan = plan_,
              .areas = areas_,

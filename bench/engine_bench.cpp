@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/lockstep.h"
-#include "engine/simulation.h"
+#include "engine/lockstep/lockstep.h"
+#include "engine/machine/simulation.h"
 
 namespace swaptrail::engine {
 namespace {

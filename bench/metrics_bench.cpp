@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "daemon/metrics/collector.h"
+#include "daemon/metrics/metric_counters.h"
 #include "daemon/metrics/openmetrics.h"
-#include "daemon/metrics/tally.h"
 #include "trace/decode.h"
 
 namespace swaptrail::metrics {
@@ -106,49 +106,52 @@ class Load {
 
 // Range: cgroups; there is room for 100. Each brings one back, so that as many are away all the time.
 void BM_lifecycle_and_return(benchmark::State& state) {
-  Tally tally(TallyOptions{});
+  MetricCounters metric_counters(MetricOptions{});
   Load load(numbers(static_cast<size_t>(state.range(0))));
-  for (uint64_t count = 0; count < kAway; ++count) tally.on_lifecycle(load.next());
+  for (uint64_t count = 0; count < kAway; ++count) metric_counters.on_lifecycle(load.next());
   for (auto _ : state) {
-    tally.on_lifecycle(load.next());
-    tally.on_return(load.back());
+    metric_counters.on_lifecycle(load.next());
+    metric_counters.on_return(load.back());
   }
 }
 BENCHMARK(BM_lifecycle_and_return)->ArgName("cgroups")->Arg(50)->Arg(1000);
 
 // As if nothing ever came back: the table of those awaited is full, and for each an old one goes.
 void BM_lifecycle_full(benchmark::State& state) {
-  Tally tally(TallyOptions{});
+  MetricCounters metric_counters(MetricOptions{});
   Load load(numbers(static_cast<size_t>(state.range(0))));
-  while (tally.awaited() < tally.awaited_room()) tally.on_lifecycle(load.next());
-  for (auto _ : state) tally.on_lifecycle(load.next());
+  while (metric_counters.awaited() < metric_counters.awaited_room())
+    metric_counters.on_lifecycle(load.next());
+  for (auto _ : state) metric_counters.on_lifecycle(load.next());
 }
 BENCHMARK(BM_lifecycle_full)->ArgName("cgroups")->Arg(50)->Arg(1000);
 
 struct Host {
   explicit Host(uint32_t count)
-      : hierarchy(count), tally(TallyOptions{.cgroups = count}), load(hierarchy.ids(), kMany) {
+      : hierarchy(count),
+        metric_counters(MetricOptions{.cgroups = count}),
+        load(hierarchy.ids(), kMany) {
     cgroups.refresh();
-    for (int number = 0; number < 500'000; ++number) tally.on_lifecycle(load.next());
+    for (int number = 0; number < 500'000; ++number) metric_counters.on_lifecycle(load.next());
     for (size_t number = 0; number < kMany; ++number) fill_histograms(number);
   }
   // Every stage and backend, every fault.
   void fill_histograms(size_t count) {
     Lifecycle life = load.next();
     life.backend = static_cast<uint8_t>(count % SWAPTRAIL_BACKEND_END);
-    tally.on_lifecycle(life);
+    metric_counters.on_lifecycle(life);
     Return back;
     back.backend = life.backend;
     back.lifecycle_id = life.id;
     back.fault_ns = uint64_t{1} << count % 38;
     back.after_ns = uint64_t{1} << count % 48;
     back.major = count / 8 % 2 == 0;
-    tally.on_return(back);
+    metric_counters.on_return(back);
   }
   Hierarchy hierarchy;
-  Tally tally;
+  MetricCounters metric_counters;
   Load load;
-  StandingBoard standings;
+  StatusBoard status_board;
   std::unique_ptr<store::Store> store = *store::Store::create({});
   Cgroups cgroups{hierarchy.root()};
   AttachPlan plan = all_chosen();
@@ -167,8 +170,8 @@ struct Host {
 
 void BM_scrape(benchmark::State& state) {
   Host host(static_cast<uint32_t>(state.range(0)));
-  const Collector collector(Sources{.tally = host.tally,
-                                    .standings = host.standings,
+  const Collector collector(Sources{.metric_counters = host.metric_counters,
+                                    .status_board = host.status_board,
                                     .store = *host.store,
                                     .cgroups = host.cgroups,
                                     .plan = host.plan,

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/unit/recording_stream.h"
+#include "tests/scene/recording_stream.h"
 #include "trace/recording/file.h"
 #include "trace/recording/reader.h"
 #include "trace/recording/writer.h"

@@ -6,7 +6,7 @@
  * a line's place is not its type. This reads swap_info[] (mm/swapfile.c) each
  * time that user space runs it (BPF_PROG_TEST_RUN, 5.10 and later); it is
  * attached to nothing. No lock is held, so the reader compares the result with
- * /proc/swaps and reads again where they differ (daemon/kernel_areas).
+ * /proc/swaps and reads again where they differ (daemon/host/kernel_areas).
  *
  * Two programs for the same: with probe reads; and with casts, for kernels
  * under confidentiality lockdown, where there are no probe reads (casts came

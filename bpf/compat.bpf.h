@@ -35,7 +35,7 @@
 #define READ_BITFIELD(p, a) BPF_CORE_READ_BITFIELD_PROBED(p, a)
 #endif
 
-/* Set by daemon/session before load; the verifier drops the branches not taken. */
+/* Set by daemon/capture/session before load; the verifier drops the branches not taken. */
 volatile const __u32 abi_version = SWAPTRAIL_ABI_VERSION;
 volatile const bool may_probe_read = true;   /* bpf_probe_read_kernel() is permitted */
 volatile const bool has_rdonly_cast = false; /* kfunc bpf_rdonly_cast(), 6.2 and later */

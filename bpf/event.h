@@ -27,7 +27,7 @@
 #define SWAPTRAIL_COMM_LEN 16
 #define SWAPTRAIL_CALIBRATION_PAGES 64 /* struct pages that calibrate.bpf.c can note */
 
-/* What was observed. The hook that brings each kind is in daemon/hook_catalogue. */
+/* What was observed. The hook that brings each kind is in daemon/probe/hook_catalogue. */
 enum swaptrail_kind {
 	SWAPTRAIL_RECLAIM_BEGIN = 1,    /* a batch of isolated folios enters shrink_folio_list */
 	SWAPTRAIL_RECLAIM_END = 2,      /* it returns; result = base pages reclaimed */

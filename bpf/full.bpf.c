@@ -6,7 +6,7 @@
 #define __VMLINUX_H__ /* pt_regs as the kernel names its fields: see kernel_types.h */
 #include <bpf/bpf_tracing.h>
 
-/* libbpf finds the target at run time: see daemon/attach_plan. */
+/* libbpf finds the target at run time: see daemon/probe/attach_plan. */
 #define arg(i) (ctx[i])
 
 #define ENTRY_PROGRAM(name, call)                                                                                      \

@@ -2,7 +2,7 @@
 /*
  * programs.bpf.h - the thin entry programs, one for each shape of arguments.
  *
- * daemon/hook_catalogue names them; which one serves is read from the target's
+ * daemon/probe/hook_catalogue names them; which one serves is read from the target's
  * prototype in BTF: _fN = the folio is argument N, _nN = N arguments (so that
  * the return value is found), _true / _zero = what the target returns when it
  * did it. The including object defines

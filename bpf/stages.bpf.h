@@ -296,7 +296,7 @@ static __always_inline void on_unmapped(const void *folio, __u64 ttu_flags)
 	end_event(e);
 }
 
-/* Is there a hook in shmem's write? Set by daemon/session. */
+/* Is there a hook in shmem's write? Set by daemon/capture/session. */
 volatile const bool names_files = false;
 
 /* ---- write -------------------------------------------------------------------- */

@@ -13,7 +13,7 @@
 
 #define MAX_FAULTS 16384
 
-/* Is there a hook for the drop of a swap entry that a fault has replaced? Set by daemon/session. */
+/* Is there a hook for the drop of a swap entry that a fault has replaced? Set by daemon/capture/session. */
 volatile const bool counts_filled_ptes = false;
 
 /* One pass of do_swap_page. */

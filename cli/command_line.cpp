@@ -5,17 +5,18 @@
 #include <string>
 
 #include "absl/strings/str_format.h"
-#include "cli/complaint.h"
-#include "cli/describe.h"
-#include "cli/doctor.h"
-#include "cli/export.h"
+#include "cli/base/errors.h"
+#include "cli/base/standard_output.h"
+#include "cli/offline/describe.h"
+#include "cli/offline/doctor.h"
+#include "cli/offline/edit.h"
+#include "cli/offline/export.h"
+#include "cli/offline/replay.h"
+#include "cli/offline/simulate.h"
+#include "cli/offline/validate.h"
 #include "cli/online/commands.h"
 #include "cli/online/self_description.h"
-#include "cli/replay.h"
-#include "cli/rework.h"
-#include "cli/simulate.h"
-#include "cli/standard_output.h"
-#include "cli/validate.h"
+#include "cli/top/top.h"
 
 namespace swaptrail {
 namespace {
@@ -48,12 +49,15 @@ int run_command_line(int argc, const char* const* argv) {
   add_doctor(app, code);
   add_replay(app, code);
   add_describe(app, code);
-  add_rework(app, code);
+  add_edits(app, code);
   add_export(app, code);
   add_validate(app, code);
   add_simulate(app, code);
   for (CLI::App* command : app.get_subcommands({})) command->group("Host and recordings");
-  online::add_online_commands(app, code);
+  for (const auto add : {online::add_status, online::add_trace, online::add_list, online::add_page,
+                         online::add_top, online::add_stats, online::add_matrix, online::add_areas,
+                         online::add_violations, online::add_pageout, online::add_flight})
+    add(app, code);
   online::add_self_description(app, code);
   try {
     app.parse(argc, argv);

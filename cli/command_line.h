@@ -3,7 +3,7 @@
 
 namespace swaptrail {
 
-// Parses and runs. Returns the exit code; errors have been told on stderr.
+// Parses and runs. Returns the exit code; errors have been reported on stderr.
 int run_command_line(int argc, const char* const* argv);
 
 }  // namespace swaptrail

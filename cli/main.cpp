@@ -1,6 +1,6 @@
 // swaptrail: the command line.
 #include "cli/command_line.h"
-#include "daemon/files.h"
+#include "daemon/base/files.h"
 
 int main(int argc, char** argv) {
   if (!swaptrail::standard_streams_are_open()) return 1;

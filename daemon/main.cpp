@@ -8,25 +8,25 @@
 #include <string>
 #include <variant>
 
-#include "daemon/area_watch.h"
-#include "daemon/attach_plan.h"
-#include "daemon/cgroup_walker.h"
-#include "daemon/features.h"
-#include "daemon/files.h"
-#include "daemon/flight_triggers.h"
-#include "daemon/kernel_view.h"
-#include "daemon/log.h"
-#include "daemon/options.h"
-#include "daemon/outlet.h"
-#include "daemon/output.h"
-#include "daemon/own_memory.h"
-#include "daemon/page_frames.h"
-#include "daemon/pipeline.h"
-#include "daemon/privileges.h"
+#include "daemon/base/files.h"
+#include "daemon/base/log.h"
+#include "daemon/capture/session.h"
+#include "daemon/host/area_watch.h"
+#include "daemon/host/cgroup_walker.h"
+#include "daemon/host/own_memory.h"
+#include "daemon/host/page_frames.h"
+#include "daemon/host/privileges.h"
+#include "daemon/host/supervisor.h"
+#include "daemon/options/options.h"
+#include "daemon/pipeline/outlet.h"
+#include "daemon/pipeline/output.h"
+#include "daemon/pipeline/pipeline.h"
+#include "daemon/probe/attach_plan.h"
+#include "daemon/probe/features.h"
+#include "daemon/probe/kernel_view.h"
+#include "daemon/record/flight_triggers.h"
 #include "daemon/serving.h"
-#include "daemon/session.h"
 #include "daemon/start_checks.h"
-#include "daemon/supervisor.h"
 
 namespace swaptrail {
 namespace {
@@ -78,7 +78,7 @@ std::string ready_line(const AttachPlan& plan) {
   for (const HookPlan& hook : plan.hooks) {
     if (hook.state == HookState::kChosen) chosen++;
     if (hook.state != HookState::kMissing) continue;
-    missing++;
+    ++missing;
     names += (names.empty() ? "" : ", ") + hook.hook;
   }
   std::string line = "ready: mode " + std::string(mode_name(plan.mode.mode)) + ", " +
@@ -189,7 +189,7 @@ ExitCode observe(const Options& options, std::unique_ptr<KernelView> kernel, Att
   cgroups.refresh_if_changed(monotonic_ns());
   CgroupWalker walker(cgroups);
   const HostNames names(find_page_frames(), walker);
-  Output output(options, names, STDOUT_FILENO);
+  Output output(options.print, options, names, STDOUT_FILENO);
   auto serving = Serving::prepare(options, cgroups, names.frames());
   if (!serving.ok())
     return refuse(code_of(serving.status()), text_of(serving.status()), "nothing is observed");
@@ -201,8 +201,8 @@ ExitCode observe(const Options& options, std::unique_ptr<KernelView> kernel, Att
   if (!session.ok()) return refuse_session(session.status(), host, options);
   auto pipeline =
       Pipeline::create(*std::move(session), options,
-                       {names, output, *areas, (*serving)->sinks(), (*serving)->standings(),
-                        (*serving)->questions(), [&serving] { after_sweep(**serving); }});
+                       {names, output, *areas, (*serving)->sinks(), (*serving)->status_board(),
+                        (*serving)->requests(), [&serving] { after_sweep(**serving); }});
   if (!pipeline.ok())
     return refuse(kExitFailure, text_of(pipeline.status()), "nothing was recorded");
 

@@ -3,8 +3,8 @@
 
 #include <cstdio>
 
-#include "cli/online/manual.h"
-#include "daemon/options.h"
+#include "daemon/options/options.h"
+#include "manual/manual.h"
 
 int main() {
   swaptrail::Options options;

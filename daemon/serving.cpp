@@ -11,18 +11,18 @@
 #include "daemon/api/host.h"
 #include "daemon/api/page_tables.h"
 #include "daemon/api/trace_service.h"
+#include "daemon/base/log.h"
+#include "daemon/capture/session.h"
 #include "daemon/counters/counters.h"
+#include "daemon/host/own_memory.h"
 #include "daemon/http/server.h"
 #include "daemon/listen/listen.h"
-#include "daemon/log.h"
 #include "daemon/metrics/collector.h"
+#include "daemon/metrics/metric_counters.h"
 #include "daemon/metrics/openmetrics.h"
-#include "daemon/metrics/tally.h"
-#include "daemon/own_memory.h"
 #include "daemon/serving_options.h"
-#include "daemon/session.h"
 #include "daemon/store/store.h"
-#include "daemon/store_sink.h"
+#include "daemon/store/store_sink.h"
 #include "prometheus/text_serializer.h"
 
 namespace swaptrail {
@@ -46,8 +46,8 @@ counters::Counters::Options counters_options(const Options& options) {
   return result;
 }
 
-metrics::TallyOptions tally_options(const Options& options) {
-  metrics::TallyOptions result;
+metrics::MetricOptions metric_options(const Options& options) {
+  metrics::MetricOptions result;
   result.cgroups = static_cast<uint32_t>(options.metrics_cgroups);
   result.regret_ns = options.regret_ms * kNsPerMs;
   return result;
@@ -97,17 +97,17 @@ struct Serving::Parts {
         cgroups(known),
         frames(found),
         counters(counters_options(all)),
-        tally(tally_options(all)) {}
+        metric_counters(metric_options(all)) {}
 
   const Options& options;
   Cgroups& cgroups;
   const std::optional<PageFrames> frames;
-  StandingBoard standings;
-  Questions questions;
+  StatusBoard status_board;
+  PipelineRequests requests;
   std::unique_ptr<store::Store> store;
   std::optional<StoreSink> store_sink;
   counters::Counters counters;
-  metrics::Tally tally;
+  metrics::MetricCounters metric_counters;
   std::unique_ptr<ProcessMemory> memory;
   std::unique_ptr<api::PageTables> tables;
   std::unique_ptr<listen::ApiServer> listener;
@@ -144,17 +144,17 @@ absl::StatusOr<std::unique_ptr<Serving>> Serving::prepare(const Options& options
   return std::unique_ptr<Serving>(new Serving(std::move(parts)));
 }
 
-StandingBoard& Serving::standings() { return parts_->standings; }
-Questions& Serving::questions() { return parts_->questions; }
+StatusBoard& Serving::status_board() { return parts_->status_board; }
+PipelineRequests& Serving::requests() { return parts_->requests; }
 std::vector<LifecycleSink*> Serving::sinks() {
-  return {&*parts_->store_sink, &parts_->counters, &parts_->tally};
+  return {&*parts_->store_sink, &parts_->counters, &parts_->metric_counters};
 }
-void Serving::after_sweep() { parts_->tally.settle(); }
+void Serving::after_sweep() { parts_->metric_counters.settle(); }
 
 void Serving::name_areas(AreaWatch& areas) {
-  const auto note = [&tally = parts_->tally,
+  const auto note = [&metric_counters = parts_->metric_counters,
                      &counters = parts_->counters](const AreaInstance& area) {
-    tally.on_area(area);
+    metric_counters.on_area(area);
     const uint32_t type = area.seen.area.type;
     if (type != kTypeNotKnown && area.until_ns == kStillOn) counters.note_area(type, area.number);
   };
@@ -163,7 +163,8 @@ void Serving::name_areas(AreaWatch& areas) {
 }
 
 absl::Status Serving::start(const AttachPlan& plan, AreaWatch& areas) {
-  parts_->tally.set_returns_are_seen((visible_kinds(plan) & kind_bit(SWAPTRAIL_SWAP_IN)) != 0);
+  parts_->metric_counters.set_returns_are_seen(
+      (visible_kinds(plan) & kind_bit(SWAPTRAIL_SWAP_IN)) != 0);
   name_areas(areas);
   if (absl::Status status = serve_api(plan, areas); !status.ok()) return status;
   if (absl::Status status = serve_metrics(plan, areas); !status.ok()) return status;
@@ -175,8 +176,8 @@ absl::Status Serving::serve_api(const AttachPlan& plan, const AreaWatch& areas) 
   Parts& parts = *parts_;
   parts.host.emplace(api::Host{.store = *parts.store,
                                .counters = parts.counters,
-                               .standings = parts.standings,
-                               .questions = parts.questions,
+                               .status_board = parts.status_board,
+                               .requests = parts.requests,
                                .cgroups = parts.cgroups,
                                .plan = plan,
                                .areas = areas,
@@ -200,16 +201,17 @@ absl::Status Serving::serve_metrics(const AttachPlan& plan, const AreaWatch& are
   Parts& parts = *parts_;
   if (parts.options.web_listen.empty()) return absl::OkStatus();
   parts.collector.emplace(
-      metrics::Sources{parts.tally, parts.standings, *parts.store, parts.cgroups, plan,
+      metrics::Sources{parts.metric_counters, parts.status_board, *parts.store, parts.cgroups, plan,
                        [&areas] { return areas.now(); },
                        [&parts] { return api_use(*parts.listener, parts.host->watchers()); },
                        [&parts] { return http_use(*parts.http_counts); }, SWAPTRAIL_REVISION,
-                       unix_seconds(parts.standings.newest()->start_ns)});
+                       unix_seconds(parts.status_board.newest()->start_ns)});
   http::Site site;
   site.telemetry_path = parts.options.web_path;
   site.metrics = [&parts](std::string_view accept) { return page_of(*parts.collector, accept); };
   site.ready = [&parts] {
-    return parts.questions.open() && parts.standings.sweep_age_ns(monotonic_ns()) < kSweepIsLate_ns;
+    return parts.requests.open() &&
+           parts.status_board.sweep_age_ns(monotonic_ns()) < kSweepIsLate_ns;
   };
   site.version = SWAPTRAIL_VERSION;
   site.counts = parts.http_counts;
@@ -227,7 +229,7 @@ void Serving::keep_house(const std::stop_token& stop) {
   UnusedMemory unused;
   for (uint64_t seconds = 0; !stop.stop_requested(); ++seconds) {
     parts_->cgroups.refresh_if_changed(monotonic_ns());
-    parts_->tally.tick(parts_->cgroups);
+    parts_->metric_counters.tick(parts_->cgroups);
     if (seconds % kGiveBackEvery_s == 0) {
       if (absl::Status status = unused.give_back(monotonic_ns()); !status.ok())
         log_line(std::string(status.message()) + " again; the daemon itself may be swapped");

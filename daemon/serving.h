@@ -11,14 +11,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "daemon/area_watch.h"
-#include "daemon/attach_plan.h"
-#include "daemon/cgroups.h"
-#include "daemon/options.h"
-#include "daemon/page_frames.h"
-#include "daemon/questions.h"
-#include "daemon/standing.h"
-#include "trace/reconstructor.h"
+#include "daemon/host/area_watch.h"
+#include "daemon/host/cgroups.h"
+#include "daemon/host/page_frames.h"
+#include "daemon/options/options.h"
+#include "daemon/pipeline/requests.h"
+#include "daemon/pipeline/status.h"
+#include "daemon/probe/attach_plan.h"
+#include "trace/lifecycles/reconstructor.h"
 
 namespace swaptrail {
 
@@ -35,8 +35,8 @@ class Serving {
 
   // For the pipeline.
   std::vector<LifecycleSink*> sinks();
-  StandingBoard& standings();
-  Questions& questions();
+  StatusBoard& status_board();
+  PipelineRequests& requests();
   void after_sweep();
 
   // Serves from here on. `plan` and `areas` must outlive stop(). Before the pipeline runs. Errors: of

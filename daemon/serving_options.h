@@ -1,9 +1,9 @@
-// What each server is told of the command line. Pure; any thread.
+// What each server is reported of the command line. Pure; any thread.
 #pragma once
 
 #include "daemon/http/server.h"
 #include "daemon/listen/listen.h"
-#include "daemon/options.h"
+#include "daemon/options/options.h"
 
 namespace swaptrail {
 

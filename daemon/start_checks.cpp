@@ -8,15 +8,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "daemon/descriptor.h"
-#include "daemon/flight_triggers.h"
-#include "daemon/folders.h"
+#include "daemon/base/descriptor.h"
+#include "daemon/base/folders.h"
+#include "daemon/host/privileges.h"
 #include "daemon/http/listener.h"
 #include "daemon/http/server.h"
 #include "daemon/listen/listen.h"
 #include "daemon/listen/tls.h"
 #include "daemon/listen/unix_socket.h"
-#include "daemon/privileges.h"
+#include "daemon/record/flight_triggers.h"
 #include "daemon/serving_options.h"
 
 namespace swaptrail {

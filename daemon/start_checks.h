@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/options.h"
+#include "daemon/options/options.h"
 
 namespace swaptrail {
 

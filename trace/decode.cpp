@@ -3,18 +3,12 @@
 #include <cstring>
 
 #include "absl/strings/str_format.h"
+#include "trace/kinds.h"
 
 namespace swaptrail {
 namespace {
 
 constexpr std::string_view kUnknown = "unknown";
-
-constexpr std::string_view kKindNames[] = {
-    "unknown",         "reclaim_begin", "reclaim_end",   "slot_allocated", "unmapped_one",
-    "unmapped",        "write_begin",   "zswap_stored",  "write_issued",   "write_end",
-    "write_completed", "removed",       "cache_deleted", "slot_freed",     "swap_in",
-    "swap_read",       "zswap_loaded",  "split",         "page_freed",     "shmem_swap_in"};
-static_assert(std::size(kKindNames) == SWAPTRAIL_KIND_END);
 
 constexpr std::string_view kOriginNames[] = {
     "none",         "kswapd", "direct",      "memcg_limit", "proactive", "node_reclaim",
@@ -74,12 +68,13 @@ absl::StatusOr<swaptrail_event> decode_event(const void* record, size_t size) {
 }
 
 bool is_valid_event(const swaptrail_event& event) {
-  if (event.kind == 0 || event.kind >= SWAPTRAIL_KIND_END) return false;
-  if (event.origin >= SWAPTRAIL_ORIGIN_END) return false;
+  if (!is_kind(event.kind) || event.origin >= SWAPTRAIL_ORIGIN_END) return false;
   return event.kind != SWAPTRAIL_WRITE_END || event.u.page.backend < SWAPTRAIL_BACKEND_END;
 }
 
-std::string_view kind_name(uint8_t kind) { return name_in(kKindNames, kind); }
+std::string_view kind_name(uint8_t kind) {
+  return is_kind(kind) ? event_kind(kind).name : kUnknown;
+}
 std::string_view origin_name(uint8_t origin) { return name_in(kOriginNames, origin); }
 std::string_view backend_name(uint8_t backend) { return name_in(kBackendNames, backend); }
 std::string_view stage_name(Stage stage) {

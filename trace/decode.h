@@ -1,6 +1,5 @@
 // Raw records and the names of what is in them.
-#ifndef SWAPTRAIL_TRACE_DECODE_H_
-#define SWAPTRAIL_TRACE_DECODE_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -71,5 +70,3 @@ std::string_view return_name(ReturnHow how);
 std::string_view stay_name(StayChange change);
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_DECODE_H_

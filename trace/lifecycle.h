@@ -2,8 +2,7 @@
 //
 // Plain values without behaviour, shared by trace/, engine/, recordings and gRPC. All times are
 // CLOCK_MONOTONIC nanoseconds, 0 = not seen. Names of the enums are in trace/decode.h.
-#ifndef SWAPTRAIL_TRACE_LIFECYCLE_H_
-#define SWAPTRAIL_TRACE_LIFECYCLE_H_
+#pragma once
 
 #include <array>
 #include <cstddef>
@@ -168,7 +167,7 @@ inline Eviction eviction_of(const Lifecycle& lifecycle) {
           .origin = lifecycle.last.origin};
 }
 
-// The end of a stay in swap, or a fault on a swap entry: each fault is told once, however often the
+// The end of a stay in swap, or a fault on a swap entry: each fault is reported once, however often the
 // kernel retried it, and each freed page returns once.
 struct Return {
   uint64_t lifecycle_id = 0;  // 0 = swapped out before we looked, or forgotten
@@ -222,7 +221,7 @@ struct Violation {
 inline constexpr uint32_t kNoCpu = 0xffff;
 
 // What is missing, somewhere in a time: records of one CPU that found no room between two records of
-// it that did; or, with kNoCpu, runs of our programs that the kernel skipped, it does not tell where.
+// it that did; or, with kNoCpu, runs of our programs that the kernel skipped, it does not say where.
 // A skipped run leaves out more than its record: what the programs keep for each other is wrong too.
 struct Loss {
   uint64_t from_ns = 0;
@@ -236,5 +235,3 @@ struct Loss {
 };
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_LIFECYCLE_H_

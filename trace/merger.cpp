@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "trace/check.h"
+
 namespace swaptrail {
 namespace {
 constexpr size_t kFirstQueue = 64;
@@ -13,6 +15,7 @@ Merger::Merger() : Merger(Options()) {}
 Merger::Merger(const Options& options) : options_(options) {}
 
 void Merger::Queue::grow() {
+  SWAPTRAIL_DCHECK(count == items.size());
   std::vector<Item> larger(std::max(kFirstQueue, 2 * items.size()));
   for (size_t index = 0; index < count; ++index) larger[index] = at(index);
   items = std::move(larger);
@@ -100,6 +103,7 @@ void Merger::advance(uint64_t complete_until_ns, EventSink& sink) {
   const auto later = [](const Head& a, const Head& b) { return b < a; };
   std::make_heap(heap_.begin(), heap_.end(), later);
   while (!heap_.empty()) emit_run(heap_.front(), complete_until_ns, sink);
+  SWAPTRAIL_DCHECK(waiting_ == 0 || complete_until_ns != std::numeric_limits<uint64_t>::max());
   if (next_drop_ns_ <= complete_until_ns) emit_drops(complete_until_ns, sink);
 }
 
@@ -140,6 +144,7 @@ void Merger::sift_down() {
 }
 
 void Merger::emit(Queue& queue, EventSink& sink) {
+  SWAPTRAIL_DCHECK(queue.count != 0 && waiting_ >= queue.count);
   const Item& item = queue.at(0);
   if (next_drop_ns_ < item.event.time_ns) emit_drops(item.event.time_ns - 1, sink);
   if (!queue.losses.empty()) emit_losses(queue, item.sequence, sink);

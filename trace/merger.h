@@ -20,8 +20,7 @@
 //
 // Not thread-safe. Bounds: `max_events` waiting at once, `max_cpus` CPUs; what does not fit is
 // counted and told as a Loss of its CPU.
-#ifndef SWAPTRAIL_TRACE_MERGER_H_
-#define SWAPTRAIL_TRACE_MERGER_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -146,5 +145,3 @@ class Merger {
 };
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_MERGER_H_

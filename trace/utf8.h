@@ -1,6 +1,5 @@
 // Text of unknown origin: what a process calls itself, paths, what a recording says.
-#ifndef SWAPTRAIL_TRACE_UTF8_H_
-#define SWAPTRAIL_TRACE_UTF8_H_
+#pragma once
 
 #include <cstddef>
 #include <string>
@@ -32,5 +31,3 @@ size_t utf8_size(std::string_view text);
 std::string_view utf8_prefix(std::string_view text, size_t most);
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_UTF8_H_

@@ -1,4 +1,4 @@
-// The commands that ask a running swaptraild. docs/CLI.md has them all.
+// The commands that ask a running swaptraild, but for `top`. docs/CLI.md has them all.
 //
 // Each adds its subcommand. `code` gets the exit code and must outlive `app`.
 #pragma once
@@ -13,15 +13,11 @@ void add_status(CLI::App& app, int& code);
 void add_trace(CLI::App& app, int& code);
 void add_list(CLI::App& app, int& code);
 void add_page(CLI::App& app, int& code);
-void add_top(CLI::App& app, int& code);
 void add_stats(CLI::App& app, int& code);
 void add_matrix(CLI::App& app, int& code);
 void add_areas(CLI::App& app, int& code);
 void add_violations(CLI::App& app, int& code);
 void add_pageout(CLI::App& app, int& code);
 void add_flight(CLI::App& app, int& code);
-
-// All of them.
-void add_online_commands(CLI::App& app, int& code);
 
 }  // namespace swaptrail::online

@@ -10,9 +10,9 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "cli/complaint.h"
+#include "cli/base/errors.h"
 #include "cli/online/quantities.h"
-#include "daemon/files.h"
+#include "daemon/base/files.h"
 
 namespace swaptrail::online {
 namespace {
@@ -50,7 +50,7 @@ std::string from_environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-// Of a socket, gRPC only tells that it does not work: the kernel knows why.
+// Of a socket, gRPC only says that it does not work: the kernel knows why.
 absl::Status try_socket(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -171,7 +171,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::open(const ConnectionOpt
   return connection;
 }
 
-// Until it works, or has failed once: then the call fails too, and tells why.
+// Until it works, or has failed once: then the call fails too, and says why.
 absl::Status Connection::wait(const std::string& target) {
   const auto deadline = absl::ToChronoTime(absl::Now() + timeout_);
   for (auto state = channel_->GetState(true);

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <memory>
 
-#include "trace/print.h"
+#include "trace/report/print.h"
 
 namespace swaptrail::online {
 namespace {

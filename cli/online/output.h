@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "cli/standard_output.h"
+#include "cli/base/standard_output.h"
 
 namespace swaptrail::online {
 

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "cli/online/asking.h"
+#include "cli/online/client_call.h"
 #include "cli/online/commands.h"
 #include "cli/online/lifecycle_text.h"
 #include "cli/online/quantities.h"
@@ -14,7 +14,7 @@
 namespace swaptrail::online {
 namespace {
 
-struct PageOptions : Asking {
+struct PageOptions : ClientCall {
   uint32_t pid = 0;
   std::string address;
   std::string pfn;
@@ -105,7 +105,7 @@ void add_page(CLI::App& app, int& code) {
                            ->excludes(pfn);
   command->add_option("--history", options->history, "so many attempts at most [20]")
       ->check(CLI::Range(1, 1000).description(""));
-  add_asking_options(*command, *options);
+  add_call_options(*command, *options);
   command->callback([options, address, pfn, entry, &code] {
     if (address->empty() && pfn->empty() && entry->empty())
       throw CLI::RequiredError("--pid with --addr, --pfn or --entry");

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "cli/online/asking.h"
+#include "cli/online/client_call.h"
 #include "cli/online/commands.h"
 #include "cli/online/ending.h"
 #include "cli/online/lifecycle_output.h"
@@ -17,7 +17,7 @@ namespace {
 constexpr absl::Duration kUsualWait = absl::Seconds(5);  // of the contract, for 0
 constexpr absl::Duration kLongestWait = absl::Seconds(60);
 
-struct PageoutOptions : Asking {
+struct PageoutOptions : ClientCall {
   uint32_t pid = 0;
   std::string address;
   std::string length;
@@ -25,7 +25,7 @@ struct PageoutOptions : Asking {
   bool block = false;
 };
 
-struct FlightOptions : Asking {
+struct FlightOptions : ClientCall {
   std::string reason = "swaptrail";
 };
 
@@ -115,7 +115,7 @@ void add_pageout(CLI::App& app, int& code) {
   CLI::App* command =
       app.add_subcommand("pageout", "swap out a range of a process, and tell what becomes of it");
   command->footer(online_exit_codes(false) +
-                  "\nIt does so at once, without asking. swaptraild must have been started with it "
+                  "\nIt does so at once, without call. swaptraild must have been started with it "
                   "enabled; the process goes on, and faults its pages back as it needs them.\n"
                   "Examples:\n"
                   "  swaptrail pageout --pid=4711 --addr=0x7f8946000000 --length=64M\n"
@@ -130,7 +130,7 @@ void add_pageout(CLI::App& app, int& code) {
   command->add_option("--wait", options->wait, "for pages on their way, at most 60s [5s]")
       ->type_name("DURATION");
   command->add_flag("--block", options->block, "several lines each: with stages and reclaimers");
-  add_asking_options(*command, *options);
+  add_call_options(*command, *options);
   command->callback([options, &code] { code = pageout(*options); });
 }
 
@@ -144,7 +144,7 @@ void add_flight(CLI::App& app, int& code) {
                   "  swaptrail flight --reason=slow-login");
   command->add_option("--reason", options->reason,
                       "for the log and the file's name: letters, digits, - and _ [swaptrail]");
-  add_asking_options(*command, *options);
+  add_call_options(*command, *options);
   command->callback([options, &code] { code = flight(*options); });
 }
 

@@ -7,8 +7,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "cli/time_of_day.h"
-#include "trace/print.h"
+#include "cli/base/time_of_day.h"
+#include "trace/report/print.h"
 
 namespace swaptrail::online {
 namespace {

@@ -5,11 +5,11 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "cli/complaint.h"
-#include "cli/fresh_file.h"
-#include "cli/online/completion.h"
-#include "cli/online/visible.h"
-#include "cli/standard_output.h"
+#include "cli/base/atomic_file.h"
+#include "cli/base/errors.h"
+#include "cli/base/standard_output.h"
+#include "manual/completion.h"
+#include "manual/visible.h"
 
 namespace swaptrail::online {
 namespace {
@@ -23,7 +23,7 @@ constexpr const char* kOfStore =
     "and --until. It does so on a thread of its own at the cost of one CPU for that time, and what it "
     "looks at can't be thrown away meanwhile.";
 constexpr const char* kOfReading =
-    "A single small answer from what swaptraild keeps anyway. Asking each second is no load.";
+    "A single small answer from what swaptraild keeps anyway. ClientCall each second is no load.";
 
 struct Overhead {
   const char* command;
@@ -107,7 +107,7 @@ int write_pages(const CLI::App& app, const std::string& directory) {
   for (const CLI::App* command : visible_commands(app)) pages.push_back(command);
   for (const CLI::App* page : pages) {
     const std::string path = directory + "/" + manual_name(*page) + ".1";
-    auto file = FreshFile::create(path, true);
+    auto file = AtomicFile::create(path, true);
     if (!file.ok()) return complain_of_output(file.status());
     absl::Status status = (*file)->append(page_of(*page));
     if (status.ok()) status = (*file)->commit();

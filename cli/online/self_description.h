@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/online/manual.h"
+#include "manual/manual.h"
 
 namespace CLI {
 class App;

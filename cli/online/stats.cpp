@@ -1,10 +1,10 @@
-// `swaptrail stats` and `swaptrail matrix`: lifecycles of late, counted by groups.
+// `swaptrail stats` and `swaptrail matrix`: recent lifecycles, counted by groups.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "cli/online/asking.h"
+#include "cli/online/client_call.h"
 #include "cli/online/commands.h"
 #include "cli/online/filter.h"
 #include "cli/online/lifecycle_text.h"
@@ -18,14 +18,14 @@ namespace {
 constexpr size_t kMostGroups = 3;  // of the contract
 constexpr size_t kMostSpans = 8;
 
-struct StatsOptions : Asking {
+struct StatsOptions : ClientCall {
   FilterOptions filter;
   std::vector<std::string> by;
   std::vector<std::string> spans;
   int32_t groups = 100;
 };
 
-struct MatrixOptions : Asking {
+struct MatrixOptions : ClientCall {
   FilterOptions filter;
   int32_t cells = 50;
 };
@@ -165,7 +165,7 @@ void add_stats(CLI::App& app, int& code) {
   command->add_option("--groups", options->groups, "the largest so many [100]")
       ->check(CLI::Range(1, 1000).description(""));
   add_lifecycle_filter(*command, options->filter);
-  add_asking_options(*command, *options);
+  add_call_options(*command, *options);
   command->callback([options, &code] { code = stats(*options); });
 }
 
@@ -180,7 +180,7 @@ void add_matrix(CLI::App& app, int& code) {
   command->add_option("--cells", options->cells, "the largest so many [50]")
       ->check(CLI::Range(1, 1000).description(""));
   add_lifecycle_filter(*command, options->filter);
-  add_asking_options(*command, *options);
+  add_call_options(*command, *options);
   command->callback([options, &code] { code = matrix(*options); });
 }
 

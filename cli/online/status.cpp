@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "cli/online/asking.h"
+#include "cli/online/client_call.h"
 #include "cli/online/commands.h"
 #include "cli/online/lifecycle_text.h"
 #include "cli/online/quantities.h"
@@ -18,13 +18,13 @@
 namespace swaptrail::online {
 namespace {
 
-struct StatusOptions : Asking {
+struct StatusOptions : ClientCall {
   bool check = false;
 };
 
 constexpr uint64_t kSweepIsLate_ns = 10'000'000'000;  // a sweep takes milliseconds
 
-struct ViolationOptions : Asking {
+struct ViolationOptions : ClientCall {
   int32_t limit = 100;
 };
 
@@ -311,12 +311,12 @@ void add_status(CLI::App& app, int& code) {
       "exit with 1 if nothing is observed, a hook is missing, a record was lost, a total differs from the "
       "kernel's without a reason, a table was full, the kernel left out runs of "
       "programs, or there are violations or findings; standard error tells which");
-  add_asking_options(*command, *options);
+  add_call_options(*command, *options);
   command->callback([options, &code] { code = status(*options); });
 }
 
 void add_areas(CLI::App& app, int& code) {
-  auto asking = std::make_shared<Asking>();
+  auto call = std::make_shared<ClientCall>();
   CLI::App* command =
       app.add_subcommand("areas", "swap areas, and whose pages lie in them for how long");
   command->footer(online_exit_codes(false) +
@@ -324,9 +324,9 @@ void add_areas(CLI::App& app, int& code) {
                   "Examples:\n"
                   "  swaptrail areas\n"
                   "  swaptrail areas -o jsonl");
-  add_asking_options(*command, *asking);
-  command->callback([asking, &code] {
-    code = ask_and_print(*asking, &v1::TraceService::Stub::GetSwapAreas, v1::GetSwapAreasRequest(),
+  add_call_options(*command, *call);
+  command->callback([call, &code] {
+    code = ask_and_print(*call, &v1::TraceService::Stub::GetSwapAreas, v1::GetSwapAreasRequest(),
                          "areas", areas_text);
   });
 }
@@ -342,7 +342,7 @@ void add_violations(CLI::App& app, int& code) {
                   "  swaptrail violations --limit=10 -o jsonl");
   command->add_option("--limit", options->limit, "at most so many [100]")
       ->check(CLI::Range(1, 1000).description(""));
-  add_asking_options(*command, *options);
+  add_call_options(*command, *options);
   command->callback([options, &code] { code = violations(*options); });
 }
 

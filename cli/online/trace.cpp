@@ -1,11 +1,11 @@
-// `swaptrail trace` and `swaptrail list`: lifecycles as they end, and those of late.
+// `swaptrail trace` and `swaptrail list`: lifecycles as they end, and recent ones.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
-#include "cli/online/asking.h"
+#include "cli/online/client_call.h"
 #include "cli/online/commands.h"
 #include "cli/online/ending.h"
 #include "cli/online/filter.h"
@@ -17,14 +17,14 @@ namespace {
 
 constexpr uint64_t kMostOfAPage = 1000;  // of the contract
 
-struct TraceOptions : Asking {
+struct TraceOptions : ClientCall {
   FilterOptions filter;
   bool block = false;
   uint64_t count = std::numeric_limits<uint64_t>::max();
   std::string during;  // --for
 };
 
-struct ListOptions : Asking {
+struct ListOptions : ClientCall {
   FilterOptions filter;
   bool block = false;
   bool oldest_first = false;
@@ -131,7 +131,7 @@ void add_trace(CLI::App& app, int& code) {
       ->check(CLI::PositiveNumber.description(""));
   command->add_option("--for", options->during, "stop after this long")->type_name("DURATION");
   add_lifecycle_filter(*command, options->filter);
-  add_asking_options(*command, *options);
+  add_call_options(*command, *options);
   command->callback([options, &code] { code = trace(*options); });
 }
 
@@ -149,7 +149,7 @@ void add_list(CLI::App& app, int& code) {
   command->add_option("--limit", options->limit, "at most so many [100]")
       ->check(CLI::PositiveNumber.description(""));
   add_lifecycle_filter(*command, options->filter);
-  add_asking_options(*command, *options);
+  add_call_options(*command, *options);
   command->callback([options, &code] { code = list(*options); });
 }
 

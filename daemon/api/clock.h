@@ -25,7 +25,7 @@ class Moment {
 };
 
 // Any thread. Small differences of the two clocks' distance, as each reading has them, are not
-// followed: so a time that was told and comes back in a filter names the same moment.
+// followed: so a time that was reported and comes back in a filter names the same moment.
 class Clock {
  public:
   Moment now();

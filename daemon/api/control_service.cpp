@@ -54,7 +54,7 @@ grpc::Status ControlService::TriggerFlightRecorder(grpc::ServerContext* context,
   if (const auto status = check_reason(request->reason()); !status.ok()) return to_rpc(status);
   const std::string reason = request->reason().empty() ? kUsualReason : request->reason();
   absl::StatusOr<FlightFiles> files = absl::UnknownError("not asked");
-  const absl::Status asked = host_.questions.ask(
+  const absl::Status asked = host_.requests.ask(
       [&](PipelineView& view) { files = view.write_flight(reason); },
       std::min(absl::FromChrono(context->deadline()), absl::Now() + kMostWriting));
   if (!asked.ok()) return to_rpc(asked);

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "trace/decode.h"
-#include "trace/slot_time.h"
+#include "trace/lifecycles/slot_time.h"
 #include "trace/utf8.h"
 
 namespace swaptrail::api {

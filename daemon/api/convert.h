@@ -10,17 +10,17 @@
 #include "daemon/api/clock.h"
 #include "daemon/api/host.h"
 #include "daemon/api/values.h"
-#include "daemon/cgroups.h"
-#include "daemon/page_frames.h"
+#include "daemon/host/cgroups.h"
+#include "daemon/host/page_frames.h"
 #include "daemon/store/record.h"
 #include "swaptrail/v1/lifecycle.pb.h"
 #include "swaptrail/v1/trace.pb.h"
 #include "trace/lifecycle.h"
-#include "trace/summary.h"
+#include "trace/report/summary.h"
 
 namespace swaptrail::api {
 
-// For one call, or one round of the watchers: all its times are told by one reading of the clocks.
+// For one call, or one round of the watchers: all its times are reported by one reading of the clocks.
 // One thread.
 class Converter {
  public:

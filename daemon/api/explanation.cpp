@@ -10,7 +10,7 @@
 #include "daemon/api/explanation_way_back.h"
 #include "daemon/api/explanation_words.h"
 #include "trace/decode.h"
-#include "trace/slot_time.h"
+#include "trace/lifecycles/slot_time.h"
 
 namespace swaptrail::api {
 namespace {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/process_memory.h"
+#include "daemon/host/process_memory.h"
 #include "daemon/store/record.h"
 #include "trace/lifecycle.h"
 

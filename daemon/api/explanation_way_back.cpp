@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/api/explanation_words.h"
 #include "trace/decode.h"
-#include "trace/slot_time.h"
+#include "trace/lifecycles/slot_time.h"
 
 namespace swaptrail::api {
 namespace {

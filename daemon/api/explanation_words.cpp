@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "trace/decode.h"
-#include "trace/print.h"
+#include "trace/report/print.h"
 #include "trace/utf8.h"
 
 namespace swaptrail::api {

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "daemon/api/clock.h"
-#include "daemon/cgroups.h"
+#include "daemon/host/cgroups.h"
 #include "daemon/store/filter.h"
 #include "swaptrail/v1/trace.pb.h"
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "daemon/api/convert.h"
-#include "daemon/area_watch.h"
+#include "daemon/host/area_watch.h"
 #include "trace/lifecycle.h"
 
 namespace swaptrail::api {

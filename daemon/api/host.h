@@ -5,13 +5,13 @@
 #include <functional>
 #include <optional>
 
-#include "daemon/area_watch.h"
-#include "daemon/attach_plan.h"
-#include "daemon/cgroups.h"
 #include "daemon/counters/counters.h"
-#include "daemon/page_frames.h"
-#include "daemon/questions.h"
-#include "daemon/standing.h"
+#include "daemon/host/area_watch.h"
+#include "daemon/host/cgroups.h"
+#include "daemon/host/page_frames.h"
+#include "daemon/pipeline/requests.h"
+#include "daemon/pipeline/status.h"
+#include "daemon/probe/attach_plan.h"
 #include "daemon/store/store.h"
 
 namespace swaptrail::api {
@@ -20,8 +20,8 @@ namespace swaptrail::api {
 struct Host {
   const store::Store& store;
   const counters::Counters& counters;
-  const StandingBoard& standings;
-  Questions& questions;
+  const StatusBoard& status_board;
+  PipelineRequests& requests;
   Cgroups& cgroups;
   const AttachPlan& plan;
   const AreaWatch& areas;

@@ -13,10 +13,10 @@
 #include "daemon/api/convert.h"
 #include "daemon/api/explanation.h"
 #include "daemon/api/filter.h"
-#include "daemon/files.h"
+#include "daemon/base/files.h"
 #include "daemon/store/lookup.h"
 #include "trace/decode.h"
-#include "trace/slot_time.h"
+#include "trace/lifecycles/slot_time.h"
 #include "trace/utf8.h"
 
 namespace swaptrail::api {
@@ -64,7 +64,7 @@ uint64_t struct_page_of(const Host& host, uint64_t pfn) {
 absl::Status ask(const Desk& desk, uint64_t struct_page, uint64_t entry, PageFacts& facts) {
   facts.in_flight.reset();
   if (struct_page == 0 && entry == 0) return absl::OkStatus();
-  return desk.host.questions.ask(
+  return desk.host.requests.ask(
       [&](PipelineView& view) {
         const Reconstructor& reconstructor = view.reconstructor();
         if (struct_page != 0) facts.in_flight = reconstructor.in_flight_of_frame(struct_page);
@@ -396,7 +396,7 @@ absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
   Converter converter(host, moment, true);
   if (facts.named_by == NamedBy::kAddress) facts.comm = comm_of(facts);
   facts.now_ns = moment.now_ns();
-  facts.attached_ns = host.standings.newest()->start_ns;
+  facts.attached_ns = host.status_board.newest()->start_ns;
   const store::StoreStatus status = host.store.status();
   facts.forgotten = status.evicted + status.unstored != 0;
   facts.last_loss_ns = status.last_loss_ns;

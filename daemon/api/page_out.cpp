@@ -19,7 +19,7 @@ namespace {
 constexpr uint32_t kUsualWait_ms = 5000, kMostWait_ms = 60'000;
 constexpr absl::Duration kTellEvery = absl::Milliseconds(20);
 constexpr absl::Duration kCountEvery = absl::Milliseconds(100);
-// The pipeline sweeps each 10 ms: pages that stayed are told by then.
+// The pipeline sweeps each 10 ms: pages that stayed are reported by then.
 constexpr absl::Duration kUntilSwept = absl::Milliseconds(60);
 
 uint64_t page_bytes() { return static_cast<uint64_t>(sysconf(_SC_PAGESIZE)); }
@@ -127,7 +127,7 @@ absl::Status PageOut::advise() {
   return absl::OkStatus();
 }
 
-// Until as many pages have been told as left since the begin. What comes back meanwhile is seen as
+// Until as many pages have been reported as left since the begin. What comes back meanwhile is seen as
 // not having left: then the time decides.
 absl::Status PageOut::wait() {
   const absl::Time begin = absl::Now();

@@ -15,8 +15,8 @@ namespace swaptrail::api {
 // Errors: InvalidArgument, naming the field that is out of bounds.
 absl::Status check_page_out(const v1::PageOutRequest& request);
 
-// Of a request that was checked. Swaps the range out step by step, and tells what becomes of its pages
-// until as many as left have been told, or the time is over. One thread.
+// Of a request that was checked. Swaps the range out step by step, and says what becomes of its pages
+// until as many as left have been reported, or the time is over. One thread.
 class PageOut {
  public:
   PageOut(const Host& host, PageTables& tables, Clock& clock, const v1::PageOutRequest& request,

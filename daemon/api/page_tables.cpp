@@ -1,6 +1,6 @@
 #include "daemon/api/page_tables.h"
 
-#include "daemon/proc.h"
+#include "daemon/host/proc.h"
 
 namespace swaptrail::api {
 namespace {

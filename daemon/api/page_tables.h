@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "absl/status/statusor.h"
-#include "daemon/process_memory.h"
+#include "daemon/host/process_memory.h"
 
 namespace swaptrail::api {
 
@@ -14,7 +14,7 @@ namespace swaptrail::api {
 class PageTables {
  public:
   virtual ~PageTables() = default;
-  // All as in daemon/process_memory.h.
+  // All as in daemon/host/process_memory.h.
   virtual absl::StatusOr<PageEntry> page(uint32_t pid, uint64_t address) = 0;
   virtual absl::StatusOr<std::optional<MappedFile>> file(uint32_t pid, uint64_t address) = 0;
   virtual absl::StatusOr<uint64_t> frame_flags(uint64_t pfn) = 0;

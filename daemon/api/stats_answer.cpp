@@ -299,8 +299,8 @@ absl::Status answer_matrix(const Host& host, const Moment& moment,
 absl::Status answer_areas(const Host& host, const Moment& moment, const store::Stop& stop,
                           v1::GetSwapAreasResponse& response) {
   SlotUse now;
-  const auto asked = host.questions.ask([&](PipelineView& view) { now = view.slot_use(); },
-                                        absl::Now() + kMostWait);
+  const auto asked = host.requests.ask([&](PipelineView& view) { now = view.slot_use(); },
+                                       absl::Now() + kMostWait);
   if (!asked.ok()) return asked;
   const std::shared_ptr<const AreaTimeline> areas = host.areas.timeline();
   std::vector<store::AreaUse> uses;

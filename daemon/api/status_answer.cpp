@@ -11,7 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "daemon/api/answers.h"
-#include "daemon/proc.h"
+#include "daemon/host/proc.h"
 #include "trace/utf8.h"
 
 namespace swaptrail::api {
@@ -52,18 +52,18 @@ void put_host(const Host& host, v1::GetStatusResponse& response) {
   response.set_pageout_enabled(host.pageout_enabled);
 }
 
-void put_loss(const Standing& standing, v1::Loss& loss) {
-  const swaptrail_totals& totals = standing.totals;
+void put_loss(const PipelineStatus& pipeline_status, v1::Loss& loss) {
+  const swaptrail_totals& totals = pipeline_status.totals;
   loss.set_emitted(
       std::accumulate(std::begin(totals.emitted), std::end(totals.emitted), uint64_t{0}));
-  loss.set_consumed(standing.consumed);
+  loss.set_consumed(pipeline_status.consumed);
   loss.set_dropped_ring_full(totals.dropped[SWAPTRAIL_DROP_RING_FULL]);
   loss.set_dropped_no_ring(totals.dropped[SWAPTRAIL_DROP_NO_RING]);
   loss.set_context_full(totals.context_full);
-  loss.set_late(standing.stream.late);
-  loss.set_ring_fill(standing.ring_fill);
-  loss.set_skipped_runs(standing.stream.skipped_runs);
-  loss.set_lines_left_out(standing.lines_left_out);
+  loss.set_late(pipeline_status.stream.late);
+  loss.set_ring_fill(pipeline_status.ring_fill);
+  loss.set_skipped_runs(pipeline_status.stream.skipped_runs);
+  loss.set_lines_left_out(pipeline_status.lines_left_out);
 }
 
 void put_duration(uint64_t ns, google::protobuf::Duration& out) {
@@ -71,7 +71,7 @@ void put_duration(uint64_t ns, google::protobuf::Duration& out) {
   out.set_nanos(static_cast<int32_t>(ns % 1'000'000'000));
 }
 
-void put_recording(const RecordingStanding& recording, v1::GetStatusResponse& response) {
+void put_recording(const RecordingStatus& recording, v1::GetStatusResponse& response) {
   response.set_flight_recorder(recording.flight);
   v1::RecordingStatus& status = *response.mutable_recording();
   status.set_flight(recording.flight);
@@ -84,14 +84,15 @@ void put_recording(const RecordingStanding& recording, v1::GetStatusResponse& re
   status.set_folder_moved(recording.moved);
 }
 
-void put_standing(const Standing& standing, const Moment& moment, v1::GetStatusResponse& response) {
-  if (standing.start_ns != 0) {
-    *response.mutable_started() = moment.wall(standing.start_ns);
-    const uint64_t up_ns = moment.now_ns() - std::min(moment.now_ns(), standing.start_ns);
+void put_status(const PipelineStatus& pipeline_status, const Moment& moment,
+                v1::GetStatusResponse& response) {
+  if (pipeline_status.start_ns != 0) {
+    *response.mutable_started() = moment.wall(pipeline_status.start_ns);
+    const uint64_t up_ns = moment.now_ns() - std::min(moment.now_ns(), pipeline_status.start_ns);
     put_duration(up_ns, *response.mutable_uptime());
   }
-  put_loss(standing, *response.mutable_loss());
-  for (const ReconcileRow& row : standing.reconciliation) {
+  put_loss(pipeline_status, *response.mutable_loss());
+  for (const ReconcileRow& row : pipeline_status.reconciliation) {
     v1::Reconciliation& told = *response.add_reconciliation();
     told.set_counter(utf8(row.counter));
     told.set_kernel(static_cast<uint64_t>(row.kernel_delta));
@@ -100,8 +101,8 @@ void put_standing(const Standing& standing, const Moment& moment, v1::GetStatusR
     told.set_note(utf8(row.note));
     told.set_allowance(row.allowance);
   }
-  if (standing.recording) put_recording(*standing.recording, response);
-  const ValidationStanding& validation = standing.validation;
+  if (pipeline_status.recording) put_recording(*pipeline_status.recording, response);
+  const ValidationStatus& validation = pipeline_status.validation;
   if (validation.sample == 0) return;
   v1::ValidationStatus& told = *response.mutable_validation();
   told.set_sample(validation.sample);
@@ -129,8 +130,8 @@ void put_store(const store::Store& store, const Moment& moment, v1::GetStatusRes
 void answer_status(const Host& host, const Moment& moment, uint64_t watchers,
                    v1::GetStatusResponse& response) {
   put_host(host, response);
-  put_standing(*host.standings.newest(), moment, response);
-  put_duration(host.standings.sweep_age_ns(moment.now_ns()), *response.mutable_last_sweep_age());
+  put_status(*host.status_board.newest(), moment, response);
+  put_duration(host.status_board.sweep_age_ns(moment.now_ns()), *response.mutable_last_sweep_age());
   put_store(host.store, moment, response);
   response.set_watchers(static_cast<uint32_t>(watchers));
 }

@@ -7,7 +7,7 @@
 #include "swaptrail/v1/lifecycle.pb.h"
 #include "swaptrail/v1/trace.pb.h"
 #include "trace/lifecycle.h"
-#include "trace/summary.h"
+#include "trace/report/summary.h"
 
 namespace swaptrail::api {
 

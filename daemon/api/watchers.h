@@ -37,7 +37,7 @@ class Watchers {
   Watchers(const Watchers&) = delete;
   Watchers& operator=(const Watchers&) = delete;
 
-  // Any thread. From now on: what closes after this was called is told or counted as missed.
+  // Any thread. From now on: what closes after this was called is reported or counted as missed.
   // The stream ends at once with the filter's error, if it is one, with ResourceExhausted if there are
   // kMost already, and with Unavailable after close().
   Reactor* open(grpc::CallbackServerContext* context, const absl::StatusOr<store::Filter>& filter);

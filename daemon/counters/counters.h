@@ -2,15 +2,14 @@
 //
 // Each event is counted once by each of them, whether or not its lifecycle is, or ever was, in the
 // store. Counts never fall, and the sum over a table is exact (table.h).
-#ifndef SWAPTRAIL_DAEMON_COUNTERS_COUNTERS_H_
-#define SWAPTRAIL_DAEMON_COUNTERS_COUNTERS_H_
+#pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 
 #include "daemon/counters/table.h"
-#include "trace/reconstructor.h"
+#include "trace/lifecycles/reconstructor.h"
 
 namespace swaptrail::counters {
 
@@ -70,5 +69,3 @@ class Counters : public LifecycleSink {
 };
 
 }  // namespace swaptrail::counters
-
-#endif  // SWAPTRAIL_DAEMON_COUNTERS_COUNTERS_H_

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <thread>
 
-#include "daemon/mixed.h"
-#include "daemon/raise.h"
+#include "daemon/base/mixed.h"
+#include "daemon/base/raise.h"
 
 namespace swaptrail::counters {
 namespace {

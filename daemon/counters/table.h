@@ -7,8 +7,7 @@
 // has a row, and the seldom ones share what is left. The counts of a row that is given up go to
 // `other`, and who comes back has a new row with a new id: so no count of an id ever falls, nor does
 // that of `other`, and the sum over all of them is exact.
-#ifndef SWAPTRAIL_DAEMON_COUNTERS_TABLE_H_
-#define SWAPTRAIL_DAEMON_COUNTERS_TABLE_H_
+#pragma once
 
 #include <array>
 #include <atomic>
@@ -140,5 +139,3 @@ class Table {
 };
 
 }  // namespace swaptrail::counters
-
-#endif  // SWAPTRAIL_DAEMON_COUNTERS_TABLE_H_

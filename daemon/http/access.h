@@ -17,7 +17,7 @@
 namespace swaptrail::http {
 
 // Any thread. The file, certificates and keys are read again by refresh(), each of them once, and what
-// is new is used if all of it is good. Otherwise that is told on standard error, and what was goes on. A
+// is new is used if all of it is good. Otherwise that is reported on standard error, and what was goes on. A
 // reload only lets in fewer, or others: TLS is not switched on or off by it, the last user does not go,
 // and certificates of clients are not looked at less. A file that is half written must not open anything;
 // a restart may.

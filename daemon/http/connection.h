@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/wire.h"
+#include "daemon/socket/wire.h"
 
 namespace swaptrail::http {
 

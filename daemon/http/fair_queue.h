@@ -9,7 +9,7 @@
 #include <optional>
 #include <utility>
 
-#include "daemon/client_address.h"
+#include "daemon/base/client_address.h"
 
 namespace swaptrail::http {
 

@@ -64,20 +64,20 @@ Passwords::Passwords(Users users) : users_(std::move(users)) {
   RAND_bytes(salt_.data(), static_cast<int>(salt_.size()));
 }
 
-Verdict Passwords::check(const ClientAddress& from, const std::string& name,
-                         const std::string& password) {
+PasswordCheck Passwords::check(const ClientAddress& from, const std::string& name,
+                               const std::string& password) {
   const auto found = users_.find(name);
   const std::string* hash = found != users_.end() ? &found->second : nullptr;
   // crypt() ends at a NUL
   const bool whole = password.find('\0') == std::string::npos;
   const Digest digest = digest_of(name, password, hash != nullptr ? *hash : "");
-  if (hash != nullptr && whole && knows(digest)) return Verdict::kRight;
-  if (!begin_turn(from)) return Verdict::kBusy;
+  if (hash != nullptr && whole && knows(digest)) return PasswordCheck::kRight;
+  if (!begin_turn(from)) return PasswordCheck::kBusy;
   const bool right = matches(password, hash) && whole;
   end_turn();
-  if (!right) return Verdict::kWrong;
+  if (!right) return PasswordCheck::kWrong;
   remember(digest);
-  return Verdict::kRight;
+  return PasswordCheck::kRight;
 }
 
 bool Passwords::begin_turn(const ClientAddress& from) {

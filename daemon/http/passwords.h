@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "daemon/client_address.h"
+#include "daemon/base/client_address.h"
 #include "daemon/http/fair_queue.h"
 
 namespace swaptrail::http {
@@ -22,7 +22,7 @@ using Users = std::map<std::string, std::string>;  // name -> bcrypt hash
 // does not have the hash in it.
 absl::Status check_hash(const std::string& hash);
 
-enum class Verdict : uint8_t { kRight, kWrong, kBusy };
+enum class PasswordCheck : uint8_t { kRight, kWrong, kBusy };
 
 // Any thread. A bcrypt comparison takes long on purpose. One is made at a time, so that wrong passwords
 // take one CPU at most; few wait for it, so that they don't take all threads; and clients take turns, so
@@ -39,7 +39,8 @@ class Passwords {
   bool empty() const { return users_.empty(); }
   // The same work for every name and every wrong password, whatever the hashes cost. Waits for its turn.
   // kBusy: too many others wait, in all or of the client at `from`.
-  Verdict check(const ClientAddress& from, const std::string& name, const std::string& password);
+  PasswordCheck check(const ClientAddress& from, const std::string& name,
+                      const std::string& password);
 
  private:
   using Digest = std::array<uint8_t, 32>;

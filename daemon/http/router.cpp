@@ -62,8 +62,8 @@ class MemoryStream : public httplib::Stream {
   std::string out_;
 };
 
-Verdict verdict_on(const Request& request, Passwords& passwords) {
-  if (passwords.empty()) return Verdict::kRight;
+PasswordCheck check_password(const Request& request, Passwords& passwords) {
+  if (passwords.empty()) return PasswordCheck::kRight;
   ClientAddress from;
   request.remote_addr.copy(reinterpret_cast<char*>(from.bytes.data()), from.bytes.size());
   const std::string given = request.get_header_value("Authorization");
@@ -72,7 +72,7 @@ Verdict verdict_on(const Request& request, Passwords& passwords) {
   const bool decoded =
       basic && absl::Base64Unescape(absl::StripAsciiWhitespace(given.substr(6)), &pair);
   const size_t colon = decoded ? pair.find(':') : std::string::npos;
-  if (colon == std::string::npos) return Verdict::kWrong;
+  if (colon == std::string::npos) return PasswordCheck::kWrong;
   return passwords.check(from, pair.substr(0, colon), pair.substr(colon + 1));
 }
 
@@ -155,12 +155,12 @@ class Router::Parser : private httplib::Server {
 
   void respond(const Request& request, Response& response) {
     response.set_header("X-Content-Type-Options", "nosniff");
-    const Verdict verdict = verdict_on(request, *access_.passwords());
-    if (verdict == Verdict::kBusy) {
+    const PasswordCheck checked = check_password(request, *access_.passwords());
+    if (checked == PasswordCheck::kBusy) {
       ++counts_.refused_passwords;
       return refuse(response, 503, "Too many passwords at once\n");
     }
-    if (verdict == Verdict::kWrong) {
+    if (checked == PasswordCheck::kWrong) {
       response.set_header("WWW-Authenticate", "Basic realm=\"swaptraild\", charset=\"UTF-8\"");
       return refuse(response, 401, "Unauthorized\n");
     }

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/client_address.h"
+#include "daemon/base/client_address.h"
 #include "daemon/http/access.h"
 #include "daemon/http/counts.h"
 

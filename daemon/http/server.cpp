@@ -17,14 +17,14 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "daemon/client_address.h"
-#include "daemon/descriptor.h"
+#include "daemon/base/client_address.h"
+#include "daemon/base/descriptor.h"
+#include "daemon/base/monotonic.h"
 #include "daemon/http/access.h"
 #include "daemon/http/connection.h"
 #include "daemon/http/listener.h"
 #include "daemon/http/request_head.h"
 #include "daemon/http/workers.h"
-#include "daemon/monotonic.h"
 
 namespace swaptrail::http {
 namespace {
@@ -185,7 +185,7 @@ void HttpServer::Reception::accept_all() {
     }
     if (errno == EAGAIN) return;
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      accepting_ = false;  // until close_slow(): it would be told again at once
+      accepting_ = false;  // until close_slow(): it would be reported again at once
       return watch(EPOLL_CTL_MOD, listener_.get(), 0, kListener);
     }
   }
@@ -262,7 +262,7 @@ void HttpServer::Reception::go_on(Places::iterator at) {
     leave(at);
     return;
   }
-  // while a worker has it, only that it broke is told
+  // while a worker has it, only that it broke is reported
   uint32_t events = connection.wants_to_write() ? EPOLLOUT : EPOLLIN;
   if (connection.state() == State::kWorking) events = 0;
   watch(EPOLL_CTL_MOD, connection.socket(), events, at->first);

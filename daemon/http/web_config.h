@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "daemon/http/passwords.h"
-#include "daemon/tls_files.h"
+#include "daemon/socket/tls_files.h"
 
 namespace swaptrail::http {
 

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/client_address.h"
+#include "daemon/base/client_address.h"
 #include "daemon/http/fair_queue.h"
 #include "daemon/http/router.h"
 

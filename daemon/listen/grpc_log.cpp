@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "daemon/log.h"
+#include "daemon/base/log.h"
 #include "trace/utf8.h"
 
 namespace swaptrail::listen {

@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "daemon/base/monotonic.h"
 #include "daemon/listen/peer.h"
-#include "daemon/monotonic.h"
 
 namespace swaptrail::listen {
 namespace {
@@ -104,7 +104,7 @@ void Proxy::run() {
   while (now_ns_ < end_ns && (end_ns == UINT64_MAX || !connections_.empty())) {
     const int count = epoll_wait(epoll_.get(), events, kEvents, wait_ms());
     now_ns_ = monotonic_ns();
-    for (int i = 0; i < count; i++) on_event(events[i].data.u64, events[i].events);
+    for (int i = 0; i < count; ++i) on_event(events[i].data.u64, events[i].events);
     if (wait_ms() >= 0) look_at_all();
     if (ending_ && end_ns == UINT64_MAX) end_ns = now_ns_ + kDrain_ns;
   }
@@ -155,7 +155,7 @@ void Proxy::go_on(Connections::iterator at) {
   if (relay.done()) {
     if (relay.over_limits()) counts_[index(connection.access)].closed_over_limits++;
     counts_[index(connection.access)].open--;
-    connection.user->second.open[index(connection.access)]--;
+    --connection.user->second.open[index(connection.access)];
     connections_.erase(at);
     return;
   }
@@ -185,7 +185,7 @@ void Proxy::look_at_all() {
 }
 
 void Proxy::accept_some(int listener) {
-  for (int i = 0; i < kAcceptsAtOnce; i++) {
+  for (int i = 0; i < kAcceptsAtOnce; ++i) {
     sockaddr_storage from{};
     socklen_t size = sizeof(from);
     Descriptor connection(
@@ -214,7 +214,7 @@ void Proxy::take(Descriptor client, const sockaddr_storage& from) {
   if (from.ss_family == AF_UNIX) {
     const auto peer = peer_of(client.get());
     if (!peer.ok()) {
-      unknown_peer_++;
+      ++unknown_peer_;
       return;
     }
     access = may_control(*peer, settings_.control_group) ? Access::kFull : Access::kReading;
@@ -223,11 +223,11 @@ void Proxy::take(Descriptor client, const sockaddr_storage& from) {
   Count& count = counts_[index(access)];
   const auto user = user_of(key, access);
   if (!user || !has_room(access)) {
-    count.refused_full++;
+    ++count.refused_full;
     return;
   }
   if ((*user)->second.open[index(access)] >= settings_.limits_of_user[index(access)]) {
-    count.refused_user++;
+    ++count.refused_user;
     return;
   }
   relay(access, *user, std::move(client));
@@ -261,18 +261,18 @@ std::optional<Proxy::Users::iterator> Proxy::user_of(const UserKey& key, Access 
 void Proxy::relay(Access access, Users::iterator user, Descriptor client) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
-    no_descriptors_++;
+    ++no_descriptors_;
     return;
   }
   Descriptor ours(ends[0]), grpcs(ends[1]);
   const uint64_t number = next_number_++;
   if (!add(epoll_.get(), client.get(), 0, client_key(number)) ||
       !add(epoll_.get(), ours.get(), 0, server_key(number))) {
-    no_descriptors_++;
+    ++no_descriptors_;
     return;
   }
   user->second.load.rate.spend(kConnectionCost, now_ns_);
-  user->second.open[index(access)]++;
+  ++user->second.open[index(access)];
   counts_[index(access)].open++;
   counts_[index(access)].accepted++;
   SSL_CTX* const tls = access == Access::kTcp ? settings_.tls : nullptr;

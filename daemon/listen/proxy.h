@@ -19,8 +19,8 @@
 #include <variant>
 
 #include "absl/status/statusor.h"
-#include "daemon/client_address.h"
-#include "daemon/descriptor.h"
+#include "daemon/base/client_address.h"
+#include "daemon/base/descriptor.h"
 #include "daemon/listen/listen.h"
 #include "daemon/listen/rate_limit.h"
 #include "daemon/listen/relay.h"

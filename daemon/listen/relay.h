@@ -10,10 +10,10 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/descriptor.h"
+#include "daemon/base/descriptor.h"
 #include "daemon/listen/frame_meter.h"
 #include "daemon/listen/rate_limit.h"
-#include "daemon/wire.h"
+#include "daemon/socket/wire.h"
 
 namespace swaptrail::listen {
 

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/tls_files.h"
+#include "daemon/socket/tls_files.h"
 
 namespace swaptrail::listen {
 namespace {

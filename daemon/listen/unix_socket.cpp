@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/folders.h"
+#include "daemon/base/folders.h"
 
 namespace swaptrail::listen {
 namespace {

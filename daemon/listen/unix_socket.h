@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "daemon/descriptor.h"
+#include "daemon/base/descriptor.h"
 
 namespace swaptrail::listen {
 

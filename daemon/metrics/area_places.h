@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/area_history.h"
+#include "daemon/host/area_history.h"
 
 namespace swaptrail::metrics {
 

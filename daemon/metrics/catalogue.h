@@ -1,4 +1,5 @@
-// Every metric of swaptraild: one table. The scrape and docs/METRICS.md are made from it.
+// Every metric of swaptraild: a row that says what it is, and how its series are filled. The scrape and docs/METRICS.md are
+// made from the rows.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +7,16 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/attach_plan.h"
+#include "daemon/probe/attach_plan.h"
 
 namespace swaptrail::metrics {
 
 enum class Type : uint8_t { kCounter, kGauge, kHistogram };
+
+struct Scrape;
+class Series;
+// Adds the series of one metric, as they are in this scrape (scrape.h).
+using FillSeries = void (*)(const Scrape& scrape, Series& out);
 
 struct Metric {
   std::string_view name;
@@ -24,8 +30,15 @@ struct Metric {
   // metric is not there at all. Empty: always there.
   std::string_view hooks;
   std::string_view help;
+  FillSeries fill;
 };
 
+// The rows of three files, by what they look at.
+std::span<const Metric> page_metrics();    // the counters of pages, lifecycles and times
+std::span<const Metric> cgroup_metrics();  // series by cgroup
+std::span<const Metric> status_metrics();  // all else
+
+// All of them, in this order.
 std::span<const Metric> catalogue();
 // "counter", "gauge", "histogram".
 std::string_view type_name(Type type);

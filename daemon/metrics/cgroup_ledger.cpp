@@ -36,14 +36,14 @@ CgroupLedger::CgroupLedger(uint32_t tracked)
       busy_(tracked_),
       is_going_(tracked_ + 2),
       nameless_(tracked_) {
-  going_.reserve(kMostMoves + Candidates::kRoom);
+  going_.reserve(kMostMoves + HeavyHitters::kRoom);
 }
 
 uint32_t CgroupLedger::row_of(uint64_t cgroup, uint64_t weight) {
   if (cgroup == 0) return other();
   const uint32_t* found = row_index_.find(cgroup);
   if (found == nullptr && free_rows_.empty()) {
-    candidates_.note(cgroup, weight);
+    heavy_hitters_.note(cgroup, weight);
     return other();
   }
   const uint32_t row = found != nullptr ? *found : admit(cgroup);
@@ -119,7 +119,7 @@ void CgroupLedger::find_idle(size_t most) {
 
 // The busiest candidate against the idlest row, and so on as long as the candidate was busier.
 void CgroupLedger::take_idle() {
-  const std::span<Candidates::Candidate> busiest = candidates_.busiest();
+  const std::span<HeavyHitters::Candidate> busiest = heavy_hitters_.busiest();
   const auto ends = std::remove_if(busiest.begin(), busiest.end(), [this](const auto& one) {
     return row_index_.find(one.id) != nullptr;
   });
@@ -134,7 +134,7 @@ void CgroupLedger::take_idle() {
   for (const uint32_t row : going_) collapse(row);
   free_cells();
   for (const auto& candidate : waiting.first(vacant + ousted)) admit(candidate.id);
-  candidates_.clear();
+  heavy_hitters_.clear();
   std::fill(busy_.begin(), busy_.end(), 0);
 }
 

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "bpf/event.h"
-#include "daemon/cgroups.h"
-#include "daemon/metrics/candidates.h"
+#include "daemon/host/cgroups.h"
 #include "daemon/metrics/count.h"
 #include "daemon/metrics/fixed_map.h"
+#include "daemon/metrics/heavy_hitters.h"
 
 namespace swaptrail::metrics {
 
@@ -118,7 +118,7 @@ class CgroupLedger {
   std::vector<uint64_t> busy_;  // by row, since the last turn
   std::vector<uint32_t> going_;
   std::vector<bool> is_going_;
-  Candidates candidates_;
+  HeavyHitters heavy_hitters_;
   uint64_t serials_ = 0, settled_ = 0;
 
   std::vector<Nameless> nameless_;  // tick()'s alone

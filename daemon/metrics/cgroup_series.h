@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/cgroups.h"
+#include "daemon/host/cgroups.h"
 #include "daemon/metrics/cgroup_ledger.h"
 
 namespace swaptrail::metrics {

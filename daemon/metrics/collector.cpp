@@ -4,10 +4,9 @@
 #include <chrono>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "daemon/base/monotonic.h"
 #include "daemon/metrics/catalogue.h"
 #include "daemon/metrics/scrape.h"
-#include "daemon/monotonic.h"
 
 namespace swaptrail::metrics {
 namespace {
@@ -18,36 +17,27 @@ constexpr prometheus::MetricType kTypes[] = {prometheus::MetricType::Counter,
                                              prometheus::MetricType::Gauge,
                                              prometheus::MetricType::Histogram};
 
-absl::flat_hash_map<std::string_view, FillSeries> all_fillers() {
-  absl::flat_hash_map<std::string_view, FillSeries> all;
-  for (const auto& fillers : {page_fillers(), cgroup_fillers(), standing_fillers()}) {
-    for (const Filler& filler : fillers) all.emplace(filler.metric, filler.fill);
-  }
-  return all;
-}
-
 // Those of --validate, --record and --flight are only there with them.
-bool is_asked_for(std::string_view name, const Standing& standing) {
+bool is_asked_for(std::string_view name, const PipelineStatus& pipeline_status) {
   const bool flight = name.starts_with("swaptrail_flight_");
-  if (name.starts_with("swaptrail_validation_")) return standing.validation.sample != 0;
+  if (name.starts_with("swaptrail_validation_")) return pipeline_status.validation.sample != 0;
   if (flight || name.starts_with("swaptrail_recording_"))
-    return standing.recording && (standing.recording->flight || !flight);
+    return pipeline_status.recording && (pipeline_status.recording->flight || !flight);
   return true;
 }
 
 bool is_wanted(const Metric& metric, const Scrape& scrape) {
-  return is_asked_for(metric.name, *scrape.standing) && is_visible(metric, scrape.sources.plan);
+  return is_asked_for(metric.name, *scrape.pipeline_status) &&
+         is_visible(metric, scrape.sources.plan);
 }
 
 prometheus::MetricFamily family_of(const Metric& metric, const Scrape& scrape) {
-  static const auto kFillers = all_fillers();
   prometheus::MetricFamily family;
   family.name = text_of(metric.name);
   family.help = text_of(metric.help);
   family.type = kTypes[static_cast<size_t>(metric.type)];
   Series series(metric.type, family.metric);
-  const auto filler = kFillers.find(metric.name);
-  if (filler != kFillers.end()) filler->second(scrape, series);
+  metric.fill(scrape, series);
   return family;
 }
 
@@ -73,14 +63,14 @@ void Series::add(Labels labels, double value) {
   out_.push_back(std::move(one));
 }
 
-void Series::add(Labels labels, const TimeHistogram& histogram, const Ladder& ladder) {
+void Series::add(Labels labels, const TimeHistogram& histogram, const BucketBounds& bounds) {
   prometheus::ClientMetric one;
   one.label = std::move(labels);
   one.histogram.bucket.reserve(kSteps);
   uint64_t count = 0;
   for (size_t step = 0; step < kSteps; ++step) {
     count += histogram.bucket(step);
-    one.histogram.bucket.push_back({count, static_cast<double>(ladder.border_ns(step)) / 1e9});
+    one.histogram.bucket.push_back({count, static_cast<double>(bounds.border_ns(step)) / 1e9});
   }
   count += histogram.bucket(kSteps);
   one.histogram.sample_count = count;
@@ -91,14 +81,14 @@ void Series::add(Labels labels, const TimeHistogram& histogram, const Ladder& la
 std::vector<prometheus::MetricFamily> Collector::Collect() const {
   const Clock::time_point begin = Clock::now();
   const std::lock_guard lock(mutex_);
-  sources_.tally.ledger().copy(copy_);
+  sources_.metric_counters.ledger().copy(copy_);
   cgroups_.update(copy_, sources_.cgroups);
   const Scrape scrape{
       .sources = sources_,
       .cgroups = cgroups_,
-      .standing = sources_.standings.newest(),
+      .pipeline_status = sources_.status_board.newest(),
       .sweep_age_seconds =
-          static_cast<double>(sources_.standings.sweep_age_ns(monotonic_ns())) / 1e9,
+          static_cast<double>(sources_.status_board.sweep_age_ns(monotonic_ns())) / 1e9,
       .store = sources_.store.status(),
       .areas = sources_.areas(),
       .api = sources_.api ? sources_.api() : ApiUse(),

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "daemon/attach_plan.h"
-#include "daemon/cgroups.h"
+#include "daemon/host/cgroups.h"
 #include "daemon/metrics/cgroup_series.h"
-#include "daemon/metrics/tally.h"
-#include "daemon/standing.h"
+#include "daemon/metrics/metric_counters.h"
+#include "daemon/pipeline/status.h"
+#include "daemon/probe/attach_plan.h"
 #include "daemon/store/store.h"
 #include "prometheus/collectable.h"
 #include "prometheus/metric_family.h"
@@ -40,8 +40,8 @@ struct HttpUse {
 
 // Where the numbers are from. All must outlive the collector, and may be asked by any thread.
 struct Sources {
-  const Tally& tally;
-  const StandingBoard& standings;
+  const MetricCounters& metric_counters;
+  const StatusBoard& status_board;
   const store::Store& store;
   const Cgroups& cgroups;
   const AttachPlan& plan;

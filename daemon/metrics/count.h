@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "daemon/raise.h"
+#include "daemon/base/raise.h"
 
 namespace swaptrail::metrics {
 

@@ -10,6 +10,8 @@
 #include <new>
 #include <type_traits>
 
+#include "trace/check.h"
+
 namespace swaptrail::metrics {
 
 // Keys are never 0. Keys that follow each other lie together in groups of 8: ids are given out in
@@ -36,6 +38,7 @@ class FixedMap {
   }
   // A key that is not in it yet. Null if there is no room.
   Value* insert(uint64_t key) {
+    SWAPTRAIL_DCHECK(key != 0 && find(key) == nullptr);
     if (size_ == most_) return nullptr;
     size_t at = home(key);
     while (entries_[at].key != 0) at = next(at);
@@ -45,6 +48,7 @@ class FixedMap {
   }
   // What was found for `key`, or a new one. Null if it is not there and there is no room.
   Value* find_or_insert(uint64_t key, bool& is_new) {
+    SWAPTRAIL_DCHECK(key != 0);
     size_t at = home(key);
     while (entries_[at].key != 0 && entries_[at].key != key) at = next(at);
     is_new = entries_[at].key == 0;
@@ -65,6 +69,7 @@ class FixedMap {
   // Makes room: the smallest key of those behind a hand that goes round, eight at a time. Only if
   // it is not empty.
   void erase_an_old_one() {
+    SWAPTRAIL_DCHECK(size_ != 0);
     uint64_t oldest = 0;
     size_t place = 0;
     for (size_t seen = 0; seen < std::min<size_t>(8, size_); hand_ = next(hand_)) {

@@ -9,7 +9,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
-#include "daemon/files.h"
+#include "daemon/base/files.h"
 
 namespace swaptrail::metrics {
 namespace {

@@ -1,4 +1,4 @@
-// What the kernel tells of the daemon's own process. Stateless; any thread.
+// What the kernel says of the daemon's own process. Stateless; any thread.
 #pragma once
 
 #include <cstdint>

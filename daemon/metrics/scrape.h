@@ -14,10 +14,16 @@
 
 namespace swaptrail::metrics {
 
+// Words of the tables.
+inline constexpr Type kCounter = Type::kCounter, kGauge = Type::kGauge,
+                      kHistogram = Type::kHistogram;
+inline constexpr std::string_view kFromRemovals =
+    "removed|page_freed";  // hooks that see a page freed
+
 struct Scrape {
   const Sources& sources;
   const CgroupSeries& cgroups;
-  std::shared_ptr<const Standing> standing;
+  std::shared_ptr<const PipelineStatus> pipeline_status;
   double sweep_age_seconds = 0;
   store::StoreStatus store;
   std::vector<SwapArea> areas;
@@ -41,22 +47,12 @@ class Series {
   void add(Labels labels, uint64_t value) { add(std::move(labels), static_cast<double>(value)); }
   void add(double value) { add(Labels(), value); }
   void add(uint64_t value) { add(Labels(), value); }
-  void add(Labels labels, const TimeHistogram& histogram, const Ladder& ladder);
+  void add(Labels labels, const TimeHistogram& histogram, const BucketBounds& bounds);
 
  private:
   const Type type_;
   std::vector<prometheus::ClientMetric>& out_;
 };
-
-using FillSeries = void (*)(const Scrape&, Series&);
-struct Filler {
-  std::string_view metric;
-  FillSeries fill;
-};
-// In three files, by what they look at. Each metric of the catalogue is in one of them.
-std::vector<Filler> page_fillers();      // fill_pages.cpp: the tally
-std::vector<Filler> cgroup_fillers();    // fill_cgroups.cpp
-std::vector<Filler> standing_fillers();  // fill_standing.cpp: everything else
 
 inline std::string text_of(std::string_view view) { return std::string(view); }
 inline std::string origin_text(size_t origin) {

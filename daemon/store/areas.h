@@ -1,6 +1,5 @@
 // Whose pages lie in the swap areas, and for how long.
-#ifndef SWAPTRAIL_DAEMON_STORE_AREAS_H_
-#define SWAPTRAIL_DAEMON_STORE_AREAS_H_
+#pragma once
 
 #include <array>
 #include <cstddef>
@@ -45,5 +44,3 @@ std::vector<AreaUse> query_areas(Snapshot snapshot, uint64_t now_ns, size_t max_
                                  const std::function<bool(uint32_t, uint64_t)>& is_of_now = {});
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_AREAS_H_

@@ -2,8 +2,7 @@
 //
 // The words belong to the segment. Written by the pipeline thread alone, and read by others only once
 // the segment is sealed.
-#ifndef SWAPTRAIL_DAEMON_STORE_BLOOM_H_
-#define SWAPTRAIL_DAEMON_STORE_BLOOM_H_
+#pragma once
 
 #include <algorithm>
 #include <bit>
@@ -76,5 +75,3 @@ class RangeBloom {
 };
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_BLOOM_H_

@@ -1,6 +1,5 @@
 // Which lifecycles a query wants.
-#ifndef SWAPTRAIL_DAEMON_STORE_FILTER_H_
-#define SWAPTRAIL_DAEMON_STORE_FILTER_H_
+#pragma once
 
 #include <cstdint>
 #include <optional>
@@ -9,7 +8,7 @@
 
 #include "daemon/store/segment.h"
 #include "trace/lifecycle.h"
-#include "trace/summary.h"
+#include "trace/report/summary.h"
 
 namespace swaptrail::store {
 
@@ -67,5 +66,3 @@ class Matcher {
 };
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_FILTER_H_

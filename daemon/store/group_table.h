@@ -1,6 +1,5 @@
 // Counts by key in a table of bounded size. Internal to daemon/store/.
-#ifndef SWAPTRAIL_DAEMON_STORE_GROUP_TABLE_H_
-#define SWAPTRAIL_DAEMON_STORE_GROUP_TABLE_H_
+#pragma once
 
 #include <array>
 #include <cstdint>
@@ -58,5 +57,3 @@ class GroupTable {
 };
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_GROUP_TABLE_H_

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "daemon/store/record.h"
+#include "trace/check.h"
 
 namespace swaptrail::store {
 
@@ -12,6 +13,7 @@ size_t IdIndex::slots_for(size_t most) { return std::bit_ceil(most + most / 4 + 
 size_t IdIndex::home(uint32_t tag) const { return mixed(tag) & (slots_.size() - 1); }
 
 void IdIndex::add(uint64_t id, uint32_t place) {
+  SWAPTRAIL_DCHECK(place != kNowhere);
   const auto tag = static_cast<uint32_t>(id);
   size_t at = home(tag);
   while (slots_[at].place != kNowhere) at = next(at);

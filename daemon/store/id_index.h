@@ -1,6 +1,5 @@
 // Where in the store a lifecycle is, by its id.
-#ifndef SWAPTRAIL_DAEMON_STORE_ID_INDEX_H_
-#define SWAPTRAIL_DAEMON_STORE_ID_INDEX_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -45,5 +44,3 @@ class IdIndex {
 };
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_ID_INDEX_H_

@@ -1,6 +1,5 @@
 // Lifecycles page by page.
-#ifndef SWAPTRAIL_DAEMON_STORE_LIST_H_
-#define SWAPTRAIL_DAEMON_STORE_LIST_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -44,5 +43,3 @@ struct ListPage {
 ListPage list_lifecycles(const Snapshot& snapshot, const ListQuery& query);
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_LIST_H_

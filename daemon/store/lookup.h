@@ -1,6 +1,5 @@
 // The history of one page: by its frame, its slot, or its place in a process.
-#ifndef SWAPTRAIL_DAEMON_STORE_LOOKUP_H_
-#define SWAPTRAIL_DAEMON_STORE_LOOKUP_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -31,5 +30,3 @@ std::vector<StoredLifecycle> lifecycles_returned_to(const Snapshot& snapshot, ui
 bool has_unkept_mappings(const Snapshot& snapshot);
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_LOOKUP_H_

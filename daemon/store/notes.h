@@ -4,8 +4,7 @@
 // A ring of fixed memory for all lifecycles together. One thread adds, any number read; nobody waits.
 // The notes of one lifecycle are a chain: each has the number of the one before. Where the ring has
 // gone over an old note the chain ends, and the reader learns that something is forgotten.
-#ifndef SWAPTRAIL_DAEMON_STORE_NOTES_H_
-#define SWAPTRAIL_DAEMON_STORE_NOTES_H_
+#pragma once
 
 #include <array>
 #include <atomic>
@@ -70,5 +69,3 @@ class Notes {
 };
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_NOTES_H_

@@ -4,8 +4,7 @@
 // again. What came back is: one atomic word; a bit for each page of a large folio; the first return's
 // details, written once before the word says that they are there; and the number of the newest note
 // about the rest (notes.h).
-#ifndef SWAPTRAIL_DAEMON_STORE_RECORD_H_
-#define SWAPTRAIL_DAEMON_STORE_RECORD_H_
+#pragma once
 
 #include <array>
 #include <atomic>
@@ -14,10 +13,10 @@
 #include <optional>
 #include <span>
 
-#include "daemon/mixed.h"
+#include "daemon/base/mixed.h"
 #include "daemon/store/notes.h"
 #include "trace/lifecycle.h"
-#include "trace/summary.h"
+#include "trace/report/summary.h"
 
 namespace swaptrail::store {
 
@@ -125,5 +124,3 @@ void set_last_note(uint64_t number, std::byte* cold);
 uint64_t comm_hash(const Comm& comm);
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_RECORD_H_

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "trace/check.h"
 #include "trace/decode.h"
 
 namespace swaptrail::store {
@@ -84,6 +85,7 @@ size_t Segment::max_records(size_t bytes) {
 }
 
 void Segment::open(uint64_t ordinal, uint64_t first_sequence) {
+  SWAPTRAIL_CHECK(!pinned() && ordinal != 0);
   cold_begin_ = bytes_;
   first_sequence_ = first_sequence;
   summary_.clear();
@@ -160,6 +162,7 @@ void Segment::note_return(uint32_t index, const Return& entry_return, uint64_t r
 }
 
 bool Segment::pin(uint64_t ordinal) {
+  SWAPTRAIL_DCHECK(ordinal != 0);
   // Sequentially consistent, as are retire() and pinned(): either we see that it was retired, or
   // who retired it sees the pin before using it again.
   pins_.fetch_add(1);

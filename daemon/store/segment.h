@@ -3,8 +3,7 @@
 // The pipeline thread fills one segment at a time and publishes each record by its count. A segment
 // is never freed while the store or a snapshot lives: it is retired, and used again once nobody has
 // it pinned. Its ordinal (1, 2, ...; 0 = retired) is what a reader checks after pinning it.
-#ifndef SWAPTRAIL_DAEMON_STORE_SEGMENT_H_
-#define SWAPTRAIL_DAEMON_STORE_SEGMENT_H_
+#pragma once
 
 #include <array>
 #include <atomic>
@@ -117,5 +116,3 @@ class Segment {
 };
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_SEGMENT_H_

@@ -1,6 +1,5 @@
 // What the store held at one moment, for any thread.
-#ifndef SWAPTRAIL_DAEMON_STORE_SNAPSHOT_H_
-#define SWAPTRAIL_DAEMON_STORE_SNAPSHOT_H_
+#pragma once
 
 #include <algorithm>
 #include <atomic>
@@ -129,5 +128,3 @@ void visit_and_release(Snapshot snapshot, const Wanted& wanted, const Visit& vis
 }
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_SNAPSHOT_H_

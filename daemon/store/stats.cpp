@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "daemon/store/group_table.h"
-#include "trace/histogram.h"
+#include "trace/report/histogram.h"
 
 namespace swaptrail::store {
 namespace {

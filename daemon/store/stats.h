@@ -1,6 +1,5 @@
 // Counts and latencies by groups, and the matrix of who pushes out whose pages.
-#ifndef SWAPTRAIL_DAEMON_STORE_STATS_H_
-#define SWAPTRAIL_DAEMON_STORE_STATS_H_
+#pragma once
 
 #include <array>
 #include <cstddef>
@@ -99,5 +98,3 @@ Matrix query_matrix(Snapshot snapshot, const Filter& filter, size_t max_cells,
                     size_t max_table = 65536, const Stop& stop = {});
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_STATS_H_

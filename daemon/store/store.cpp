@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "absl/status/status.h"
-#include "daemon/raise.h"
+#include "daemon/base/raise.h"
+#include "trace/check.h"
 
 namespace swaptrail::store {
 namespace {
@@ -131,6 +132,8 @@ bool Store::roll() {
 }
 
 void Store::open(uint32_t owned, uint64_t first_sequence) {
+  SWAPTRAIL_CHECK(newest_ - oldest_ + 1 < division_.live ||
+                  open_ == kNone);  // its place in the ring is free
   const uint64_t ordinal = ++newest_;
   segment(owned).open(ordinal, first_sequence);
   open_ = owned;

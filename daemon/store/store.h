@@ -3,8 +3,7 @@
 // The pipeline thread adds and never waits: no lock, and no allocation once the store is full. Any
 // thread takes a snapshot and asks it (list.h, lookup.h, stats.h, areas.h). Only closed lifecycles
 // are in it. When it is full the oldest segment goes as a whole.
-#ifndef SWAPTRAIL_DAEMON_STORE_STORE_H_
-#define SWAPTRAIL_DAEMON_STORE_STORE_H_
+#pragma once
 
 #include <atomic>
 #include <cstddef>
@@ -110,5 +109,3 @@ class Store {
 };
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_STORE_H_

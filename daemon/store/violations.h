@@ -1,6 +1,5 @@
 // The last violations, and how many there were.
-#ifndef SWAPTRAIL_DAEMON_STORE_VIOLATIONS_H_
-#define SWAPTRAIL_DAEMON_STORE_VIOLATIONS_H_
+#pragma once
 
 #include <array>
 #include <atomic>
@@ -49,5 +48,3 @@ class Violations {
 };
 
 }  // namespace swaptrail::store
-
-#endif  // SWAPTRAIL_DAEMON_STORE_VIOLATIONS_H_

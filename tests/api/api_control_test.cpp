@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "daemon/session.h"
+#include "daemon/capture/session.h"
 #include "tests/api/api_scene.h"
 
 namespace swaptrail::api {

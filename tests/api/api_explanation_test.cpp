@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "daemon/api/explanation.h"
 #include "daemon/api/explanation_words.h"
-#include "tests/unit/store_scene.h"
+#include "tests/scene/store_scene.h"
 
 namespace swaptrail::api {
 namespace {

@@ -4,7 +4,7 @@
 #include <random>
 
 #include "tests/api/api_scene.h"
-#include "tests/unit/store_model.h"
+#include "tests/scene/store_model.h"
 
 namespace swaptrail::api {
 namespace {

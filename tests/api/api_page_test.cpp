@@ -180,7 +180,7 @@ TEST(ApiPage, OneOnItsWayIsToldByThePipeline) {
   event.batch_ns = 900;
   event.tid = event.tgid = 57;
   event.state = SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_SWAPBACKED | SWAPTRAIL_STATE_SWAPCACHE;
-  EXPECT_TRUE(scene.questions
+  EXPECT_TRUE(scene.requests
                   .ask([&](PipelineView&) { scene.pipeline->writable().on_event(event, 0); },
                        absl::Now() + absl::Seconds(5))
                   .ok());

@@ -17,8 +17,8 @@
 #include "daemon/api/trace_service.h"
 #include "swaptrail/v1/control.grpc.pb.h"
 #include "swaptrail/v1/trace.grpc.pb.h"
-#include "tests/unit/made_areas.h"
-#include "tests/unit/store_scene.h"
+#include "tests/scene/made_areas.h"
+#include "tests/scene/store_scene.h"
 
 namespace swaptrail::api {
 
@@ -66,16 +66,16 @@ class NoSink : public LifecycleSink {
   void on_loss(const Loss&) override {}
 };
 
-// What stands for the pipeline: answers questions until it ends.
+// What stands for the pipeline: answers requests until it ends.
 class FakePipeline : public PipelineView {
  public:
-  explicit FakePipeline(Questions& questions)
-      : reconstructor_(ReconstructorOptions{}, sink_), thread_([this, &questions] {
+  explicit FakePipeline(PipelineRequests& requests)
+      : reconstructor_(ReconstructorOptions{}, sink_), thread_([this, &requests] {
           while (!stop_) {
-            questions.answer(*this);
+            requests.answer(*this);
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
           }
-          questions.close();
+          requests.close();
         }) {}
   ~FakePipeline() override {
     stop_ = true;
@@ -104,7 +104,7 @@ struct Scene {
   struct With {
     bool tables = true;   // page tables can be read
     std::string cgroups;  // a folder that stands for the hierarchy
-    bool answers = true;  // questions are answered by a stand-in for the pipeline
+    bool answers = true;  // requests are answered by a stand-in for the pipeline
     bool full_access = true;
   };
 
@@ -115,15 +115,15 @@ struct Scene {
         cgroups(with.cgroups),
         host{.store = *store,
              .counters = counters,
-             .standings = standings,
-             .questions = questions,
+             .status_board = status_board,
+             .requests = requests,
              .cgroups = cgroups,
              .plan = plan,
              .areas = area_watch,
              .frames = PageFrames(0xffffea0000000000, 64),
              .pageout_enabled = true,
              .full_access = with.full_access},
-        pipeline(with.answers ? std::make_unique<FakePipeline>(questions) : nullptr),
+        pipeline(with.answers ? std::make_unique<FakePipeline>(requests) : nullptr),
         service(std::make_unique<TraceService>(host, with.tables ? &tables : nullptr)),
         control(host, with.tables ? &tables : nullptr) {
     server = grpc::ServerBuilder()
@@ -160,8 +160,8 @@ struct Scene {
 
   std::unique_ptr<store::Store> store;
   counters::Counters counters{{.since_ns = 5}};
-  StandingBoard standings;
-  Questions questions;
+  StatusBoard status_board;
+  PipelineRequests requests;
   Cgroups cgroups;
   AttachPlan plan;
   MadeAreas areas;

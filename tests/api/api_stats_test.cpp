@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <map>
 
-#include "daemon/monotonic.h"
+#include "daemon/base/monotonic.h"
 #include "daemon/store/list.h"
 #include "daemon/store/stats.h"
 #include "tests/api/api_scene.h"
@@ -21,22 +21,22 @@ TEST(ApiStats, StatusHasWhatStands) {
   hook.reason = "inlined";
   hook.costs = "writes";
   scene.plan.hooks = {hook};
-  auto standing = std::make_shared<Standing>();
-  standing->start_ns = 1;
-  standing->consumed = 90;
-  standing->totals.emitted[SWAPTRAIL_WRITE_END] = 60;
-  standing->totals.emitted[SWAPTRAIL_REMOVED] = 40;
-  standing->totals.dropped[SWAPTRAIL_DROP_RING_FULL] = 7;
-  standing->totals.dropped[SWAPTRAIL_DROP_NO_RING] = 3;
-  standing->stream.late = 2;
-  standing->stream.skipped_runs = 4;
-  standing->ring_fill = 0.5;
-  standing->reconciliation = {{"pswpout", 10, 7, -3, "a note"}};
-  standing->validation = {64, 10, 9, 1};
-  standing->recording = {
+  auto pipeline_status = std::make_shared<PipelineStatus>();
+  pipeline_status->start_ns = 1;
+  pipeline_status->consumed = 90;
+  pipeline_status->totals.emitted[SWAPTRAIL_WRITE_END] = 60;
+  pipeline_status->totals.emitted[SWAPTRAIL_REMOVED] = 40;
+  pipeline_status->totals.dropped[SWAPTRAIL_DROP_RING_FULL] = 7;
+  pipeline_status->totals.dropped[SWAPTRAIL_DROP_NO_RING] = 3;
+  pipeline_status->stream.late = 2;
+  pipeline_status->stream.skipped_runs = 4;
+  pipeline_status->ring_fill = 0.5;
+  pipeline_status->reconciliation = {{"pswpout", 10, 7, -3, "a note"}};
+  pipeline_status->validation = {64, 10, 9, 1};
+  pipeline_status->recording = {
       .flight = true, .stopped = true, .parts = 3, .suppressed = 5, .refused = 2};
-  scene.standings.publish(standing);
-  scene.standings.note_sweep(monotonic_ns() - 12'000'000'000);
+  scene.status_board.publish(pipeline_status);
+  scene.status_board.note_sweep(monotonic_ns() - 12'000'000'000);
   scene.fill(3000);
   v1::GetStatusResponse told;
   ASSERT_TRUE(call(*scene.trace, &Stub::GetStatus, v1::GetStatusRequest(), told).ok());
@@ -254,7 +254,7 @@ TEST(ApiStats, AreasAndWhoseTheyAre) {
   EXPECT_EQ(told.areas(1).ages(0).up_to().seconds(), 1);
 }
 
-// The kernel's used slots are the sum of what is told of them.
+// The kernel's used slots are the sum of what is reported of them.
 TEST(ApiStats, TheUsedSlotsOfAnAreaAreExplainedOrSaidNotToBe) {
   Scene scene;
   SlotUse& use = scene.pipeline->slot_use_;

@@ -54,7 +54,7 @@ class TraceStandIn : public v1::TraceService::Service {
     }
     writer->Write({});
     while (!context->IsCancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    watching--;
+    --watching;
     return grpc::Status::CANCELLED;
   }
 
@@ -76,7 +76,7 @@ class ControlStandIn : public v1::ControlService::Service {
 
 // Waits for something that will come; false after a minute, which no test expects.
 inline bool eventually(const std::function<bool()>& happened) {
-  for (int i = 0; i < 6000; i++) {
+  for (int i = 0; i < 6000; ++i) {
     if (happened()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }

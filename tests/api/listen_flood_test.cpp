@@ -135,14 +135,14 @@ TEST_P(ListenFloodTest, TakesLittleAndOthersAreServed) {
   const long before = resident_kib();
   const auto until = std::chrono::steady_clock::now() + kFor;
   std::vector<std::thread> clients;
-  for (int i = 0; i < kClients; i++)
+  for (int i = 0; i < kClients; ++i)
     clients.emplace_back([&, &kind = kind, reads = reads] { flood(kind, reads); });
   long most = before;
   int answered = 0;
   // each has a deadline of its own; how many there are in a second is the benchmark's
   while (!HasFailure() && (answered < kAnswers || std::chrono::steady_clock::now() < until)) {
     EXPECT_TRUE(get_status(honest).ok());
-    answered++;
+    ++answered;
     most = std::max(most, resident_kib());
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }

@@ -77,12 +77,12 @@ TEST(FrameMeterTest, TooManyOpenStreamsAreRefused) {
 TEST(FrameMeterTest, HeaderBlocksHaveAnEnd) {
   FrameMeter meter;
   ASSERT_TRUE(meter.on_client(kPreface + frame(1, 0, 1, 1000)));
-  for (int i = 0; i < 64; i++) ASSERT_TRUE(meter.on_client(frame(9, 0, 1, 1000)));
+  for (int i = 0; i < 64; ++i) ASSERT_TRUE(meter.on_client(frame(9, 0, 1, 1000)));
   EXPECT_FALSE(meter.on_client(frame(9, 0, 1, 1000)));
 
   FrameMeter many;
   ASSERT_TRUE(many.on_client(kPreface));
-  for (int i = 0; i < 100; i++)
+  for (int i = 0; i < 100; ++i)
     ASSERT_TRUE(many.on_client(frame(1, 0, 1, 1000) + frame(9, kEndHeaders, 1, 1000)));
 }
 

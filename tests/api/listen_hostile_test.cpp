@@ -48,7 +48,7 @@ class ListenHostileTest : public ListenTest {
   using Watchers = std::vector<std::unique_ptr<Watcher>>;
   static Watchers watch(v1::TraceService::Stub& stub, int count) {
     Watchers watchers;
-    for (int i = 0; i < count; i++) watchers.push_back(std::make_unique<Watcher>(stub));
+    for (int i = 0; i < count; ++i) watchers.push_back(std::make_unique<Watcher>(stub));
     return watchers;
   }
   static size_t ended(const Watchers& watchers) {
@@ -109,7 +109,7 @@ TEST_F(ListenHostileTest, AThousandConnectionsAreBounded) {
   ASSERT_TRUE(eventually([&] { return open() == 0; }));
   const long before = resident_kib();
   std::vector<int> all;
-  for (int i = 0; i < 1000; i++) {
+  for (int i = 0; i < 1000; ++i) {
     all.push_back(connect_raw());
     ASSERT_GE(all.back(), 0) << strerror(errno);
   }
@@ -131,7 +131,7 @@ TEST_F(ListenHostileTest, ReadersLeaveRoomForRoot) {
   options_.max_connections = 32;
   ASSERT_TRUE(start().ok());
   std::vector<int> all;
-  for (int i = 0; i < 40; i++)  // the socket's group is `root` here
+  for (int i = 0; i < 40; ++i)  // the socket's group is `root` here
     all.push_back(connect_as(options_.socket_path, 65534, {0}));
   ASSERT_TRUE(eventually([&] {
     const auto counts = server_->counts().reading;
@@ -146,7 +146,7 @@ TEST_F(ListenHostileTest, AUserLeavesRoomForOthers) {
   options_.max_connections_of_user = 8;
   ASSERT_TRUE(start().ok());
   std::vector<int> all;
-  for (int i = 0; i < 20; i++) all.push_back(connect_as(options_.socket_path, 65534, {0}));
+  for (int i = 0; i < 20; ++i) all.push_back(connect_as(options_.socket_path, 65534, {0}));
   ASSERT_TRUE(eventually([&] { return server_->counts().reading.refused_user == 12; }));
   EXPECT_EQ(server_->counts().reading.open, 8u);
   EXPECT_TRUE(get_status(channel_of(connect_as(options_.socket_path, 65533, {0}))).ok());
@@ -161,7 +161,7 @@ TEST_F(ListenHostileTest, CallsOfAUserAreBoundedOverAllConnections) {
   ASSERT_TRUE(start().ok());
   std::vector<std::unique_ptr<v1::TraceService::Stub>> stubs;
   std::vector<Watchers> watchers;
-  for (int i = 0; i < 3; i++) {  // the third one goes beyond
+  for (int i = 0; i < 3; ++i) {  // the third one goes beyond
     stubs.push_back(
         v1::TraceService::NewStub(channel_of(connect_as(options_.socket_path, 65534, {0}))));
     watchers.push_back(watch(*stubs.back(), 15));
@@ -179,11 +179,11 @@ TEST_F(ListenHostileTest, CallsOfAUserAreBoundedOverAllConnections) {
 TEST_F(ListenHostileTest, ConnectionsComeAndGo) {
   ASSERT_TRUE(start().ok());
   const long before = resident_kib();
-  for (int round = 0; round < 20; round++) {
+  for (int round = 0; round < 20; ++round) {
     std::vector<std::thread> clients;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; ++i)
       clients.emplace_back([&, i] {
-        for (int k = 0; k < 10; k++) {
+        for (int k = 0; k < 10; ++k) {
           const int fd = connect_raw();
           if (i % 2 == 0 && write(fd, kPreface, sizeof(kPreface) - 1) < 0) std::abort();
           close(fd);
@@ -207,7 +207,7 @@ TEST_F(ListenHostileTest, WithoutDescriptorsItGoesOn) {
   if (flood == 0) {
     char byte;
     if (read(go[0], &byte, 1) != 1) _exit(1);
-    for (int i = 0; i < 50; i++) connect_raw();
+    for (int i = 0; i < 50; ++i) connect_raw();
     pause();
   }
   rlimit limit{};
@@ -345,16 +345,16 @@ TEST_F(ListenHostileTest, ManyLargeMessagesAtOnceStayInMemory) {
   const long before = resident_kib();
   std::vector<std::thread> clients;
   std::atomic<int> odd{0};
-  for (int i = 0; i < 32; i++)
+  for (int i = 0; i < 32; ++i)
     clients.emplace_back([&] {
       const auto to = channel();
-      for (int k = 0; k < 10; k++) {
+      for (int k = 0; k < 10; ++k) {
         const auto code = trigger(to, std::string(60000, 'x')).error_code();
         if (code != grpc::StatusCode::OK && code != grpc::StatusCode::RESOURCE_EXHAUSTED) odd++;
       }
     });
   long most = 0;
-  for (int i = 0; i < 50; i++) {
+  for (int i = 0; i < 50; ++i) {
     most = std::max(most, resident_kib());
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
@@ -394,7 +394,7 @@ TEST_F(ListenHostileTest, ShutdownEndsStreams) {
   Watchers watchers = watch(*stub, 5), others = watch(*reading, 5);
   ASSERT_TRUE(eventually([&] { return trace_.watching == 10; }));
   std::vector<int> silent;
-  for (int i = 0; i < 5; i++) silent.push_back(connect_raw());
+  for (int i = 0; i < 5; ++i) silent.push_back(connect_raw());
   server_->shutdown(absl::Now() + absl::Milliseconds(200));
   EXPECT_EQ(trace_.watching, 0);
   EXPECT_TRUE(eventually([&] { return ended(watchers) + ended(others) == 10; }));

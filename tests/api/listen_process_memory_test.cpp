@@ -1,5 +1,5 @@
 // The process that reads page tables, against what the test reads of /proc itself. Needs root.
-#include "daemon/process_memory.h"
+#include "daemon/host/process_memory.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -77,7 +77,7 @@ class ProcessMemoryTest : public testing::Test {
 
   // Within 5 s.
   bool answers_again(uint64_t address) const {
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 500; ++i) {
       if (memory_->page(self_, address).ok()) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
@@ -234,7 +234,7 @@ TEST_F(ProcessMemoryTest, PagesOutInSteps) {
     ASSERT_GT(*step, 0u);
     ASSERT_LE(*step, ProcessMemory::kMostPageOut_bytes);
     done += *step;
-    calls++;
+    ++calls;
   }
   EXPECT_EQ(done, length);
   EXPECT_GE(calls, 2);
@@ -244,7 +244,7 @@ TEST_F(ProcessMemoryTest, PagesOutInSteps) {
   for (uint64_t at = address; at < address + length; at += page_) {
     const uint64_t entry = entry_of(at);
     if (entry & kPresent || !(entry & kSwap)) continue;
-    swapped++;
+    ++swapped;
     const auto page = memory_->page(self_, at);
     ASSERT_TRUE(page.ok()) << page.status();
     EXPECT_EQ(page->state, PageEntry::State::kSwapped);
@@ -318,7 +318,7 @@ TEST_F(ProcessMemoryTest, ChildIsConfined) {
   EXPECT_EQ(std::stoull(status_line("CapEff"), nullptr, 16), most & ours);
   EXPECT_EQ(std::stoull(status_line("CapInh"), nullptr, 16), 0u);
   int descriptors = 0;
-  for (int fd = 0; fd < 256; fd++) {
+  for (int fd = 0; fd < 256; ++fd) {
     char link[64], to[64];
     std::snprintf(link, sizeof(link), "/proc/%d/fd/%d", memory_->child(), fd);
     descriptors += readlink(link, to, sizeof(to)) >= 0;
@@ -335,11 +335,11 @@ TEST_F(ProcessMemoryTest, GroupSignalsLeaveTheChild) {
 
 TEST_F(ProcessMemoryTest, KilledChildIsStartedAgain) {
   const uint64_t address = map(1, 1);
-  for (int round = 0; round < 3; round++) {
+  for (int round = 0; round < 3; ++round) {
     ASSERT_TRUE(answers_again(address)) << round;
     const pid_t killed = memory_->child();
     kill(killed, SIGKILL);
-    // who asks at that moment may be told so; nobody is told anything wrong
+    // who asks at that moment may be reported so; nobody is reported anything wrong
     const absl::Status first = memory_->page(self_, address).status();
     EXPECT_TRUE(first.ok() || absl::IsUnavailable(first)) << first;
     ASSERT_TRUE(answers_again(address)) << round;
@@ -352,7 +352,7 @@ TEST_F(ProcessMemoryTest, StartsOneASecondAtMost) {
   const uint64_t address = map(1, 1);
   ASSERT_TRUE(memory_->page(self_, address).ok());
   const auto began = std::chrono::steady_clock::now();
-  for (int round = 0; round < 3; round++) {
+  for (int round = 0; round < 3; ++round) {
     kill(memory_->child(), SIGKILL);
     ASSERT_TRUE(answers_again(address)) << round;
   }
@@ -367,9 +367,9 @@ TEST_F(ProcessMemoryTest, KilledStarterIsUnavailable) {
   kill(starter, SIGKILL);
   siginfo_t ended{};
   waitid(P_PID, static_cast<id_t>(starter), &ended, WEXITED | WNOWAIT);
-  for (int i = 0; i < 500 && memory_->page(self_, address).ok(); i++)  // the kernel ends its child
+  for (int i = 0; i < 500 && memory_->page(self_, address).ok(); ++i)  // the kernel ends its child
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  for (int i = 0; i < 3; i++)
+  for (int i = 0; i < 3; ++i)
     EXPECT_TRUE(absl::IsUnavailable(memory_->page(self_, address).status()));
   EXPECT_TRUE(absl::IsUnavailable(memory_->count(self_, address, page_).status()));
   EXPECT_TRUE(absl::IsUnavailable(memory_->frame_flags(1).status()));
@@ -410,7 +410,7 @@ TEST_F(ProcessMemoryTest, EndsWithItsParent) {
     std::string text;
     return std::getline(file, text) && text.find(") Z ") == std::string::npos;
   };
-  for (int i = 0; i < 1000 && lives(); i++)
+  for (int i = 0; i < 1000 && lives(); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   EXPECT_FALSE(lives());
 }
@@ -419,9 +419,9 @@ TEST_F(ProcessMemoryTest, ManyThreadsAsk) {
   const uint64_t address = map(64, 64);
   std::vector<std::thread> threads;
   std::atomic<int> wrong{0};
-  for (int t = 0; t < 8; t++)
+  for (int t = 0; t < 8; ++t)
     threads.emplace_back([&, t] {
-      for (int i = 0; i < 200; i++) {
+      for (int i = 0; i < 200; ++i) {
         const uint64_t pages = static_cast<uint64_t>(t * 8 + i % 8 + 1);
         const auto count = memory_->count(self_, address, pages * page_);
         if (!count.ok() || count->resident + count->swapped != pages) wrong++;

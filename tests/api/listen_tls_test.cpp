@@ -103,7 +103,7 @@ TEST_F(ListenTlsTest, PlainTextStaysOutside) {
 TEST_F(ListenTlsTest, FailedHandshakesDoNotFillTheLog) {
   ASSERT_TRUE(start().ok());
   testing::internal::CaptureStderr();
-  for (int i = 0; i < 50; i++) {
+  for (int i = 0; i < 50; ++i) {
     const int fd = connect_tcp();
     ASSERT_EQ(::write(fd, "GET / HTTP/1.1\r\n", 16), 16);
     char bytes[256];
@@ -145,7 +145,7 @@ TEST_F(ListenTlsTest, SilentConnectionsGo) {
   options_.handshake_limit = absl::Milliseconds(300);
   ASSERT_TRUE(start().ok());
   std::vector<int> silent;
-  for (int i = 0; i < 8; i++) silent.push_back(connect_tcp());
+  for (int i = 0; i < 8; ++i) silent.push_back(connect_tcp());
   for (const int fd : silent) {
     char byte;
     EXPECT_LE(read(fd, &byte, 1), 0) << "the daemon hangs up";
@@ -159,7 +159,7 @@ TEST_F(ListenTlsTest, ConnectionsAreBounded) {
   options_.max_tcp_connections = 10;
   ASSERT_TRUE(start().ok());
   std::vector<int> all;
-  for (int i = 0; i < 100; i++) all.push_back(connect_tcp());
+  for (int i = 0; i < 100; ++i) all.push_back(connect_tcp());
   EXPECT_TRUE(eventually([&] {
     const auto counts = server_->counts().tcp;
     return counts.accepted + counts.refused_full == 100;

@@ -89,7 +89,7 @@ TEST_F(ListenUnixTest, TheControlGroupGetsEverything) {
   options_.control_group = "users";
   ASSERT_TRUE(start().ok());
   std::vector<gid_t> many;  // more groups than are asked for at first
-  for (gid_t group = 100000; group < 100200; group++) many.push_back(group);
+  for (gid_t group = 100000; group < 100200; ++group) many.push_back(group);
   many.push_back(readers_);
   many.push_back(controllers_);
   for (const auto& groups : {std::vector<gid_t>{readers_, controllers_}, many}) {

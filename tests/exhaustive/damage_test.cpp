@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "tests/exhaustive/stride.h"
-#include "tests/unit/recording_scene.h"
+#include "tests/scene/recording_scene.h"
 
 namespace swaptrail {
 namespace {
@@ -43,7 +43,7 @@ TEST(RecordingGolden, EveryTruncationIsTold) {
   }
 }
 
-// The stream is what stands in complete blocks, and the rest is told with its place and size.
+// The stream is what stands in complete blocks, and the rest is reported with its place and size.
 TEST(RecordingFile, EveryTruncation) {
   const auto stream = make_stream({.cpus = 2, .events_per_cpu = 40, .lose_every = 15});
   const std::string whole = record(stream, 16);

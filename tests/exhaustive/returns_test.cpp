@@ -1,4 +1,4 @@
-// Free runs of the engine, the way back: what trace/ tells of each page's return is what really
+// Free runs of the engine, the way back: what trace/ reports each page's return is what really
 // happened, and the lockstep agrees with it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "tests/exhaustive/stride.h"
-#include "tests/unit/engine_drawn.h"
-#include "tests/unit/engine_story.h"
+#include "tests/scene/engine_drawn.h"
+#include "tests/scene/engine_story.h"
 
 namespace swaptrail::engine {
 namespace {

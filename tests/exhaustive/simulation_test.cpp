@@ -1,5 +1,5 @@
 // Free runs of the engine: what trace/ rebuilds from their events must be what really happened.
-#include "engine/simulation.h"
+#include "engine/machine/simulation.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,8 +7,8 @@
 #include <set>
 
 #include "tests/exhaustive/stride.h"
-#include "tests/unit/engine_drawn.h"
-#include "tests/unit/engine_replay.h"
+#include "tests/scene/engine_drawn.h"
+#include "tests/scene/engine_replay.h"
 
 namespace swaptrail::engine {
 namespace {

@@ -1,6 +1,5 @@
 // What the fuzzers share.
-#ifndef SWAPTRAIL_TESTS_FUZZ_FUZZED_H_
-#define SWAPTRAIL_TESTS_FUZZ_FUZZED_H_
+#pragma once
 
 #include <cstdint>
 #include <cstdlib>
@@ -18,5 +17,3 @@ inline std::string_view text_of(const uint8_t* bytes, size_t size) {
 }
 
 }  // namespace swaptrail::fuzz
-
-#endif  // SWAPTRAIL_TESTS_FUZZ_FUZZED_H_

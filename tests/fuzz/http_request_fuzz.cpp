@@ -97,7 +97,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     const std::string_view head = rest.substr(0, end + 4);
     const int status = answered(open.router, head, closed);
     if (status == 200) check_served({head.data(), head.size()});
-    // framing is told before who may read; nothing else is
+    // framing is reported before who may read; nothing else is
     const int other = answered(guarded.router, head, closed_too);
     swaptrail::fuzz::check(is_one_of(status, kClosing) ? other == status
                                                        : other == 401 || other == status);

@@ -3,7 +3,7 @@
 //
 // Most bytes are no such file, and CLI11 takes milliseconds to define its options: they are defined anew only for
 // those that are.
-// To be run with -close_fd_mask=3: each refusal is told on stderr.
+// To be run with -close_fd_mask=3: each refusal is reported on stderr.
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,8 +14,8 @@
 #include <string>
 #include <variant>
 
-#include "daemon/config_file.h"
-#include "daemon/options.h"
+#include "daemon/options/config_file.h"
+#include "daemon/options/options.h"
 #include "tests/fuzz/fuzzed.h"
 
 namespace swaptrail {

@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <string>
 
-#include "daemon/cgroups.h"
-#include "daemon/files.h"
-#include "daemon/proc.h"
-#include "daemon/swap_areas.h"
+#include "daemon/base/files.h"
+#include "daemon/host/cgroups.h"
+#include "daemon/host/proc.h"
+#include "daemon/host/swap_areas.h"
 #include "tests/fuzz/fuzzed.h"
 
 namespace swaptrail {

@@ -7,8 +7,8 @@
 #include <limits>
 #include <string>
 
+#include "cli/offline/time_range.h"
 #include "cli/online/quantities.h"
-#include "cli/time_range.h"
 #include "tests/fuzz/fuzzed.h"
 
 namespace swaptrail {

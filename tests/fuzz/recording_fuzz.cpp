@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "trace/recording/block_decoder.h"
+#include "trace/recording/edit.h"
 #include "trace/recording/reader.h"
-#include "trace/recording/rework.h"
 #include "trace/recording/varint.h"
 #include "trace/recording/writer.h"
 

@@ -15,15 +15,17 @@ import sys
 # Folder -> what its files may include, as regular expressions of the whole name: "quoted" and
 # <angled> alike. The standard library is every angled name without a dot or slash.
 STANDARD = r"[a-z_0-9]+"
-TYPES = r"trace/(lifecycle|decode)\.h"  # what was observed, without how it was put together
-PLAN = r"daemon/(attach_plan|features|files|kernel_view|hook_catalogue)\.h"
+TYPES = r"trace/(check|lifecycle|decode|kinds)\.h"  # what was observed, without how it was put together
+# What a library links, it may include, and nothing else (room() in CMakeLists.txt): here is what that can't hold, such as
+# the system's headers, and what is linked for others only.
 RULES = {
     "bpf": [r"[a-z_]+(\.bpf)?\.h", r"bpf/bpf_[a-z_]+\.h", r"linux/types\.h"],
     "trace": [r"trace/(\w+/)?\w+\.h", r"(zstd|xxhash)\.h", r"bpf/event\.h", r"absl/.*", STANDARD],
-    "engine": [r"engine/\w+\.h", TYPES, r"bpf/event\.h", r"absl/.*", STANDARD],
-    "daemon": [r".*"],
-    "cli": [r"cli/\w+\.h", r"proto/.*", r"swaptrail/v1/.*", r"trace/(\w+/)?\w+\.h", r"engine/\w+\.h", PLAN,
-            r"(?!(bpf|daemon|trace|engine)/).*"],
+    "engine": [r"engine/\w+/\w+\.h", TYPES, r"bpf/event\.h", r"absl/.*", STANDARD],
+    "validate": [r"(trace|engine|validate)/.*", r"daemon/probe/\w+\.h", r"bpf/event\.h", r"absl/.*", STANDARD],
+    "manual": [r"(?!(bpf|cli|daemon|engine|trace|validate)/).*"],
+    "daemon": [r"(?!cli/).*"],
+    "cli": [r"daemon/(base|probe)/\w+\.h", r"(?!(bpf|daemon)/).*"],
 }
 # Pure code: the same input gives the same output. No clock, no thread, no log, no file.
 IMPURE = re.compile(r"(atomic|barrier|chrono|condition_variable|csignal|ctime|filesystem|fstream|"
@@ -35,8 +37,14 @@ PURE = ("trace", "engine")
 # Recordings in files are read by the daemon and by the command line: one file knows how.
 SYSTEM = {"trace/recording/file.cpp": r"(fcntl|unistd|sys/stat)\.h"}
 
-NOT_A_NAME = {"manager", "managers", "util", "utils", "utility", "helper", "helpers", "data", "info",
-              "infos", "handler", "handlers"}
+NOT_A_NAME = {"manager", "managers", "util", "utils", "utility", "helper", "helpers"}  # of anything
+# One dialect: what is wrong, and what to write.
+DIALECT = [
+    (re.compile(r"^#\s*(ifndef|define)\s+\w+_H_?$"), "#pragma once, not a guard"),
+    (re.compile(r"^\s*[\w.>\[\]-]+(\+\+|--);|;\s*[\w.>-]+(\+\+|--)\)"), "++x, not x++, where nobody uses the value"),
+    (re.compile(r"\bNULL\b"), "nullptr, not NULL"),
+    (re.compile(r"^\s*typedef\b"), "using, not typedef"),
+]
 TYPE = re.compile(r"^\s*(?:template\s*<[^;{]*>\s*)?(?:typedef\s+)?"
                   r"(?:(?:struct|class|union|enum(?:\s+class)?)\s+(\w+)[^;()=]*\{|using\s+(\w+)\s*=)")
 KERNEL_TYPES = "bpf/kernel_types.h"  # named by the kernel
@@ -96,8 +104,16 @@ def broken_names(path, relative, text):
                 yield number, f"a type is not called '{word}' ({name}): say what it is"
 
 
+def broken_dialect(path, text):
+    """C++ only: bpf/ is C, as kernels write it, and what is included from there has a guard."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for pattern, better in DIALECT:
+            if pattern.search(line):
+                yield number, better
+
+
 def broken_folders(root):
-    for folder in ("bpf", "trace", "engine", "proto", "daemon", "cli", "tests", "bench", "deploy"):
+    for folder in (*RULES, "proto", "tests", "bench", "deploy"):
         for path in sorted((root / folder).rglob("*")):
             for word in words(path.name.split(".")[0]):
                 if word in NOT_A_NAME and path != root / "tests" / "data" and path.suffix not in SOURCE:
@@ -127,7 +143,8 @@ def check(root):
         relative = path.relative_to(root).as_posix()
         text = path.read_text()
         code = without_comments(text)
-        for number, what in [*broken_includes(folder, code, relative), *broken_names(path, relative, code)]:
+        dialect = broken_dialect(path, code) if folder != "bpf" else ()
+        for number, what in [*broken_includes(folder, code, relative), *broken_names(path, relative, code), *dialect]:
             broken.append(f"{relative}:{number}: {what}")
         if relative != KERNEL_TYPES:
             warnings += [f"{relative}:{number}: {what}" for number, what in lengths(path, text)]

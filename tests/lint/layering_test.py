@@ -8,7 +8,7 @@ import unittest
 import layering
 
 BROKEN = {  # path: (text, a word of the complaint)
-    "trace/a.h": ('#include "daemon/ring.h"\n', "must not include daemon/ring.h"),
+    "trace/a.h": ('#include "daemon/capture/ring.h"\n', "must not include daemon/capture/ring.h"),
     "trace/b.cpp": ("#include <bpf/libbpf.h>\n", "must not include bpf/libbpf.h"),
     "trace/c.cpp": ("#include <unistd.h>\n", "must not include unistd.h"),
     "trace/d.cpp": ("#include <chrono>\n", "no chrono"),
@@ -16,28 +16,35 @@ BROKEN = {  # path: (text, a word of the complaint)
     "trace/f.cpp": ('#include "engine/model.h"\n', "must not include engine/model.h"),
     "trace/g.cpp": ('#include "bpf/emit.bpf.h"\n', "must not include bpf/emit.bpf.h"),
     "trace/h.cpp": ('#include "decode.h"\n', "must not include decode.h"),
-    "engine/a.cpp": ('#include "trace/reconstructor.h"\n', "must not include trace/reconstructor.h"),
+    "engine/a.cpp": ('#include "trace/lifecycles/reconstructor.h"\n', "must not include trace/lifecycles/reconstructor.h"),
     "engine/b.cpp": ("#include <random>\nstd::random_device seed;\n", "no random_device"),
     "engine/c.cpp": ("#include <thread>\n", "no thread"),
     "bpf/a.bpf.c": ('#include "trace/decode.h"\n', "must not include trace/decode.h"),
-    "cli/a.cpp": ('#include "daemon/session.h"\n', "must not include daemon/session.h"),
+    "cli/a.cpp": ('#include "daemon/capture/session.h"\n', "must not include daemon/capture/session.h"),
     "cli/b.cpp": ('#include "bpf/event.h"\n', "must not include bpf/event.h"),
     "daemon/swap_utils.cpp": ("", "'utils'"),
     "daemon/b.h": ("class SwapManager {\n};\n", "'manager' (SwapManager)"),
-    "daemon/c.h": ("struct swap_info {\n\tint x;\n};\n", "'info' (swap_info)"),
-    "daemon/d.h": ("  using EventHandler = int;\n", "'handler' (EventHandler)"),
-    "daemon/e.h": ("enum class PageData : int { kA };\n", "'data' (PageData)"),
+    "daemon/c.h": ("  using EventHelper = int;\n", "'helper' (EventHelper)"),
+    "daemon/d.cpp": ('#include "cli/offline/replay.h"\n', "must not include cli/offline/replay.h"),
+    "manual/a.cpp": ('#include "cli/offline/replay.h"\n', "must not include cli/offline/replay.h"),
+    "validate/a.cpp": ('#include "daemon/capture/session.h"\n', "must not include daemon/capture/session.h"),
+    "validate/b.cpp": ("#include <unistd.h>\n", "must not include unistd.h"),
+    "cli/c.h": ("#ifndef SWAPTRAIL_CLI_C_H_\n", "#pragma once"),
+    "cli/d.cpp": ("  count_++;\n", "++x, not x++"),
+    "cli/e.cpp": ("  for (int i = 0; i < 3; i++) f(i);\n", "++x, not x++"),
+    "cli/f.cpp": ("  char* name = NULL;\n", "nullptr"),
+    "cli/g.cpp": ("typedef int Number;\n", "using"),
     "tests/system/helper.py": ("", "'helper'"),
 }
 FINE = {
     "trace/ok.cpp": '#include "trace/decode.h"\n#include "bpf/event.h"\n#include <vector>\n'
-                    '#include "absl/status/status.h"\n// #include "daemon/ring.h"\n'
-                    "struct swap_info_struct;\nvoid f(struct page_data *);\n",
-    "engine/ok.cpp": '#include "trace/lifecycle.h"\n#include "engine/slot.h"\n#include <random>\n',
+                    '#include "absl/status/status.h"\n// #include "daemon/capture/ring.h"\n'
+                    "struct swap_info_struct;\nvoid f(struct page_data *);\nclass EventHandler {\n};\n",
+    "engine/ok.cpp": '#include "trace/lifecycle.h"\n#include "engine/slots/slot.h"\n#include <random>\n',
     "bpf/ok.bpf.c": '#include "emit.bpf.h"\n#include <bpf/bpf_helpers.h>\n',
     "bpf/kernel_types.h": "struct swap_info_struct {\n\tint type;\n};\n",
-    "daemon/ok.cpp": '#include "engine/slot.h"\n#include <bpf/libbpf.h>\n#include <thread>\n',
-    "cli/ok.cpp": '#include "daemon/attach_plan.h"\n#include "trace/print.h"\n#include <CLI/CLI.hpp>\n',
+    "daemon/ok.cpp": '#include "engine/slots/slot.h"\n#include <bpf/libbpf.h>\n#include <thread>\n',
+    "cli/ok.cpp": '#include "daemon/probe/attach_plan.h"\n#include "trace/report/print.h"\n#include <CLI/CLI.hpp>\n',
     "tests/data/kernels/6.1.btf": "",
 }
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string>
 
-#include "daemon/outlet.h"
+#include "daemon/pipeline/outlet.h"
 #include "tests/memory/resident.h"
 
 namespace swaptrail {

@@ -1,5 +1,5 @@
 // Against what the kernel says of this process: /proc/self/status.
-#include "daemon/own_memory.h"
+#include "daemon/host/own_memory.h"
 
 #include <gtest/gtest.h>
 #include <malloc.h>

@@ -28,13 +28,13 @@ std::string users_text(const std::string& name, const std::string& hash) {
 TEST(Passwords, RightAndWrong) {
   Passwords passwords({{"ann", kHash}, {"bob", kOtherHash}});
   for (int twice = 0; twice < 2; ++twice) {
-    EXPECT_EQ(passwords.check({}, "ann", "secret"), Verdict::kRight);
-    EXPECT_EQ(passwords.check({}, "bob", "other"), Verdict::kRight);
-    EXPECT_EQ(passwords.check({}, "ann", "other"), Verdict::kWrong);
-    EXPECT_EQ(passwords.check({}, "bob", "secret"), Verdict::kWrong);
-    EXPECT_EQ(passwords.check({}, "eve", "secret"), Verdict::kWrong);
-    EXPECT_EQ(passwords.check({}, "ann", ""), Verdict::kWrong);
-    EXPECT_EQ(passwords.check({}, "ann", std::string("secret\0x", 8)), Verdict::kWrong);
+    EXPECT_EQ(passwords.check({}, "ann", "secret"), PasswordCheck::kRight);
+    EXPECT_EQ(passwords.check({}, "bob", "other"), PasswordCheck::kRight);
+    EXPECT_EQ(passwords.check({}, "ann", "other"), PasswordCheck::kWrong);
+    EXPECT_EQ(passwords.check({}, "bob", "secret"), PasswordCheck::kWrong);
+    EXPECT_EQ(passwords.check({}, "eve", "secret"), PasswordCheck::kWrong);
+    EXPECT_EQ(passwords.check({}, "ann", ""), PasswordCheck::kWrong);
+    EXPECT_EQ(passwords.check({}, "ann", std::string("secret\0x", 8)), PasswordCheck::kWrong);
   }
 }
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "tests/metrics/scene.h"
-#include "tests/unit/hostile_names.h"
+#include "tests/scene/hostile_names.h"
 
 namespace swaptrail::metrics {
 namespace {
@@ -52,8 +52,8 @@ size_t series_of(const Samples& samples, const std::string& family) {
   }));
 }
 
-TallyOptions options_for(uint32_t cgroups) {
-  TallyOptions options;
+MetricOptions options_for(uint32_t cgroups) {
+  MetricOptions options;
   options.cgroups = cgroups;
   options.max_awaited = 1 << 16;
   return options;
@@ -79,9 +79,9 @@ TEST(CgroupSeries, FiveThousandOfWhichFewAreLeft) {
   const auto load = [&](size_t from, size_t lives) {
     for (int count = 0; count < 20'000; ++count) {
       const uint64_t victim = ids[from + random() % lives], reclaimer = ids[from + random() % 10];
-      rig.tally.on_lifecycle(pushed_out(++id, victim, reclaimer));
+      rig.metric_counters.on_lifecycle(pushed_out(++id, victim, reclaimer));
       if (count % 4 != 0) continue;
-      rig.tally.on_return(came_back(id));
+      rig.metric_counters.on_return(came_back(id));
       ++back;
     }
   };
@@ -98,16 +98,16 @@ TEST(CgroupSeries, FiveThousandOfWhichFewAreLeft) {
   };
   for (int round = 0; round < 10; ++round) {
     load(0, 5000);
-    rig.tally.tick(rig.cgroups);
+    rig.metric_counters.tick(rig.cgroups);
     check();
   }
   EXPECT_EQ(series_of(before, kOut), 101u);
   for (int number = 0; number < 4900; ++number)
     remove_cgroup(rig.root, "g" + std::to_string(number));
   rig.cgroups.refresh();
-  rig.tally.tick(rig.cgroups);
+  rig.metric_counters.tick(rig.cgroups);
   load(4900, 100);
-  rig.tally.tick(rig.cgroups);
+  rig.metric_counters.tick(rig.cgroups);
   load(4900, 100);
   check();
   std::set<std::string> left;
@@ -141,10 +141,10 @@ TEST(CgroupSeries, LastingOnesAreNotLostAmongThousandsThatComeAndGo) {
     for (int page = 0; page < 2000; ++page) {
       const uint64_t victim = page % 2 == 0 ? services[static_cast<size_t>(page / 2 % 40)]
                                             : jobs[static_cast<size_t>(page / 2)];
-      rig.tally.on_lifecycle(pushed_out(++id, victim, victim));
+      rig.metric_counters.on_lifecycle(pushed_out(++id, victim, victim));
     }
     rig.cgroups.refresh_if_changed(static_cast<uint64_t>(second + 1) * 1'000'000'000);
-    rig.tally.tick(rig.cgroups);
+    rig.metric_counters.tick(rig.cgroups);
     const Samples now = rig.scrape();
     expect_growth(before, now, true);
     EXPECT_EQ(sum_of(now, kOut), id);
@@ -176,7 +176,8 @@ TEST(CgroupSeries, GrowWhileEverythingMoves) {
       // those who are busy change from time to time
       const uint64_t shift = id / 5000 * 7;
       const uint64_t victim = ids[(shift + random() % 40) % ids.size()];
-      rig.tally.on_lifecycle(pushed_out(id, victim, ids[(shift + random() % 5) % ids.size()]));
+      rig.metric_counters.on_lifecycle(
+          pushed_out(id, victim, ids[(shift + random() % 5) % ids.size()]));
       done.store(id);
     }
   });
@@ -184,7 +185,7 @@ TEST(CgroupSeries, GrowWhileEverythingMoves) {
     for (int round = 0; !stop; ++round) {
       if (round < 150) remove_cgroup(rig.root, "g" + std::to_string(round));
       rig.cgroups.refresh();
-      rig.tally.tick(rig.cgroups);
+      rig.metric_counters.tick(rig.cgroups);
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
   });
@@ -219,13 +220,13 @@ TEST(CgroupSeries, WhatWasShownAsOtherStaysThere) {
   Rig rig(options_for(10));
   rig.cgroups.refresh();
   const uint64_t late = make_cgroup(rig.root, "late");  // not found yet
-  rig.tally.on_lifecycle(pushed_out(1, late, late));
+  rig.metric_counters.on_lifecycle(pushed_out(1, late, late));
   Samples now = rig.scrape();
   EXPECT_EQ(value_of(now, of(kOut, "other")), 1);
   EXPECT_EQ(now.count(of(kOut, "/late")), 0u);
-  rig.tally.on_lifecycle(pushed_out(2, late, late));
+  rig.metric_counters.on_lifecycle(pushed_out(2, late, late));
   rig.cgroups.refresh();
-  rig.tally.on_lifecycle(pushed_out(3, late, late));
+  rig.metric_counters.on_lifecycle(pushed_out(3, late, late));
   now = rig.scrape();
   EXPECT_EQ(value_of(now, of(kOut, "other")), 1);
   EXPECT_EQ(value_of(now, of(kOut, "/late")), 2);
@@ -243,21 +244,21 @@ TEST(CgroupSeries, ABusierOneTakesThePlaceOfTheIdlest) {
   rig.cgroups.refresh();
   uint64_t id = 0;
   const auto load = [&](uint64_t cgroup, int count) {
-    for (int at = 0; at < count; ++at) rig.tally.on_lifecycle(freed(++id, cgroup));
+    for (int at = 0; at < count; ++at) rig.metric_counters.on_lifecycle(freed(++id, cgroup));
   };
   load(a, 10);
   load(b, 5);
   load(c, 5);  // as busy, not busier
-  rig.tally.tick(rig.cgroups);
-  rig.tally.settle();
+  rig.metric_counters.tick(rig.cgroups);
+  rig.metric_counters.settle();
   Samples now = rig.scrape();
   EXPECT_EQ(value_of(now, of(kOut, "/b")), 5);
   EXPECT_EQ(now.count(of(kOut, "/c")), 0u);
   load(a, 10);
   load(b, 5);
   load(c, 6);
-  rig.tally.tick(rig.cgroups);
-  rig.tally.settle();
+  rig.metric_counters.tick(rig.cgroups);
+  rig.metric_counters.settle();
   load(c, 3);
   now = rig.scrape();
   EXPECT_EQ(value_of(now, of(kOut, "/a")), 20);
@@ -270,19 +271,19 @@ TEST(CgroupSeries, APathThatIsMadeAnewWaitsForTheOldRow) {
   Rig rig(options_for(10));
   const uint64_t old = make_cgroup(rig.root, "a");
   rig.cgroups.refresh();
-  rig.tally.on_lifecycle(freed(1, old));
+  rig.metric_counters.on_lifecycle(freed(1, old));
   EXPECT_EQ(value_of(rig.scrape(), of(kOut, "/a")), 1);
   remove_cgroup(rig.root, "a");
   make_cgroup(rig.root, "in_between");  // so that the inode is another one
   const uint64_t anew = make_cgroup(rig.root, "a");
   ASSERT_NE(old, anew);
   rig.cgroups.refresh();
-  rig.tally.on_lifecycle(freed(2, anew));
+  rig.metric_counters.on_lifecycle(freed(2, anew));
   Samples now = rig.scrape();
   EXPECT_EQ(value_of(now, of(kOut, "/a")), 1);
   EXPECT_EQ(value_of(now, of(kOut, "other")), 1);
-  rig.tally.tick(rig.cgroups);
-  rig.tally.on_lifecycle(freed(3, anew));
+  rig.metric_counters.tick(rig.cgroups);
+  rig.metric_counters.on_lifecycle(freed(3, anew));
   now = rig.scrape();
   EXPECT_EQ(value_of(now, of(kOut, "/a")), 1);  // the new one's third page alone
   EXPECT_EQ(value_of(now, of(kOut, "other")), 2);
@@ -292,13 +293,13 @@ TEST(CgroupSeries, NobodyKnowsItSoItGivesUpItsRow) {
   Rig rig(options_for(1));
   rig.cgroups.refresh();
   const uint64_t known = make_cgroup(rig.root, "known");
-  rig.tally.on_lifecycle(freed(1, 123'456'789));
+  rig.metric_counters.on_lifecycle(freed(1, 123'456'789));
   for (uint32_t tick = 0; tick < CgroupLedger::kNamelessTicks; ++tick) {
     rig.cgroups.refresh();
-    rig.tally.tick(rig.cgroups);
-    rig.tally.settle();
+    rig.metric_counters.tick(rig.cgroups);
+    rig.metric_counters.settle();
   }
-  rig.tally.on_lifecycle(freed(2, known));
+  rig.metric_counters.on_lifecycle(freed(2, known));
   const Samples now = rig.scrape();
   EXPECT_EQ(value_of(now, of(kOut, "/known")), 1);
   EXPECT_EQ(value_of(now, of(kOut, "other")), 1);
@@ -306,12 +307,14 @@ TEST(CgroupSeries, NobodyKnowsItSoItGivesUpItsRow) {
 
 TEST(CgroupSeries, MoreThanOneTurnCanMove) {
   Rig rig(options_for(2000));
-  for (uint64_t id = 1; id <= 2000; ++id) rig.tally.on_lifecycle(freed(id, 1'000'000 + id));
-  for (uint32_t tick = 0; tick < CgroupLedger::kNamelessTicks; ++tick) rig.tally.tick(rig.cgroups);
+  for (uint64_t id = 1; id <= 2000; ++id)
+    rig.metric_counters.on_lifecycle(freed(id, 1'000'000 + id));
+  for (uint32_t tick = 0; tick < CgroupLedger::kNamelessTicks; ++tick)
+    rig.metric_counters.tick(rig.cgroups);
   LedgerCopy copy;
   for (int settled = 1; settled <= 4; ++settled) {
-    rig.tally.settle();
-    rig.tally.ledger().copy(copy);
+    rig.metric_counters.settle();
+    rig.metric_counters.ledger().copy(copy);
     EXPECT_EQ(copy.collapsed, std::min<size_t>(2000, CgroupLedger::kMostMoves * settled));
   }
   EXPECT_EQ(sum_of(rig.scrape(), kOut), 2000);

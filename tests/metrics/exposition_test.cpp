@@ -23,42 +23,43 @@ constexpr char kPrometheusAccepts[] =
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 
-std::shared_ptr<Standing> some_standing() {
-  auto standing = std::make_shared<Standing>();
-  standing->recording = {.flight = true,
-                         .stopped = true,
-                         .parts = 3,
-                         .parts_dropped = 1,
-                         .triggers = 4,
-                         .suppressed = 5,
-                         .refused = 2};
-  standing->validation = {.sample = 1, .compared = 10, .agreed = 9, .findings = 1};
-  standing->totals.emitted[SWAPTRAIL_REMOVED] = 40;
-  standing->totals.emitted[SWAPTRAIL_SWAP_IN] = 2;
-  standing->totals.dropped[SWAPTRAIL_DROP_RING_FULL] = 3;
-  standing->totals.dropped[SWAPTRAIL_DROP_NO_RING] = 4;
-  standing->totals.context_full = 5;
-  standing->consumed = 35;
-  standing->stream.late = 6;
-  standing->stream.invalid = 7;
-  standing->reconciliation = {{"pswpout", 100, 101, 1, ""},
-                              {"slots", 90, 84, -6, "", 64, true},
-                              {"emitted", 42, 42, 0, ""}};
-  standing->programs = {{"removed", "remove_end_n4", "__remove_mapping", 10, 2'500'000'000, 1},
-                        {"removed", "remove_end_n4", "another", 1, 500'000'000, 1}};
-  standing->ring_fill = 0.25;
-  standing->attempts = {11, 100};
-  standing->slots = {12, 200};
-  standing->swapped = {13, 300};
-  standing->reconstructor.away_pages = 16 * 13;
-  return standing;
+std::shared_ptr<PipelineStatus> some_status() {
+  auto pipeline_status = std::make_shared<PipelineStatus>();
+  pipeline_status->recording = {.flight = true,
+                                .stopped = true,
+                                .parts = 3,
+                                .parts_dropped = 1,
+                                .triggers = 4,
+                                .suppressed = 5,
+                                .refused = 2};
+  pipeline_status->validation = {.sample = 1, .compared = 10, .agreed = 9, .findings = 1};
+  pipeline_status->totals.emitted[SWAPTRAIL_REMOVED] = 40;
+  pipeline_status->totals.emitted[SWAPTRAIL_SWAP_IN] = 2;
+  pipeline_status->totals.dropped[SWAPTRAIL_DROP_RING_FULL] = 3;
+  pipeline_status->totals.dropped[SWAPTRAIL_DROP_NO_RING] = 4;
+  pipeline_status->totals.context_full = 5;
+  pipeline_status->consumed = 35;
+  pipeline_status->stream.late = 6;
+  pipeline_status->stream.invalid = 7;
+  pipeline_status->reconciliation = {{"pswpout", 100, 101, 1, ""},
+                                     {"slots", 90, 84, -6, "", 64, true},
+                                     {"emitted", 42, 42, 0, ""}};
+  pipeline_status->programs = {
+      {"removed", "remove_end_n4", "__remove_mapping", 10, 2'500'000'000, 1},
+      {"removed", "remove_end_n4", "another", 1, 500'000'000, 1}};
+  pipeline_status->ring_fill = 0.25;
+  pipeline_status->attempts = {11, 100};
+  pipeline_status->slots = {12, 200};
+  pipeline_status->swapped = {13, 300};
+  pipeline_status->reconstructor.away_pages = 16 * 13;
+  return pipeline_status;
 }
 
 // Something of everything.
 void fill(Rig& rig) {
   const uint64_t odd = make_cgroup(rig.root, "odd \"name\\");
   rig.cgroups.refresh();
-  rig.standings.publish(some_standing());
+  rig.status_board.publish(some_status());
   rig.areas = {{.at_ns = 0,
                 .bytes = 1 << 20,
                 .used_bytes = 4096,
@@ -68,14 +69,14 @@ void fill(Rig& rig) {
   Lifecycle life = freed(1, odd, 16);
   life.last.cgroup = odd;
   for (size_t stage = 0; stage < kStageCount; ++stage) life.stage_ns[stage] = 1000 + stage * 2500;
-  rig.tally.on_lifecycle(life);
+  rig.metric_counters.on_lifecycle(life);
   Return back = came_back(1, 16);
   back.fault_ns = 90'000;
   back.after_ns = 5'000'000;
-  rig.tally.on_return(back);
+  rig.metric_counters.on_return(back);
   back.nr_pages = 0;
   back.how = ReturnHow::kReadError;
-  rig.tally.on_return(back);
+  rig.metric_counters.on_return(back);
 }
 
 std::set<std::string> names_of(const std::vector<prometheus::MetricFamily>& families) {
@@ -180,7 +181,7 @@ TEST(Exposition, FewAndFixedSeriesAreThereAtZero) {
   AreaInstance area;
   area.number = 1;
   area.seen.area = rig.areas[0];
-  rig.tally.on_area(area);
+  rig.metric_counters.on_area(area);
   const Samples samples = rig.scrape();
   std::set<std::string> wanted;
   const auto want = [&](const std::set<std::string>& some) {
@@ -249,11 +250,11 @@ TEST(Exposition, AnUnusualLabelIsThereOnceItOccurs) {
   Rig rig;
   Lifecycle life = freed(1, 7);
   life.last.origin = SWAPTRAIL_ORIGIN_MEMCG;
-  rig.tally.on_lifecycle(life);
+  rig.metric_counters.on_lifecycle(life);
   Return back = came_back(1);
   back.backend = SWAPTRAIL_BACKEND_NONE;
   back.fault_ns = back.after_ns = 5;
-  rig.tally.on_return(back);
+  rig.metric_counters.on_return(back);
   const Samples samples = rig.scrape();
   EXPECT_EQ(value_of(samples, "swaptrail_regretted_pages_total{origin=\"memcg\"}"), 1);
   EXPECT_EQ(value_of(samples, "swaptrail_time_in_swap_seconds_count{backend=\"none\"}"), 1);
@@ -280,22 +281,22 @@ TEST(Exposition, ACounterOfAnAreaDoesNotGoOnForAnotherDevice) {
   Lifecycle life = freed(1, 7);
   life.entry = make_entry(0, 5);
   const auto swap_out = [&](uint64_t at_ns) {
-    life.id++;
+    ++life.id;
     life.stage_ns[static_cast<size_t>(Stage::kSlotAllocated)] = at_ns;
-    rig.tally.on_lifecycle(life);
+    rig.metric_counters.on_lifecycle(life);
   };
   const auto pages_of = [&](const std::string& path) {
     return value_of(rig.scrape(), "swaptrail_swapped_out_pages_total{area=\"0\",path=\"" + path +
                                       "\",backend=\"device\"}");
   };
-  rig.tally.on_area(area_on(1, 0, "/dev/zram0", 0));
+  rig.metric_counters.on_area(area_on(1, 0, "/dev/zram0", 0));
   for (int i = 0; i < 5; ++i) swap_out(100);
-  rig.tally.on_area(area_on(2, 0, "/dev/nvme0n1", 200));
+  rig.metric_counters.on_area(area_on(2, 0, "/dev/nvme0n1", 200));
   for (int i = 0; i < 3; ++i) swap_out(300);
   swap_out(150);  // told late
   EXPECT_EQ(pages_of("/dev/zram0"), 6);
   EXPECT_EQ(pages_of("/dev/nvme0n1"), 3);
-  rig.tally.on_area(area_on(3, 0, "/dev/zram0", 400));
+  rig.metric_counters.on_area(area_on(3, 0, "/dev/zram0", 400));
   swap_out(500);
   EXPECT_EQ(pages_of("/dev/zram0"), 7);
   EXPECT_EQ(pages_of("/dev/nvme0n1"), 3);
@@ -304,18 +305,18 @@ TEST(Exposition, ACounterOfAnAreaDoesNotGoOnForAnotherDevice) {
 TEST(Exposition, AreasThatFindNoSeriesCountAsOther) {
   Rig rig;
   for (uint32_t i = 0; i < 40; ++i)
-    rig.tally.on_area(area_on(i + 1, 0, "/swap" + std::to_string(i), 100 * i));
+    rig.metric_counters.on_area(area_on(i + 1, 0, "/swap" + std::to_string(i), 100 * i));
   Lifecycle life = freed(1, 7);
   life.entry = make_entry(0, 5);
   life.stage_ns[static_cast<size_t>(Stage::kSlotAllocated)] = 10'000;
-  rig.tally.on_lifecycle(life);
+  rig.metric_counters.on_lifecycle(life);
   EXPECT_EQ(
       value_of(rig.scrape(),
                "swaptrail_swapped_out_pages_total{area=\"other\",path=\"\",backend=\"device\"}"),
       1);
 }
 
-TEST(Exposition, NumbersOfTheStanding) {
+TEST(Exposition, NumbersOfTheStatus) {
   Rig rig;
   fill(rig);
   const Samples samples = rig.scrape();

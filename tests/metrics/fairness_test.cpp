@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
-#include "daemon/client_address.h"
+#include "daemon/base/client_address.h"
 #include "daemon/http/fair_queue.h"
 #include "daemon/http/passwords.h"
 #include "tests/metrics/http_scene.h"
@@ -135,7 +135,7 @@ std::chrono::nanoseconds least_time(Passwords& passwords, const std::string& nam
   auto least = std::chrono::nanoseconds::max();
   for (int round = 0; round < 7; ++round) {
     const auto begin = now();
-    EXPECT_EQ(passwords.check({}, name, "wrong"), Verdict::kWrong);
+    EXPECT_EQ(passwords.check({}, name, "wrong"), PasswordCheck::kWrong);
     least = std::min<std::chrono::nanoseconds>(least, now() - begin);
   }
   return least;
@@ -150,10 +150,10 @@ TEST(Fairness, TimeTellsNoNames) {
     EXPECT_LT(other, dear * 5 / 4);
     EXPECT_LT(dear, other * 5 / 4);
   }
-  EXPECT_EQ(passwords.check({}, "cheap", "secret"), Verdict::kRight);
-  EXPECT_EQ(passwords.check({}, "dear", "right"), Verdict::kRight);
-  EXPECT_EQ(passwords.check({}, "dear", "secret"), Verdict::kWrong);
-  EXPECT_EQ(passwords.check({}, "cheap", "right"), Verdict::kWrong);
+  EXPECT_EQ(passwords.check({}, "cheap", "secret"), PasswordCheck::kRight);
+  EXPECT_EQ(passwords.check({}, "dear", "right"), PasswordCheck::kRight);
+  EXPECT_EQ(passwords.check({}, "dear", "secret"), PasswordCheck::kWrong);
+  EXPECT_EQ(passwords.check({}, "cheap", "right"), PasswordCheck::kWrong);
 }
 
 // A page that is only finished when the test says so.

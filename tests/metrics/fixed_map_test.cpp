@@ -6,8 +6,8 @@
 #include <map>
 #include <random>
 
-#include "daemon/metrics/candidates.h"
-#include "daemon/metrics/ladder.h"
+#include "daemon/metrics/bucket_bounds.h"
+#include "daemon/metrics/heavy_hitters.h"
 
 namespace swaptrail::metrics {
 namespace {
@@ -75,19 +75,19 @@ TEST(FixedMap, GivesUpAnOldOne) {
   EXPECT_GT(newer, 90u);
 }
 
-TEST(Ladder, BordersBelongToTheLowerBucket) {
-  for (const Ladder& ladder : {kShortTimes, kLongTimes}) {
+TEST(BucketBounds, BordersBelongToTheLowerBucket) {
+  for (const BucketBounds& bounds : {kShortTimes, kLongTimes}) {
     for (size_t step = 0; step < kSteps; ++step) {
-      EXPECT_EQ(ladder.bucket_of(ladder.border_ns(step) - 1), step);
-      EXPECT_EQ(ladder.bucket_of(ladder.border_ns(step)), step);
-      EXPECT_EQ(ladder.bucket_of(ladder.border_ns(step) + 1), step + 1);
+      EXPECT_EQ(bounds.bucket_of(bounds.border_ns(step) - 1), step);
+      EXPECT_EQ(bounds.bucket_of(bounds.border_ns(step)), step);
+      EXPECT_EQ(bounds.bucket_of(bounds.border_ns(step) + 1), step + 1);
     }
-    EXPECT_EQ(ladder.bucket_of(0), 0u);
-    EXPECT_EQ(ladder.bucket_of(~uint64_t{0}), kSteps);
+    EXPECT_EQ(bounds.bucket_of(0), 0u);
+    EXPECT_EQ(bounds.bucket_of(~uint64_t{0}), kSteps);
   }
 }
 
-TEST(Ladder, HasTheStepsOfPowersOfTen) {
+TEST(BucketBounds, HasTheStepsOfPowersOfTen) {
   const uint64_t expected[] = {1'000, 2'500, 5'000, 10'000, 25'000, 50'000, 100'000};
   for (size_t step = 0; step < std::size(expected); ++step) {
     EXPECT_EQ(kShortTimes.border_ns(step), expected[step]);
@@ -95,16 +95,16 @@ TEST(Ladder, HasTheStepsOfPowersOfTen) {
   }
 }
 
-TEST(Candidates, FindsTheBusyOnesAmongMany) {
-  Candidates candidates;
+TEST(HeavyHitters, FindsTheBusyOnesAmongMany) {
+  HeavyHitters heavy_hitters;
   std::mt19937_64 random(3);
   for (int step = 0; step < 100'000; ++step) {
-    candidates.note(100 + random() % 5000, 1);
-    if (step % 10 == 0) candidates.note(1, 1);
-    if (step % 20 == 0) candidates.note(2, 1);
+    heavy_hitters.note(100 + random() % 5000, 1);
+    if (step % 10 == 0) heavy_hitters.note(1, 1);
+    if (step % 20 == 0) heavy_hitters.note(2, 1);
   }
-  const auto busiest = candidates.busiest();
-  ASSERT_EQ(busiest.size(), Candidates::kRoom);
+  const auto busiest = heavy_hitters.busiest();
+  ASSERT_EQ(busiest.size(), HeavyHitters::kRoom);
   EXPECT_EQ(busiest[0].id, 1u);
   EXPECT_EQ(busiest[1].id, 2u);
   EXPECT_LE(busiest[0].sure(), 10'000u);  // never more than it was

@@ -126,7 +126,7 @@ class Reload : public WebFiles {
     return access_->trouble();
   }
   bool may(const std::string& name) const {
-    return access_->passwords()->check({}, name, "secret") == Verdict::kRight;
+    return access_->passwords()->check({}, name, "secret") == PasswordCheck::kRight;
   }
   // The public key of the certificate that is shown, as DER.
   std::string shown() const {

@@ -15,10 +15,10 @@
 #include <string>
 #include <vector>
 
-#include "daemon/hook_catalogue.h"
 #include "daemon/metrics/collector.h"
+#include "daemon/metrics/metric_counters.h"
 #include "daemon/metrics/openmetrics.h"
-#include "daemon/metrics/tally.h"
+#include "daemon/probe/hook_catalogue.h"
 
 namespace swaptrail::metrics {
 
@@ -100,22 +100,22 @@ inline double value_of(const Samples& samples, const std::string& series) {
 }
 
 struct Rig {
-  explicit Rig(const TallyOptions& options = {}, Mode mode = Mode::kFull)
-      : tally(options), plan(plan_of(mode)) {}
+  explicit Rig(const MetricOptions& options = {}, Mode mode = Mode::kFull)
+      : metric_counters(options), plan(plan_of(mode)) {}
 
   Samples scrape() const { return read_samples(text()); }
   std::string text() const { return exposition_of(collector, "").text; }
 
   Folder root;
   Cgroups cgroups{root.path()};
-  Tally tally;
-  StandingBoard standings;
+  MetricCounters metric_counters;
+  StatusBoard status_board;
   std::unique_ptr<store::Store> store = *store::Store::create({});
   AttachPlan plan;
   std::vector<SwapArea> areas;
   Collector collector{
-      Sources{.tally = tally,
-              .standings = standings,
+      Sources{.metric_counters = metric_counters,
+              .status_board = status_board,
               .store = *store,
               .cgroups = cgroups,
               .plan = plan,

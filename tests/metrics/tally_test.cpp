@@ -1,5 +1,5 @@
 // The numbers of a scrape against a model that counts in maps of text, from the same input.
-#include "daemon/metrics/tally.h"
+#include "daemon/metrics/metric_counters.h"
 
 #include <gtest/gtest.h>
 
@@ -201,7 +201,7 @@ void check_times(const Model& model, const Samples& samples) {
   EXPECT_GT(histograms, 25u);
 }
 
-TEST(Tally, CountsWhatTheModelCounts) {
+TEST(MetricCounters, CountsWhatTheModelCounts) {
   Rig rig;
   std::map<uint64_t, std::string> paths;
   std::vector<uint64_t> cgroups = {0, 999'999'999};  // not known, and never found
@@ -215,7 +215,7 @@ TEST(Tally, CountsWhatTheModelCounts) {
   std::vector<std::pair<uint64_t, uint16_t>> away;
   for (uint64_t id = 1; id <= 20'000; ++id) {
     const Lifecycle life = random_lifecycle(random, id, cgroups);
-    rig.tally.on_lifecycle(life);
+    rig.metric_counters.on_lifecycle(life);
     model.add(life);
     if (life.outcome <= Outcome::kFreedClean) away.emplace_back(id, life.nr_pages);
     if (away.empty() || random() % 3 != 0) continue;
@@ -237,7 +237,7 @@ TEST(Tally, CountsWhatTheModelCounts) {
     back.after_ns = random() % 5 == 0   ? 0
                     : random() % 5 == 0 ? 1'000'000'000
                                         : 1ull << random() % 45;
-    rig.tally.on_return(back);
+    rig.metric_counters.on_return(back);
     model.add(back);
   }
   const Samples samples = rig.scrape();
@@ -260,21 +260,21 @@ TEST(Tally, CountsWhatTheModelCounts) {
   EXPECT_EQ(value_of(samples, "swaptrail_table_used{table=\"awaited\"}"), away.size());
 }
 
-TEST(Tally, AWaitIsOfWhoWaited) {
+TEST(MetricCounters, AWaitIsOfWhoWaited) {
   Rig rig;
   const uint64_t owner = make_cgroup(rig.root, "owner"), reader = make_cgroup(rig.root, "reader");
   rig.cgroups.refresh();
-  rig.tally.on_lifecycle(freed(1, owner));
+  rig.metric_counters.on_lifecycle(freed(1, owner));
   Return back = came_back(1);
   back.reader_cgroup = reader;
   back.fault_ns = 2'000'000'000;
   back.major = true;
-  rig.tally.on_return(back);
+  rig.metric_counters.on_return(back);
   back.nr_pages = 0;  // a further mapping of it
   back.major = false;
-  rig.tally.on_return(back);
+  rig.metric_counters.on_return(back);
   back.lifecycle_id = 0;  // swapped out before we looked
-  rig.tally.on_return(back);
+  rig.metric_counters.on_return(back);
   const Samples samples = rig.scrape();
   const auto of = [&](const char* metric, const char* cgroup, const char* more = "") {
     return value_of(samples, std::string(metric) + "{cgroup=\"/" + cgroup + "\"" + more + "}");
@@ -288,13 +288,13 @@ TEST(Tally, AWaitIsOfWhoWaited) {
   EXPECT_EQ(value_of(samples, "swaptrail_unattributed_return_pages_total"), 0);
 }
 
-TEST(Tally, AFailedFaultLeavesThePageInSwap) {
+TEST(MetricCounters, AFailedFaultLeavesThePageInSwap) {
   Rig rig;
-  rig.tally.on_lifecycle(freed(1, 5));
+  rig.metric_counters.on_lifecycle(freed(1, 5));
   Return failed = came_back(1, 0);
   failed.how = ReturnHow::kReadError;
-  rig.tally.on_return(failed);
-  rig.tally.on_stay({1, 4096, 7, 3, StayChange::kReadaheadDropped});
+  rig.metric_counters.on_return(failed);
+  rig.metric_counters.on_stay({1, 4096, 7, 3, StayChange::kReadaheadDropped});
   const Samples samples = rig.scrape();
   EXPECT_EQ(
       value_of(samples, "swaptrail_failed_faults_total{area=\"0\",path=\"\",how=\"read_error\"}"),
@@ -304,23 +304,23 @@ TEST(Tally, AFailedFaultLeavesThePageInSwap) {
             3);
 }
 
-TEST(Tally, ViolationsAndLosses) {
+TEST(MetricCounters, ViolationsAndLosses) {
   Rig rig;
-  rig.tally.on_violation({});
-  rig.tally.on_loss({.from_ns = 0, .to_ns = 0, .count = 7, .cpu = 0});
+  rig.metric_counters.on_violation({});
+  rig.metric_counters.on_loss({.from_ns = 0, .to_ns = 0, .count = 7, .cpu = 0});
   EXPECT_EQ(value_of(rig.scrape(), "swaptrail_violations_total"), 1);
-  EXPECT_EQ(rig.tally.losses(), 1u);
+  EXPECT_EQ(rig.metric_counters.losses(), 1u);
 }
 
-TEST(Tally, AForgottenFolioComesBackUnattributed) {
-  TallyOptions options;
+TEST(MetricCounters, AForgottenFolioComesBackUnattributed) {
+  MetricOptions options;
   options.max_awaited = 100;
   Rig rig(options);
   const uint64_t cgroup = make_cgroup(rig.root, "a");
   rig.cgroups.refresh();
-  for (uint64_t id = 1; id <= 1000; ++id) rig.tally.on_lifecycle(freed(id, cgroup));
-  EXPECT_EQ(rig.tally.awaited(), 100u);
-  for (uint64_t id = 1; id <= 1000; ++id) rig.tally.on_return(came_back(id));
+  for (uint64_t id = 1; id <= 1000; ++id) rig.metric_counters.on_lifecycle(freed(id, cgroup));
+  EXPECT_EQ(rig.metric_counters.awaited(), 100u);
+  for (uint64_t id = 1; id <= 1000; ++id) rig.metric_counters.on_return(came_back(id));
   const Samples samples = rig.scrape();
   EXPECT_EQ(value_of(samples, "swaptrail_unattributed_return_pages_total"), 900);
   EXPECT_EQ(value_of(samples, "swaptrail_cgroup_swapped_in_pages_total{cgroup=\"/a\"}"), 100);
@@ -328,11 +328,11 @@ TEST(Tally, AForgottenFolioComesBackUnattributed) {
   EXPECT_EQ(value_of(samples, "swaptrail_table_used{table=\"awaited\"}"), 0);
 }
 
-TEST(Tally, KeepsNothingForReturnsThatNobodySees) {
+TEST(MetricCounters, KeepsNothingForReturnsThatNobodySees) {
   Rig rig;
-  rig.tally.set_returns_are_seen(false);
-  rig.tally.on_lifecycle(freed(1, 5));
-  EXPECT_EQ(rig.tally.awaited(), 0u);
+  rig.metric_counters.set_returns_are_seen(false);
+  rig.metric_counters.on_lifecycle(freed(1, 5));
+  EXPECT_EQ(rig.metric_counters.awaited(), 0u);
 }
 
 }  // namespace

@@ -2,8 +2,7 @@
 //
 // A stroke that adds, takes or moves an event leaves no trace in the sequences (they are counted
 // anew) and none in the order of time; what is to leave one says so.
-#ifndef SWAPTRAIL_TESTS_MUTATION_CHANGE_H_
-#define SWAPTRAIL_TESTS_MUTATION_CHANGE_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -47,7 +46,7 @@ struct ToldLifecycle {
   uint64_t choice = 0;
 };
 
-// The return that was told at this time, handed to the lockstep as something else.
+// The return that was reported at this time, handed to the lockstep as something else.
 struct ToldReturn {
   uint64_t time_ns = 0;  // 0: none
   uint32_t tid = 0;      // of its reader, 0 = nobody
@@ -104,8 +103,8 @@ class Change {
   // Of the return that the event brought (a fault, or a slot that is freed).
   void tell_return(size_t at, size_t times, Return (*as)(const Return&, uint64_t choice));
 
-  // For what the kernel may well do, or a host may tell of.
-  void tell_loss(size_t at, size_t count);  // as take_leaving_gap, with all that tells of it
+  // For what the kernel may well do, or a host may report.
+  void tell_loss(size_t at, size_t count);  // as take_leaving_gap, with all that reports it
   void cut_before(size_t at);
   void cut_behind(size_t at);
 
@@ -129,5 +128,3 @@ inline constexpr uint32_t kStranger = 4'100'000;
 uint64_t new_folio(Change& change);
 
 }  // namespace swaptrail::mutation
-
-#endif  // SWAPTRAIL_TESTS_MUTATION_CHANGE_H_

@@ -1,6 +1,5 @@
 // The damages themselves, held to what they say: does each change exactly that?
-#ifndef SWAPTRAIL_TESTS_MUTATION_CHECK_H_
-#define SWAPTRAIL_TESTS_MUTATION_CHECK_H_
+#pragma once
 
 #include <cstdint>
 #include <string>
@@ -18,5 +17,3 @@ uint32_t differing_fields(const Step& a, const Step& b);
 std::string deviation(const Original& original, const Damaged& damaged, const Damage& damage);
 
 }  // namespace swaptrail::mutation
-
-#endif  // SWAPTRAIL_TESTS_MUTATION_CHECK_H_

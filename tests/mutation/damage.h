@@ -4,8 +4,7 @@
 // kernel can and cannot do: never because some validator happens to find it. Where nothing
 // follows that could contradict (the end of the recording), or where the kernel could have done
 // it all the same, there is no site. Each damage says which events contradict it.
-#ifndef SWAPTRAIL_TESTS_MUTATION_DAMAGE_H_
-#define SWAPTRAIL_TESTS_MUTATION_DAMAGE_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/rules.h"
+#include "engine/lockstep/rules.h"
 #include "tests/mutation/change.h"
 #include "tests/mutation/original.h"
 
@@ -105,5 +104,3 @@ bool under_writeback(const Original& original, size_t at);  // its completion is
 bool in_the_middle(const Original& original, size_t at);    // one comes before as well
 
 }  // namespace swaptrail::mutation
-
-#endif  // SWAPTRAIL_TESTS_MUTATION_DAMAGE_H_

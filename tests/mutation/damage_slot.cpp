@@ -209,7 +209,7 @@ constexpr Damage kSlotDamages[] = {
      RuleSet(Rule::kSlotFreedWhileCached), false},
     {"freed_while_cached", "a slot is freed while its folio is in the cache",
      kinds(SWAPTRAIL_SLOT_ALLOCATED, SWAPTRAIL_UNMAPPED, SWAPTRAIL_WRITE_BEGIN), cached_and_goes_on,
-     // just before REMOVED it may be inside that, and only what comes later tells that it was not
+     // just before REMOVED it may be inside that, and only what comes later says that it was not
      add_freeing, Shape::kAdded, 0,
      RuleSet(Rule::kSlotFreedWhileCached, Rule::kReadUnwritten, Rule::kSlotFreedTwice), false},
     {"freed_later_again", "a free slot is freed, some time later", kinds(SWAPTRAIL_SLOT_FREED),

@@ -191,7 +191,7 @@ constexpr Damage kStateDamages[] = {
      succeeded_and_goes_on, say_no_slot, Shape::kEdited, kResult | kEntry | kState,
      RuleSet(Rule::kWriteBeforeSlot, Rule::kStageOrder, Rule::kEntryChanged, Rule::kStateWrong),
      false},
-    // a device that was told, or zswap that took it, is not an error; and a refusal ends the pass
+    // a device that was reported, or zswap that took it, is not an error; and a refusal ends the pass
     {"write_failed", "an error, with the state of a write that went well", kWriteEnd,
      [](const Original& original, size_t at) { return original.event(at).result == 0; },
      [](Change& change, size_t at) { change.edit(at).result = kIoError; }, Shape::kEdited, kResult,

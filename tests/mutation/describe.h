@@ -1,10 +1,9 @@
 // Events and findings as text, for whoever wants to know why a damage was missed.
-#ifndef SWAPTRAIL_TESTS_MUTATION_DESCRIBE_H_
-#define SWAPTRAIL_TESTS_MUTATION_DESCRIBE_H_
+#pragma once
 
 #include <string>
 
-#include "engine/lockstep.h"
+#include "engine/lockstep/lockstep.h"
 #include "tests/mutation/score.h"
 
 namespace swaptrail::mutation {
@@ -17,5 +16,3 @@ std::string describe_case(const Damage& damage, const Instance& instance, const 
                           const Report& report);
 
 }  // namespace swaptrail::mutation
-
-#endif  // SWAPTRAIL_TESTS_MUTATION_DESCRIBE_H_

@@ -53,8 +53,8 @@ struct Recordings {
 struct Score {
   size_t instances = 0, right = 0, loss = 0, weak = 0, missed = 0;
   size_t sites = 0, recordings = 0;
-  size_t blamed = 0;  // a violation was told beside a gap in the sequences, which may hide all
-  std::array<size_t, static_cast<size_t>(Rule::kCount)> rules{};  // told of damages, by rule
+  size_t blamed = 0;  // a violation was reported beside a gap in the sequences, which may hide all
+  std::array<size_t, static_cast<size_t>(Rule::kCount)> rules{};  // reported damages, by rule
 };
 
 std::vector<std::string> paths_in(const std::string& folder) {

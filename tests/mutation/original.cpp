@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "engine/simulation.h"
+#include "engine/machine/simulation.h"
 #include "trace/recording/file.h"
 #include "trace/recording/reader.h"
 

@@ -1,6 +1,5 @@
 // A golden recording in memory, with what a damage must know of it to find its place.
-#ifndef SWAPTRAIL_TESTS_MUTATION_ORIGINAL_H_
-#define SWAPTRAIL_TESTS_MUTATION_ORIGINAL_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -121,5 +120,3 @@ class Original {
 };
 
 }  // namespace swaptrail::mutation
-
-#endif  // SWAPTRAIL_TESTS_MUTATION_ORIGINAL_H_

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "trace/decode.h"
-#include "trace/reconstructor.h"
+#include "trace/lifecycles/reconstructor.h"
 
 namespace swaptrail::mutation {
 namespace {
@@ -117,10 +117,10 @@ engine::Area area_of(const SwapArea& seen) {
 
 // ---- judging -----------------------------------------------------------------------------------
 
-// The sequences of a CPU are one thing: a gap is told when nothing can still fill it, and a
+// The sequences of a CPU are one thing: a gap is reported when nothing can still fill it, and a
 // sequence repeated when the ones that stood there first are over.
 bool Judge::concerns(const Finding& finding) const {
-  // A batch without end is told when its thread does what it can't do in one.
+  // A batch without end is reported when its thread does what it can't do in one.
   if (kOfSequence.has(finding.rule) || finding.rule == Rule::kBatchNotEnded) return true;
   if (place_.has_folio(finding.folio) || place_.has_entry(finding.entry)) return true;
   return kOfTime.has(finding.rule) && finding.time_ns >= place_.from_ns &&

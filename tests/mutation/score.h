@@ -1,6 +1,5 @@
 // One damaged stream through trace/ and the lockstep, and what is to be thought of the answer.
-#ifndef SWAPTRAIL_TESTS_MUTATION_SCORE_H_
-#define SWAPTRAIL_TESTS_MUTATION_SCORE_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "engine/lockstep.h"
+#include "engine/lockstep/lockstep.h"
 #include "tests/mutation/change.h"
 #include "tests/mutation/damage.h"
 #include "tests/mutation/original.h"
@@ -19,7 +18,7 @@ namespace swaptrail::mutation {
 enum class Answer : uint8_t {
   kRight,   // one of the right rules, about the damaged place; of a control: nothing was found
   kLoss,    // told as an event that is missing, where it cannot be told from that
-  kWeak,    // by a right rule, but as an event that is missing, where more could be told
+  kWeak,    // by a right rule, but as an event that is missing, where more could be reported
   kMissed,  // nothing, or something else; of a control: something was found
 };
 
@@ -76,5 +75,3 @@ void undamaged(const Original& original, Damaged& damaged);
 void do_damage(const Damage& damage, const Instance& instance, Damaged& damaged);
 
 }  // namespace swaptrail::mutation
-
-#endif  // SWAPTRAIL_TESTS_MUTATION_SCORE_H_

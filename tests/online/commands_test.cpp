@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "tests/online/daemon_scene.h"
-#include "tests/unit/trace_scene.h"
+#include "tests/scene/trace_scene.h"
 
 namespace swaptrail {
 namespace {
@@ -32,18 +32,18 @@ class CommandsTest : public OnlineTest {
     missing.hook = "slot_freed";
     missing.reason = "inlined";
     scene.plan.hooks = {chosen, missing};
-    auto standing = std::make_shared<Standing>();
-    standing->start_ns = monotonic_ns();
+    auto pipeline_status = std::make_shared<PipelineStatus>();
+    pipeline_status->start_ns = monotonic_ns();
     ReconcileInput input;
     input.totals.pages[SWAPTRAIL_WRITE_ISSUED] = 49'207;
     input.visible_kinds = ~uint64_t{0};
-    standing->reconciliation = reconcile(input, {{"pswpout", 0}}, {{"pswpout", 49'208}});
-    scene.standings.publish(standing);
+    pipeline_status->reconciliation = reconcile(input, {{"pswpout", 0}}, {{"pswpout", 49'208}});
+    scene.status_board.publish(pipeline_status);
   }
   // On the thread of the pipeline, which alone may look at what is in flight.
   void on_pipeline(const std::function<void()>& act) {
     ASSERT_TRUE(
-        scene.questions.ask([&](PipelineView&) { act(); }, absl::Now() + absl::Seconds(20)).ok());
+        scene.requests.ask([&](PipelineView&) { act(); }, absl::Now() + absl::Seconds(20)).ok());
   }
   // The areas that are on have 100 slots in use, of which 85 are explained.
   void use_areas() {

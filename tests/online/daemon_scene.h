@@ -1,7 +1,6 @@
 // A swaptraild on a socket of its own for the program to talk to: the daemon's services and listener, over a scene.
 // Between the two is a relay, which keeps what was asked, and adds what no scene can bring about.
-#ifndef SWAPTRAIL_TESTS_ONLINE_DAEMON_SCENE_H_
-#define SWAPTRAIL_TESTS_ONLINE_DAEMON_SCENE_H_
+#pragma once
 
 #include <grp.h>
 #include <grpcpp/grpcpp.h>
@@ -19,11 +18,11 @@
 #include <thread>
 #include <vector>
 
+#include "daemon/capture/session.h"
 #include "daemon/listen/listen.h"
-#include "daemon/session.h"
 #include "tests/api/api_scene.h"
 #include "tests/online/program.h"
-#include "tests/unit/scripted_kernel.h"
+#include "tests/scene/scripted_kernel.h"
 
 namespace swaptrail {
 
@@ -44,7 +43,7 @@ class Relay final : public v1::TraceService::Service, public v1::ControlService:
   grpc::Status failure;  // instead of an answer, if it is one
   bool hangs = false;    // after the answer, until the caller has given up
   std::function<void(uint64_t)>
-      told;  // after a message of a watch: lifecycles that were told so far
+      told;  // after a message of a watch: lifecycles that were reported so far
 
   Calls<v1::GetStatusRequest, v1::GetStatusResponse> status;
   Calls<v1::ListLifecyclesRequest, v1::ListLifecyclesResponse> list;
@@ -265,5 +264,3 @@ class OnlineTest : public testing::Test {
 };
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TESTS_ONLINE_DAEMON_SCENE_H_

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/online/daemon_scene.h"
-#include "tests/unit/hostile_names.h"
-#include "tests/unit/outside.h"
+#include "tests/scene/hostile_names.h"
+#include "tests/scene/outside.h"
 
 namespace swaptrail {
 namespace {
@@ -68,7 +68,7 @@ class HostileAnswersTest : public OnlineTest {
     missing.hook = "slot_freed";
     missing.reason = "inlined";
     scene.plan.hooks = {missing};
-    scene.standings.publish(std::make_shared<Standing>());
+    scene.status_board.publish(std::make_shared<PipelineStatus>());
     add_lives(3);
     daemon.watch.before = [this](int) { add_lives(2); };
     scene.store->note_violation(Violation{.rule = "a_rule", .time_ns = 1, .text = "what is wrong"});
@@ -131,7 +131,7 @@ TEST_F(HostileAnswersTest, ReasonsAreShownInOneLine) {
       const Ended ended = asked(question);
       EXPECT_EQ(ended.code, 7) << question[0];
       EXPECT_EQ(obeyed_in(ended.err), "") << question[0];
-      const int lines = question[0] == "trace" ? 2 : 1;  // with what was told before
+      const int lines = question[0] == "trace" ? 2 : 1;  // with what was reported before
       EXPECT_EQ(std::count(ended.err.begin(), ended.err.end(), '\n'), lines) << ended.err;
     }
   }

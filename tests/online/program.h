@@ -1,6 +1,5 @@
 // Runs the program `swaptrail`: to its end, or step by step.
-#ifndef SWAPTRAIL_TESTS_ONLINE_PROGRAM_H_
-#define SWAPTRAIL_TESTS_ONLINE_PROGRAM_H_
+#pragma once
 
 #include <sys/types.h>
 
@@ -49,5 +48,3 @@ Ended run(const std::vector<std::string>& arguments, const Program::Environment&
 std::vector<std::string> environment_of(const Program::Environment& more);
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TESTS_ONLINE_PROGRAM_H_

@@ -8,8 +8,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "cli/complaint.h"
-#include "cli/online/manual.h"
+#include "cli/base/errors.h"
+#include "manual/manual.h"
 #include "tests/online/daemon_scene.h"
 
 namespace swaptrail {

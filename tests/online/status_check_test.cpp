@@ -9,10 +9,10 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "daemon/pipeline.h"
-#include "daemon/store_sink.h"
+#include "daemon/pipeline/pipeline.h"
+#include "daemon/store/store_sink.h"
 #include "tests/online/daemon_scene.h"
-#include "tests/unit/trace_scene.h"
+#include "tests/scene/trace_scene.h"
 
 namespace swaptrail {
 namespace {
@@ -29,7 +29,7 @@ class StatusCheckTest : public OnlineTest {
     scene.plan = kernel_->plan();
     auto made = Pipeline::create(
         kernel_->source(), daemon_options_,
-        {names_, output_, scene.area_watch, {&sink_}, scene.standings, scene.questions, [] {}});
+        {names_, output_, scene.area_watch, {&sink_}, scene.status_board, scene.requests, [] {}});
     ASSERT_TRUE(made.ok()) << made.status();
     pipeline_ = *std::move(made);
     running_ = std::thread([this] { ended_ = pipeline_->run(stop_); });
@@ -38,24 +38,25 @@ class StatusCheckTest : public OnlineTest {
     stop_ = true;
     if (running_.joinable()) running_.join();
   }
-  // A story of the kernel, until it shows in the standing.
+  // A story of the kernel, until it shows in the status.
   void happen(const std::function<void(swaptrail::Scene&)>& tell) {
     swaptrail::Scene story;
     story.now = monotonic_ns();
     tell(story);
     kernel_->happen(story.events);
   }
-  void wait_for_standing() {
+  void wait_for_status() {
     const uint64_t now = monotonic_ns();
-    for (int tried = 0; tried < 3000 && scene.standings.newest()->at_ns <= now; ++tried)
+    for (int tried = 0; tried < 3000 && scene.status_board.newest()->at_ns <= now; ++tried)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 
-  Options daemon_options_;
+  PipelineOptions daemon_options_;
   std::optional<ScriptedKernel> kernel_{std::in_place};
   CgroupWalker walker_{scene.cgroups};
   HostNames names_{std::nullopt, walker_};
-  Output output_{daemon_options_, names_, open("/dev/null", O_WRONLY | O_CLOEXEC)};
+  Output output_{PrintFormat::kSummary, PrintFilter(), names_,
+                 open("/dev/null", O_WRONLY | O_CLOEXEC)};
   StoreSink sink_{*scene.store};
   std::unique_ptr<Pipeline> pipeline_;
   std::atomic<bool> stop_{false};
@@ -113,13 +114,13 @@ class EachTrouble : public StatusCheckTest, public testing::WithParamInterface<T
 TEST_P(EachTrouble, IsFound) {
   start();
   happen(swap_out);
-  wait_for_standing();
+  wait_for_status();
   const Ended well = asked({"status", "--check"});
   EXPECT_EQ(well.code, 0) << well.err;
   EXPECT_EQ(well.err, "");
   GetParam().make(*kernel_);
-  wait_for_standing();
-  wait_for_standing();
+  wait_for_status();
+  wait_for_status();
   const Ended ended = asked({"status", "--check"});
   EXPECT_EQ(ended.code, 1) << ended.out;
   EXPECT_EQ(ended.err, "swaptrail: " + std::string(GetParam().said) + "\n");
@@ -149,8 +150,8 @@ TEST_F(StatusCheckTest, EachFindingOfTheModel) {
     story.removed(page_at(1));  // it was never written
     story.end();
   });
-  wait_for_standing();
-  wait_for_standing();
+  wait_for_status();
+  wait_for_status();
   const Ended ended = asked({"status", "--check"});
   EXPECT_EQ(ended.code, 1);
   EXPECT_THAT(ended.err, testing::ContainsRegex("swaptrail: [1-9][0-9]* findings\n"));
@@ -161,7 +162,7 @@ TEST_F(StatusCheckTest, EachFindingOfTheModel) {
 TEST_F(StatusCheckTest, EachRowDiffersByMoreThanItsAllowance) {
   start();
   happen(swap_out);
-  wait_for_standing();
+  wait_for_status();
   v1::GetStatusResponse answer;
   ASSERT_TRUE(
       api::call(*scene.trace, &v1::TraceService::Stub::GetStatus, v1::GetStatusRequest(), answer)
@@ -185,7 +186,7 @@ TEST_F(StatusCheckTest, EachRowDiffersByMoreThanItsAllowance) {
 TEST_F(StatusCheckTest, AreasHaveTheSlotsThatItKnows) {
   start();
   happen(swap_out);
-  wait_for_standing();
+  wait_for_status();
   const json areas = json::parse(asked({"areas", "-o", "json"}).out)["areas"];
   ASSERT_EQ(areas.size(), 2);
   EXPECT_EQ(areas[1]["path"], "/dev/two");
@@ -198,7 +199,7 @@ TEST_F(StatusCheckTest, FlightIsARecording) {
   daemon_options_.flight_dir = directory_ + "/flight";
   start();
   happen(swap_out);
-  wait_for_standing();
+  wait_for_status();
   const json answer = json::parse(asked({"flight", "--reason=slow", "-o", "json"}).out);
   ASSERT_EQ(answer["paths"].size(), 1) << answer;
   const std::string path = answer["paths"][0];

@@ -7,10 +7,10 @@
 #include <map>
 #include <random>
 
-#include "cli/online/top_keys.h"
-#include "cli/online/top_screen.h"
+#include "cli/top/top_keys.h"
+#include "cli/top/top_screen.h"
 #include "daemon/api/answers.h"
-#include "daemon/store_sink.h"
+#include "daemon/store/store_sink.h"
 #include "tests/api/api_scene.h"
 #include "trace/decode.h"
 

@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/online/quantities.h"
-#include "cli/online/top_keys.h"
-#include "cli/online/top_rounds.h"
-#include "cli/online/top_screen.h"
+#include "cli/top/top_keys.h"
+#include "cli/top/top_rounds.h"
+#include "cli/top/top_screen.h"
 #include "tests/online/daemon_scene.h"
 
 namespace swaptrail::online {

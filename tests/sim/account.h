@@ -1,20 +1,19 @@
-// What trace/ tells of an observation: the merger and a reconstructor, run as the daemon runs them.
-#ifndef SWAPTRAIL_TESTS_SIM_ACCOUNT_H_
-#define SWAPTRAIL_TESTS_SIM_ACCOUNT_H_
+// What trace/ reports an observation: the merger and a reconstructor, run as the daemon runs them.
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "tests/sim/distortion.h"
+#include "trace/lifecycles/reconstructor.h"
 #include "trace/merger.h"
-#include "trace/reconstructor.h"
 
 namespace swaptrail::sim {
 
 struct ToldLifecycle {
   Lifecycle life;
-  size_t losses_before = 0;  // so many losses had been told
+  size_t losses_before = 0;  // so many losses had been reported
 };
 
 struct Account {
@@ -29,5 +28,3 @@ struct Account {
 Account watch(const Observation& observation);
 
 }  // namespace swaptrail::sim
-
-#endif  // SWAPTRAIL_TESTS_SIM_ACCOUNT_H_

@@ -3,8 +3,7 @@
 // What Linux promises (arch/x86/kernel/tsc_sync.c: a warp that is seen makes the clock unstable) is
 // that a CPU which saw what another one did reads no earlier time. So must these: events that share
 // a page, a slot, a thread or a CPU keep their order. All others may change theirs.
-#ifndef SWAPTRAIL_TESTS_SIM_CLOCKS_H_
-#define SWAPTRAIL_TESTS_SIM_CLOCKS_H_
+#pragma once
 
 #include <cstdint>
 #include <vector>
@@ -33,5 +32,3 @@ class Clocks {
 };
 
 }  // namespace swaptrail::sim
-
-#endif  // SWAPTRAIL_TESTS_SIM_CLOCKS_H_

@@ -1,6 +1,5 @@
 // Small random numbers that are the same everywhere (the distributions of <random> are not).
-#ifndef SWAPTRAIL_TESTS_SIM_DICE_H_
-#define SWAPTRAIL_TESTS_SIM_DICE_H_
+#pragma once
 
 #include <cstdint>
 
@@ -25,5 +24,3 @@ class Dice {
 };
 
 }  // namespace swaptrail::sim
-
-#endif  // SWAPTRAIL_TESTS_SIM_DICE_H_

@@ -3,8 +3,7 @@
 //
 // Events in the order in which they happened go in; sweeps of rings come out, and what became of
 // each event. Deterministic: the same distortion of the same events gives the same sweeps.
-#ifndef SWAPTRAIL_TESTS_SIM_DISTORTION_H_
-#define SWAPTRAIL_TESTS_SIM_DISTORTION_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -15,7 +14,7 @@
 #include <vector>
 
 #include "bpf/event.h"
-#include "trace/reconstructor.h"
+#include "trace/lifecycles/reconstructor.h"
 
 namespace swaptrail::sim {
 
@@ -102,5 +101,3 @@ struct Distorted {
 Distorted distort(const Distortion& distortion, std::span<const swaptrail_event> events);
 
 }  // namespace swaptrail::sim
-
-#endif  // SWAPTRAIL_TESTS_SIM_DISTORTION_H_

@@ -1,6 +1,5 @@
 // The pages that an event is about, for whoever orders or checks events by page.
-#ifndef SWAPTRAIL_TESTS_SIM_FOLIOS_H_
-#define SWAPTRAIL_TESTS_SIM_FOLIOS_H_
+#pragma once
 
 #include <algorithm>
 #include <cstdint>
@@ -18,5 +17,3 @@ inline uint32_t pages_of(const swaptrail_event& event) {
 }
 
 }  // namespace swaptrail::sim
-
-#endif  // SWAPTRAIL_TESTS_SIM_FOLIOS_H_

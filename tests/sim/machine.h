@@ -1,6 +1,5 @@
 // A small simulated machine for a seed, and what happened on it.
-#ifndef SWAPTRAIL_TESTS_SIM_MACHINE_H_
-#define SWAPTRAIL_TESTS_SIM_MACHINE_H_
+#pragma once
 
 #include <cstdint>
 #include <string>
@@ -8,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "bpf/event.h"
-#include "engine/simulation.h"
+#include "engine/machine/simulation.h"
 
 namespace swaptrail::sim {
 
@@ -28,5 +27,3 @@ struct Run {
 absl::StatusOr<Run> run_machine(const Machine& machine);
 
 }  // namespace swaptrail::sim
-
-#endif  // SWAPTRAIL_TESTS_SIM_MACHINE_H_

@@ -39,7 +39,7 @@ bool passes_stage(const swaptrail_event& event, Stage stage) {
 }
 
 // Even if all was seen: the end came in the middle of a batch, or shmem was given up where no
-// hook tells why.
+// hook says why.
 bool may_be_incomplete(const Lifecycle& life) {
   if (life.incomplete == IncompleteReason::kEnded) return life.outcome == Outcome::kInFlight;
   return life.incomplete == IncompleteReason::kNotHooked && life.shmem && life.entry == 0 &&
@@ -125,7 +125,7 @@ bool Oracle::is_true_mapping(const Case& one, const Mapping& mapping) const {
   });
 }
 
-// The swap-out in which the last thing that the lifecycle tells of happened; a write may end after
+// The swap-out in which the last thing that the lifecycle reports happened; a write may end after
 // its folio was given up. A batch can give a folio up twice (a large one that got no slot, and its
 // first piece): then the one that fits.
 const engine::TrueSwapOut* Oracle::truth_of(const Case& one) const {
@@ -136,14 +136,14 @@ const engine::TrueSwapOut* Oracle::truth_of(const Case& one) const {
   for (const uint32_t index : found->second) {
     const TrueSwapOut& truth = truth_[index];
     bool candidate = truth.begin_ns <= one.last_ns;
-    if (one.last_ns == isolated_ns) {  // it tells of nothing else, perhaps of no time at all
+    if (one.last_ns == isolated_ns) {  // it reports nothing else, perhaps of no time at all
       const uint64_t batch_ns = truth.stage_ns[static_cast<size_t>(Stage::kIsolated)];
       const bool running = truth.begin_ns <= isolated_ns && isolated_ns <= truth.end_ns;
       candidate = isolated_ns == 0 ? truth.begin_ns <= one.observation->true_end_ns
                                    : batch_ns == isolated_ns || running;
     }
     if (!candidate) continue;
-    // one that tells of no time at all must only be possible
+    // one that reports no time at all must only be possible
     const bool fits =
         contradiction(one, truth).empty() && (one.last_ns == 0 || differences(one, truth).empty());
     best = &truth;
@@ -155,7 +155,7 @@ const engine::TrueSwapOut* Oracle::truth_of(const Case& one) const {
 std::string Oracle::stage_differences(const Case& one, const TrueSwapOut& truth) const {
   std::string text;
   for (size_t stage = 0; stage < kStageCount; ++stage) {
-    // without its hook another event may tell of it: a true one, as is known by now
+    // without its hook another event may report it: a true one, as is known by now
     if (!(one.told->life.visible_stages & (1U << stage))) continue;
     // the end of a write that no hook saw begin is not told
     const bool no_writes = !(one.observation->visible_kinds & kWriteKinds);
@@ -263,14 +263,14 @@ void Oracle::check_lifecycle(const Case& one, const Account& account) {
   }
 }
 
-// An outcome is told, and it is not the true one.
+// An outcome is reported, and it is not the true one.
 std::string Oracle::contradiction(const Case& one, const TrueSwapOut& truth) const {
   const Lifecycle& life = one.told->life;
   if (life.outcome == Outcome::kUnknown && !life.complete()) return "";
   const bool ended = truth.end_ns <= one.observation->true_end_ns;
   // What is given up is so only when its batch ends; but what makes it so may have been seen.
   if (life.outcome == truth.outcome && (ended || life.outcome == Outcome::kAborted)) return "";
-  // What ends it may have been told with the next event.
+  // What ends it may have been reported with the next event.
   const bool just_ended =
       truth.outcome == Outcome::kAborted && truth.end_ns == one.observation->true_end_ns;
   const bool not_told = !ended || just_ended || swapped_off(one);
@@ -280,7 +280,7 @@ std::string Oracle::contradiction(const Case& one, const TrueSwapOut& truth) con
                          outcome_name(truth.outcome), ended ? "" : ", later");
 }
 
-// swapoff maps a page that is in the swap cache, and only when it is done with all tells of it.
+// swapoff maps a page that is in the swap cache, and only when it is done with all reports it.
 bool Oracle::swapped_off(const Case& one) const {
   const Lifecycle& life = one.told->life;
   const auto& all = distorted_.witnesses;
@@ -359,7 +359,7 @@ void Oracle::check_violations(const Account& account) {
         std::any_of(account.losses.begin(), account.losses.end(), [&](const Loss& loss) {
           return loss.from_ns < violation.time_ns && loss.to_ns > violation.time_ns;
         });
-    if (in_loss) {  // it was told only afterwards
+    if (in_loss) {  // it was reported only afterwards
       ++excused_;
       continue;
     }

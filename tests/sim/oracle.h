@@ -2,13 +2,12 @@
 //
 // Two promises. Of a lossless stream: the truth, all of it, and nothing else. Of any other: nothing
 // is invented - what is called complete is true in all respects, each time and mapping is one of
-// that folio, no outcome contradicts the truth, and what was lost is told.
+// that folio, no outcome contradicts the truth, and what was lost is reported.
 //
-// One excuse, which trace/reconstructor.h claims for itself: a loss that a CPU tells only after a
+// One excuse, which trace/lifecycles/reconstructor.h claims for itself: a loss that a CPU tells only after a
 // lifecycle closed is not in that lifecycle. Such lifecycles, and violations, are counted. And what
 // no hook can tell (swapoff maps a page of the swap cache) need not be known at the end.
-#ifndef SWAPTRAIL_TESTS_SIM_ORACLE_H_
-#define SWAPTRAIL_TESTS_SIM_ORACLE_H_
+#pragma once
 
 #include <array>
 #include <cstddef>
@@ -19,7 +18,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "engine/simulation.h"
+#include "engine/machine/simulation.h"
 #include "tests/sim/account.h"
 #include "tests/sim/distortion.h"
 
@@ -91,5 +90,3 @@ class Oracle {
 };
 
 }  // namespace swaptrail::sim
-
-#endif  // SWAPTRAIL_TESTS_SIM_ORACLE_H_

@@ -1,6 +1,6 @@
 #include "tests/sim/programs.h"
 
-#include "trace/reconstructor.h"
+#include "trace/lifecycles/reconstructor.h"
 
 namespace swaptrail::sim {
 namespace {

@@ -1,7 +1,6 @@
 // What the programs of bpf/ record of an event: all of it, part of it, or nothing, by the hooks
 // that are attached and by what they saw of the running batch. The rules: bpf/stages.bpf.h.
-#ifndef SWAPTRAIL_TESTS_SIM_PROGRAMS_H_
-#define SWAPTRAIL_TESTS_SIM_PROGRAMS_H_
+#pragma once
 
 #include <cstdint>
 #include <span>
@@ -47,5 +46,3 @@ class Programs {
 };
 
 }  // namespace swaptrail::sim
-
-#endif  // SWAPTRAIL_TESTS_SIM_PROGRAMS_H_

@@ -1,7 +1,6 @@
 // The rings of a daemon and how it sweeps them: bpf/emit.bpf.h on one side, Session::sweep on the
 // other.
-#ifndef SWAPTRAIL_TESTS_SIM_RINGS_H_
-#define SWAPTRAIL_TESTS_SIM_RINGS_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -54,5 +53,3 @@ class Rings {
 };
 
 }  // namespace swaptrail::sim
-
-#endif  // SWAPTRAIL_TESTS_SIM_RINGS_H_

@@ -6,10 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/scene/trace_scene.h"
 #include "tests/sim/account.h"
 #include "tests/sim/distortion.h"
 #include "tests/sim/oracle.h"
-#include "tests/unit/trace_scene.h"
 
 namespace swaptrail::sim {
 namespace {
@@ -80,7 +80,7 @@ void call_incomplete(Scenery& one, IncompleteReason reason) {
   for (ToldLifecycle& told : one.account.lifecycles) told.life.incomplete = reason;
 }
 
-// As if a record had been dropped, and it was told.
+// As if a record had been dropped, and it was reported.
 void lose_one(Scenery& one) {
   one.distorted.observations[0].dropped[0] = 1;
   one.account.losses.push_back({1, 2, 1, 0});

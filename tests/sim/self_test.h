@@ -1,6 +1,5 @@
 // The oracle must be able to fail: each thing that it checks is damaged once.
-#ifndef SWAPTRAIL_TESTS_SIM_SELF_TEST_H_
-#define SWAPTRAIL_TESTS_SIM_SELF_TEST_H_
+#pragma once
 
 namespace swaptrail::sim {
 
@@ -8,5 +7,3 @@ namespace swaptrail::sim {
 bool self_test();
 
 }  // namespace swaptrail::sim
-
-#endif  // SWAPTRAIL_TESTS_SIM_SELF_TEST_H_

@@ -48,7 +48,7 @@ bool is_open(uint64_t seed) {
   return false;
 }
 
-constexpr size_t kMostComplaints = 4;   // told of one seed
+constexpr size_t kMostComplaints = 4;   // reported one seed
 constexpr uint64_t kMostFailures = 10;  // told in full
 
 struct Wanted {

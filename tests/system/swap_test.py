@@ -9,7 +9,7 @@ import unittest
 import lab
 
 WORK_MIB, LIMIT_MIB, ROUNDS = 96, 48, 2
-# Up to here a host can't show a stage without tracing programs: daemon/hook_catalogue, kUnseen.
+# Up to here a host can't show a stage without tracing programs: daemon/probe/hook_catalogue, kUnseen.
 UNSEEN_BY_TRACEPOINTS = {
     "reclaim_batch", "pageout_request", "slot_allocated", "unmapped_one", "unmapped",
     "zswap_stored", "removed", "cache_deleted", "slot_freed", "swap_in", "swap_read",

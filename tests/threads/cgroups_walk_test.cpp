@@ -11,8 +11,8 @@
 #include <thread>
 #include <vector>
 
-#include "daemon/cgroup_walker.h"
-#include "daemon/cgroups.h"
+#include "daemon/host/cgroup_walker.h"
+#include "daemon/host/cgroups.h"
 
 namespace swaptrail {
 namespace {

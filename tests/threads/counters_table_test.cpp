@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "daemon/counters/table.h"
-#include "tests/unit/store_scene.h"
+#include "tests/scene/store_scene.h"
 
 namespace swaptrail::counters {
 namespace {

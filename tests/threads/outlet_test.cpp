@@ -1,5 +1,5 @@
 // What is printed to a reader that is slow, or stopped.
-#include "daemon/outlet.h"
+#include "daemon/pipeline/outlet.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -14,7 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
-#include "daemon/output.h"
+#include "daemon/pipeline/output.h"
 
 namespace swaptrail {
 namespace {
@@ -120,10 +120,8 @@ TEST_F(Outlets, OthersWhoShareThePipeNoticeNothing) {
 
 TEST_F(Outlets, TheSummaryTellsWhatWasLeftOut) {
   constexpr uint64_t kLifecycles = 40'000;
-  Options options;
-  options.print = PrintFormat::kJsonl;
   const Names names;
-  Output output(options, names, pipe_[1]);
+  Output output(PrintFormat::kJsonl, PrintFilter(), names, pipe_[1]);
   for (uint64_t number = 0; number < kLifecycles; ++number) output.on_lifecycle(Lifecycle());
   LateReader reader(pipe_[0]);
   reader.begin();

@@ -1,5 +1,5 @@
-// Questions to the pipeline thread: answered there, or given up, but never run afterwards.
-#include "daemon/questions.h"
+// PipelineRequests to the pipeline thread: answered there, or given up, but never run afterwards.
+#include "daemon/pipeline/requests.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/unit/trace_scene.h"
+#include "tests/scene/trace_scene.h"
 
 namespace swaptrail {
 namespace {
@@ -29,40 +29,40 @@ class View : public PipelineView {
 absl::Time soon() { return absl::Now() + absl::Milliseconds(20); }
 absl::Time later() { return absl::Now() + absl::Seconds(60); }
 
-TEST(Questions, AreAnsweredOnTheThreadThatAnswers) {
-  Questions questions;
+TEST(PipelineRequests, AreAnsweredOnTheThreadThatAnswers) {
+  PipelineRequests requests;
   View view;
   std::atomic<bool> stop{false};
   std::thread::id answered;
   std::thread pipeline([&] {
-    while (!stop) questions.answer(view);
+    while (!stop) requests.answer(view);
   });
   const std::thread::id expected = pipeline.get_id();
   EXPECT_TRUE(
-      questions.ask([&](PipelineView&) { answered = std::this_thread::get_id(); }, later()).ok());
+      requests.ask([&](PipelineView&) { answered = std::this_thread::get_id(); }, later()).ok());
   stop = true;
   pipeline.join();
   EXPECT_EQ(answered, expected);
 }
 
-TEST(Questions, ThatWereGivenUpAreNotRun) {
-  Questions questions;
+TEST(PipelineRequests, ThatWereGivenUpAreNotRun) {
+  PipelineRequests requests;
   View view;
   bool ran = false;
-  EXPECT_TRUE(absl::IsDeadlineExceeded(questions.ask([&](PipelineView&) { ran = true; }, soon())));
-  questions.answer(view);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(requests.ask([&](PipelineView&) { ran = true; }, soon())));
+  requests.answer(view);
   EXPECT_FALSE(ran);
 }
 
-TEST(Questions, AreWaitedForOnceTheyRun) {
-  Questions questions;
+TEST(PipelineRequests, AreWaitedForOnceTheyRun) {
+  PipelineRequests requests;
   View view;
   std::atomic<bool> stop{false};
   std::thread pipeline([&] {
-    while (!stop) questions.answer(view);
+    while (!stop) requests.answer(view);
   });
   bool done = false;
-  const absl::Status status = questions.ask(
+  const absl::Status status = requests.ask(
       [&](PipelineView&) {
         absl::SleepFor(absl::Milliseconds(100));  // beyond the deadline
         done = true;
@@ -73,31 +73,31 @@ TEST(Questions, AreWaitedForOnceTheyRun) {
   pipeline.join();
 }
 
-TEST(Questions, AreBounded) {
-  Questions questions;
+TEST(PipelineRequests, AreBounded) {
+  PipelineRequests requests;
   std::atomic<size_t> refused{0}, late{0};
   std::vector<std::thread> askers;
-  for (size_t index = 0; index < Questions::kMostWaiting + 5; ++index)
+  for (size_t index = 0; index < PipelineRequests::kMostWaiting + 5; ++index)
     askers.emplace_back([&] {
       const absl::Status status =
-          questions.ask([](PipelineView&) {}, absl::Now() + absl::Seconds(3));
+          requests.ask([](PipelineView&) {}, absl::Now() + absl::Seconds(3));
       if (absl::IsResourceExhausted(status)) ++refused;
       if (absl::IsDeadlineExceeded(status)) ++late;
     });
   for (std::thread& asker : askers) asker.join();
   EXPECT_EQ(refused, 5u);
-  EXPECT_EQ(late, Questions::kMostWaiting);
+  EXPECT_EQ(late, PipelineRequests::kMostWaiting);
 }
 
-TEST(Questions, EndWithThePipeline) {
-  Questions questions;
+TEST(PipelineRequests, EndWithThePipeline) {
+  PipelineRequests requests;
   absl::Status waiting;
-  std::thread asker([&] { waiting = questions.ask([](PipelineView&) {}, later()); });
+  std::thread asker([&] { waiting = requests.ask([](PipelineView&) {}, later()); });
   absl::SleepFor(absl::Milliseconds(20));
-  questions.close();
+  requests.close();
   asker.join();
   EXPECT_TRUE(absl::IsUnavailable(waiting));
-  EXPECT_TRUE(absl::IsUnavailable(questions.ask([](PipelineView&) {}, later())));
+  EXPECT_TRUE(absl::IsUnavailable(requests.ask([](PipelineView&) {}, later())));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include "daemon/store/list.h"
 #include "daemon/store/lookup.h"
 #include "daemon/store/stats.h"
-#include "tests/unit/store_scene.h"
+#include "tests/scene/store_scene.h"
 
 namespace swaptrail::store {
 namespace {

@@ -12,9 +12,9 @@
 #include <string_view>
 
 #include "absl/strings/numbers.h"
-#include "engine/features.h"
-#include "engine/simulation.h"
-#include "engine/workload.h"
+#include "engine/machine/simulation.h"
+#include "engine/machine/workload.h"
+#include "engine/steps/features.h"
 
 namespace swaptrail::engine {
 namespace {

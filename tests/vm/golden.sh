@@ -4,7 +4,7 @@
 #   golden.sh ["5.10 6.1 ..."]
 #
 # For each case: the recording, and what `swaptraild --print=jsonl` told live (its summary, and the
-# SHA-256 of all its lines). Replay must tell the same; tests/unit/golden_test.cpp holds it to that.
+# SHA-256 of all its lines). Replay must tell the same; tests/golden holds it to that.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 root=$(readlink -f "$here/../..")

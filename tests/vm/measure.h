@@ -3,8 +3,7 @@
 //
 // An oracle file has a line for each process: `process PID KEY=VALUE ...`. All values count since the
 // process called Meter::start, but for `swap_kib`, which is of that moment.
-#ifndef SWAPTRAIL_TESTS_VM_MEASURE_H_
-#define SWAPTRAIL_TESTS_VM_MEASURE_H_
+#pragma once
 
 #include <linux/genetlink.h>
 #include <linux/taskstats.h>
@@ -218,5 +217,3 @@ inline void touch_page(const uint8_t* page) {
 }
 
 }  // namespace swaptrail_vm
-
-#endif  // SWAPTRAIL_TESTS_VM_MEASURE_H_

@@ -2,8 +2,7 @@
 //
 // Every failure ends the program: exit code 1 if a page had not the content that was written, 75 if
 // this kernel can't do it, 2 for anything else.
-#ifndef SWAPTRAIL_TESTS_VM_PAGES_H_
-#define SWAPTRAIL_TESTS_VM_PAGES_H_
+#pragma once
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -246,5 +245,3 @@ inline void page_out(const Buffer& buffer) {
 }
 
 }  // namespace swaptrail_vm
-
-#endif  // SWAPTRAIL_TESTS_VM_PAGES_H_

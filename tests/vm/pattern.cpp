@@ -11,7 +11,7 @@
 //   --page-cluster N   sets vm.page-cluster, 0 by default
 //   --cgroup DIR       a cgroup of version 2 to move into; without it there is no limit
 //
-// The accesses are those that engine/workload.h describes, made here from that description alone. A
+// The accesses are those that engine/machine/workload.h describes, made here from that description alone. A
 // write fills the page with content that no other page and no earlier write has; a read, and the
 // last look at a page before it is written again, compares all of it. Then exit code 1: a page had
 // other content. 2: anything else. The program stays on one CPU, as the engine's process does.
@@ -209,7 +209,7 @@ class Counters {
   size_t size_ = 0;
 };
 
-// ---- what is told ----------------------------------------------------------------------------------
+// ---- what is reported ----------------------------------------------------------------------------------
 
 // Beside the pages, mapped or only in the swap cache, page tables and the like are charged to the
 // cgroup, which are never swapped. (`file` is without the swap cache: mm/swap_state.c counts that as

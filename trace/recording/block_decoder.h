@@ -1,6 +1,5 @@
 // The payload of a block in, its events and losses out. Internal to trace/recording.
-#ifndef SWAPTRAIL_TRACE_RECORDING_BLOCK_DECODER_H_
-#define SWAPTRAIL_TRACE_RECORDING_BLOCK_DECODER_H_
+#pragma once
 
 #include <array>
 #include <cstdint>
@@ -63,5 +62,3 @@ class BlockDecoder {
 };
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_BLOCK_DECODER_H_

@@ -1,6 +1,5 @@
 // Events in, the head and the payload of a block out. Internal to trace/recording.
-#ifndef SWAPTRAIL_TRACE_RECORDING_BLOCK_ENCODER_H_
-#define SWAPTRAIL_TRACE_RECORDING_BLOCK_ENCODER_H_
+#pragma once
 
 #include <array>
 #include <cstdint>
@@ -68,5 +67,3 @@ class BlockEncoder {
 };
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_BLOCK_ENCODER_H_

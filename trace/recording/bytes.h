@@ -1,6 +1,5 @@
 // Where a recording's bytes go to and come from: memory, a file (trace/recording/file.h), a test.
-#ifndef SWAPTRAIL_TRACE_RECORDING_BYTES_H_
-#define SWAPTRAIL_TRACE_RECORDING_BYTES_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -55,5 +54,3 @@ class ViewSource : public ByteSource {
 };
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_BYTES_H_

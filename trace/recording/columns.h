@@ -1,6 +1,5 @@
 // The columns of a block: one byte string for each thing that varies. Internal to trace/recording.
-#ifndef SWAPTRAIL_TRACE_RECORDING_COLUMNS_H_
-#define SWAPTRAIL_TRACE_RECORDING_COLUMNS_H_
+#pragma once
 
 #include <array>
 #include <cstddef>
@@ -28,5 +27,3 @@ inline constexpr size_t kMaxColumnBytes = 5 * kMaxVarintBytes;
 inline constexpr size_t kMaxEventRawBytes = (kFieldCount + 5) * kMaxVarintBytes + 3;
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_COLUMNS_H_

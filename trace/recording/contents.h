@@ -1,8 +1,7 @@
 // What a recording holds beside events: what was known of the host, and when it became known.
 //
 // Plain values. Times are CLOCK_MONOTONIC nanoseconds. Texts are at most kMaxTextBytes.
-#ifndef SWAPTRAIL_TRACE_RECORDING_CONTENTS_H_
-#define SWAPTRAIL_TRACE_RECORDING_CONTENTS_H_
+#pragma once
 
 #include <cstdint>
 #include <string>
@@ -12,7 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "bpf/event.h"
-#include "trace/reconstructor.h"
+#include "trace/lifecycles/reconstructor.h"
 
 namespace swaptrail {
 
@@ -121,5 +120,3 @@ absl::Status parse_payload(std::string_view payload, Reading& reading);
 absl::Status parse_payload(std::string_view payload, Gap& gap);
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_CONTENTS_H_

@@ -1,6 +1,5 @@
 // Numbers and texts one after the other, little-endian. Internal to trace/recording.
-#ifndef SWAPTRAIL_TRACE_RECORDING_FIELDS_H_
-#define SWAPTRAIL_TRACE_RECORDING_FIELDS_H_
+#pragma once
 
 #include <bit>
 #include <cstddef>
@@ -87,5 +86,3 @@ class FieldReader {
 };
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_FIELDS_H_

@@ -1,6 +1,5 @@
 // Recordings in files. The only file of trace/ that talks to the operating system.
-#ifndef SWAPTRAIL_TRACE_RECORDING_FILE_H_
-#define SWAPTRAIL_TRACE_RECORDING_FILE_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -68,5 +67,3 @@ class FileSource : public ByteSource {
 };
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_FILE_H_

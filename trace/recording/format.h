@@ -1,8 +1,7 @@
 // The frame of a recording: preamble, record heads, limits. docs/RECORDING.md is the specification.
 //
 // All numbers are little-endian. Every length is checked against its limit before it is used.
-#ifndef SWAPTRAIL_TRACE_RECORDING_FORMAT_H_
-#define SWAPTRAIL_TRACE_RECORDING_FORMAT_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -69,7 +68,7 @@ struct CpuRange {
   uint32_t events = 0;
   uint64_t first_sequence = 0;  // the lowest and the highest; 0 if there are no events
   uint64_t last_sequence = 0;
-  uint64_t lost = 0;  // events that the losses in this block tell of
+  uint64_t lost = 0;  // events that the losses in this block report
 };
 
 // What is known of a block without its payload.
@@ -126,5 +125,3 @@ void put_index(const std::vector<RecordPlace>& places, std::string& out);
 absl::StatusOr<std::vector<RecordPlace>> parse_index(std::string_view payload);
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_FORMAT_H_

@@ -10,8 +10,7 @@
 //   bool differs(Field, bool)           notes, or tells, whether the field is not as predicted
 //   uint64_t value(Field, uint64_t)     puts a varint into the field's column, or gets it
 //   void time(time_ns&, uint64_t previous_ns)
-#ifndef SWAPTRAIL_TRACE_RECORDING_HISTORY_H_
-#define SWAPTRAIL_TRACE_RECORDING_HISTORY_H_
+#pragma once
 
 #include <array>
 #include <bit>
@@ -55,7 +54,7 @@ class History {
   // Forgets everything: a block begins.
   void reset(uint64_t first_ns);
 
-  // A loss was told: the sequence and the loss counter of that CPU go on by `count`.
+  // A loss was reported: the sequence and the loss counter of that CPU go on by `count`.
   void lose(uint32_t cpu, uint64_t count) {
     Cpu& context = context_of(cpu);
     context.sequence += count;
@@ -168,5 +167,3 @@ class History {
 }  // namespace swaptrail
 
 #include "trace/recording/history_pass.h"
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_HISTORY_H_

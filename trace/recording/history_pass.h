@@ -1,6 +1,5 @@
 // The templates of history.h, which includes this.
-#ifndef SWAPTRAIL_TRACE_RECORDING_HISTORY_PASS_H_
-#define SWAPTRAIL_TRACE_RECORDING_HISTORY_PASS_H_
+#pragma once
 
 #include <type_traits>
 
@@ -225,5 +224,3 @@ inline void History::pass_comm(Coder& coder, Name& name, uint64_t key, const Kin
 }
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_HISTORY_PASS_H_

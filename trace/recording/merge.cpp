@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "trace/recording/rework.h"
+#include "trace/recording/edit.h"
 
 namespace swaptrail {
 namespace {

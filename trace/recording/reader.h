@@ -1,9 +1,8 @@
 // Reads a recording back: the same events, sequences and losses in the same order.
 //
-// Every complete block is read; what is damaged or torn is told with its place and size, and is
+// Every complete block is read; what is damaged or torn is reported with its place and size, and is
 // never guessed at. Memory: the limits of format.h, whatever the bytes. One thread.
-#ifndef SWAPTRAIL_TRACE_RECORDING_READER_H_
-#define SWAPTRAIL_TRACE_RECORDING_READER_H_
+#pragma once
 
 #include <cstdint>
 #include <limits>
@@ -93,8 +92,8 @@ class RecordingReader {
   const Damage& last_damage() const { return last_damage_; }
 
   // The stream from the beginning, of from_ns <= time < to_ns (a loss has its time `to_ns`, and a
-  // gap is told as one loss for each CPU). Errors: DataLoss at the first damage, after everything
-  // before it was told; or at the end, if there is damage elsewhere.
+  // gap is reported as one loss for each CPU). Errors: DataLoss at the first damage, after everything
+  // before it was reported; or at the end, if there is damage elsewhere.
   absl::Status for_each(EventSink& sink, uint64_t from_ns = 0, uint64_t to_ns = kNoEnd);
 
   // All records in order, and the bytes of one: for copying. The views live until the next call.
@@ -143,5 +142,3 @@ class RecordingReader {
 };
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_READER_H_

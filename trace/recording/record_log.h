@@ -1,6 +1,5 @@
 // Records one after the other, and the index of them. Internal to trace/recording.
-#ifndef SWAPTRAIL_TRACE_RECORDING_RECORD_LOG_H_
-#define SWAPTRAIL_TRACE_RECORDING_RECORD_LOG_H_
+#pragma once
 
 #include <cstdint>
 #include <string>
@@ -49,5 +48,3 @@ class RecordLog {
 };
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_RECORD_LOG_H_

@@ -1,6 +1,5 @@
 // Numbers as bytes: LEB128 varints and zigzag. Internal to trace/recording.
-#ifndef SWAPTRAIL_TRACE_RECORDING_VARINT_H_
-#define SWAPTRAIL_TRACE_RECORDING_VARINT_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -71,5 +70,3 @@ constexpr Unsigned unzigzag(uint64_t code) {
 }
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_VARINT_H_

@@ -6,8 +6,7 @@
 //
 // When the sink refuses (disk full), the writer pauses: nothing is thrown but events, and these are
 // counted for each CPU. resume() writes them down as a Gap and goes on.
-#ifndef SWAPTRAIL_TRACE_RECORDING_WRITER_H_
-#define SWAPTRAIL_TRACE_RECORDING_WRITER_H_
+#pragma once
 
 #include <cstdint>
 #include <memory>
@@ -125,5 +124,3 @@ class RecordingWriter {
 };
 
 }  // namespace swaptrail
-
-#endif  // SWAPTRAIL_TRACE_RECORDING_WRITER_H_

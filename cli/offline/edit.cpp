@@ -1,0 +1,179 @@
+#include "cli/offline/edit.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "cli/base/atomic_file.h"
+#include "cli/base/errors.h"
+#include "cli/base/standard_output.h"
+#include "cli/offline/observation.h"
+#include "trace/recording/edit.h"
+#include "trace/utf8.h"
+
+namespace swaptrail {
+namespace {
+
+void say(const std::string& line, std::string& out) {
+  absl::StrAppend(&out, printable(line), "\n");
+}
+
+std::string amounts(const Inspection& verdict) {
+  return absl::StrCat(verdict.events, " events in ", verdict.blocks, " blocks, ", verdict.losses,
+                      " losses, ", verdict.gaps, " gaps");
+}
+
+void tell_verdict(const std::string& path, const Inspection& verdict, std::string& out) {
+  const char* state = !verdict.damages.empty() ? "damaged"
+                      : !verdict.finished      ? "not finished, nothing damaged"
+                                               : "ok";
+  say(absl::StrCat(path, ": ", state, ": ", amounts(verdict)), out);
+  for (const Damage& damage : verdict.damages)
+    say(absl::StrCat("  ", damage.status().message()), out);
+}
+
+// Opens, lets `work` read the sources and write, puts the output in its place, and reports it.
+template <typename Work>
+int rewrite(const char* label, int passes, const EditOptions& options, Work work) {
+  Progress progress(label, Progress::style_here(false));
+  std::vector<std::unique_ptr<WatchedFile>> files;
+  std::vector<const ByteSource*> sources;
+  for (const std::string& path : options.files) {
+    auto file = WatchedFile::open(path, progress, passes);
+    if (!file.ok()) return complain_of_input(file.status());
+    files.push_back(*std::move(file));
+    sources.push_back(files.back().get());
+  }
+  auto output = AtomicFile::create(options.output, options.force);
+  if (!output.ok()) return complain_of_output(output.status());
+  std::string told;
+  if (const int code = work(sources, **output, told); code != kDone) return code;
+  if (absl::Status status = (*output)->commit(); !status.ok()) return complain_of_output(status);
+  StandardOutput lines;
+  lines.write(told);
+  return lines.exit_code(kDone);
+}
+
+// The library's errors do not say which side they are of: a full disk is the output's.
+int complain_of_work(const absl::Status& status, const EditOptions& options) {
+  if (absl::IsResourceExhausted(status) || absl::IsInternal(status))
+    return complain_of_output(status);
+  return complain_of_input(options.files.size() == 1 ? with_path(status, options.files[0])
+                                                     : status);
+}
+
+int tell_written(const EditOptions& options,
+                 const absl::StatusOr<RecordingWriter::Counters>& counters, std::string& told) {
+  if (!counters.ok()) return complain_of_work(counters.status(), options);
+  say(absl::StrCat(options.output, ": ", counters->events, " events in ", counters->blocks,
+                   " blocks, ", counters->bytes, " bytes"),
+      told);
+  return kDone;
+}
+
+int cut_one(const EditOptions& options, const ByteSource& source, ByteSink& sink,
+            std::string& told) {
+  auto reader = RecordingReader::open(source);
+  if (!reader.ok()) return complain_of_work(reader.status(), options);
+  const RecordingContents& contents = (*reader)->contents();
+  const auto range = parse_range(options.from, options.to, contents.header);
+  if (!range.ok())
+    return complain(kUnusable, std::string(range.status().message()), "see swaptrail cut --help");
+  if (range->from_ns > contents.last_ns || range->to_ns <= contents.first_ns) {
+    const uint64_t start_ns = contents.header.reconstruction.start_ns;
+    const auto seconds = [&](uint64_t time_ns) {
+      return static_cast<double>(time_ns - std::min(time_ns, start_ns)) / 1e9;
+    };
+    return complain(kUnusable,
+                    absl::StrCat(options.files[0], " has nothing between --from and --to"),
+                    absl::StrCat("its events are from ", seconds(contents.first_ns), " s to ",
+                                 seconds(contents.last_ns), " s"));
+  }
+  return tell_written(options, cut_recording(source, sink, range->from_ns, range->to_ns, {}), told);
+}
+
+void add_output_options(CLI::App& command, EditOptions& options) {
+  command.add_option("-o,--output", options.output, "the recording to be written")->required();
+  command.add_flag("--force", options.force, "replace what is there");
+}
+
+}  // namespace
+
+int verify(const std::vector<std::string>& files) {
+  int worst = kDone;
+  StandardOutput output;
+  for (const std::string& path : files) {
+    Progress progress("verify", Progress::style_here(files.size() > 1));
+    auto file = WatchedFile::open(path, progress);
+    if (!file.ok()) {
+      worst = std::max(worst, complain_of_input(file.status()));
+      continue;
+    }
+    const auto verdict = verify_recording(**file);
+    if (!verdict.ok()) {
+      worst = std::max(worst, complain_of_input(with_path(verdict.status(), path)));
+      continue;
+    }
+    std::string told;
+    tell_verdict(path, *verdict, told);
+    output.write(told);
+    if (!verdict->clean()) worst = std::max<int>(worst, kFound);
+  }
+  return output.exit_code(worst);
+}
+
+int repair(const EditOptions& options) {
+  return rewrite("repair", 3, options,
+                 [&](const auto& sources, ByteSink& sink, std::string& told) -> int {
+                   const auto verdict = repair_recording(*sources[0], sink);
+                   if (!verdict.ok()) return complain_of_work(verdict.status(), options);
+                   tell_verdict(options.files[0], *verdict, told);
+                   say(absl::StrCat(options.output, ": ", verdict->events, " events"), told);
+                   return kDone;
+                 });
+}
+
+int cut(const EditOptions& options) {
+  return rewrite("cut", 1, options, [&](const auto& sources, ByteSink& sink, std::string& told) {
+    return cut_one(options, *sources[0], sink, told);
+  });
+}
+
+int merge(const EditOptions& options) {
+  return rewrite("merge", 1, options, [&](const auto& sources, ByteSink& sink, std::string& told) {
+    return tell_written(options, merge_recordings(sources, sink, {}), told);
+  });
+}
+
+void add_edits(CLI::App& app, int& code) {
+  auto options = std::make_shared<EditOptions>();
+  CLI::App* command = app.add_subcommand("verify", "read everything and tell what is damaged");
+  command->footer(kExitCodes);
+  command->add_option("FILE", options->files, "recordings")->required();
+  command->callback([options, &code] { code = verify(options->files); });
+
+  command = app.add_subcommand("repair", "save what is readable into a clean recording");
+  command->footer(std::string(kExitCodes) + " A repair that worked is 0, whatever it found.");
+  command->add_option("FILE", options->files, "a recording")->required()->expected(1);
+  add_output_options(*command, *options);
+  command->callback([options, &code] { code = repair(*options); });
+
+  command = app.add_subcommand("cut", "copy a part of the time");
+  command->footer(
+      std::string(kExitCodes) +
+      "\nExample:\n  swaptrail cut run.swaptrail --from=1.5s --to=1.7s -o part.swaptrail");
+  command->add_option("FILE", options->files, "a recording")->required()->expected(1);
+  add_output_options(*command, *options);
+  command->add_option("--from", options->from, std::string("begin here: ") + kMomentSyntax);
+  command->add_option("--to", options->to, "end before this; likewise");
+  command->callback([options, &code] { code = cut(*options); });
+
+  command = app.add_subcommand("merge", "join parts of one observation, or flight recordings");
+  command->footer(kExitCodes);
+  command->add_option("FILE", options->files, "recordings, in any order")->required();
+  add_output_options(*command, *options);
+  command->callback([options, &code] { code = merge(*options); });
+}
+
+}  // namespace swaptrail

@@ -1,0 +1,20 @@
+// --pid, --cgroup, --outcome, --from and --to, which several commands have.
+#pragma once
+
+#include <string>
+
+#include "trace/report/printer.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+namespace swaptrail {
+
+// As those of swaptraild. `filter` must live as long as `command`.
+void add_filter_options(CLI::App& command, PrintFilter& filter);
+
+// For parse_range() of cli/offline/time_range.h. Both must live as long as `command`.
+void add_range_options(CLI::App& command, std::string& from, std::string& to);
+
+}  // namespace swaptrail

@@ -1,0 +1,74 @@
+// The recordings that a command was given: opened, put in order, read as one stream.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "cli/offline/progress.h"
+#include "cli/offline/time_range.h"
+#include "trace/merger.h"
+#include "trace/recording/file.h"
+#include "trace/recording/reader.h"
+
+namespace swaptrail {
+
+// A file that says how much of it was read.
+class WatchedFile : public ByteSource {
+ public:
+  // `progress` must outlive it and is told to expect the file `passes` times. Errors: those of
+  // FileSource::open.
+  static absl::StatusOr<std::unique_ptr<WatchedFile>> open(const std::string& path,
+                                                           Progress& progress, int passes = 1);
+
+  uint64_t size() const override { return file_->size(); }
+  absl::Status read_at(uint64_t offset, char* out, size_t count) const override;
+  const std::string& path() const { return path_; }
+
+ private:
+  WatchedFile(std::string path, std::unique_ptr<FileSource> file, Progress& progress)
+      : path_(std::move(path)), file_(std::move(file)), progress_(progress) {}
+
+  std::string path_;
+  std::unique_ptr<FileSource> file_;
+  Progress& progress_;
+};
+
+// One observation: a recording, or the parts of one that --record spread over several files. One
+// thread.
+class Observation {
+ public:
+  // In any order; the parts are put in theirs. Errors, with the path: of WatchedFile and
+  // RecordingReader; InvalidArgument if they are not different parts of one observation.
+  static absl::StatusOr<Observation> open(const std::vector<std::string>& paths,
+                                          Progress& progress);
+
+  const RecordingHeader& header() const { return parts_.front().reader->header(); }
+  size_t parts() const { return parts_.size(); }
+  const RecordingContents& contents(size_t part) const { return parts_[part].reader->contents(); }
+  std::vector<Reading> readings() const;
+  uint64_t end_ns() const { return parts_.back().reader->contents().end_ns; }
+
+  // The stream. What is missing between two parts is reported as a loss of each CPU. Errors: DataLoss
+  // with path and place at the first damage, after everything before it.
+  absl::Status for_each(EventSink& sink, const TimeRange& range);
+
+ private:
+  struct Part {
+    std::unique_ptr<WatchedFile> file;
+    std::unique_ptr<RecordingReader> reader;
+  };
+
+  Observation() = default;
+  absl::Status order_parts();
+
+  std::vector<Part> parts_;
+};
+
+// Says on stderr what a recording of an older version can't tell; nothing if there is none.
+void complain_of_lacks(const RecordingHeader& header);
+
+}  // namespace swaptrail

@@ -1,0 +1,25 @@
+// A recording through the reconstructor, exactly as swaptraild ran it.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "cli/offline/observation.h"
+#include "cli/offline/recorded_names.h"
+#include "cli/offline/time_range.h"
+#include "trace/lifecycles/reconstructor.h"
+
+namespace swaptrail {
+
+struct Played {
+  ReconstructorCounters counters;
+  uint64_t late = 0;    // events older than one before them
+  absl::Status damage;  // DataLoss: what stands behind it was not played
+};
+
+// Plays what is in `range`; what began before it is incomplete, as in a recording that was cut.
+// Advances `names` to the time of each event before the sink hears of it.
+Played play(Observation& observation, const TimeRange& range, RecordedNames& names,
+            LifecycleSink& sink);
+
+}  // namespace swaptrail

@@ -1,0 +1,77 @@
+#include "cli/offline/replay.h"
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <memory>
+
+#include "cli/base/errors.h"
+#include "cli/base/standard_printer.h"
+#include "cli/offline/filter_options.h"
+#include "cli/offline/playback.h"
+#include "trace/report/readings.h"
+
+namespace swaptrail {
+namespace {
+
+// As live; of a part of the time there is no trust number, for the readings are of the whole.
+void print_summary(const Observation& observation, const TimeRange& range, const Played& played,
+                   Printer& printer) {
+  std::vector<Reading> readings;
+  if (range.whole() && played.damage.ok()) readings = observation.readings();
+  StreamCounters stream = stream_counters_of(readings);
+  stream.late = std::max(stream.late, played.late);
+  const uint64_t visible_kinds = observation.header().reconstruction.visible_kinds;
+  std::vector<ReconcileRow> rows = reconcile_readings(readings, visible_kinds);
+  if (!rows.empty()) add_balance(readings, played.counters, visible_kinds, rows);
+  printer.print_summary(played.counters, stream, std::move(rows));
+}
+
+// Without damage, writing may have stopped between two records.
+void tell_if_unfinished(const Observation& observation) {
+  if (observation.contents(observation.parts() - 1).finished) return;
+  complain(kDone, "the recording was not finished", "its last event is taken for its end");
+}
+
+}  // namespace
+
+int replay(const ReplayOptions& options) {
+  Progress progress("replay", Progress::style_here(options.print != PrintFormat::kNone));
+  auto observation = Observation::open(options.files, progress);
+  if (!observation.ok()) return complain_of_input(observation.status());
+  const auto range = parse_range(options.from, options.to, observation->header());
+  if (!range.ok())
+    return complain(kUnusable, std::string(range.status().message()),
+                    "see swaptrail replay --help");
+
+  complain_of_lacks(observation->header());
+  RecordedNames names(*observation);
+  StandardPrinter printer(options.print, options.filter, names);
+  printer.set_start(observation->header().reconstruction.start_ns);
+  const Played played = play(*observation, *range, names, printer);
+  print_summary(*observation, *range, played, printer);
+  if (!played.damage.ok()) return complain_of_input(played.damage);
+  tell_if_unfinished(*observation);
+  return printer.exit_code(printer.summary().violations() > 0 ? kFound : kDone);
+}
+
+void add_replay(CLI::App& app, int& code) {
+  auto options = std::make_shared<ReplayOptions>();
+  CLI::App* command =
+      app.add_subcommand("replay", "print what swaptraild printed while this was recorded");
+  command->footer(std::string(kExitCodes) +
+                  "\nExamples:\n"
+                  "  swaptrail replay run.swaptrail\n"
+                  "  swaptrail replay /var/lib/swaptrail/*.swaptrail --print=jsonl --pid=4711\n"
+                  "  swaptrail replay run.swaptrail --from=1.5s --to=1.7s");
+  command->add_option("FILE", options->files, "a recording, or all parts of one")->required();
+  const std::map<std::string, PrintFormat> formats{
+      {"text", PrintFormat::kText}, {"jsonl", PrintFormat::kJsonl}, {"none", PrintFormat::kNone}};
+  command->add_option("--print", options->print, "text, jsonl or none")
+      ->transform(CLI::CheckedTransformer(formats).description(""))
+      ->type_name("FORMAT");
+  add_filter_options(*command, options->filter);
+  add_range_options(*command, options->from, options->to);
+  command->callback([options, &code] { code = replay(*options); });
+}
+
+}  // namespace swaptrail

@@ -1,0 +1,173 @@
+// The machine that `swaptrail simulate` observes: its devices, and the hooks its kernel would have.
+#include <algorithm>
+#include <span>
+
+#include "absl/strings/str_cat.h"
+#include "cli/offline/simulate.h"
+#include "daemon/probe/hook_catalogue.h"
+
+namespace swaptrail {
+namespace {
+
+constexpr uint64_t kPagesPerMib = 256;
+constexpr int32_t kPriority = 10;  // the same for all, so that several devices take turns
+constexpr uint64_t kPageFrames = 0xffffea0000000000;  // VMEMMAP_START of x86-64
+
+struct NamedDevice {
+  std::string_view name;
+  engine::Device device;
+  bool rotational;
+  bool zswap;
+};
+constexpr NamedDevice kDevices[] = {
+    {"ssd", engine::Device::kAsynchronous, false, false},
+    {"zram", engine::Device::kSynchronous, false, false},
+    {"zswap", engine::Device::kAsynchronous, false, true},
+    {"hdd", engine::Device::kAsynchronous, true, false},
+};
+
+// Which function serves a hook, from the feature set of that name on: docs/KERNELS.md.
+struct Served {
+  std::string_view hook;
+  std::string_view target;
+  std::string_view since;
+};
+constexpr Served kServed[] = {
+    {"reclaim_batch", "shrink_page_list", "5.10"},
+    {"reclaim_batch", "shrink_folio_list", "6.1"},
+    {"pageout_request", "reclaim_pages", "5.10"},
+    {"node_reclaim", "node_reclaim", "5.10"},
+    {"slot_allocated", "add_to_swap", "5.10"},
+    {"slot_allocated", "folio_alloc_swap", "6.16"},
+    {"unmapped_one", "try_to_unmap_one", "5.10"},
+    {"swap_ptes", "mm_trace_rss_stat", "5.10"},
+    {"unmapped", "try_to_unmap", "5.10"},
+    {"write", "swap_writepage", "5.10"},
+    {"write", "swap_writeout", "6.16"},
+    {"zswap_stored", "__frontswap_store", "5.10"},
+    {"zswap_stored", "zswap_store", "6.12"},
+    {"write_issued", "__swap_writepage", "5.10"},
+    {"write_completed", "end_page_writeback", "5.10"},
+    {"write_completed", "folio_end_writeback", "6.1"},
+    {"removed", "__remove_mapping", "5.10"},
+    {"cache_deleted", "delete_from_swap_cache", "5.10"},
+    {"cache_deleted", "swap_cache_del_folio", "6.18"},
+    {"slot_freed", "swap_range_free", "5.10"},
+    {"slot_freed", "swap_entry_range_free", "6.12"},
+    {"slot_freed", "swap_entries_free", "6.16"},
+    {"slot_freed", "__swap_cluster_free_entries", "7.0"},
+    {"swap_in", "do_swap_page", "5.10"},
+    {"lru_gen_request", "lru_gen_seq_write", "6.1"},
+    {"shmem_write", "shmem_writepage", "5.10"},
+    {"shmem_write", "shmem_writeout", "6.16"},
+    {"entries_dropped", "swap_free", "6.1"},
+    {"entries_dropped", "swap_free_nr", "6.12"},
+    {"entries_dropped", "folio_put_swap", "7.0"},
+    {"shmem_swap_in", "shmem_swapin_page", "5.10"},
+    {"shmem_swap_in", "shmem_swapin_folio", "6.1"},
+    {"swap_read", "swap_readpage", "5.10"},
+    {"swap_read", "swap_read_folio", "6.12"},
+    {"zswap_loaded", "__frontswap_load", "5.10"},
+    {"zswap_loaded", "zswap_load", "6.12"},
+    {"split", "split_huge_page_to_list", "5.10"},
+    {"split", "split_huge_page_to_list_to_order", "6.12"},
+    {"split", "__folio_split", "6.16"},
+};
+
+// The feature sets stand from old to new.
+size_t age_of(std::string_view set) {
+  const std::span<const std::string_view> names = engine::feature_set_names();
+  return static_cast<size_t>(std::find(names.begin(), names.end(), set) - names.begin());
+}
+
+std::string target_of(absl::string_view hook, std::string_view kernel) {
+  std::string target;
+  for (const Served& served : kServed)
+    if (served.hook == std::string_view(hook.data(), hook.size()) &&
+        age_of(served.since) <= age_of(kernel))
+      target = served.target;
+  return target;
+}
+
+absl::StatusOr<NamedDevice> device_named(std::string_view name) {
+  for (const NamedDevice& device : kDevices)
+    if (device.name == name) return device;
+  return absl::InvalidArgumentError(
+      absl::StrCat("no device '", std::string(name), "'; there are ssd, zram, zswap and hdd"));
+}
+
+absl::StatusOr<engine::Workload> workload_of(const SimulateOptions& options, uint64_t pages,
+                                             uint64_t accesses) {
+  if (options.pattern == "mixed")
+    return engine::mixture({pages, accesses, options.devices}, options.seed);
+  const auto pattern = engine::pattern_named(options.pattern);
+  if (!pattern.ok()) return pattern.status();
+  constexpr uint32_t kWritePercent = 50;
+  return engine::single_process(*pattern, pages, accesses, kWritePercent, options.seed);
+}
+
+}  // namespace
+
+absl::StatusOr<engine::SimulationOptions> simulation_options(const SimulateOptions& options) {
+  engine::SimulationOptions result;
+  const auto features = engine::features_named(options.kernel);
+  if (!features.ok()) return features.status();
+  const auto device = device_named(options.device);
+  if (!device.ok()) return device.status();
+  const uint64_t pages = options.mib * kPagesPerMib;
+  const uint64_t accesses = options.accesses != 0 ? options.accesses : 4 * pages;
+  auto workload = workload_of(options, pages, accesses);
+  if (!workload.ok()) return workload.status();
+
+  result.features = *features;
+  result.workload = *std::move(workload);
+  result.seed = options.seed;
+  result.cpus = options.cpus;
+  result.limit_pages = options.limit_mib != 0 ? options.limit_mib * kPagesPerMib : pages / 2;
+  result.page_cluster = options.page_cluster;
+  for (uint32_t type = 0; type < options.devices; ++type) {
+    engine::SimulatedArea area;
+    area.area.type = type;
+    area.area.pages = 2 * pages + 1;  // each has room for all, also if the other is swapped off
+    area.area.priority = kPriority;
+    area.area.rotational = device->rotational;
+    area.device = device->device;
+    area.zswap = device->zswap;
+    result.areas.push_back(std::move(area));
+  }
+  return result;
+}
+
+RecordingHeader simulated_header(const SimulateOptions& options) {
+  RecordingHeader header;
+  header.program = "swaptrail " SWAPTRAIL_VERSION " simulate";
+  header.release = absl::StrCat(options.kernel, "-simulated");
+  header.machine = "x86_64";
+  header.boot_id = absl::StrCat("simulated, seed ", options.seed);
+  header.mode = "full";
+  header.mode_reason = "simulated";
+  header.cpus = options.cpus;
+  header.page_frames_base = kPageFrames;
+  for (const Hook& hook : hooks_of(Mode::kFull)) {
+    const std::string target = target_of(hook.name, options.kernel);
+    const bool served = !target.empty();
+    header.hooks.push_back({std::string(hook.name), served ? "chosen" : "absent", target,
+                            served ? "" : "the kernel has none", "", hook.kinds});
+  }
+  return header;
+}
+
+SwapArea simulated_area(const engine::SimulatedArea& simulated) {
+  SwapArea area;
+  area.bytes = (simulated.area.pages - 1) * 4096;
+  area.type = simulated.area.type;
+  area.priority = simulated.area.priority;
+  const auto known = [](bool yes) { return yes ? Known::kYes : Known::kNo; };
+  area.rotational = known(simulated.area.rotational);
+  area.synchronous = known(simulated.device == engine::Device::kSynchronous);
+  area.zswap = known(simulated.zswap);
+  area.path = absl::StrCat("/dev/simulated", area.type);
+  return area;
+}
+
+}  // namespace swaptrail

@@ -1,0 +1,220 @@
+#include "cli/offline/validate.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "cli/base/errors.h"
+#include "cli/base/standard_output.h"
+#include "cli/offline/filter_options.h"
+#include "cli/offline/finding_report.h"
+#include "cli/offline/observation.h"
+#include "cli/offline/recorded_names.h"
+#include "trace/report/summary.h"
+#include "validate/in_step.h"
+
+namespace swaptrail {
+namespace {
+
+// Swap areas are noted when the recording is opened, and that is a little after the first event.
+constexpr uint64_t kOpening_ns = 1'000'000'000;
+
+// When the stream begins: not with the observation if its first parts are gone, as those of a flight
+// recording are.
+uint64_t start_of(const Observation& observation, const TimeRange& range) {
+  const RecordingContents& first = observation.contents(0);
+  const uint64_t start_ns = std::max(first.header.reconstruction.start_ns, range.from_ns);
+  return first.header.part == 0 ? start_ns : std::max(start_ns, first.first_ns);
+}
+
+// All that the recording knows, by time, each once: the parts of an observation repeat them.
+std::vector<SwapArea> areas_of(const Observation& observation, uint64_t start_ns) {
+  std::vector<SwapArea> areas;
+  for (size_t part = 0; part < observation.parts(); ++part) {
+    const auto& more = observation.contents(part).areas;
+    areas.insert(areas.end(), more.begin(), more.end());
+  }
+  const auto key = [](const SwapArea& area) { return std::tuple(area.at_ns, area.type); };
+  std::stable_sort(areas.begin(), areas.end(),
+                   [&](const SwapArea& a, const SwapArea& b) { return key(a) < key(b); });
+  const auto same = [&](const SwapArea& a, const SwapArea& b) { return key(a) == key(b); };
+  areas.erase(std::unique(areas.begin(), areas.end(), same), areas.end());
+  for (SwapArea& area : areas)
+    if (area.at_ns < start_ns) area.used_bytes = kNotTold;  // it may hold more by now
+  return areas;
+}
+
+class Validator : public EventSink {
+ public:
+  Validator(const Observation& observation, const engine::LockstepOptions& options,
+            FindingReport& report, RecordedNames& names)
+      : report_(report),
+        names_(names),
+        areas_(areas_of(observation, options.start_ns)),
+        slots_(options.features, options.cpus, fresh(observation, options)),
+        in_step_(options, report, summary_),
+        reconstructor_(reconstruction(observation, options), in_step_.lifecycles()) {
+    in_step_.hand_on_to(reconstructor_);
+    tell_areas(observation.header().reconstruction.start_ns + kOpening_ns);
+  }
+
+  void on_event(const swaptrail_event& event, uint64_t sequence) override {
+    advance(event.time_ns);
+    report_.on_event(event);
+    slots_.on_event(event);
+    in_step_.on_event(event, sequence);
+  }
+  void on_loss(const Loss& loss) override {
+    advance(loss.to_ns);
+    slots_.on_loss(loss);
+    in_step_.on_loss(loss);
+  }
+  void on_time(uint64_t now_ns) override {
+    advance(now_ns);
+    in_step_.on_time(now_ns);
+  }
+  void finish(uint64_t end_ns) { in_step_.finish(end_ns); }
+
+  uint64_t last_ns() const { return names_.now_ns(); }
+  const Summary& summary() const { return summary_; }
+  const SlotShares& slots() const { return slots_; }
+  const engine::LockstepCounters& counters() const { return in_step_.counters(); }
+
+ private:
+  static ReconstructorOptions reconstruction(const Observation& observation,
+                                             const engine::LockstepOptions& options) {
+    ReconstructorOptions result = observation.header().reconstruction;
+    result.start_ns = options.start_ns;
+    return result;
+  }
+
+  // In the middle of an observation something was swapped out before.
+  static bool fresh(const Observation& observation, const engine::LockstepOptions& options) {
+    if (options.start_ns != observation.header().reconstruction.start_ns) return false;
+    const std::vector<Reading> readings = observation.readings();
+    return std::any_of(readings.begin(), readings.end(), [&](const Reading& reading) {
+      return reading.moment == Reading::Moment::kBegin && reading.at_ns >= options.start_ns &&
+             was_fresh(reading);
+    });
+  }
+
+  void advance(uint64_t now_ns) {
+    names_.advance(now_ns);
+    tell_areas(now_ns);
+  }
+
+  void tell_areas(uint64_t until_ns) {
+    for (; next_area_ < areas_.size() && areas_[next_area_].at_ns <= until_ns; ++next_area_) {
+      slots_.on_area(areas_[next_area_]);
+      in_step_.on_area(areas_[next_area_]);
+    }
+  }
+
+  FindingReport& report_;
+  RecordedNames& names_;
+  const std::vector<SwapArea> areas_;
+  size_t next_area_ = 0;
+  Summary summary_;
+  SlotShares slots_;
+  InStep in_step_;
+  Reconstructor reconstructor_;
+};
+
+// What is not checked, because there was no hook for it.
+void tell_unseen(const RecordingHeader& header) {
+  for (const RecordedHook& hook : header.hooks) {
+    if (hook.state != "missing") continue;
+    complain(kDone, absl::StrCat("not checked: ", hook.costs),
+             absl::StrCat("hook ", hook.hook, " is missing: ", hook.reason));
+  }
+  if (header.reconstruction.may_miss_silently)
+    complain(kDone, absl::StrCat("mode ", header.mode, " may miss events without telling"),
+             "a missing one is no finding");
+}
+
+std::string subject_of(const RecordingHeader& header) {
+  return absl::StrCat("Linux ", header.release, ", mode ", header.mode);
+}
+
+int print_rules(PrintFormat format) {
+  std::string text;
+  append_rules(format, text);
+  StandardOutput output;
+  output.write(text);
+  return output.exit_code(kDone);
+}
+
+int finish(const Observation& observation, const absl::Status& damage, const Validator& validator,
+           const StandardOutput& output) {
+  if (!damage.ok()) return complain_of_input(damage);
+  if (!observation.contents(observation.parts() - 1).finished)
+    complain(kDone, "the recording was not finished", "its last event is taken for its end");
+  const bool found = validator.counters().findings != 0 || validator.summary().violations() != 0;
+  return output.exit_code(found ? kFound : kDone);
+}
+
+}  // namespace
+
+int validate(const ValidateOptions& options) {
+  if (options.rules) return print_rules(options.print);
+  Progress progress("validate", Progress::style_here(options.print != PrintFormat::kNone));
+  auto observation = Observation::open(options.files, progress);
+  if (!observation.ok()) return complain_of_input(observation.status());
+  const RecordingHeader& header = observation->header();
+  complain_of_lacks(header);
+  const auto range = parse_range(options.from, options.to, header);
+  if (!range.ok())
+    return complain(kUnusable, std::string(range.status().message()),
+                    "see swaptrail validate --help");
+  auto lockstep = lockstep_options(header);
+  if (!lockstep.ok())
+    return complain(kUnusable,
+                    absl::StrCat(options.files.front(), ": ", lockstep.status().message()),
+                    "swaptrail info lists its hooks; swaptrail replay needs none");
+  lockstep->start_ns = start_of(*observation, *range);
+  lockstep->max_findings = options.max_findings;
+  tell_unseen(header);
+
+  StandardOutput output;
+  RecordedNames names(*observation);
+  FindingReport report(options.print, header.reconstruction.start_ns, names, output);
+  Validator validator(*observation, *lockstep, report, names);
+  const absl::Status damage = observation->for_each(validator, *range);
+  validator.finish(damage.ok() ? std::min(observation->end_ns(), range->to_ns)
+                               : validator.last_ns());
+  report.on_summary(
+      {subject_of(header), validator.counters(), validator.summary(), validator.slots()});
+  return finish(*observation, damage, validator, output);
+}
+
+void add_validate(CLI::App& app, int& code) {
+  auto options = std::make_shared<ValidateOptions>();
+  CLI::App* command =
+      app.add_subcommand("validate", "hold a recording against a model of the kernel");
+  command->footer(std::string(kExitCodes) +
+                  "\nExamples:\n"
+                  "  swaptrail validate run.swaptrail\n"
+                  "  swaptrail validate run.swaptrail --print=jsonl --from=1.5s --to=1.7s\n"
+                  "  swaptrail validate --rules");
+  CLI::Option* files =
+      command->add_option("FILE", options->files, "a recording, or all parts of one");
+  const std::map<std::string, PrintFormat> formats{
+      {"text", PrintFormat::kText}, {"jsonl", PrintFormat::kJsonl}, {"none", PrintFormat::kNone}};
+  command->add_option("--print", options->print, "text, jsonl or none")
+      ->transform(CLI::CheckedTransformer(formats).description(""))
+      ->type_name("FORMAT");
+  command->add_option("--max-findings", options->max_findings,
+                      "print so many; the rest is only counted [1000]");
+  add_range_options(*command, options->from, options->to);
+  command->add_flag("--rules", options->rules, "print the rules, each with its kernel function")
+      ->excludes(files);
+  command->callback([options, &code] {
+    if (options->files.empty() && !options->rules) throw CLI::RequiredError("FILE, or --rules,");
+    code = validate(*options);
+  });
+}
+
+}  // namespace swaptrail

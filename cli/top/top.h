@@ -1,0 +1,13 @@
+// `swaptrail top`: who swaps now, again and again.
+#pragma once
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+namespace swaptrail::online {
+
+// Adds the subcommand. `code` gets the exit code and must outlive `app`.
+void add_top(CLI::App& app, int& code);
+
+}  // namespace swaptrail::online

@@ -1,0 +1,80 @@
+// What the pipeline takes from the kernel: records in order of their rings, totals, the kernel's own counters.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bpf/event.h"
+#include "daemon/base/monotonic.h"
+#include "daemon/host/proc.h"
+#include "daemon/probe/attach_plan.h"
+#include "trace/lifecycle.h"
+#include "trace/merger.h"
+
+namespace swaptrail {
+
+// A BPF program that is attached. Runs and time are those of the kernel's own statistics
+// (sysctl kernel.bpf_stats_enabled, or BPF_ENABLE_STATS held by swaptraild); 0 while they are off.
+struct ProgramRuns {
+  std::string hook;     // of the attach plan
+  std::string program;  // its name
+  std::string target;   // the kernel function or tracepoint
+  uint64_t runs = 0;
+  uint64_t run_ns = 0;
+  uint64_t skipped = 0;  // runs that the kernel left out (recursion_misses)
+};
+
+// A running observation. Used by the one pipeline thread only.
+class EventSource {
+ public:
+  struct Counters {
+    uint64_t consumed = 0;  // records taken out of the rings
+    uint64_t invalid = 0;   // of these, not an event of this ABI: not handed on
+  };
+
+  virtual ~EventSource() = default;
+
+  // Takes out what the rings hold, of each as much as the merger has room for, and pushes it there. Returns the time
+  // up to which every event is now in the merger (the watermark; CLOCK_MONOTONIC ns), the least of all rings: the start
+  // of this sweep of one that was emptied, else what the merger calls settled.
+  virtual uint64_t sweep(Merger& merger) = 0;
+  // Whether the last sweep took out all that the ring of that CPU held when it began.
+  virtual bool emptied(uint32_t cpu) const = 0;
+  // Share of the fullest ring that was in use at the last sweep, 0 ... 1.
+  virtual double fill() const = 0;
+
+  // Exact totals of each CPU; attempts that are not in the rings yet are the difference between
+  // emitted and consumed + dropped. Errors: Internal.
+  virtual absl::StatusOr<std::vector<swaptrail_totals>> totals_by_cpu() const = 0;
+  // Their sum.
+  absl::StatusOr<swaptrail_totals> totals() const;
+
+  // Runs that the kernel skipped since the start, as far as it tells.
+  virtual uint64_t skipped_runs() const = 0;
+  // Those since the call before (or the start), as a loss that ends now. To be called after a sweep,
+  // and told before the merger advances: then no event that comes after a skipped run, and may be
+  // wrong for it, is handed on before the loss. Nothing if there were none.
+  virtual std::optional<Loss> newly_skipped() = 0;
+  // Of each program that was attached: what the kernel counted. Runs and time only if statistics were
+  // asked for, or if the host has them on anyway.
+  virtual std::vector<ProgramRuns> program_runs() const = 0;
+
+  // What the kernel counts by itself: /proc/vmstat, and the text of /proc/swaps. Errors: of read_file().
+  virtual absl::StatusOr<VmstatReading> vmstat() const = 0;
+  virtual absl::StatusOr<std::string> swaps() const = 0;
+
+  // Detaches all programs; the rings keep what they hold until the next sweep.
+  virtual void detach() = 0;
+
+  virtual const AttachPlan& plan() const = 0;
+  virtual const Counters& counters() const = 0;
+  // When the last hook was attached, CLOCK_MONOTONIC ns.
+  virtual uint64_t start_ns() const = 0;
+  virtual uint32_t cpus() const = 0;
+};
+
+}  // namespace swaptrail

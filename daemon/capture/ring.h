@@ -1,0 +1,51 @@
+// The consumer's side of one BPF ring buffer (kernel/bpf/ringbuf.c).
+//
+// libbpf has one too, but hides the two positions, and they are what says that
+// a sweep was complete: see Session::sweep and trace/merger.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+
+namespace swaptrail {
+
+// One ring: owns the map's file descriptor and its mapping. Movable. One consuming thread.
+class Ring {
+ public:
+  // Makes a ring of `bytes` (a power of two, a multiple of the page size) in the kernel and maps it.
+  // Errors: ResourceExhausted (no memory, or RLIMIT_MEMLOCK before Linux 5.11), PermissionDenied.
+  static absl::StatusOr<Ring> create(size_t bytes);
+
+  Ring(Ring&& other) noexcept;
+  Ring& operator=(Ring&& other) noexcept;
+  ~Ring();
+
+  int fd() const { return fd_; }
+
+  // Bytes ever reserved by programs, committed or not.
+  uint64_t producer_position() const;
+  // Bytes ever taken out by consume().
+  uint64_t consumer_position() const { return consumed_; }
+
+  // Hands over committed records up to `until` (a producer_position()), `most` at most, and frees their room. Stops
+  // before a record that is reserved but not committed yet. The record is valid during the call.
+  void consume(uint64_t until, size_t most,
+               absl::FunctionRef<void(const void* record, size_t size)> take);
+
+ private:
+  Ring(int fd, size_t bytes, size_t page) : fd_(fd), bytes_(bytes), page_(page) {}
+  absl::Status map();
+  void close();
+
+  int fd_ = -1;
+  size_t bytes_ = 0;
+  size_t page_ = 0;
+  std::byte* consumer_page_ = nullptr;        // the consumer's position, ours to write
+  const std::byte* producer_page_ = nullptr;  // the producer's position, then the data twice
+  uint64_t consumed_ = 0;
+};
+
+}  // namespace swaptrail

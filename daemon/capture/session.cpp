@@ -1,0 +1,328 @@
+#include "daemon/capture/session.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "bpf/full.skel.h"
+#include "bpf/kprobe.skel.h"
+#include "bpf/tracepoint.skel.h"
+#include "daemon/base/files.h"
+#include "daemon/base/log.h"
+#include "daemon/host/kernel_areas.h"
+#include "trace/decode.h"
+#include "trace/report/reconcile.h"
+
+namespace swaptrail {
+namespace {
+
+struct Image {
+  const char* name;
+  const void* (*bytes)(size_t* size);
+};
+
+Image image_of(Mode mode) {
+  switch (mode) {
+    case Mode::kFull:
+      return {"full", full_bpf__elf_bytes};
+    case Mode::kKprobe:
+      return {"kprobe", kprobe_bpf__elf_bytes};
+    case Mode::kTracepoint:
+      break;
+  }
+  return {"tracepoint", tracepoint_bpf__elf_bytes};
+}
+
+// One program of a hook and where it goes.
+struct Placement {
+  std::string program;
+  Attachment attachment;
+  std::string target;
+};
+
+std::vector<Placement> placements(const AttachTarget& target, Mode mode) {
+  const bool kprobe = mode == Mode::kKprobe || target.by_kprobe;
+  const Attachment entry = kprobe                ? Attachment::kKprobe
+                           : mode == Mode::kFull ? Attachment::kTracing
+                                                 : Attachment::kRawTracepoint;
+  std::vector<Placement> result;
+  if (!target.entry_program.empty()) result.push_back({target.entry_program, entry, target.target});
+  if (!target.exit_entry_program.empty())
+    result.push_back({target.exit_entry_program, entry, target.target});
+  if (!target.exit_program.empty())
+    result.push_back({target.exit_program, kprobe ? Attachment::kKretprobe : entry,
+                      target.end_target.empty() ? target.target : target.end_target});
+  return result;
+}
+
+absl::Status open_and_check(Mode mode, const HostFeatures& host, std::optional<BpfObject>& object) {
+  const Image image = image_of(mode);
+  size_t size = 0;
+  const void* bytes = image.bytes(&size);
+  auto opened = BpfObject::open(image.name, bytes, size);
+  if (!opened.ok()) return opened.status();
+  object.emplace(*std::move(opened));
+
+  uint32_t abi = 0;
+  absl::Status status = object->read_constant("abi_version", &abi, sizeof(abi));
+  if (status.ok() && abi != SWAPTRAIL_ABI_VERSION)
+    status = absl::InternalError("the programs and the daemon were built from different event.h");
+  if (!status.ok()) return status;
+
+  // SWAPFILE_CLUSTER (mm/swap.h) is one huge page with CONFIG_THP_SWAP, which x86-64 has when it
+  // has transparent huge pages; else 256.
+  const bool thp = access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0;
+  const uint8_t may_probe = host.probe_read_kernel.ok, may_cast = host.rdonly_cast.ok;
+  status.Update(object->set_constant("may_probe_read", may_probe));
+  status.Update(object->set_constant("has_rdonly_cast", may_cast));
+  status.Update(object->set_constant<uint32_t>("cluster_slots", thp ? 512 : 256));
+  return status;
+}
+
+absl::Status want_hook(BpfObject& object, const HookPlan& hook, const HostFeatures& host,
+                       Mode mode) {
+  if (hook.target.by_kprobe && !host.kprobe.ok)
+    return absl::PermissionDeniedError("it needs a kprobe: " + host.kprobe.reason);
+  for (const Placement& p : placements(hook.target, mode))
+    if (absl::Status status = object.want(p.program, p.attachment, p.target); !status.ok())
+      return status;
+  return absl::OkStatus();
+}
+
+void give_up(HookPlan& hook, const std::string& reason) {
+  hook.state = HookState::kMissing;
+  hook.kinds = 0;
+  hook.reason = reason;
+}
+
+// The line of the verifier's log that says what was wrong: the one before the closing statistics.
+std::string verdict(const std::string& log) {
+  std::string last;
+  for (absl::string_view line : absl::StrSplit(log, '\n')) {
+    if (absl::StartsWith(line, "processed ")) break;
+    if (!line.empty()) last = std::string(line);
+  }
+  return last;
+}
+
+// Which of the hooks alone is refused? Slow (every hook is loaded once), so only after a failure.
+void drop_refused_hooks(AttachPlan& plan, const HostFeatures& host) {
+  for (HookPlan& hook : plan.hooks) {
+    if (hook.state != HookState::kChosen) continue;
+    std::optional<BpfObject> object;
+    absl::Status status = open_and_check(plan.mode.mode, host, object);
+    if (status.ok()) status = want_hook(*object, hook, host, plan.mode.mode);
+    if (status.ok()) status = object->load();
+    if (!status.ok())
+      give_up(hook, absl::StrCat(status.message(), ": ", verdict(last_libbpf_words())));
+  }
+}
+
+// Is there a hook for each way that a write can go but the zero map?
+bool tells_backend(const AttachPlan& plan) {
+  constexpr absl::string_view kWays[] = {"write_issued", "zswap_stored", "cache_deleted"};
+  return std::all_of(std::begin(kWays), std::end(kWays), [&](absl::string_view way) {
+    const HookPlan* hook = plan.find(way);
+    return hook != nullptr && hook->state != HookState::kMissing;
+  });
+}
+
+bool is_chosen(const AttachPlan& plan, absl::string_view name) {
+  const HookPlan* hook = plan.find(name);
+  return hook != nullptr && hook->state == HookState::kChosen;
+}
+
+// Of block/bio.c and mm/page_io.c, see bpf/tracepoint.bpf.c: all 0 if not every kind of write has one.
+std::array<uint64_t, 3> swap_bio_ends(const SymbolTable& symbols) {
+  const std::array<uint64_t, 3> ends{symbols.address("end_swap_bio_write"),
+                                     symbols.address("submit_bio_wait_endio"),
+                                     symbols.address("bio_wait_end_io")};
+  if (ends[0] != 0 && ends[1] + ends[2] != 0) return ends;
+  log_line(
+      "/proc/kallsyms does not tell how writes to swap end: those to a device that is stacked on "
+      "another (dm, md) are counted once for each of them");
+  return {};
+}
+
+absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, const SymbolTable& symbols,
+                         int cpus, std::optional<BpfObject>& object) {
+  absl::Status status = open_and_check(plan.mode.mode, host, object);
+  if (!status.ok()) return status;
+  for (HookPlan& hook : plan.hooks) {
+    if (hook.state != HookState::kChosen) continue;
+    if (absl::Status wanted = want_hook(*object, hook, host, plan.mode.mode); !wanted.ok()) {
+      for (const Placement& p : placements(hook.target, plan.mode.mode)) object->unwant(p.program);
+      give_up(hook, std::string(wanted.message()));
+    }
+  }
+  if (int error = bpf_map__set_max_entries(object->map("rings"), cpus); error != 0)
+    return absl::InternalError(
+        absl::StrCat("can't make room for ", cpus, " rings: ", std::strerror(-error)));
+  const uint8_t tells = tells_backend(plan), counts = is_chosen(plan, "entries_dropped"),
+                names = is_chosen(plan, "shmem_write");
+  status = object->set_constant("tells_backend", tells);
+  if (plan.mode.mode == Mode::kTracepoint) {
+    status.Update(object->set_constant("swap_bio_ends", swap_bio_ends(symbols)));
+  } else {
+    status.Update(object->set_constant("counts_filled_ptes", counts));
+    status.Update(object->set_constant("names_files", names));
+  }
+  return status.ok() ? object->load() : status;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EventSource>> Session::start(AttachPlan plan,
+                                                            const HostFeatures& host,
+                                                            const SymbolTable& symbols,
+                                                            const Options& options) {
+  libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus < 1)
+    return absl::InternalError(
+        absl::StrCat("can't tell how many CPUs there are: ", std::strerror(-cpus),
+                     "; is /sys/devices/system/cpu/possible readable?"));
+  std::optional<BpfObject> object;
+  absl::Status status = load_wanted(plan, host, symbols, cpus, object);
+  if (!status.ok()) {
+    drop_refused_hooks(plan, host);
+    const bool any = std::any_of(plan.hooks.begin(), plan.hooks.end(), [](const HookPlan& hook) {
+      return hook.state == HookState::kChosen;
+    });
+    if (!any) return status;
+    object.reset();
+    status = load_wanted(plan, host, symbols, cpus, object);
+  }
+  if (!status.ok()) return status;
+
+  std::unique_ptr<Session> session(new Session(*std::move(object), std::move(plan)));
+  if (options.statistics) session->object_.count_runs().IgnoreError();  // then there are none
+  status = session->make_rings(cpus, options.ring_bytes);
+  if (status.ok()) status = session->attach_hooks();
+  if (!status.ok()) return status;
+  return session;
+}
+
+absl::Status Session::make_rings(int cpus, size_t bytes) {
+  ring_bytes_ = bytes;
+  const int rings = bpf_map__fd(object_.map("rings"));
+  for (int cpu = 0; cpu < cpus; ++cpu) {
+    auto ring = Ring::create(bytes);
+    if (!ring.ok()) return ring.status();
+    const int fd = ring->fd();
+    if (int error = bpf_map_update_elem(rings, &cpu, &fd, BPF_ANY); error != 0)
+      return absl::InternalError(
+          absl::StrCat("can't hand ring ", cpu, " to the programs: ", std::strerror(-error)));
+    rings_.push_back(*std::move(ring));
+  }
+  complete_until_.resize(rings_.size());
+  emptied_.resize(rings_.size());
+  return absl::OkStatus();
+}
+
+absl::Status Session::attach(const HookPlan& hook) {
+  absl::Status status;
+  for (const Placement& p : placements(hook.target, plan_.mode.mode))
+    if (status.ok()) status = object_.attach(p.program, p.attachment, p.target);
+  return status;
+}
+
+// The batches last: one that is followed is then seen by all the others, from its begin.
+absl::Status Session::attach_hooks() {
+  std::vector<HookPlan*> chosen;
+  for (HookPlan& hook : plan_.hooks) {
+    if (hook.state == HookState::kChosen) chosen.push_back(&hook);
+  }
+  std::stable_partition(chosen.begin(), chosen.end(),
+                        [](const HookPlan* hook) { return hook->hook != "reclaim_batch"; });
+  int attached = 0;
+  absl::Status last;
+  for (HookPlan* hook : chosen) {
+    const absl::Status status = attach(*hook);
+    if (status.ok()) {
+      ++attached;
+    } else {
+      give_up(*hook, std::string(status.message()));
+      last = status;
+    }
+  }
+  start_ns_ = skipped_ns_ = monotonic_ns();
+  if (attached == 0 && !last.ok()) return last;
+  if (attached == 0) return absl::FailedPreconditionError("no hook could be attached");
+  return absl::OkStatus();
+}
+
+uint64_t Session::sweep(Merger& merger) {
+  const uint64_t now = monotonic_ns();
+  fill_ = 0;
+  for (uint32_t cpu = 0; cpu < rings_.size(); ++cpu) {
+    Ring& ring = rings_[cpu];
+    const uint64_t until = ring.producer_position();
+    fill_ = std::max(fill_, static_cast<double>(until - ring.consumer_position()) /
+                                static_cast<double>(ring_bytes_));
+    ring.consume(until, merger.room(cpu), [&](const void* record, size_t size) {
+      ++counters_.consumed;
+      const auto* event = static_cast<const swaptrail_event*>(record);
+      if (size == sizeof(*event) && is_valid_event(*event))
+        merger.push(cpu, *event);
+      else
+        ++counters_.invalid;
+    });
+    emptied_[cpu] = ring.consumer_position() >= until;
+    complete_until_[cpu] =
+        std::max(complete_until_[cpu], emptied_[cpu] ? now : merger.settled_ns(cpu));
+  }
+  return *std::min_element(complete_until_.begin(), complete_until_.end());
+}
+
+std::optional<Loss> Session::newly_skipped() {
+  const uint64_t before_ns = monotonic_ns();
+  const uint64_t skipped = object_.skipped_runs();
+  const uint64_t from_ns = std::exchange(skipped_ns_, before_ns);
+  const uint64_t told = std::exchange(skipped_, skipped);
+  if (skipped <= told) return std::nullopt;
+  return Loss{from_ns, monotonic_ns(), skipped - told, kNoCpu};
+}
+
+std::vector<ProgramRuns> Session::program_runs() const {
+  std::vector<ProgramRuns> all;
+  for (BpfObject::Runs& runs : object_.program_runs()) {
+    ProgramRuns one{
+        "", std::move(runs.program), std::move(runs.target), runs.runs, runs.run_ns, runs.skipped};
+    for (const HookPlan& hook : plan_.hooks)
+      for (const Placement& p : placements(hook.target, plan_.mode.mode))
+        if (p.program == one.program && p.target == one.target) one.hook = hook.hook;
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+absl::StatusOr<std::vector<swaptrail_totals>> Session::totals_by_cpu() const {
+  std::vector<swaptrail_totals> values(rings_.size());
+  const uint32_t zero = 0;
+  if (int error = bpf_map_lookup_elem(bpf_map__fd(object_.map("totals")), &zero, values.data());
+      error != 0)
+    return absl::InternalError(absl::StrCat("can't read the totals: ", std::strerror(-error)));
+  return values;
+}
+
+absl::StatusOr<swaptrail_totals> EventSource::totals() const {
+  auto values = totals_by_cpu();
+  if (!values.ok()) return values.status();
+  swaptrail_totals sum{};
+  for (const swaptrail_totals& one : *values) add_totals(one, sum);
+  return sum;
+}
+
+}  // namespace swaptrail

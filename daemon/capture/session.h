@@ -1,0 +1,77 @@
+// A running observation: programs loaded and attached as the plan says, one ring per CPU.
+//
+// The order: open -> set constants -> load -> attach -> sweep ... -> detach -> last sweep.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bpf/event.h"
+#include "daemon/base/files.h"
+#include "daemon/capture/bpf_object.h"
+#include "daemon/capture/event_source.h"
+#include "daemon/capture/ring.h"
+#include "daemon/probe/attach_plan.h"
+#include "daemon/probe/features.h"
+#include "daemon/probe/symbol_table.h"
+
+namespace swaptrail {
+
+// Used by the one pipeline thread only.
+class Session final : public EventSource {
+ public:
+  struct Options {
+    size_t ring_bytes = 8 << 20;  // per CPU, a power of two
+    // The kernel counts runs and time of every program of the host meanwhile (two clock reads a run),
+    // if it permits that.
+    bool statistics = false;
+  };
+
+  // Loads and attaches. A hook whose program the kernel refuses becomes kMissing in plan(), with
+  // the kernel's words. `symbols` are the running kernel's. On error nothing stays behind.
+  // Errors: PermissionDenied, ResourceExhausted (a ring), FailedPrecondition (no hook at all).
+  static absl::StatusOr<std::unique_ptr<EventSource>> start(AttachPlan plan,
+                                                            const HostFeatures& host,
+                                                            const SymbolTable& symbols,
+                                                            const Options& options);
+
+  uint64_t sweep(Merger& merger) override;
+  bool emptied(uint32_t cpu) const override { return emptied_[cpu]; }
+  double fill() const override { return fill_; }
+  absl::StatusOr<std::vector<swaptrail_totals>> totals_by_cpu() const override;
+  uint64_t skipped_runs() const override { return object_.skipped_runs(); }
+  std::optional<Loss> newly_skipped() override;
+  std::vector<ProgramRuns> program_runs() const override;
+  absl::StatusOr<VmstatReading> vmstat() const override { return read_vmstat(); }
+  absl::StatusOr<std::string> swaps() const override { return read_file("/proc/swaps"); }
+  void detach() override { object_.detach(); }
+  const AttachPlan& plan() const override { return plan_; }
+  const Counters& counters() const override { return counters_; }
+  uint64_t start_ns() const override { return start_ns_; }
+  uint32_t cpus() const override { return static_cast<uint32_t>(rings_.size()); }
+
+ private:
+  Session(BpfObject object, AttachPlan plan) : object_(std::move(object)), plan_(std::move(plan)) {}
+  absl::Status make_rings(int cpus, size_t bytes);
+  absl::Status attach(const HookPlan& hook);
+  absl::Status attach_hooks();
+
+  BpfObject object_;
+  AttachPlan plan_;
+  std::vector<Ring> rings_;
+  std::vector<uint64_t> complete_until_;  // by ring: the watermark of each
+  std::vector<bool> emptied_;             // by ring: at the last sweep
+  Counters counters_;
+  double fill_ = 0;
+  size_t ring_bytes_ = 0;
+  uint64_t start_ns_ = 0;
+  uint64_t skipped_ = 0;     // told by newly_skipped()
+  uint64_t skipped_ns_ = 0;  // when that was read
+};
+
+}  // namespace swaptrail

@@ -1,0 +1,49 @@
+// The process that reads page tables for ProcessMemory: what it is asked, and what it does.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+#include "daemon/host/process_memory.h"
+
+namespace swaptrail::memory_child {
+
+struct Request {
+  enum Kind : uint32_t { kPage, kFrameFlags, kCount, kPageOut, kFile };
+  uint64_t sequence = 0;
+  Kind kind = kPage;
+  uint32_t pid = 0;
+  uint64_t address = 0;  // kFrameFlags: the frame's number
+  uint64_t length_bytes = 0;
+};
+
+// From the starter, in place of an answer: the process that had the request has ended.
+inline constexpr uint64_t kEndedSequence = 0;
+
+struct Answer {
+  uint64_t sequence = 0;
+  pid_t child = 0;    // who answers
+  int64_t error = 0;  // as errno
+  // kPage: the entry, flags, whether there are flags. kFrameFlags: flags. kCount: resident,
+  // swapped, other. kPageOut: bytes. kFile: major, minor, inode; 0 = none.
+  uint64_t values[3] = {};
+  char text[256] = {};  // kFile: its path as /proc/PID/maps has it, cut off at the end
+};
+
+// Bytes of a page; the first call asks the C library.
+uint64_t page_bytes();
+
+// An entry of /proc/PID/pagemap, without flags.
+PageEntry decode(uint64_t entry);
+
+// What start() of ProcessMemory forks. Runs until `control` is closed at the other end: keeps a process that
+// answers on `requests`, and starts another, at most one a second, when that has ended or does not answer: a
+// byte on `control` says so. It is told nothing else, so that it can keep the capabilities that those
+// processes need. `parent`: who forked it.
+[[noreturn]] void start_children(int requests, int control, bool may_page_out, pid_t parent);
+
+// Runs in such a process. It trusts no request: all checks are made here, none by who asks.
+[[noreturn]] void serve(int requests, bool may_page_out, pid_t parent);
+
+}  // namespace swaptrail::memory_child

@@ -1,0 +1,161 @@
+#include "daemon/metrics/metric_counters.h"
+
+#include <algorithm>
+
+#include "trace/decode.h"
+#include "trace/lifecycles/slot_time.h"
+
+namespace swaptrail::metrics {
+namespace {
+
+struct Span {
+  Stage from;
+  Stage to;
+};
+// In the order of Latency.
+constexpr Span kSpanStages[] = {
+    {Stage::kIsolated, Stage::kSlotAllocated}, {Stage::kSlotAllocated, Stage::kUnmapped},
+    {Stage::kUnmapped, Stage::kWriteBegin},    {Stage::kWriteIssued, Stage::kWriteCompleted},
+    {Stage::kWriteCompleted, Stage::kRemoved}, {Stage::kIsolated, Stage::kRemoved},
+};
+static_assert(std::size(kSpanStages) == kSpans);
+
+static_assert(Outcome::kFreedDevice < Outcome::kFreedClean &&
+              Outcome::kFreedZswap < Outcome::kFreedClean &&
+              Outcome::kFreedZero < Outcome::kFreedClean &&
+              Outcome::kFreedClean < Outcome::kAborted);
+
+}  // namespace
+
+MetricCounters::MetricCounters(const MetricOptions& options)
+    : options_(options),
+      lifecycles_(kOutcomes * kOrigins * kAreaPlaces * kBackends),
+      awaited_(std::max<size_t>(options.max_awaited, 16)),
+      ledger_(options.cgroups) {}
+
+void MetricCounters::on_lifecycle(const Lifecycle& lifecycle) {
+  awaited_.prefetch(lifecycle.id);
+  ledger_.settle();
+  const size_t origin = known_origin(lifecycle.last.origin);
+  const size_t backend = known_backend(lifecycle.backend);
+  const auto outcome = static_cast<size_t>(lifecycle.outcome);
+  const size_t area = areas_.place_of(lifecycle.entry, slot_time_ns(lifecycle));
+  lifecycles_[((outcome * kOrigins + origin) * kAreaPlaces + area) * kBackends + backend].add(
+      lifecycle.nr_pages);
+  if (!lifecycle.complete()) incomplete_[static_cast<size_t>(lifecycle.incomplete)].add(1);
+  if (lifecycle.outcome == Outcome::kAborted) {
+    aborts_[static_cast<size_t>(lifecycle.abort_reason)].add(1);
+  }
+  add_spans(lifecycle, backend);
+  if (is_freed(lifecycle.outcome)) add_freed(lifecycle, origin);
+}
+
+// As in the summary (trace/report/summary.h).
+void MetricCounters::add_spans(const Lifecycle& lifecycle, size_t backend) {
+  for (size_t span = 0; span < kSpans; ++span) {
+    const uint64_t from = lifecycle.at(kSpanStages[span].from);
+    const uint64_t to = lifecycle.at(kSpanStages[span].to);
+    const bool other_write =
+        span == static_cast<size_t>(Latency::kDeviceWrite) && backend != SWAPTRAIL_BACKEND_DEVICE;
+    if (from == 0 || to < from || other_write) continue;
+    spans_[span][backend].add(kShortTimes, to - from);
+  }
+}
+
+void MetricCounters::add_freed(const Lifecycle& lifecycle, size_t origin) {
+  const uint64_t pages = lifecycle.nr_pages;
+  const bool by_itself = lifecycle.last.cgroup != 0 && lifecycle.last.cgroup == lifecycle.cgroup;
+  const uint32_t victim = ledger_.row_of(lifecycle.cgroup, by_itself ? 2 * pages : pages);
+  ledger_.add(victim, kSwappedOut, pages);
+  // without a batch it is not known on whose behalf
+  uint32_t reclaimer = ledger_.other();
+  if (by_itself) {
+    reclaimer = victim;
+  } else if (lifecycle.last.cgroup != 0) {
+    reclaimer = ledger_.row_of(lifecycle.last.cgroup, pages);
+  } else if (lifecycle.last.batch_ns != 0) {
+    reclaimer = ledger_.node();
+  }
+  ledger_.add(reclaimer, kReclaimed + origin, pages);
+  ledger_.add_cell(victim, reclaimer, static_cast<uint8_t>(origin), pages);
+  if (options_.returns_are_seen && lifecycle.id != 0) await(lifecycle, origin);
+}
+
+void MetricCounters::await(const Lifecycle& lifecycle, size_t origin) {
+  bool is_new = false;
+  Awaited* folio = awaited_.find_or_insert(lifecycle.id, is_new);
+  if (!is_new) return;
+  if (folio == nullptr) {
+    awaited_.erase_an_old_one();
+    folio = awaited_.insert(lifecycle.id);
+  }
+  *folio = {lifecycle.cgroup, lifecycle.nr_pages, static_cast<uint8_t>(origin)};
+  awaited_now_.set(awaited_.size());
+}
+
+// Of a folio not known: of no cgroup, by an unknown origin.
+MetricCounters::Awaited MetricCounters::take_awaited(const Return& entry_return) {
+  const uint64_t id = entry_return.lifecycle_id;
+  Awaited* found = id == 0 ? nullptr : awaited_.find(id);
+  if (found == nullptr) {
+    unattributed_.add(entry_return.nr_pages);
+    return {0, 0, SWAPTRAIL_ORIGIN_UNKNOWN};
+  }
+  const Awaited folio = *found;
+  if (found->pages > entry_return.nr_pages) {
+    found->pages = static_cast<uint16_t>(found->pages - entry_return.nr_pages);
+    return folio;
+  }
+  awaited_.erase_found(found);
+  awaited_now_.set(awaited_.size());
+  return folio;
+}
+
+void MetricCounters::on_return(const Return& entry_return) {
+  ledger_.settle();
+  add_wait(entry_return);
+  // Without pages it was a fault alone: the page was back already, or did not come.
+  const bool failed = is_failed(entry_return.how);
+  if (failed) {
+    const size_t area = areas_.place_of(entry_return.entry, entry_return.time_ns);
+    failed_faults_[area][static_cast<size_t>(entry_return.how)].add(1);
+  }
+  if (failed || entry_return.nr_pages == 0) return;
+  const Awaited folio = take_awaited(entry_return);
+  if (entry_return.how == ReturnHow::kSwappedIn) return add_swapped_in(entry_return, folio);
+  freed_unread_[static_cast<size_t>(entry_return.how)].add(entry_return.nr_pages);
+}
+
+// Charged to the cgroup of the thread that waited, whosever page it was.
+void MetricCounters::add_wait(const Return& entry_return) {
+  if (entry_return.fault_ns == 0) return;
+  faults_[known_backend(entry_return.backend)][entry_return.major].add(kShortTimes,
+                                                                       entry_return.fault_ns);
+  const uint32_t reader = ledger_.row_of(entry_return.reader_cgroup, 1);
+  ledger_.add(reader, kFaults, 1);
+  if (entry_return.major) ledger_.add(reader, kMajorFaults, 1);
+  ledger_.add(reader, kFaultWait_ns, entry_return.fault_ns);
+}
+
+void MetricCounters::add_swapped_in(const Return& entry_return, const Awaited& folio) {
+  const uint64_t pages = entry_return.nr_pages;
+  const size_t backend = known_backend(entry_return.backend);
+  const uint32_t victim = ledger_.row_of(folio.cgroup, pages);
+  swapped_in_[areas_.place_of(entry_return.entry, entry_return.time_ns)][backend].add(pages);
+  ledger_.add(victim, kSwappedIn, pages);
+  if (entry_return.after_ns == 0) return;
+  in_swap_[backend].add(kLongTimes, entry_return.after_ns);
+  if (entry_return.after_ns >= options_.regret_ns) return;
+  regretted_[folio.origin].add(pages);
+  ledger_.add(victim, kRegretted, pages);
+}
+
+void MetricCounters::on_stay(const Stay& stay) {
+  stays_[static_cast<size_t>(stay.change)].add(stay.nr_pages);
+}
+
+void MetricCounters::on_violation(const Violation&) { violations_.add(1); }
+
+void MetricCounters::on_loss(const Loss&) { losses_.add(1); }
+
+}  // namespace swaptrail::metrics

@@ -1,0 +1,27 @@
+// What the pipeline does, as far as an operator has a say.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace swaptrail {
+
+struct PipelineOptions {
+  size_t max_folios = 1 << 20;
+
+  // recording: a directory, or none
+  std::string record_dir;
+  std::string flight_dir;       // keep in memory, write here when something happens
+  std::string flight_pressure;  // a threshold of /proc/pressure/memory
+  uint64_t flight_minutes = 0;  // 0: as many as there is room for
+  size_t part_mib = 64;
+  size_t part_age_s = 3600;
+  size_t total_mib = 1024;  // --flight: in memory, 64 unless given
+  size_t most_files = 10'000;
+  uint64_t flight_every_s = 60;  // between files that pressure or OOM kills ask for
+
+  uint32_t validate = 0;  // one folio in so many is held against the model; 0: none
+};
+
+}  // namespace swaptrail

@@ -1,0 +1,67 @@
+// Names as this host knows them, and where swaptraild prints.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "daemon/host/cgroup_walker.h"
+#include "daemon/host/page_frames.h"
+#include "daemon/pipeline/outlet.h"
+#include "daemon/pipeline/status.h"
+#include "trace/report/print.h"
+#include "trace/report/printer.h"
+
+namespace swaptrail {
+
+// Names as this host knows them. One thread.
+class HostNames : public Names {
+ public:
+  // `walker` must outlive it.
+  HostNames(std::optional<PageFrames> frames, CgroupWalker& walker)
+      : frames_(frames), walker_(walker) {}
+
+  std::optional<uint64_t> pfn_of(uint64_t folio) const override;
+  std::optional<std::string_view> cgroup_path(uint64_t id) const override;
+  const std::optional<PageFrames>& frames() const { return frames_; }
+  uint64_t page_frames_base() const { return frames_ ? frames_->base() : 0; }
+
+ private:
+  std::optional<PageFrames> frames_;
+  CgroupWalker& walker_;
+  mutable std::string last_path_;  // what the view of cgroup_path() refers to
+};
+
+// To a file descriptor, without waiting for its reader until the end. Pipeline thread only.
+class Output : public Printer {
+ public:
+  static constexpr absl::Duration kPatience = absl::Seconds(2);
+
+  // `names` must outlive it.
+  Output(PrintFormat format, const PrintFilter& filter, const Names& names, int file_descriptor);
+
+  // What the reader did not take before. To be called with each sweep.
+  void drain() { outlet_.drain(); }
+  // As print_summary(), after all other lines. Waits for a slow reader, at most twice kPatience: what it has not
+  // taken then is left out, and counted.
+  void print_last(const ReconstructorCounters& counters, const StreamCounters& stream,
+                  std::vector<ReconcileRow> rows);
+  // Lines that a slow reader did not get.
+  uint64_t lines_left_out() const override { return outlet_.lines_left_out(); }
+
+  // Once a second: where only the summary is printed, and standard error is a terminal, a line there that is
+  // written over by the next one.
+  void show(const PipelineStatus& pipeline_status, bool way_back_is_seen);
+
+ protected:
+  bool write(std::string_view text) override;
+
+ private:
+  Outlet outlet_;
+  bool shows_status_;
+  bool status_shown_ = false;
+  uint64_t out_pages_ = 0, back_pages_ = 0, shown_ns_ = 0;  // of the line before
+};
+
+}  // namespace swaptrail

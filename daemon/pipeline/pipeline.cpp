@@ -1,0 +1,471 @@
+#include "daemon/pipeline/pipeline.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/base/log.h"
+#include "daemon/host/proc.h"
+#include "daemon/host/swap_areas.h"
+#include "trace/report/readings.h"
+
+namespace swaptrail {
+namespace {
+
+// How long to leave the rings alone. 10 ms at 300,000 events a second and CPU is 3,000 records of
+// 104 bytes: 4 % of the smallest sensible ring.
+constexpr long kSweepEvery_ns = 10'000'000;
+constexpr double kBusy = 0.05;           // of a ring in use: sweep again at once
+constexpr double kMayHaveDropped = 0.5;  // of a ring in use
+// Readings of both counters, some 100 us each: the first is in every difference for good.
+constexpr int kTriesAtBegin = 64, kTriesEachSecond = 4, kTriesAtEnd = 16;
+constexpr uint64_t kPublishEvery_ns = 1'000'000'000;
+
+uint64_t page_bytes() { return static_cast<uint64_t>(sysconf(_SC_PAGESIZE)); }
+
+void sleep_ns(long duration_ns) {
+  const timespec duration{0, duration_ns};
+  nanosleep(&duration, nullptr);
+}
+
+ReconstructorOptions reconstructor_options(const EventSource& source,
+                                           const PipelineOptions& options) {
+  ReconstructorOptions result;
+  result.visible_kinds = visible_kinds(source.plan());
+  result.start_ns = source.start_ns();
+  result.max_attempts = options.max_folios;
+  result.may_miss_silently = source.plan().mode.mode == Mode::kKprobe;
+  return result;
+}
+
+Merger::Options merger_options(const EventSource& source) {
+  Merger::Options result;
+  result.start_ns = source.start_ns();
+  result.max_cpus = source.cpus();
+  return result;
+}
+
+std::vector<RecordedHook> recorded_hooks(const AttachPlan& plan) {
+  std::vector<RecordedHook> hooks;
+  for (const HookPlan& hook : plan.hooks) {
+    const char* state = hook.state == HookState::kChosen    ? "chosen"
+                        : hook.state == HookState::kMissing ? "missing"
+                                                            : "absent";
+    hooks.push_back({hook.hook, state, hook.target.target, hook.reason, hook.costs, hook.kinds});
+  }
+  return hooks;
+}
+
+// What is known of this observation, but for its page frames.
+RecordingHeader observed_header(const EventSource& source, const PipelineOptions& options) {
+  RecordingHeader header = host_header();
+  header.mode = std::string(mode_name(source.plan().mode.mode));
+  header.mode_reason = source.plan().mode.reason;
+  header.cpus = source.cpus();
+  header.reconstruction = reconstructor_options(source, options);
+  header.hooks = recorded_hooks(source.plan());
+  return header;
+}
+
+// Null if it is not asked for, or can't be: then that is said.
+std::unique_ptr<Validation> make_validation(const EventSource& source,
+                                            const PipelineOptions& options, const AreaWatch& areas,
+                                            LifecycleSink& next) {
+  if (options.validate == 0) return nullptr;
+  auto made =
+      Validation::create(observed_header(source, options),
+                         {options.validate, [&areas] { return areas.now(); }, monotonic_ns}, next);
+  if (made.ok()) return *std::move(made);
+  log_line(absl::StrCat("--validate is off: ", made.status().message(),
+                        "; the observation goes on without it"));
+  return nullptr;
+}
+
+// The output first: it is what a terminal waits for.
+std::vector<LifecycleSink*> all_sinks(const PipelineClients& clients) {
+  std::vector<LifecycleSink*> sinks{&clients.output};
+  sinks.insert(sinks.end(), clients.sinks.begin(), clients.sinks.end());
+  return sinks;
+}
+
+// Hands on what came until `end_ns`, and counts later events. What was lost before them counts all the same.
+class UntilEnd : public EventSink {
+ public:
+  UntilEnd(uint64_t end_ns, EventSink& next) : end_ns_(end_ns), next_(next) {}
+  void on_event(const swaptrail_event& event, uint64_t sequence) override {
+    if (event.time_ns <= end_ns_)
+      next_.on_event(event, sequence);
+    else
+      ++later_;
+  }
+  void on_loss(const Loss& loss) override { next_.on_loss(loss); }
+  uint64_t later() const { return later_; }
+
+ private:
+  const uint64_t end_ns_;
+  EventSink& next_;
+  uint64_t later_ = 0;
+};
+
+bool all_emptied(const EventSource& source) {
+  for (uint32_t cpu = 0; cpu < source.cpus(); ++cpu)
+    if (!source.emptied(cpu)) return false;
+  return true;
+}
+
+}  // namespace
+
+Pipeline::Pipeline(std::unique_ptr<EventSource> source, const PipelineOptions& options,
+                   const PipelineClients& clients)
+    : source_(std::move(source)),
+      options_(options),
+      output_(clients.output),
+      areas_(clients.areas),
+      status_board_(clients.status_board),
+      requests_(clients.requests),
+      after_sweep_(clients.after_sweep),
+      lifecycles_(all_sinks(clients)),
+      merger_(merger_options(*source_)),
+      validation_(make_validation(*source_, options, areas_, lifecycles_)),
+      reconstructor_(reconstructor_options(*source_, options),
+                     validation_ ? validation_->lifecycles() : lifecycles_),
+      flight_schedule_(options.flight_every_s * 1'000'000'000),
+      sink_(&reconstructor_) {
+  if (!validation_) return;
+  validation_->hand_on_to(reconstructor_);
+  sink_ = validation_.get();
+}
+
+absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(std::unique_ptr<EventSource> source,
+                                                           const PipelineOptions& options,
+                                                           const PipelineClients& clients) {
+  std::unique_ptr<Pipeline> pipeline(new Pipeline(std::move(source), options, clients));
+  clients.output.set_start(pipeline->source_->start_ns());
+  auto earlier = pipeline->source_->totals();
+  if (!earlier.ok()) return earlier.status();
+  pipeline->earlier_ = *earlier;
+  sleep_ns(kSweepEvery_ns);  // long enough to see whether anything moves
+  auto begin = pipeline->read(Reading::Moment::kBegin, kTriesAtBegin);
+  if (!begin.ok()) return begin.status();
+  pipeline->readings_.push_back(*std::move(begin));
+  if (absl::Status status = pipeline->start_recording(options, clients.names); !status.ok())
+    return status;
+  pipeline->follow_areas();
+  pipeline->publish_status(monotonic_ns());
+  return pipeline;
+}
+
+Pipeline::~Pipeline() {
+  if (recorder_ && !finished_) recorder_->finish(monotonic_ns());
+}
+
+absl::Status Pipeline::start_recording(const PipelineOptions& options, const HostNames& names) {
+  const bool flight = !options.flight_dir.empty();
+  if (!flight && options.record_dir.empty()) return absl::OkStatus();
+  RecorderOptions recording;
+  recording.dir = flight ? options.flight_dir : options.record_dir;
+  recording.flight = flight;
+  recording.part_bytes = uint64_t{options.part_mib} << 20;
+  recording.part_age_ns = options.part_age_s * 1'000'000'000;
+  recording.total_bytes = uint64_t{options.total_mib} << 20;
+  recording.most_files = options.most_files;
+  recording.keep_ns = options.flight_minutes * 60'000'000'000;
+  if (flight && options.flight_minutes != 0)  // so that what is too old goes in small steps
+    recording.part_age_ns = std::min(recording.part_age_ns, recording.keep_ns / 8);
+
+  RecordingHeader header = observed_header(*source_, options);
+  header.page_frames_base = names.page_frames_base();
+  auto recorder = Recorder::create(recording, std::move(header), areas_.now(), names, *sink_);
+  if (!recorder.ok()) return recorder.status();
+  recorder_ = *std::move(recorder);
+  flight_ = flight;
+  recorder_->add(readings_.front());
+  sink_ = recorder_.get();
+  if (options.flight_pressure.empty()) return absl::OkStatus();
+  return triggers_.watch_pressure(options.flight_pressure);
+}
+
+// They come first in the stream, before all who need their names.
+void Pipeline::follow_areas() {
+  areas_.hand_on_to(*sink_);
+  if (!recorder_) return;
+  areas_.add_listener([this](const AreaInstance& area) { recorder_->on_area(area); });
+}
+
+// /proc/vmstat between two readings of the totals, as often as permitted, until nothing that is
+// compared moved between them; else the reading with the least that did, which is kept with it.
+absl::Status Pipeline::read_both(int tries, Reading& reading) {
+  uint64_t least = ~uint64_t{0};
+  for (int tried = 0; tried < tries && least != 0; ++tried) {
+    auto before = source_->totals();
+    if (!before.ok()) return before.status();
+    auto vmstat = source_->vmstat();
+    if (!vmstat.ok()) return vmstat.status();
+    auto after = source_->totals();
+    if (!after.ok()) return after.status();
+    Reading next;
+    next.totals = *after;
+    put_read_widths(*before, next);
+    uint64_t moved = 0;
+    for (const auto& [name, pages] : next.vmstat) moved += pages;
+    if (moved >= least) continue;
+    least = moved;
+    for (const auto& [name, value] : vmstat->values) next.vmstat.emplace_back(name, value);
+    std::sort(next.vmstat.begin(), next.vmstat.end());
+    reading.totals = next.totals;
+    reading.vmstat = std::move(next.vmstat);
+  }
+  if (earlier_) put_in_flight(*earlier_, source_->cpus(), reading);
+  earlier_ = reading.totals;
+  return absl::OkStatus();
+}
+
+// Those of the kernel first: what has changed until then is in the totals after it.
+absl::Status Pipeline::read_used_slots(Reading& reading) const {
+  const auto swaps = source_->swaps();
+  if (!swaps.ok()) return absl::OkStatus();  // a kernel without it has no such row
+  UsedSlots used;
+  for (const SeenArea& seen : parse_swap_areas(*swaps, 0))
+    used.pages += seen.area.used_bytes / page_bytes();
+  auto totals = source_->totals();
+  if (!totals.ok()) return totals.status();
+  used.changes = slot_changes(*totals);
+  used.reserve = uint64_t{source_->plan().reserved_slots} * source_->cpus();
+  put_used_slots(used, reading);
+  return absl::OkStatus();
+}
+
+// The counters of the kernel and ours, of one moment as far as possible.
+absl::StatusOr<Reading> Pipeline::read(Reading::Moment moment, int tries) {
+  Reading result;
+  result.moment = moment;
+  if (moment != Reading::Moment::kLast) {
+    if (absl::Status status = read_both(tries, result); !status.ok()) return status;
+    if (absl::Status status = read_used_slots(result); !status.ok()) return status;
+  } else {
+    auto totals = source_->totals();
+    if (!totals.ok()) return totals.status();
+    result.totals = *totals;
+  }
+  result.at_ns = monotonic_ns();
+  result.consumed = source_->counters().consumed;
+  return result;
+}
+
+void Pipeline::look_for_triggers() {
+  const uint64_t now = monotonic_ns();
+  const auto due = flight_schedule_.next(triggers_.poll(now), now);
+  if (!due) return;
+  const absl::Status status = recorder_->trigger(due->reason, now).status();
+  std::string line = absl::StrCat("flight recording (", due->reason,
+                                  "): ", status.ok() ? "written" : status.message());
+  if (due->suppressed > 0) absl::StrAppend(&line, "; ", due->suppressed, " triggers had to wait");
+  log_line(line);
+}
+
+absl::StatusOr<FlightFiles> Pipeline::write_flight(const std::string& reason) {
+  if (!flight_)
+    return absl::FailedPreconditionError(
+        "no flight recorder is running; start swaptraild with --flight");
+  return recorder_->trigger(reason, monotonic_ns());
+}
+
+// Kept for a second: who asks for it again and again must not hold up the rings.
+const SlotUse& Pipeline::slot_use() {
+  const uint64_t now = monotonic_ns();
+  if (slot_use_.at_ns != 0 && now - slot_use_.at_ns < kPublishEvery_ns) return slot_use_;
+  slot_use_ = SlotUse();
+  slot_use_.at_ns = now;
+  slot_use_.way_back_is_seen = sees_way_back(visible_kinds(source_->plan()));
+  const ReconstructorCounters counters = reconstructor_.counters();
+  slot_use_.not_followed_pages = counters.not_followed_pages + counters.slots_full;
+  if (auto totals = source_->totals(); totals.ok())
+    slot_use_.lost_records =
+        std::accumulate(std::begin(totals->dropped), std::end(totals->dropped), uint64_t{0});
+  const std::array<uint64_t, 32> kept = reconstructor_.kept_pages();
+  const std::shared_ptr<const AreaTimeline> timeline = areas_.timeline();
+  for (SwapArea& area : areas_.now()) {
+    SlotUse::Area& use = slot_use_.areas.emplace_back();
+    use.area = std::move(area);
+    const uint32_t type = use.area.type;
+    if (type >= kept.size()) continue;
+    use.away = reconstructor_.away_pages(type);
+    use.waiting = reconstructor_.waiting_pages(type);
+    use.kept = kept[type];
+    const AreaInstance* known = timeline->find(type, now);
+    if (known == nullptr) continue;
+    use.since_ns = known->since_ns;
+    use.at_start = known->seen.area.used_bytes / page_bytes();
+  }
+  return slot_use_;
+}
+
+// Both readings are of now: what is in the rings is not consumed yet, and shows as such.
+void Pipeline::publish_status(uint64_t now_ns) {
+  published_ns_ = now_ns;
+  auto end = read(Reading::Moment::kEnd, kTriesEachSecond);
+  if (!end.ok()) return;  // the one before stays, and its time tells
+  Reading last = *end;
+  last.moment = Reading::Moment::kLast;
+  auto pipeline_status = std::make_shared<PipelineStatus>();
+  pipeline_status->at_ns = now_ns;
+  pipeline_status->start_ns = source_->start_ns();
+  pipeline_status->totals = end->totals;
+  pipeline_status->consumed = end->consumed;
+  pipeline_status->stream = stream_now(end->totals);
+  put_stream_counters(pipeline_status->stream, last);
+  pipeline_status->reconstructor = reconstructor_.counters();
+  pipeline_status->reconciliation =
+      trust_rows({readings_.front(), *std::move(end), std::move(last)});
+  pipeline_status->programs = source_->program_runs();
+  pipeline_status->ring_fill = source_->fill();
+  const ReconstructorOptions tables = reconstructor_options(*source_, options_);
+  pipeline_status->attempts = {reconstructor_.live_attempts(), tables.max_attempts};
+  pipeline_status->slots = {reconstructor_.tracked_slots(), tables.max_slots};
+  pipeline_status->swapped = {reconstructor_.swapped_folios(), tables.max_swapped};
+  if (validation_) pipeline_status->validation = validation_->status();
+  if (recorder_) {
+    pipeline_status->recording = recorder_->status(now_ns);
+    pipeline_status->recording->suppressed = flight_schedule_.suppressed();
+  }
+  pipeline_status->lines_left_out = output_.lines_left_out();
+  output_.show(*pipeline_status, sees_way_back(visible_kinds(source_->plan())));
+  status_board_.publish(std::move(pipeline_status));
+}
+
+std::vector<ReconcileRow> Pipeline::trust_rows(const std::vector<Reading>& readings) const {
+  const uint64_t kinds = visible_kinds(source_->plan());
+  std::vector<ReconcileRow> rows = reconcile_readings(readings, kinds);
+  if (!rows.empty()) add_balance(readings, reconstructor_.counters(), kinds, rows);  // as a replay
+  return rows;
+}
+
+StreamCounters Pipeline::stream_now(const swaptrail_totals& totals) const {
+  StreamCounters stream;
+  stream.dropped_ring_full = totals.dropped[SWAPTRAIL_DROP_RING_FULL];
+  stream.dropped_no_ring = totals.dropped[SWAPTRAIL_DROP_NO_RING];
+  stream.context_full = totals.context_full;
+  stream.skipped_runs = source_->skipped_runs();
+  stream.invalid = source_->counters().invalid;
+  stream.late = merger_.counters().late;
+  stream.overflow = merger_.counters().overflow;
+  return stream;
+}
+
+// After a sweep, and before its events go on: those that come after a skipped run may be wrong for it.
+void Pipeline::tell_skipped_runs() {
+  if (const auto loss = source_->newly_skipped()) sink_->on_loss(*loss);
+}
+
+// What was dropped for want of room, before events of that time go on. A ring that was never half full
+// when it was read has dropped nothing since; once a second all are looked at all the same.
+void Pipeline::report_drops() {
+  const uint64_t now = monotonic_ns();
+  if (source_->fill() < kMayHaveDropped && now - drops_read_ns_ < kPublishEvery_ns) return;
+  drops_read_ns_ = now;
+  report_all_drops().IgnoreError();  // the next one comes soon
+}
+
+// One sweep; true if the rings fill so fast that the next one should come at once.
+bool Pipeline::step() {
+  const uint64_t consumed = source_->counters().consumed;
+  const uint64_t complete_until = source_->sweep(merger_);
+  areas_.poll();
+  if (source_->counters().consumed != consumed) tell_skipped_runs();
+  report_drops();
+  const uint64_t emitted = merger_.counters().emitted;
+  merger_.advance(complete_until, areas_);
+  if (merger_.counters().emitted == emitted && reconstructor_.has_due(complete_until))
+    areas_.on_time(complete_until);
+  if (recorder_) recorder_->tick(monotonic_ns());
+  if (flight_) look_for_triggers();
+  output_.flush();
+  output_.drain();
+  requests_.answer(*this);
+  after_sweep_();
+  const uint64_t now_ns = monotonic_ns();
+  status_board_.note_sweep(now_ns);
+  if (now_ns - published_ns_ >= kPublishEvery_ns) publish_status(now_ns);
+  return source_->fill() > kBusy || !all_emptied(*source_);
+}
+
+absl::Status Pipeline::run(const std::atomic<bool>& stop) {
+  while (!stop.load(std::memory_order_relaxed))
+    if (!step()) sleep_ns(kSweepEvery_ns);
+  requests_.close();
+  return finish();
+}
+
+absl::Status Pipeline::report_all_drops() {
+  auto totals = source_->totals_by_cpu();
+  if (!totals.ok()) return totals.status();
+  for (uint32_t cpu = 0; cpu < totals->size(); ++cpu)
+    if (source_->emptied(cpu))  // else what is left there may report the same drops
+      merger_.report_drops(cpu,
+                           static_cast<uint32_t>((*totals)[cpu].dropped[SWAPTRAIL_DROP_RING_FULL]),
+                           monotonic_ns());
+  return absl::OkStatus();
+}
+
+// What was seen until `end_ns`, when every hook was still attached: a page whose completion was missed
+// only because that hook went first would look like a loss. Returns how many events came after.
+uint64_t Pipeline::drain(uint64_t end_ns) {
+  UntilEnd until_end(end_ns, areas_);
+  uint64_t consumed = 0;
+  do {
+    consumed = source_->counters().consumed;
+    const uint64_t complete_until = source_->sweep(merger_);
+    areas_.poll();
+    tell_skipped_runs();
+    merger_.advance(complete_until, until_end);
+  } while (!all_emptied(*source_) && source_->counters().consumed != consumed);
+  merger_.flush(until_end);
+  return until_end.later();
+}
+
+// Whatever can't be read any more, the recording and the summary are finished; what is missing then is the
+// rows that hold totals against the kernel's.
+absl::Status Pipeline::finish() {
+  absl::Status status;
+  auto end = read(Reading::Moment::kEnd, kTriesAtEnd);
+  status.Update(end.status());
+  const uint64_t end_ns = monotonic_ns();
+  source_->detach();
+  const uint64_t after_end = drain(end_ns);
+  // what was dropped after the last record of a CPU that found room shows in no record
+  status.Update(report_all_drops());
+  merger_.flush(*sink_);
+  if (validation_)
+    validation_->finish(end_ns);  // of both
+  else
+    reconstructor_.finish(end_ns);
+
+  auto last = read(Reading::Moment::kLast);
+  status.Update(last.status());
+  if (last.ok()) {
+    StreamCounters stream = stream_now(last->totals);
+    stream.after_end = after_end;
+    put_stream_counters(stream, *last);
+  }
+  for (absl::StatusOr<Reading>* reading : {&end, &last}) {
+    if (!reading->ok()) continue;
+    if (recorder_) recorder_->add(**reading);
+    readings_.push_back(*std::move(*reading));
+  }
+  if (recorder_) recorder_->finish(end_ns);
+  finished_ = true;
+  // the report is made of the readings alone, so that a replay makes the same; the validation adds to it
+  std::vector<ReconcileRow> rows = trust_rows(readings_);
+  if (validation_)
+    for (const ReconcileRow& row : validation_->trust_rows()) rows.push_back(row);
+  output_.print_last(reconstructor_.counters(), stream_counters_of(readings_), std::move(rows));
+  return status;
+}
+
+}  // namespace swaptrail

@@ -1,0 +1,103 @@
+// The one thread that does the work: sweep -> order -> lifecycles -> output, until told to stop.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "daemon/capture/event_source.h"
+#include "daemon/host/area_watch.h"
+#include "daemon/host/proc.h"
+#include "daemon/pipeline/fan_out.h"
+#include "daemon/pipeline/options.h"
+#include "daemon/pipeline/output.h"
+#include "daemon/pipeline/requests.h"
+#include "daemon/pipeline/status.h"
+#include "daemon/record/flight_triggers.h"
+#include "daemon/record/recorder.h"
+#include "trace/lifecycles/reconstructor.h"
+#include "trace/merger.h"
+#include "validate/validation.h"
+
+namespace swaptrail {
+
+// Who the pipeline works for. All of it must outlive the pipeline.
+struct PipelineClients {
+  const HostNames& names;
+  Output& output;
+  AreaWatch& areas;
+  std::vector<LifecycleSink*> sinks;  // hear of lifecycles after the output, on the pipeline thread
+  StatusBoard& status_board;
+  PipelineRequests& requests;
+  std::function<void()> after_sweep;  // on the pipeline thread, 100 times a second and more
+};
+
+class Pipeline : private PipelineView {
+ public:
+  // Takes the first readings of the totals and of /proc/vmstat, and opens the recording if one is
+  // asked for. Errors: as EventSource::totals and vmstat, Recorder::create and
+  // FlightTriggers::watch_pressure.
+  static absl::StatusOr<std::unique_ptr<Pipeline>> create(std::unique_ptr<EventSource> source,
+                                                          const PipelineOptions& options,
+                                                          const PipelineClients& clients);
+  // Ends the recording if run() did not.
+  ~Pipeline() override;
+
+  // Runs until `stop` is set, from a signal handler for instance; then detaches, takes out what is
+  // left, closes what is in flight and prints the summary. Errors: of what could not be read at the end;
+  // recording and summary are finished all the same.
+  absl::Status run(const std::atomic<bool>& stop);
+
+  const AttachPlan& plan() const { return source_->plan(); }
+
+ private:
+  Pipeline(std::unique_ptr<EventSource> source, const PipelineOptions& options,
+           const PipelineClients& clients);
+  const Reconstructor& reconstructor() const override { return reconstructor_; }
+  const SlotUse& slot_use() override;
+  absl::StatusOr<FlightFiles> write_flight(const std::string& reason) override;
+  bool step();
+  StreamCounters stream_now(const swaptrail_totals& totals) const;
+  void publish_status(uint64_t now_ns);
+  void follow_areas();
+  absl::Status start_recording(const PipelineOptions& options, const HostNames& names);
+  absl::StatusOr<Reading> read(Reading::Moment moment, int tries = 1);
+  absl::Status read_both(int tries, Reading& reading);
+  absl::Status read_used_slots(Reading& reading) const;
+  std::vector<ReconcileRow> trust_rows(const std::vector<Reading>& readings) const;
+  void look_for_triggers();
+  void tell_skipped_runs();
+  void report_drops();
+  uint64_t drain(uint64_t end_ns);
+  absl::Status finish();
+  absl::Status report_all_drops();
+
+  const std::unique_ptr<EventSource> source_;
+  const PipelineOptions& options_;
+  Output& output_;
+  AreaWatch& areas_;
+  StatusBoard& status_board_;
+  PipelineRequests& requests_;
+  const std::function<void()> after_sweep_;
+  FanOut lifecycles_;
+  Merger merger_;
+  std::unique_ptr<Validation> validation_;  // may be null
+  Reconstructor reconstructor_;
+  std::unique_ptr<Recorder> recorder_;  // may be null
+  FlightTriggers triggers_;
+  FlightSchedule flight_schedule_;
+  bool flight_ = false;
+  bool finished_ = false;
+  // Behind the watch of the areas: the recorder, the validation, the reconstructor. Each hands on.
+  EventSink* sink_ = nullptr;
+  std::vector<Reading> readings_;            // begin, end, last: what the report is made of
+  std::optional<swaptrail_totals> earlier_;  // of the reading before the next one
+  uint64_t published_ns_ = 0;
+  SlotUse slot_use_;
+  uint64_t drops_read_ns_ = 0;
+};
+
+}  // namespace swaptrail

@@ -1,0 +1,79 @@
+// How the observation stands: what the pipeline tells of itself once a second, for any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bpf/event.h"
+#include "daemon/capture/event_source.h"
+#include "daemon/record/recording_status.h"
+#include "trace/check.h"
+#include "trace/lifecycles/reconstructor.h"
+#include "trace/report/print.h"
+#include "trace/report/reconcile.h"
+#include "validate/status.h"
+
+namespace swaptrail {
+
+// How full a table of fixed room is.
+struct Fill {
+  uint64_t used = 0;
+  uint64_t room = 0;
+};
+
+// One moment. Counters are since the start.
+struct PipelineStatus {
+  uint64_t at_ns = 0;     // monotonic
+  uint64_t start_ns = 0;  // monotonic: when the last hook was attached
+  swaptrail_totals totals{};
+  uint64_t consumed = 0;
+  StreamCounters stream;
+  ReconstructorCounters reconstructor;
+  std::vector<ReconcileRow> reconciliation;  // from the start until now
+  std::vector<ProgramRuns> programs;
+  double ring_fill = 0;           // the fullest ring at the last sweep, 0 ... 1
+  Fill attempts, slots, swapped;  // the reconstructor's tables
+  ValidationStatus validation;
+  std::optional<RecordingStatus> recording;  // absent: nothing is recorded
+  uint64_t lines_left_out = 0;               // of the output: its reader was too slow
+};
+
+// An observation whose rings were not read for so long is none: what happens meanwhile may find no room.
+inline constexpr uint64_t kSweepIsLate_ns = 10'000'000'000;
+
+// Where the newest one hangs, and when the rings were last read. Any thread; the lock is held for the copy
+// of a pointer.
+class StatusBoard {
+ public:
+  void publish(std::shared_ptr<const PipelineStatus> pipeline_status) {
+    SWAPTRAIL_CHECK(pipeline_status != nullptr);
+    const std::lock_guard lock(mutex_);
+    newest_ = std::move(pipeline_status);
+  }
+  // Never null: an empty one before the first.
+  std::shared_ptr<const PipelineStatus> newest() const {
+    const std::lock_guard lock(mutex_);
+    return newest_;
+  }
+
+  // The pipeline's, after each sweep. Monotonic, as all times here.
+  void note_sweep(uint64_t now_ns) { swept_ns_.store(now_ns, std::memory_order_relaxed); }
+  // How long ago the rings were last read; 0 before the first sweep.
+  uint64_t sweep_age_ns(uint64_t now_ns) const {
+    const uint64_t swept_ns = swept_ns_.load(std::memory_order_relaxed);
+    return swept_ns == 0 || swept_ns > now_ns ? 0 : now_ns - swept_ns;
+  }
+
+ private:
+  std::atomic<uint64_t> swept_ns_{0};
+  mutable std::mutex mutex_;
+  std::shared_ptr<const PipelineStatus> newest_ = std::make_shared<PipelineStatus>();
+};
+
+}  // namespace swaptrail

@@ -1,0 +1,56 @@
+// What this host lets BPF programs do, found by trying, and what it is set up for.
+//
+// Facts about the kernel's code (shapes of functions) are not here but in kernel_view.h.
+#pragma once
+
+#include <array>
+#include <string>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+#include "daemon/probe/kernel_view.h"
+
+namespace swaptrail {
+
+// One thing that is so or not so, with a sentence that says why, for people.
+struct Fact {
+  bool ok = false;
+  int error = 0;  // errno of the attempt that failed, 0 if there was none
+  std::string reason;
+};
+
+struct HostFeatures {
+  Fact tracing;            // fentry programs load and attach: full mode
+  Fact kprobe;             // kprobe programs load, and a kprobe event opens: kprobe mode
+  Fact raw_tracepoint;     // raw tracepoint programs load and attach: tracepoint mode
+  Fact probe_read_kernel;  // helper 113 is permitted; not under confidentiality lockdown
+  Fact rdonly_cast;        // kfunc bpf_rdonly_cast exists: typed reads without that helper
+  Fact lockdown;           // ok: not locked down, or not known; shown as no_lockdown
+  Fact swap;               // ok: at least one swap area is on
+  Fact memlock;            // ok: RLIMIT_MEMLOCK does not stand in the way of BPF maps
+};
+
+// Every fact with its name, in the order in which to show them.
+using NamedFact = std::pair<absl::string_view, Fact HostFeatures::*>;
+inline constexpr std::array<NamedFact, 8> kHostFacts = {{
+    {"tracing", &HostFeatures::tracing},
+    {"kprobe", &HostFeatures::kprobe},
+    {"raw_tracepoint", &HostFeatures::raw_tracepoint},
+    {"probe_read_kernel", &HostFeatures::probe_read_kernel},
+    {"rdonly_cast", &HostFeatures::rdonly_cast},
+    {"no_lockdown", &HostFeatures::lockdown},
+    {"swap", &HostFeatures::swap},
+    {"memlock", &HostFeatures::memlock},
+}};
+
+// Finds all facts of the running host. `running` must be the running kernel's own view, since ids
+// of its BTF go to the kernel. Loads, attaches and closes programs of a few instructions: leaves
+// nothing behind, blocks for milliseconds, needs root or CAP_BPF and CAP_PERFMON to find anything
+// allowed. Errors are facts.
+HostFeatures probe_host(const KernelView& running);
+
+// As probe_host finds them, from the text of the files; for tests too.
+Fact lockdown_fact(absl::string_view security_lockdown);  // "none [integrity] confidentiality"
+Fact swap_fact(absl::string_view proc_swaps);
+
+}  // namespace swaptrail

@@ -1,0 +1,74 @@
+// The files that recorders keep in a folder: their names, their order in time, and which of them go.
+//
+// A name ends with a number that is one more than any before it in the folder: the order of the numbers is
+// that of time, whatever the clock did, in all observations that were recorded there.
+//
+//   20260131T120000Z-00000042.swaptrail                   a part of a series
+//   flight-20260131T120000Z-signal-00000007.swaptrail     of a flight recorder, and why it was written
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daemon/base/descriptor.h"
+#include "trace/recording/file.h"
+
+namespace swaptrail {
+
+// One thread. Only files that have such a name, are this user's, are no links, and begin as a recording does
+// are looked at. The folder is held open: what is made and removed is in it, also if it is moved away.
+class RecordingFolder {
+ public:
+  enum class Kind : uint8_t { kSeries, kFlight };
+  struct Limits {
+    uint64_t bytes = 0;
+    uint64_t files = 0;
+  };
+
+  // Makes the folder if it is missing. What a write that was interrupted left behind is removed. Errors: of
+  // open_folder().
+  static absl::StatusOr<RecordingFolder> open(std::string path, Kind kind);
+
+  // The name of the next file. `realtime_ns` and `reason` (kFlight) are for people.
+  std::string next_name(uint64_t realtime_ns, std::string_view reason = {});
+  std::string path_of(std::string_view name) const;
+
+  // A file that is filled little by little. Errors: of FileSink::create.
+  absl::StatusOr<std::unique_ptr<FileSink>> create(const std::string& name);
+  // A file that appears with all of its bytes, which are on the disk, or not at all. Errors: of FileSink.
+  absl::Status write(const std::string& name, std::string_view bytes);
+  void remove(const std::string& name);
+
+  // Removes the oldest files of this kind until all of them are within the limits, but never `kept` and
+  // what is younger. Returns how many went.
+  uint64_t limit(const Limits& limits, std::string_view kept);
+
+  // Whether its path still leads to it.
+  bool is_in_place() const;
+  // Opens what is at its path by now. Errors: of open(); then it stays what it was.
+  absl::Status open_again();
+
+ private:
+  struct File {
+    uint64_t number = 0;
+    uint64_t bytes = 0;
+    std::string name;
+  };
+  RecordingFolder(Descriptor folder, std::string path, Kind kind);
+  void look();                       // what is there
+  void note_made(std::string name);  // a file of ours
+  uint64_t bytes_of(const File& file) const;
+
+  Descriptor folder_;
+  std::string path_;
+  Kind kind_;
+  std::vector<File> files_;  // of this kind, the oldest first
+  uint64_t next_number_ = 0;
+};
+
+}  // namespace swaptrail

@@ -1,0 +1,22 @@
+// How the recording stands, for status and metrics.
+#pragma once
+
+#include <cstdint>
+
+namespace swaptrail {
+
+// Counters are since the start.
+struct RecordingStatus {
+  bool flight = false;  // in memory, until a trigger has it written
+  bool stopped =
+      false;  // writes were refused within 10 s: what happens meanwhile is not all recorded
+  bool moved = false;  // the folder is not at its path any more, the recording goes on in it
+  uint64_t parts = 0;  // begun
+  uint64_t parts_dropped = 0;  // the oldest ones, to stay below the limits
+  uint64_t triggers = 0;       // flight recordings written
+  uint64_t suppressed =
+      0;  // triggers that had to wait, for flight recordings are not written all the time
+  uint64_t refused = 0;  // writes that the disk refused
+};
+
+}  // namespace swaptrail

@@ -1,0 +1,215 @@
+// A simulated machine: processes, memory, swap, and the kernel between them. Internal to engine/.
+//
+// Steps of several CPUs interleave without threads: at every question of shrink_folio() the machine
+// may let another CPU do a piece of its work, one fault or one folio, before it answers. So another
+// process really does fault the page between two steps of its swap-out, and waits for its lock.
+//
+// machine.cpp: frame, clock, CPUs; machine_world.cpp: the questions; machine_reclaim.cpp: batches;
+// machine_fault.cpp: accesses and faults; machine_swap.cpp: slots and the swap cache;
+// machine_process.cpp: fork, exit, munmap, MADV_PAGEOUT, swapoff.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "engine/machine/device.h"
+#include "engine/machine/frames.h"
+#include "engine/machine/lru.h"
+#include "engine/machine/machine_state.h"
+#include "engine/machine/page_table.h"
+#include "engine/machine/simulation.h"
+#include "engine/machine/swap_cache.h"
+#include "engine/machine/swap_out_log.h"
+#include "engine/slots/slots.h"
+#include "engine/steps/shrink.h"
+
+namespace swaptrail::engine {
+
+class Machine final : private World {
+ public:
+  // The options must be possible (see simulate()); they and the output must outlive it.
+  Machine(const SimulationOptions& options, EventOutput& output);
+  absl::Status run();
+  SimulationResult take_result() { return std::move(result_); }
+
+ private:
+  // ---- machine.cpp
+  absl::Status set_up();
+  void add_process(const ProcessPlan& plan);
+  bool running() const { return alive_ != 0 && status_.ok() && !result_.truncated; }
+  void run_cpu(uint32_t cpu);
+  bool step(Process& process);  // false: it is blocked
+  void pause();                 // between two steps: others may go on
+  void run_other();
+  void complete_due();
+  void complete(const Flight& flight);
+  void tick(uint32_t most_ns) {  // a power of two
+    jitter_ = jitter_ * 6364136223846793005 + 1442695040888963407;
+    now_ += 1 + (jitter_ >> 40 & (most_ns - 1));
+  }
+  uint64_t draw() { return splitmix64(random_); }
+  bool chance(double share);
+  bool disturbed() { return options_.disturbance > 0 && chance(options_.disturbance); }
+  swaptrail_event& begin_event(swaptrail_kind kind);
+  swaptrail_event& begin_folio_event(swaptrail_kind kind, const Folio& folio, bool in_batch);
+  void name_batch(swaptrail_event& event);
+  void send(swaptrail_event& event);
+
+  // ---- machine_world.cpp: World
+  bool lock(Folio& folio) override;
+  References references(Folio& folio) override;
+  bool pinned(Folio& folio) override { return folio.pinned; }
+  bool split_first(Folio& folio) override;
+  bool split(Folio& folio) override;
+  SlotAnswer allocate(Folio& folio) override;
+  UnmapAnswer unmap(Folio& folio) override;
+  bool extra_reference(Folio& folio) override;
+  bool has_user(Folio& folio) override;
+  bool prepares(Folio&) override { return true; }
+  bool zero_filled(Folio& folio) override;
+  bool zswap_stores(Folio& folio) override;
+  bool zswap_only(Folio&) override { return false; }
+  void device_write(Folio& folio) override;
+  bool relock(Folio& folio) override;
+  bool freeze(Folio& folio) override;
+  void tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override;
+  void leave_cache(Folio& folio, bool reclaimed) override;
+  void forget_mapping(const Folio& folio);
+  void go_away(const Folio& folio);
+  void note(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend);
+  uint32_t unmap_from(Folio& folio, const MappingNode& node);
+  void tell_unmapped_one(const Folio& folio, const MappingNode& node, uint32_t first,
+                         uint32_t ptes);
+  void submit(Flight flight);
+  void submit_queued(uint32_t cpu);
+  void split_off(uint32_t head, uint32_t index);
+  uint32_t take_young(uint32_t head);
+
+  // ---- machine_reclaim.cpp
+  bool has_room(Process& process, uint64_t pages);  // false: reclaim began, try again later
+  void begin_pageout(Process& process, uint64_t first, uint64_t count);
+  void reclaim_piece(Process& process);
+  bool next_batch(Process& process);
+  void fill_pageout(Process& process);
+  void lower_priority(Process& process);
+  void out_of_memory();
+  void begin_batch(Process& process);
+  void shrink_one(Process& process);
+  void account(Reclaim& reclaim, const Folio& folio, const PassEnd& end);
+  void end_batch(Process& process);
+  void put_back(Process& process);
+  bool may_have_missed_rotation(const Folio& folio) const;
+  void end_scan(Process& process);
+
+  // ---- machine_scan.cpp
+  void begin_scan(Reclaim& reclaim);
+  void end_round(Reclaim& reclaim);
+  void fill_batch(Reclaim& reclaim);
+  void scan_generations(Reclaim& reclaim);
+  void scan_bounded(Reclaim& reclaim);
+  void balance_lists(uint64_t most);
+  void walk_page_tables();
+  bool may_clear_young(const Pte& pte) const;
+  bool walk_page_table(Process& process, uint64_t first);
+  uint32_t look_around(uint32_t head);
+  void look_around(Process& process, uint64_t page);
+
+  // ---- machine_fault.cpp
+  bool access(Process& process, const Access& access);  // false: blocked or reclaiming
+  bool access_shared(Process& process, const Access& access);
+  bool bring_in_shared(Process& process, uint32_t index);
+  bool first_touch(Process& process, uint64_t page, bool write);
+  bool write_fault(Process& process, uint64_t page);
+  bool swap_fault(Process& process, uint64_t page, bool write);
+  void tell_pass(Process& process, uint64_t page, uint64_t entry, int32_t result, uint16_t ptes);
+  void tell_shared(Process& process, uint32_t index, uint64_t entry, bool read, uint64_t begin_ns);
+  void take_back(Process& process, uint64_t entry);
+  void tell_back(const Process& process, uint64_t entry, bool major);
+  void copy_on_write(Process& process, uint64_t page);
+  uint32_t read_for(Process& process, uint64_t page, uint64_t entry, int32_t& result);
+  void map_swapped(Process& process, uint64_t page, uint32_t frame, uint64_t entry, bool write);
+  uint64_t readahead_room() const;
+  uint32_t readahead_window(ReadaheadWindow& before, uint64_t page) const;
+  void hit_readahead(Process& process, uint64_t page, uint32_t frame);
+  void read_ahead(Process& process, uint64_t page);
+  void store(Process& process, uint64_t page, uint32_t frame);
+  void check(uint32_t frame, uint64_t token);
+  void map(Process& process, uint64_t page, uint32_t frame, bool writable);
+  bool block_on(Process& process, uint32_t head);  // always false
+  void unblock(Process& process);
+  bool wait_for_writeback();
+  uint32_t new_frame(uint32_t order);
+  uint32_t order_for(const Process& process, uint64_t page) const;
+  void free_folio(uint32_t head);
+  bool maybe_free(uint32_t head);
+  bool is_exclusive(const Folio& folio, uint32_t frame);
+
+  // ---- machine_swap.cpp
+  AreaRun& area_of(uint64_t entry) { return *areas_[entry_type(entry)]; }
+  uint16_t& count_of(uint64_t entry) { return area_of(entry).store.count(entry_offset(entry)); }
+  bool swap_full() const;
+  bool any_count(const Folio& folio);
+  void put_count(uint64_t entry);
+  void release_slots(uint64_t entry, uint32_t nr_pages);
+  void free_slots(uint64_t entry, uint32_t nr_pages);
+  void flush_returned(uint32_t cpu);
+  bool try_free_swap(uint32_t head);
+  void drop_from_cache(uint32_t head);
+  bool reclaim_slot(uint64_t entry);
+  void read_slot(uint32_t frame, uint64_t entry);
+  uint32_t read_into_cache(uint64_t entry, bool readahead);
+
+  // ---- machine_process.cpp
+  bool act(Process& process, const Action& action);
+  void fork(Process& process, uint64_t accesses);
+  void unmap_range(Process& process, uint64_t first, uint64_t count);
+  void exit(Process& process);
+  void zap(Process& process, uint64_t page);
+  void unmap_page(Process& process, uint64_t page);
+  void forget_mapping(Process& process, uint32_t head);
+  bool start_swapoff(uint32_t type);
+  bool swapoff_piece(Process& process, uint32_t type);
+  bool unuse(Process& process, Process& owner, uint64_t page);
+  uint32_t bring_back(Process& process, uint64_t entry);
+  bool unuse_shared(Process& process, uint32_t type);
+  bool drop_unused(Process& process, uint32_t type);
+
+  const SimulationOptions& options_;
+  EventOutput& output_;
+  const Features& features_;
+  SimulationResult result_;
+  absl::Status status_;
+  uint64_t random_;
+  uint64_t jitter_ = 1;
+  uint64_t now_ = 1'000'000'000;
+  uint64_t resident_ = 0;  // base pages charged
+  uint64_t tokens_ = 0;
+  uint32_t alive_ = 0;
+  uint64_t activated_before_ = 0;    // lruvec->refaults: at the end of the last reclaim
+  uint64_t cost_noted_ = 0;          // pages written that lru_note_cost knows of
+  uint32_t stalls_ = 0;              // reclaims in a row that freed nothing
+  bool slot_is_taken_back_ = false;  // by the allocator, see reclaim_slot()
+  uint32_t cpu_ = 0;
+  Process* current_ = nullptr;  // on that CPU; null: it is idle
+  swaptrail_event event_{};
+  std::vector<MappingNode> scratch_nodes_;
+  std::vector<CpuRun> cpus_;
+  std::vector<std::unique_ptr<Process>> processes_;
+  std::vector<std::unique_ptr<AreaRun>> areas_;  // by type
+  FrameTable frames_;
+  Mappings mappings_;
+  Lru lru_;
+  SwapCache cache_;
+  SlotAllocator slots_;
+  SwapOutLog log_;
+  Flights flights_;
+  SharedObject shared_;
+  absl::flat_hash_set<uint64_t> away_;  // slots of pages that reclaim has freed
+};
+
+}  // namespace swaptrail::engine

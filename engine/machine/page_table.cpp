@@ -1,0 +1,34 @@
+#include "engine/machine/page_table.h"
+
+namespace swaptrail::engine {
+
+Pte present_pte(uint32_t frame, bool writable) {
+  Pte pte;
+  pte.kind_bits = static_cast<uint64_t>(PteKind::kPresent);
+  pte.value = frame;
+  pte.young = 1;
+  pte.writable = writable;
+  return pte;
+}
+
+Pte swap_pte(uint64_t entry) {
+  Pte pte;
+  pte.kind_bits = static_cast<uint64_t>(PteKind::kSwap);
+  pte.value = entry_offset(entry);
+  pte.type = entry_type(entry);
+  return pte;
+}
+
+PageTable PageTable::fork(uint64_t own_pages) {
+  for (uint64_t page = 0; page < own_pages; ++page) ptes_[page].writable = 0;
+  PageTable child = *this;
+  // Shared memory is not copied: the child faults it in (mm/memory.c: vma_needs_copy).
+  for (uint64_t page = own_pages; page < child.pages(); ++page) {
+    const bool gone = child.ptes_[page].gone;
+    child.ptes_[page] = Pte{};
+    child.ptes_[page].gone = gone;
+  }
+  return child;
+}
+
+}  // namespace swaptrail::engine

@@ -1,0 +1,64 @@
+// What differs between kernels, as named facts: never a version number.
+//
+// A recording names the kernel function that serves each hook; from these follow the features (see
+// features_of). The simulator chooses a set by name.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace swaptrail::engine {
+
+// How swap slots are found (mm/swapfile.c, mm/swap_slots.c); from old to new.
+enum class Allocator : uint8_t {
+  kLinearScan,    // one slot at a time, from cluster_next
+  kSlotCaches,    // per-CPU caches of 64 in front of per-CPU clusters; freed slots return by 64
+  kClusterLists,  // the same caches, clusters in lists by order
+  kClusterListsNoReturn,  // slots are freed at once
+  kGlobalCluster,         // one cluster per CPU for all areas, no caches
+  kSwapTable,             // lists in linear order, partly used clusters first
+};
+
+struct Features {
+  Allocator allocator = Allocator::kSwapTable;
+  bool rmap_rechecks_mapped = true;    // try_to_unmap is void: shrink_folio_list asks folio_mapped
+  bool dirties_in_add_to_swap = true;  // else the caller does, after the slot is there
+  bool shmem_slot_hidden = true;       // shmem takes its slot without the hook of the slot
+  bool zero_map = true;                // zero-filled folios do no I/O (mm/page_io.c)
+  bool fake_zswap_writeback = false;   // a store in zswap starts and ends writeback
+  bool large_zswap = true;             // zswap stores large folios
+  bool any_order = true;               // folios of any order go out whole
+  bool pinned_check_after_unmap = true;    // folio_maybe_dma_pinned once more (mm/vmscan.c)
+  bool activates_at_writeback = true;      // under writeback: activate_locked, else keep_locked
+  bool second_chance = true;               // one young page table entry keeps, two activate
+  bool pageout_ignores_references = true;  // MADV_PAGEOUT does not look at page table entries
+  bool multi_gen_lru = true;
+  bool promotes_referenced = true;         // the youngest generation is for the second reference
+  bool bounded_eviction = true;            // evict_folios is reported how many folios to look at
+  bool slot_freed_inside_removal = false;  // no put_swap_folio: freed when it leaves the cache
+  // A device that writes single pages itself is asked first (block/bdev.c: bdev_write_page): zram refuses
+  // a large folio, whose writeback then begins a second time.
+  bool tries_rw_page = false;
+  bool queued_writes = false;         // WRITE_ISSUED only queues: one bio for up to 32 folios
+  bool swapin_bypasses_cache = true;  // synchronous devices, if the slot has one user
+};
+
+// A hook and the kernel function that serves it, as in a recording's header.
+struct HookTarget {
+  std::string_view hook;
+  std::string_view target;  // empty: there is none
+};
+
+// The features of the kernel whose hooks these are. Errors: InvalidArgument if a function that decides
+// is missing or not known; the text names it.
+absl::StatusOr<Features> features_of(std::span<const HookTarget> hooks);
+
+// For the simulator: "5.10", "6.1", "6.12", "6.16", "6.18", "7.0" or "7.3", the kernel that first had the set.
+// Errors: InvalidArgument, naming those there are.
+absl::StatusOr<Features> features_named(std::string_view name);
+std::span<const std::string_view> feature_set_names();
+
+}  // namespace swaptrail::engine

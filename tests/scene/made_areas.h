@@ -1,0 +1,65 @@
+// Swap areas of a host that a test makes up.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/host/area_watch.h"
+
+namespace swaptrail {
+
+// Swap areas that a test may change; type and path of each.
+struct MadeAreas {
+  using List = std::vector<std::pair<uint32_t, std::string>>;
+
+  AreaSources sources() {
+    AreaSources out;
+    out.lines = [this] { return lines(); };
+    out.kernel = [this]() -> absl::StatusOr<std::vector<KernelArea>> {
+      const std::lock_guard lock(mutex);
+      std::vector<KernelArea> areas;
+      for (const auto& [type, path] : on)
+        areas.push_back({type, 256, -2, {.inode = std::hash<std::string>()(path)}});
+      return areas;
+    };
+    out.has_changed = [this] {
+      const std::lock_guard lock(mutex);
+      return std::exchange(changed, false);
+    };
+    out.clock_ns = [this] { return clock_ns.load(); };
+    return out;
+  }
+  std::vector<SeenArea> lines() {
+    const std::lock_guard lock(mutex);
+    std::vector<SeenArea> out;
+    for (const auto& [type, path] : on) {
+      SeenArea& seen = out.emplace_back();
+      seen.area.path = path;
+      seen.area.type = kTypeNotKnown;
+      seen.area.bytes = 1 << 20;
+      seen.area.used_bytes = 4096;
+      seen.area.priority = -2;
+      seen.file.inode = std::hash<std::string>()(path);
+    }
+    return out;
+  }
+  void put(List list, uint64_t now_ns, AreaWatch& watch) {
+    clock_ns = now_ns;
+    {
+      const std::lock_guard lock(mutex);
+      on = std::move(list);
+      changed = true;
+    }
+    watch.poll();
+  }
+
+  std::mutex mutex;
+  List on{{0, "/dev/one"}, {1, "/dev/two"}};
+  bool changed = false;
+  std::atomic<uint64_t> clock_ns{1};
+};
+
+}  // namespace swaptrail

@@ -1,0 +1,52 @@
+#include "trace/lifecycles/attempts.h"
+
+#include "trace/check.h"
+
+namespace swaptrail {
+namespace {
+constexpr size_t kFirstReserve = 1 << 14;
+}  // namespace
+
+AttemptTable::AttemptTable(size_t max) : pool_(max) {
+  by_folio_.reserve(std::min(max, kFirstReserve));
+}
+
+uint32_t AttemptTable::find(uint64_t folio) const {
+  const auto found = by_folio_.find(folio);
+  return found == by_folio_.end() ? kNoIndex : found->second;
+}
+
+uint32_t AttemptTable::add(uint64_t folio) {
+  SWAPTRAIL_DCHECK(find(folio) == kNoIndex);
+  const uint32_t index = pool_.acquire();
+  if (index == kNoIndex) return kNoIndex;
+  Attempt& attempt = pool_.at(index);
+  attempt.live = true;
+  attempt.keyed = true;
+  attempt.life.folio = folio;
+  by_folio_[folio] = index;
+  return index;
+}
+
+void AttemptTable::rekey(uint32_t index, uint64_t folio) {
+  detach(index);
+  Attempt& attempt = pool_.at(index);
+  attempt.life.folio = folio;
+  attempt.keyed = true;
+  by_folio_[folio] = index;
+}
+
+void AttemptTable::detach(uint32_t index) {
+  Attempt& attempt = pool_.at(index);
+  if (attempt.keyed) by_folio_.erase(attempt.life.folio);
+  attempt.keyed = false;
+}
+
+void AttemptTable::remove(uint32_t index) {
+  detach(index);
+  SWAPTRAIL_DCHECK(pool_.at(index).live);
+  pool_.at(index).live = false;
+  pool_.release(index);
+}
+
+}  // namespace swaptrail

@@ -1,0 +1,78 @@
+// Lifecycles and the rest as text for people and as JSON lines for tools.
+//
+// Everything is appended to a string of the caller, whose capacity is so reused. No locale.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "trace/lifecycle.h"
+#include "trace/report/reconcile.h"
+#include "trace/report/summary.h"
+
+namespace swaptrail {
+
+// What only the running system can tell. The default knows nothing.
+class Names {
+ public:
+  virtual ~Names() = default;
+  virtual std::optional<uint64_t> pfn_of(uint64_t) const { return std::nullopt; }
+  // The view must live until the next call.
+  virtual std::optional<std::string_view> cgroup_path(uint64_t) const { return std::nullopt; }
+};
+
+// What did not reach the reconstructor, or only out of order; each is 0 when all is well.
+struct StreamCounters {
+  uint64_t dropped_ring_full = 0;  // records that found their CPU's ring full
+  uint64_t dropped_no_ring = 0;    // records of a CPU that came online after the start
+  uint64_t context_full = 0;       // batches or faults that found BPF's table of tasks full
+  uint64_t skipped_runs = 0;       // programs that the kernel did not run inside themselves
+  uint64_t invalid = 0;            // records that are no event of this ABI
+  uint64_t late = 0;               // events older than one already handed on
+  uint64_t overflow = 0;           // events that found the merger full
+  uint64_t after_end = 0;          // events made while the hooks were being detached: not used
+};
+
+// All that is reported at the end of an observation.
+struct Report {
+  const Summary& summary;
+  ReconstructorCounters counters;
+  StreamCounters stream;
+  std::vector<ReconcileRow> rows;
+  uint64_t lines_left_out = 0;  // of this output: its reader was too slow for them
+};
+
+// A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD; each character that
+// is_control() is escaped, so that a terminal or a script shows it and does not obey it.
+void append_json_string(std::string_view text, std::string& out);
+
+// The same escapes in a JSON text of another's making, which has them raw in its strings. For UTF-8
+// alone: C0 stays, for it ends the lines of the text too.
+std::string with_json_escapes(std::string_view json);
+
+// One JSON object each, with its newline.
+void append_json(const Lifecycle& lifecycle, const Names& names, std::string& out);
+void append_json(const Return& entry_return, std::string& out);
+void append_json(const Stay& stay, std::string& out);
+void append_json(const Violation& violation, const Names& names, std::string& out);
+void append_json(const Loss& loss, std::string& out);
+void append_json(const Report& report, std::string& out);
+
+// One line each, with its newline. Times are seconds since `start_ns`. All names are
+// printable().
+void append_text(const Lifecycle& lifecycle, const Names& names, uint64_t start_ns,
+                 std::string& out);
+void append_text(const Stay& stay, uint64_t start_ns, std::string& out);
+void append_text(const Return& entry_return, uint64_t start_ns, std::string& out);
+void append_text(const Violation& violation, uint64_t start_ns, std::string& out);
+void append_text(const Loss& loss, uint64_t start_ns, std::string& out);
+// Several lines.
+void append_text(const Report& report, std::string& out);
+
+// "1.23 ms": three digits and a unit from ns to h.
+void append_duration(uint64_t duration_ns, std::string& out);
+
+}  // namespace swaptrail

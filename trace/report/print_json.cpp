@@ -1,0 +1,262 @@
+// JSON lines. The fields and their order are a contract: docs/EVENTS.md, tests/trace/print_test.
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_format.h"
+#include "trace/decode.h"
+#include "trace/report/json.h"
+#include "trace/report/print.h"
+#include "trace/utf8.h"
+
+namespace swaptrail {
+
+namespace {
+
+using namespace json;  // field() and its kin
+
+// Of a character of one to three bytes.
+void append_unicode_escape(std::string_view character, std::string& out) {
+  const auto byte = [&](size_t index) { return static_cast<unsigned char>(character[index]); };
+  uint32_t point = byte(0);
+  if (character.size() == 2) point = (byte(0) & 0x1fu) << 6 | (byte(1) & 0x3fu);
+  if (character.size() == 3)
+    point = (byte(0) & 0x0fu) << 12 | (byte(1) & 0x3fu) << 6 | (byte(2) & 0x3fu);
+  absl::StrAppendFormat(&out, "\\u%04x", point);
+}
+
+void append_escaped(char character, std::string& out) {
+  switch (character) {
+    case '"':
+      out.append("\\\"");
+      return;
+    case '\\':
+      out.append("\\\\");
+      return;
+    case '\n':
+      out.append("\\n");
+      return;
+    case '\t':
+      out.append("\\t");
+      return;
+    case '\r':
+      out.append("\\r");
+      return;
+    default:
+      break;
+  }
+  if (is_control({&character, 1})) {
+    append_unicode_escape({&character, 1}, out);
+  } else {
+    out.push_back(character);
+  }
+}
+
+void address_field(uint64_t address, std::string& out) {
+  append_key("address", out);
+  if (address == 0) {
+    out.append("null");
+  } else {
+    absl::StrAppendFormat(&out, "\"0x%x\"", address);
+  }
+}
+
+void entry_fields(uint64_t entry, std::string& out) {
+  number_or_null("swap_type", entry != 0, entry_type(entry), out);
+  number_or_null("swap_offset", entry != 0, entry_offset(entry), out);
+}
+
+void cgroup_field(uint64_t cgroup, const Names& names, std::string& out) {
+  const std::optional<std::string_view> path =
+      cgroup != 0 ? names.cgroup_path(cgroup) : std::nullopt;
+  path ? field("cgroup", *path, out) : field("cgroup", cgroup, out);
+}
+
+void owner_fields(const Mapping& mapping, std::string& out) {
+  field("pid", uint64_t{mapping.tgid}, out);
+  field("comm", comm_text(mapping.comm), out);
+  address_field(mapping.address, out);
+}
+
+void mappings_field(const Lifecycle& lifecycle, std::string& out) {
+  append_key("mappings", out);
+  out.push_back('[');
+  for (size_t index = 0; index < kMaxMappings && index < lifecycle.mapping_count; ++index) {
+    const Mapping& mapping = lifecycle.mappings[index];
+    out.append(index == 0 ? "{" : ",{");
+    owner_fields(mapping, out);
+    field("first_page", uint64_t{mapping.first_page}, out);
+    field("ptes", uint64_t{mapping.ptes}, out);
+    out.push_back('}');
+  }
+  out.push_back(']');
+}
+
+// Of shared memory: the file, as /proc/PID/maps names its device and inode.
+void object_field(const SharedObject& object, std::string& out) {
+  append_key("object", out);
+  if (object.inode == 0) {
+    out.append("null");
+    return;
+  }
+  out.push_back('{');
+  field("device", absl::StrCat(device_major(object.device), ":", device_minor(object.device)), out);
+  field("inode", object.inode, out);
+  field("index", object.index, out);
+  out.push_back('}');
+}
+
+void reclaimer_field(std::string_view key, const Reclaimer& reclaimer, std::string& out) {
+  append_key(key, out);
+  out.push_back('{');
+  field("pid", uint64_t{reclaimer.tgid}, out);
+  field("tid", uint64_t{reclaimer.tid}, out);
+  field("comm", comm_text(reclaimer.comm), out);
+  field("origin", origin_name(reclaimer.origin), out);
+  out.push_back('}');
+}
+
+void stages_field(const Lifecycle& lifecycle, std::string& out) {
+  append_key("stages", out);
+  out.push_back('{');
+  for (size_t index = 0; index < kStageCount; ++index) {
+    const auto stage = static_cast<Stage>(index);
+    if (lifecycle.at(stage) != 0) field(stage_name(stage), lifecycle.at(stage), out);
+  }
+  out.push_back('}');
+}
+
+void outcome_fields(const Lifecycle& lifecycle, std::string& out) {
+  field("outcome", outcome_name(lifecycle.outcome), out);
+  name_or_null("abort_reason", lifecycle.abort_reason != AbortReason::kNone,
+               abort_reason_name(lifecycle.abort_reason), out);
+  name_or_null("kept_because", lifecycle.kept_because != AbortReason::kNone,
+               abort_reason_name(lifecycle.kept_because), out);
+  name_or_null("waiting_for", lifecycle.waiting_for != Waiting::kNothing,
+               waiting_name(lifecycle.waiting_for), out);
+  field("backend", backend_name(lifecycle.backend), out);
+  field("passes", uint64_t{lifecycle.passes}, out);
+}
+
+}  // namespace
+
+void append_json_string(std::string_view text, std::string& out) {
+  out.push_back('"');
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    if (length == 0) {
+      out.append("\\ufffd");
+    } else if (length == 1) {
+      append_escaped(text[0], out);
+    } else if (is_control(text.substr(0, length))) {
+      append_unicode_escape(text.substr(0, length), out);
+    } else {
+      out.append(text.substr(0, length));
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  out.push_back('"');
+}
+
+std::string with_json_escapes(std::string_view json) {
+  std::string out;
+  out.reserve(json.size());
+  while (!json.empty()) {
+    const size_t length = std::max<size_t>(utf8_length(json), 1);
+    const std::string_view character = json.substr(0, length);
+    if (length > 1 && is_control(character))
+      append_unicode_escape(character, out);
+    else
+      out.append(character);
+    json.remove_prefix(length);
+  }
+  return out;
+}
+
+void append_json(const Lifecycle& lifecycle, const Names& names, std::string& out) {
+  out.push_back('{');
+  field("type", std::string_view("lifecycle"), out);
+  field("id", lifecycle.id, out);
+  owner_fields(lifecycle.mappings[0], out);
+  field("pages", uint64_t{lifecycle.nr_pages}, out);
+  const std::optional<uint64_t> pfn = names.pfn_of(lifecycle.folio);
+  number_or_null("pfn", pfn.has_value(), pfn.value_or(0), out);
+  entry_fields(lifecycle.entry, out);
+  field("generation", uint64_t{lifecycle.generation}, out);
+  cgroup_field(lifecycle.cgroup, names, out);
+  flag("shmem", lifecycle.shmem, out);
+  flag("ksm", lifecycle.ksm, out);
+  mappings_field(lifecycle, out);
+  field("mapping_count", uint64_t{lifecycle.mapping_count}, out);
+  reclaimer_field("reclaimer", lifecycle.first, out);
+  reclaimer_field("freed_by", lifecycle.last, out);
+  outcome_fields(lifecycle, out);
+  stages_field(lifecycle, out);
+  flag("complete", lifecycle.complete(), out);
+  name_or_null("incomplete", !lifecycle.complete(), incomplete_reason_name(lifecycle.incomplete),
+               out);
+  flag("overlapped_loss", lifecycle.overlapped_loss, out);
+  object_field(lifecycle.object, out);
+  const uint64_t whole = lifecycle.fallback_from;
+  number_or_null("fallback_from", whole != 0, whole, out);
+  out.append("}\n");
+}
+
+void append_json(const Return& entry_return, std::string& out) {
+  out.push_back('{');
+  field("type", std::string_view("return"), out);
+  number_or_null("lifecycle", entry_return.lifecycle_id != 0, entry_return.lifecycle_id, out);
+  entry_fields(entry_return.entry, out);
+  field("pages", uint64_t{entry_return.nr_pages}, out);
+  field("how", return_name(entry_return.how), out);
+  number_or_null("after_ns", entry_return.after_ns != 0, entry_return.after_ns, out);
+  number_or_null("fault_ns", entry_return.fault_ns != 0, entry_return.fault_ns, out);
+  flag("major", entry_return.major, out);
+  field("pid", uint64_t{entry_return.tgid}, out);
+  field("comm", comm_text(entry_return.comm), out);
+  address_field(entry_return.address, out);
+  field("tid", uint64_t{entry_return.tid}, out);
+  const uint64_t owner = entry_return.owner_tgid;
+  number_or_null("owner_pid", owner != 0, owner, out);
+  field("mapped", uint64_t{entry_return.mapped_pages}, out);
+  field("passes", uint64_t{entry_return.passes}, out);
+  flag("shmem", entry_return.shmem, out);
+  field("backend", backend_name(entry_return.backend), out);
+  out.append("}\n");
+}
+
+void append_json(const Stay& stay, std::string& out) {
+  out.push_back('{');
+  field("type", std::string_view("stay"), out);
+  number_or_null("lifecycle", stay.lifecycle_id != 0, stay.lifecycle_id, out);
+  entry_fields(stay.entry, out);
+  field("pages", uint64_t{stay.nr_pages}, out);
+  field("change", stay_name(stay.change), out);
+  field("time_ns", stay.time_ns, out);
+  out.append("}\n");
+}
+
+void append_json(const Violation& violation, const Names& names, std::string& out) {
+  out.push_back('{');
+  field("type", std::string_view("violation"), out);
+  field("rule", violation.rule, out);
+  number_or_null("lifecycle", violation.lifecycle_id != 0, violation.lifecycle_id, out);
+  const std::optional<uint64_t> pfn = names.pfn_of(violation.folio);
+  number_or_null("pfn", pfn.has_value(), pfn.value_or(0), out);
+  entry_fields(violation.entry, out);
+  field("time_ns", violation.time_ns, out);
+  field("text", violation.text, out);
+  out.append("}\n");
+}
+
+void append_json(const Loss& loss, std::string& out) {
+  out.push_back('{');
+  field("type", std::string_view("loss"), out);
+  number_or_null("cpu", !loss.is_of_runs(), loss.cpu, out);
+  field("from_ns", loss.from_ns, out);
+  field("to_ns", loss.to_ns, out);
+  field("count", loss.count, out);
+  field("cause", std::string_view(loss.is_of_runs() ? "skipped_runs" : "no_room"), out);
+  out.append("}\n");
+}
+
+}  // namespace swaptrail

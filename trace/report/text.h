@@ -1,0 +1,24 @@
+// Appending to a string. Internal to trace/: the printers.
+#pragma once
+
+#include <concepts>
+#include <string>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+
+namespace swaptrail {
+
+inline void append_one(std::string& out, std::string_view text) { out.append(text); }
+template <std::integral Number>
+void append_one(std::string& out, Number number) {
+  absl::StrAppend(&out, number);
+}
+
+// absl::StrAppend for std::string_view, which Debian's abseil does not take as its own.
+template <typename... Parts>
+void append_all(std::string& out, const Parts&... parts) {
+  (append_one(out, parts), ...);
+}
+
+}  // namespace swaptrail

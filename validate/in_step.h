@@ -1,0 +1,83 @@
+// The engine's lockstep beside the reconstructor: for `swaptrail validate`, `swaptrail simulate
+// --validate` and `swaptraild --validate`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/lockstep/lockstep.h"
+#include "trace/lifecycles/reconstructor.h"
+#include "trace/recording/contents.h"
+#include "trace/report/print.h"
+
+namespace swaptrail {
+
+// What the lockstep must know of an observation, from the header of its recording. Errors:
+// InvalidArgument if it shows too little, or has a kernel function that is not known; the text tells.
+absl::StatusOr<engine::LockstepOptions> lockstep_options(const RecordingHeader& header);
+
+// As the engine has it; without pages: swapped off.
+engine::Area as_area(const SwapArea& area);
+
+// As trace/ tells its own: the rule is the engine's name for it.
+Violation as_violation(const engine::Finding& finding);
+
+// Stands where the reconstructor stood in the stream, and hands on to it. One thread.
+//
+//   InStep in_step(options, findings, printer);
+//   Reconstructor reconstructor(..., in_step.lifecycles());
+//   in_step.hand_on_to(reconstructor);
+class InStep : public EventSink {
+ public:
+  // `next` hears all that the reconstructor tells, at once. Both sinks must outlive it.
+  InStep(const engine::LockstepOptions& options, engine::FindingSink& findings,
+         LifecycleSink& next);
+
+  LifecycleSink& lifecycles() { return closed_; }
+  void hand_on_to(Reconstructor& reconstructor) { reconstructor_ = &reconstructor; }
+
+  // Before the events that come after it.
+  void on_area(const SwapArea& area);
+
+  void on_event(const swaptrail_event& event, uint64_t sequence) override;
+  void on_loss(const Loss& loss) override;
+  void on_time(uint64_t now_ns) override;
+  // Call once, last: finishes the reconstructor too.
+  void finish(uint64_t now_ns);
+
+  const engine::LockstepCounters& counters() const { return lockstep_.counters(); }
+
+ private:
+  // Keeps the lifecycles that an event closes, and returns and stays, until the lockstep has seen the event as well.
+  class Closed : public LifecycleSink {
+   public:
+    Closed(LifecycleSink& next, engine::Lockstep& lockstep) : next_(next), lockstep_(lockstep) {}
+    void on_lifecycle(const Lifecycle& lifecycle) override;
+    void on_return(const Return& entry_return) override;
+    void on_stay(const Stay& stay) override;
+    void on_violation(const Violation& violation) override { next_.on_violation(violation); }
+    void on_loss(const Loss& loss) override { next_.on_loss(loss); }
+
+    void wait() { waiting_ = true; }
+    void compare();  // those that waited, and from now on at once
+
+   private:
+    using Told = std::variant<Lifecycle, Return, Stay>;
+    void compare_or_keep(const Told& told);
+    void compare(const Told& told);
+
+    LifecycleSink& next_;
+    engine::Lockstep& lockstep_;
+    std::vector<Told> kept_;  // in the order in which they were reported
+    bool waiting_ = false;
+  };
+
+  engine::Lockstep lockstep_;
+  Closed closed_;
+  Reconstructor* reconstructor_ = nullptr;
+};
+
+}  // namespace swaptrail

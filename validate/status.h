@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdint>
+
+namespace swaptrail {
+
+// What the lockstep validation has found so far.
+struct ValidationStatus {
+  uint32_t sample = 0;  // one folio in so many; 0 = validation is off
+  uint64_t compared = 0;
+  uint64_t agreed = 0;
+  uint64_t findings = 0;
+};
+
+}  // namespace swaptrail
