@@ -43,7 +43,7 @@ tests_of() { # BUILD CTEST-OPTION...
 # preset without. That runs beside the others, of which some wait. The quick tests leave it out.
 unit() {
   if [ "$SWAPTRAIL_TEST_BUILD" = "$PWD/build/dev" ]; then
-    tests_of build/dev --label-exclude exhaustive
+    jobs=$((jobs + 1)) tests_of build/dev --label-exclude exhaustive # some wait
     return
   fi
   local code=0 exhaustive
@@ -162,13 +162,13 @@ fuzz_one() { # TARGET
   fi
 }
 
-# Two at a time; SWAPTRAIL_FUZZ_SECONDS each, else a minute.
+# Four at a time; SWAPTRAIL_FUZZ_SECONDS each, else a minute.
 fuzz() {
   local targets
   mapfile -t targets < <(grep . build/fuzz/tests/fuzz/targets)
   [ ${#targets[@]} -gt 0 ] || return 1
   fuzz_seconds=${SWAPTRAIL_FUZZ_SECONDS:-60}
-  SWAPTRAIL_GUESTS=2 at_once fuzz_one "${targets[@]}"
+  SWAPTRAIL_GUESTS=4 at_once fuzz_one "${targets[@]}"
 }
 
 # Runs a part and keeps its last line back: only the sum of all is printed as such a line.
