@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "daemon/options/options.h"
 #include "tests/scene/cli_scene.h"
 #include "tests/scene/made_areas.h"
 #include "tests/scene/scripted_kernel.h"
