@@ -11,6 +11,7 @@
 #include "daemon/api/host.h"
 #include "daemon/api/page_tables.h"
 #include "daemon/api/trace_service.h"
+#include "daemon/base/late_sweep.h"
 #include "daemon/base/log.h"
 #include "daemon/capture/session.h"
 #include "daemon/counters/counters.h"

@@ -1,3 +1,4 @@
+// What a validation reports of itself while it runs.
 #pragma once
 
 #include <cstdint>

@@ -19,17 +19,17 @@ void say(const std::string& line, std::string& out) {
   absl::StrAppend(&out, printable(line), "\n");
 }
 
-std::string amounts(const Inspection& verdict) {
-  return absl::StrCat(verdict.events, " events in ", verdict.blocks, " blocks, ", verdict.losses,
-                      " losses, ", verdict.gaps, " gaps");
+std::string amounts(const Inspection& inspection) {
+  return absl::StrCat(inspection.events, " events in ", inspection.blocks, " blocks, ",
+                      inspection.losses, " losses, ", inspection.gaps, " gaps");
 }
 
-void tell_verdict(const std::string& path, const Inspection& verdict, std::string& out) {
-  const char* state = !verdict.damages.empty() ? "damaged"
-                      : !verdict.finished      ? "not finished, nothing damaged"
-                                               : "ok";
-  say(absl::StrCat(path, ": ", state, ": ", amounts(verdict)), out);
-  for (const Damage& damage : verdict.damages)
+void report_inspection(const std::string& path, const Inspection& inspection, std::string& out) {
+  const char* state = !inspection.damages.empty() ? "damaged"
+                      : !inspection.finished      ? "not finished, nothing damaged"
+                                                  : "ok";
+  say(absl::StrCat(path, ": ", state, ": ", amounts(inspection)), out);
+  for (const Damage& damage : inspection.damages)
     say(absl::StrCat("  ", damage.status().message()), out);
 }
 
@@ -110,15 +110,15 @@ int verify(const std::vector<std::string>& files) {
       worst = std::max(worst, complain_of_input(file.status()));
       continue;
     }
-    const auto verdict = verify_recording(**file);
-    if (!verdict.ok()) {
-      worst = std::max(worst, complain_of_input(with_path(verdict.status(), path)));
+    const auto inspection = verify_recording(**file);
+    if (!inspection.ok()) {
+      worst = std::max(worst, complain_of_input(with_path(inspection.status(), path)));
       continue;
     }
     std::string told;
-    tell_verdict(path, *verdict, told);
+    report_inspection(path, *inspection, told);
     output.write(told);
-    if (!verdict->clean()) worst = std::max<int>(worst, kFound);
+    if (!inspection->clean()) worst = std::max<int>(worst, kFound);
   }
   return output.exit_code(worst);
 }
@@ -126,10 +126,10 @@ int verify(const std::vector<std::string>& files) {
 int repair(const EditOptions& options) {
   return rewrite("repair", 3, options,
                  [&](const auto& sources, ByteSink& sink, std::string& told) -> int {
-                   const auto verdict = repair_recording(*sources[0], sink);
-                   if (!verdict.ok()) return complain_of_work(verdict.status(), options);
-                   tell_verdict(options.files[0], *verdict, told);
-                   say(absl::StrCat(options.output, ": ", verdict->events, " events"), told);
+                   const auto inspection = repair_recording(*sources[0], sink);
+                   if (!inspection.ok()) return complain_of_work(inspection.status(), options);
+                   report_inspection(options.files[0], *inspection, told);
+                   say(absl::StrCat(options.output, ": ", inspection->events, " events"), told);
                    return kDone;
                  });
 }

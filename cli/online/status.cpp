@@ -13,6 +13,7 @@
 #include "cli/online/lifecycle_text.h"
 #include "cli/online/quantities.h"
 #include "cli/online/table.h"
+#include "daemon/base/late_sweep.h"
 #include "trace/utf8.h"
 
 namespace swaptrail::online {
@@ -21,8 +22,6 @@ namespace {
 struct StatusOptions : ClientCall {
   bool check = false;
 };
-
-constexpr uint64_t kSweepIsLate_ns = 10'000'000'000;  // a sweep takes milliseconds
 
 struct ViolationOptions : ClientCall {
   int32_t limit = 100;

@@ -30,7 +30,7 @@ absl::Status answer_matrix(const Host& host, const Moment& moment,
                            const v1::GetMatrixRequest& request, const store::Stop& stop,
                            v1::GetMatrixResponse& response);
 // Errors also: NotFound (no such process or frame), FailedPrecondition (page tables or frame numbers
-// can't be had, and the question needs them), those of Requests::ask.
+// can't be had, and the request needs them), those of PipelineRequests::ask.
 absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
                          const v1::ExplainPageRequest& request, absl::Time deadline,
                          v1::ExplainPageResponse& response);

@@ -44,9 +44,6 @@ struct PipelineStatus {
   uint64_t lines_left_out = 0;               // of the output: its reader was too slow
 };
 
-// An observation whose rings were not read for so long is none: what happens meanwhile may find no room.
-inline constexpr uint64_t kSweepIsLate_ns = 10'000'000'000;
-
 // Where the newest one hangs, and when the rings were last read. Any thread; the lock is held for the copy
 // of a pointer.
 class StatusBoard {

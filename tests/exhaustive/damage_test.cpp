@@ -89,11 +89,11 @@ TEST(RecordingFile, EveryFlippedByte) {
       if (back.opened) {
         EXPECT_EQ(back.status.code(), absl::StatusCode::kDataLoss) << at;
         const ViewSource source(bytes);
-        const auto verdict = verify_recording(source);
-        ASSERT_TRUE(verdict.ok());
-        ASSERT_EQ(verdict->damages.size(), 1u) << at;
-        EXPECT_LE(verdict->damages[0].offset, at);
-        EXPECT_GT(verdict->damages[0].offset + verdict->damages[0].bytes, at);
+        const auto inspection = verify_recording(source);
+        ASSERT_TRUE(inspection.ok());
+        ASSERT_EQ(inspection->damages.size(), 1u) << at;
+        EXPECT_LE(inspection->damages[0].offset, at);
+        EXPECT_GT(inspection->damages[0].offset + inspection->damages[0].bytes, at);
       }
     }
   }

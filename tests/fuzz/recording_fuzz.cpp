@@ -67,15 +67,15 @@ void read_file(std::string_view file) {
   if (!reader.ok()) return;
   Looker looker;
   const bool whole = (*reader)->for_each(looker).ok();
-  auto verdict = verify_recording(source);
-  check(verdict.ok());
-  check(!whole || verdict->damages.empty());
-  // What was repaired is clean, and has what the verdict says.
+  auto inspection = verify_recording(source);
+  check(inspection.ok());
+  check(!whole || inspection->damages.empty());
+  // What was repaired is clean, and has what the inspection says.
   StringSink repaired;
   if (!repair_recording(source, repaired).ok()) return;
   const ViewSource again(repaired.text);
   auto clean = verify_recording(again);
-  check(clean.ok() && clean->events == verdict->events);
+  check(clean.ok() && clean->events == inspection->events);
   StringSink cut;
   cut_recording(source, cut, 1000, UINT64_MAX, {}).IgnoreError();
 }

@@ -41,11 +41,11 @@ TEST(RecordingVerify, Clean) {
   const auto stream = stream_of();
   const std::string bytes = record(stream, 50);
   const ViewSource source(bytes);
-  const auto verdict = verify_recording(source);
-  ASSERT_TRUE(verdict.ok());
-  EXPECT_TRUE(verdict->clean());
-  EXPECT_TRUE(verdict->indexed);
-  EXPECT_EQ(verdict->events + verdict->losses, stream.size());
+  const auto inspection = verify_recording(source);
+  ASSERT_TRUE(inspection.ok());
+  EXPECT_TRUE(inspection->clean());
+  EXPECT_TRUE(inspection->indexed);
+  EXPECT_EQ(inspection->events + inspection->losses, stream.size());
 }
 
 TEST(RecordingRepair, TornTail) {
@@ -57,9 +57,9 @@ TEST(RecordingRepair, TornTail) {
     if (!before.opened) continue;
     const ViewSource source(torn);
     StringSink out;
-    const auto verdict = repair_recording(source, out);
-    ASSERT_TRUE(verdict.ok()) << verdict.status();
-    EXPECT_EQ(verdict->damages.size(), before.status.ok() ? 0u : 1u);
+    const auto inspection = repair_recording(source, out);
+    ASSERT_TRUE(inspection.ok()) << inspection.status();
+    EXPECT_EQ(inspection->damages.size(), before.status.ok() ? 0u : 1u);
     const Replay after = replay(out.text);
     EXPECT_TRUE(after.status.ok()) << after.status;
     EXPECT_TRUE(after.contents.finished);

@@ -129,11 +129,11 @@ TEST(RecordingFile, SearchFindsTheNextRecord) {
     std::string bytes = whole;
     bytes.insert(at, std::string(length, 'S'));
     const ViewSource source(bytes);
-    const auto verdict = verify_recording(source);
-    ASSERT_EQ(verdict->damages.size(), 1u) << length;
-    EXPECT_EQ(verdict->damages[0].offset, at);
-    EXPECT_EQ(verdict->damages[0].bytes, length);
-    EXPECT_EQ(verdict->events, stream.size());
+    const auto inspection = verify_recording(source);
+    ASSERT_EQ(inspection->damages.size(), 1u) << length;
+    EXPECT_EQ(inspection->damages[0].offset, at);
+    EXPECT_EQ(inspection->damages[0].bytes, length);
+    EXPECT_EQ(inspection->events, stream.size());
   }
 }
 

@@ -29,7 +29,7 @@ class Repair {
  public:
   Repair(RecordingReader& reader, ByteSink& sink) : reader_(reader), log_(sink) {}
 
-  absl::Status run(Inspection& verdict);
+  absl::Status run(Inspection& inspection);
 
  private:
   absl::Status copy_notes_until(uint64_t offset);
@@ -53,7 +53,7 @@ absl::Status Repair::copy_notes_until(uint64_t offset) {
     const RecordPlace& place = places[next_note_];
     if (is_of_stream(place) || is_about_the_file(place)) continue;
     auto record = reader_.read_record(place);
-    if (!record.ok()) continue;  // in the verdict already
+    if (!record.ok()) continue;  // in the inspection already
     absl::Status status = log_.append_copy(record->fixed.kind, record->head, record->payload);
     if (!status.ok()) return status;
   }
@@ -98,7 +98,7 @@ absl::Status Repair::copy_block(const RecordedBlock& block, const RecordPlace& p
   return log_.append_block(head, record->payload);
 }
 
-absl::Status Repair::run(Inspection& verdict) {
+absl::Status Repair::run(Inspection& inspection) {
   if (absl::Status status = log_.begin(reader_.header()); !status.ok()) return status;
   RecordedBlock block;
   for (;;) {
@@ -119,7 +119,7 @@ absl::Status Repair::run(Inspection& verdict) {
   }
   absl::Status status = copy_notes_until(std::numeric_limits<uint64_t>::max());
   if (!status.ok()) return status;
-  verdict.events = log_.events();
+  inspection.events = log_.events();
   return log_.finish(reader_.contents().end_ns);
 }
 
@@ -161,43 +161,43 @@ absl::StatusOr<Inspection> verify_recording(const ByteSource& source) {
   if (!opened.ok()) return opened.status();
   RecordingReader& reader = **opened;
   const RecordingContents& contents = reader.contents();
-  Inspection verdict;
-  verdict.finished = contents.finished;
-  verdict.indexed = contents.indexed;
+  Inspection inspection;
+  inspection.finished = contents.finished;
+  inspection.indexed = contents.indexed;
   for (const Damage& damage : contents.damages)
-    if (!damage.breaks_stream) verdict.damages.push_back(damage);
+    if (!damage.breaks_stream) inspection.damages.push_back(damage);
   RecordedBlock block;
   for (;;) {
     auto more = reader.next_block(block);
     if (!more.ok()) {
       if (more.status().code() != absl::StatusCode::kDataLoss) return more.status();
-      verdict.damages.push_back(reader.last_damage());
+      inspection.damages.push_back(reader.last_damage());
       continue;
     }
     if (!*more) break;
-    verdict.gaps += block.gap.has_value() ? 1 : 0;
-    verdict.blocks += block.gap.has_value() ? 0 : 1;
-    verdict.events += block.events.size();
-    verdict.losses += block.losses.size();
+    inspection.gaps += block.gap.has_value() ? 1 : 0;
+    inspection.blocks += block.gap.has_value() ? 0 : 1;
+    inspection.events += block.events.size();
+    inspection.losses += block.losses.size();
     const bool valid = std::all_of(block.events.begin(), block.events.end(),
                                    [](const RecordedEvent& e) { return is_valid_event(e.event); });
     if (valid) continue;
     const RecordPlace& place = reader.place_of_block();
-    verdict.damages.push_back(
+    inspection.damages.push_back(
         {place.offset, place.bytes, false, true, "an event of no known kind"});
   }
-  std::stable_sort(verdict.damages.begin(), verdict.damages.end(),
+  std::stable_sort(inspection.damages.begin(), inspection.damages.end(),
                    [](const Damage& a, const Damage& b) { return a.offset < b.offset; });
-  return verdict;
+  return inspection;
 }
 
 absl::StatusOr<Inspection> repair_recording(const ByteSource& source, ByteSink& sink) {
-  auto verdict = verify_recording(source);
-  if (!verdict.ok()) return verdict.status();
+  auto inspection = verify_recording(source);
+  if (!inspection.ok()) return inspection.status();
   auto reader = RecordingReader::open(source);
   if (!reader.ok()) return reader.status();
-  if (absl::Status status = Repair(**reader, sink).run(*verdict); !status.ok()) return status;
-  return verdict;
+  if (absl::Status status = Repair(**reader, sink).run(*inspection); !status.ok()) return status;
+  return inspection;
 }
 
 absl::StatusOr<RecordingWriter::Counters> cut_recording(const ByteSource& source, ByteSink& sink,

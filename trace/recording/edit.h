@@ -31,7 +31,7 @@ absl::StatusOr<Inspection> verify_recording(const ByteSource& source);
 
 // Copies every good record to a new recording with an index and an end. Where blocks are missing a
 // Gap says so; its counts are right in sum, and for each CPU as far as the sequences tell. What is
-// torn off at the end is only in the verdict, which is about the source. Errors: as verify, and of
+// torn off at the end is only in the inspection, which is about the source. Errors: as verify, and of
 // the sink.
 absl::StatusOr<Inspection> repair_recording(const ByteSource& source, ByteSink& sink);
 
