@@ -73,18 +73,14 @@ static __always_inline void name_batch(struct swaptrail_event *e, const struct b
 	e->origin = batch->origin;
 }
 
-/* A record about one folio, with its present state. */
-static __always_inline struct swaptrail_event *begin_folio_event(__u32 kind, const void *folio, __u64 flags,
+/* ... which also names the batch, if there is one. */
+static __always_inline struct swaptrail_event *begin_batch_event(__u32 kind, const void *folio, __u64 flags,
 								 __u16 pages, const struct batch *batch)
 {
-	struct swaptrail_event *e = begin_event(kind, folio);
+	struct swaptrail_event *e = begin_folio_event(kind, folio, flags, pages);
 
-	if (!e)
-		return NULL;
-	e->nr_pages = pages;
-	e->state = folio_state(folio, flags);
-	e->entry = entry_of(folio, flags);
-	name_batch(e, batch);
+	if (e)
+		name_batch(e, batch);
 	return e;
 }
 

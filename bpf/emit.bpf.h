@@ -86,6 +86,20 @@ static __always_inline struct swaptrail_event *begin_event(__u32 kind, const voi
 	return e;
 }
 
+/* A record about one folio, with its present state. */
+static __always_inline struct swaptrail_event *begin_folio_event(__u32 kind, const void *folio, __u64 flags,
+								 __u16 pages)
+{
+	struct swaptrail_event *e = begin_event(kind, folio);
+
+	if (!e)
+		return NULL;
+	e->nr_pages = pages;
+	e->state = folio_state(folio, flags);
+	e->entry = entry_of(folio, flags);
+	return e;
+}
+
 /* No wake-up: the daemon sweeps the rings on its own clock. */
 static __always_inline void end_event(struct swaptrail_event *e)
 {

@@ -143,7 +143,7 @@ static __always_inline void on_slot_allocated(const void *folio, int error)
 	struct swaptrail_event *e;
 
 	count_pages(SWAPTRAIL_SLOT_ALLOCATED, !error, pages);
-	e = begin_folio_event(SWAPTRAIL_SLOT_ALLOCATED, folio, flags, pages, current_batch());
+	e = begin_batch_event(SWAPTRAIL_SLOT_ALLOCATED, folio, flags, pages, current_batch());
 	if (!e)
 		return;
 	e->result = error;
@@ -250,7 +250,7 @@ static __always_inline void on_unmap_one_end(const void *folio, const struct vm_
 		return;
 	count_pages(SWAPTRAIL_UNMAPPED_ONE, go_on, ptes);
 	pages = folio_pages(folio, flags);
-	e = begin_folio_event(SWAPTRAIL_UNMAPPED_ONE, folio, flags, pages, batch);
+	e = begin_batch_event(SWAPTRAIL_UNMAPPED_ONE, folio, flags, pages, batch);
 	if (!e)
 		return;
 	e->result = go_on;
@@ -288,7 +288,7 @@ static __always_inline void on_unmapped(const void *folio, __u64 ttu_flags)
 		mapped = batch->still_mapped == (__u64)folio;
 	batch->still_mapped = 0;
 	count_pages(SWAPTRAIL_UNMAPPED, !mapped, pages);
-	e = begin_folio_event(SWAPTRAIL_UNMAPPED, folio, flags, pages, batch);
+	e = begin_batch_event(SWAPTRAIL_UNMAPPED, folio, flags, pages, batch);
 	if (!e)
 		return;
 	if (mapped)
@@ -339,7 +339,7 @@ static __always_inline void on_write_begin(const void *folio)
 		batch->backend = SWAPTRAIL_BACKEND_NONE;
 		batch->slot_gone = 0;
 	}
-	e = begin_folio_event(SWAPTRAIL_WRITE_BEGIN, folio, flags, folio_pages(folio, flags), batch);
+	e = begin_batch_event(SWAPTRAIL_WRITE_BEGIN, folio, flags, folio_pages(folio, flags), batch);
 	if (!e)
 		return;
 	e->u.page.cgroup = folio_cgroup(folio);
@@ -367,7 +367,7 @@ static __always_inline void on_zswap_stored(const void *folio, bool stored)
 	if (!stored)
 		return;
 	note_backend(batch, folio, SWAPTRAIL_BACKEND_ZSWAP);
-	e = begin_folio_event(SWAPTRAIL_ZSWAP_STORED, folio, flags, pages, batch);
+	e = begin_batch_event(SWAPTRAIL_ZSWAP_STORED, folio, flags, pages, batch);
 	if (e)
 		end_event(e);
 }
@@ -382,7 +382,7 @@ static __always_inline void on_write_issued(const void *folio)
 
 	count_pages(SWAPTRAIL_WRITE_ISSUED, true, pages);
 	note_backend(batch, folio, SWAPTRAIL_BACKEND_DEVICE);
-	e = begin_folio_event(SWAPTRAIL_WRITE_ISSUED, folio, flags, pages, batch);
+	e = begin_batch_event(SWAPTRAIL_WRITE_ISSUED, folio, flags, pages, batch);
 	if (!e)
 		return;
 	if (batch && batch->writing == (__u64)folio)
@@ -422,7 +422,7 @@ static __always_inline void on_write_end(const void *folio, int result)
 		ADD(t->backend_pages[backend & SWAPTRAIL_BACKEND_MASK], pages);
 	if (batch)
 		batch->writing = 0;
-	e = begin_folio_event(SWAPTRAIL_WRITE_END, folio, flags, pages, batch);
+	e = begin_batch_event(SWAPTRAIL_WRITE_END, folio, flags, pages, batch);
 	if (!e)
 		return;
 	e->result = result;
@@ -441,7 +441,7 @@ static __always_inline void on_write_completed(const void *folio)
 		return;
 	pages = folio_pages(folio, flags);
 	count_pages(SWAPTRAIL_WRITE_COMPLETED, !PAGE_FLAG(flags, dirty), pages);
-	e = begin_folio_event(SWAPTRAIL_WRITE_COMPLETED, folio, flags, pages, NULL);
+	e = begin_folio_event(SWAPTRAIL_WRITE_COMPLETED, folio, flags, pages);
 	if (e)
 		end_event(e);
 }
@@ -476,7 +476,7 @@ static __always_inline void on_remove_end(const void *folio, bool removed)
 	flags = folio_flags(folio);
 	pages = folio_pages(folio, flags);
 	count_pages(SWAPTRAIL_REMOVED, removed, pages);
-	e = begin_folio_event(SWAPTRAIL_REMOVED, folio, flags, pages, batch);
+	e = begin_batch_event(SWAPTRAIL_REMOVED, folio, flags, pages, batch);
 	if (!e)
 		return;
 	e->entry = batch->removing_entry;
@@ -496,7 +496,7 @@ static __always_inline void on_cache_deleted(const void *folio)
 	if (batch && batch->writing == (__u64)folio)
 		batch->slot_gone = 1;
 	note_shmem_folio(folio_entry(folio), pages);
-	e = begin_folio_event(SWAPTRAIL_CACHE_DELETED, folio, flags, pages, batch);
+	e = begin_batch_event(SWAPTRAIL_CACHE_DELETED, folio, flags, pages, batch);
 	if (e)
 		end_event(e);
 }
@@ -529,7 +529,7 @@ static __always_inline void on_split_end(const void *folio, int error)
 	if (!error) {
 		flags = folio_flags(folio);
 		count_pages(SWAPTRAIL_SPLIT, true, split->nr_pages);
-		e = begin_folio_event(SWAPTRAIL_SPLIT, folio, flags, folio_pages(folio, flags), current_batch());
+		e = begin_batch_event(SWAPTRAIL_SPLIT, folio, flags, folio_pages(folio, flags), current_batch());
 		if (e) {
 			e->entry = split->entry;
 			e->result = split->nr_pages;

@@ -237,7 +237,7 @@ static __always_inline void on_swap_read(const void *folio)
 
 	count_pages(SWAPTRAIL_SWAP_READ, true, pages);
 	note_shmem_folio(entry, pages);
-	e = begin_folio_event(SWAPTRAIL_SWAP_READ, folio, flags, pages, NULL);
+	e = begin_folio_event(SWAPTRAIL_SWAP_READ, folio, flags, pages);
 	if (!e)
 		return;
 	e->entry = entry;
@@ -253,7 +253,7 @@ static __always_inline void on_zswap_loaded(const void *folio, bool loaded)
 	count_pages(SWAPTRAIL_ZSWAP_LOADED, loaded, pages);
 	if (!loaded)
 		return;
-	e = begin_folio_event(SWAPTRAIL_ZSWAP_LOADED, folio, flags, pages, NULL);
+	e = begin_folio_event(SWAPTRAIL_ZSWAP_LOADED, folio, flags, pages);
 	if (!e)
 		return;
 	e->entry = folio_entry(folio);

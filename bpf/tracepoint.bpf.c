@@ -131,19 +131,6 @@ static __always_inline void name_reclaimer(struct swaptrail_event *e, const stru
 	bpf_get_current_comm(e->u.page.comm, sizeof(e->u.page.comm));
 }
 
-static __always_inline struct swaptrail_event *begin_folio_event(__u32 kind, const void *folio, __u64 flags,
-								 __u16 pages)
-{
-	struct swaptrail_event *e = begin_event(kind, folio);
-
-	if (!e)
-		return NULL;
-	e->nr_pages = pages;
-	e->state = folio_state(folio, flags);
-	e->entry = entry_of(folio, flags);
-	return e;
-}
-
 static __always_inline void emit_owner(const void *folio, __u64 flags, __u16 pages, const struct reclaimer *r)
 {
 	struct swaptrail_event *e;

@@ -31,7 +31,7 @@ constexpr uint64_t entry_offset(uint64_t entry) {
 constexpr uint64_t make_entry(uint32_t type, uint64_t offset) {
   return uint64_t{type} << kEntryTypeShift | offset;
 }
-// No kernel has more areas (include/linux/swap.h MAX_SWAPFILES_SHIFT).
+// An entry has 5 bits for it (include/linux/swap.h MAX_SWAPFILES_SHIFT); MAX_SWAPFILES is less.
 inline constexpr uint32_t kMostAreaTypes = 32;
 
 // Parts of a dev_t of the kernel (include/linux/kdev_t.h).

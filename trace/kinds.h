@@ -1,7 +1,7 @@
 // The one table of kinds of events: what each is called, and what its record may carry.
 //
-// What is done with each kind is a switch over all of them, in the reconstructor and in the lockstep, which are written
-// apart: -Wswitch refuses one that a kind is missing from. docs/EVENTS.md is held against this table by a test.
+// dispatch() hands an event to the function that its receiver has for the kind: the reconstructor and the lockstep are such
+// receivers, and one that lacks a function does not compile. docs/EVENTS.md is held against this table by a test.
 #pragma once
 
 #include <cstddef>
@@ -89,6 +89,55 @@ constexpr bool is_kind(uint8_t kind) { return kind != 0 && kind < SWAPTRAIL_KIND
 constexpr const EventKind& event_kind(uint8_t kind) {
   SWAPTRAIL_DCHECK(is_kind(kind));
   return kEventKinds[kind - 1];
+}
+
+// `event` must be of a kind: is_kind().
+template <typename Receiver>
+void dispatch(const swaptrail_event& event, Receiver& to) {
+  switch (static_cast<swaptrail_kind>(event.kind)) {
+    case SWAPTRAIL_RECLAIM_BEGIN:
+      return to.on_reclaim_begin(event);
+    case SWAPTRAIL_RECLAIM_END:
+      return to.on_reclaim_end(event);
+    case SWAPTRAIL_SLOT_ALLOCATED:
+      return to.on_slot_allocated(event);
+    case SWAPTRAIL_UNMAPPED_ONE:
+      return to.on_unmapped_one(event);
+    case SWAPTRAIL_UNMAPPED:
+      return to.on_unmapped(event);
+    case SWAPTRAIL_WRITE_BEGIN:
+      return to.on_write_begin(event);
+    case SWAPTRAIL_ZSWAP_STORED:
+      return to.on_zswap_stored(event);
+    case SWAPTRAIL_WRITE_ISSUED:
+      return to.on_write_issued(event);
+    case SWAPTRAIL_WRITE_END:
+      return to.on_write_end(event);
+    case SWAPTRAIL_WRITE_COMPLETED:
+      return to.on_write_completed(event);
+    case SWAPTRAIL_REMOVED:
+      return to.on_removed(event);
+    case SWAPTRAIL_CACHE_DELETED:
+      return to.on_cache_deleted(event);
+    case SWAPTRAIL_SLOT_FREED:
+      return to.on_slot_freed(event);
+    case SWAPTRAIL_SWAP_IN:
+      return to.on_swap_in(event);
+    case SWAPTRAIL_SWAP_READ:
+      return to.on_swap_read(event);
+    case SWAPTRAIL_ZSWAP_LOADED:
+      return to.on_zswap_loaded(event);
+    case SWAPTRAIL_SPLIT:
+      return to.on_split(event);
+    case SWAPTRAIL_PAGE_FREED:
+      return to.on_page_freed(event);
+    case SWAPTRAIL_SHMEM_SWAP_IN:
+      return to.on_shmem_swap_in(event);
+    case SWAPTRAIL_KIND_END:
+    case SWAPTRAIL_KIND_ROOM:
+      break;
+  }
+  SWAPTRAIL_CHECK(is_kind(event.kind));
 }
 
 }  // namespace swaptrail

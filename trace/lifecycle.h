@@ -48,6 +48,19 @@ enum class Outcome : uint8_t {
 };
 // The page left memory.
 constexpr bool is_freed(Outcome outcome) { return outcome <= Outcome::kFreedClean; }
+// Of a page that left memory once it was written to `backend`; unknown if that is none.
+constexpr Outcome freed_to(uint8_t backend) {
+  switch (backend) {
+    case SWAPTRAIL_BACKEND_DEVICE:
+      return Outcome::kFreedDevice;
+    case SWAPTRAIL_BACKEND_ZSWAP:
+      return Outcome::kFreedZswap;
+    case SWAPTRAIL_BACKEND_ZERO:
+      return Outcome::kFreedZero;
+    default:
+      return Outcome::kUnknown;
+  }
+}
 
 enum class AbortReason : uint8_t {
   kNone,            // not aborted, or the reason cannot be told

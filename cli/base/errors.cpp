@@ -28,7 +28,7 @@ const char* advice(absl::StatusCode code) {
 
 }  // namespace
 
-std::string exit_codes(std::initializer_list<CommandExit> codes) {
+std::string exit_codes(const std::vector<CommandExit>& codes) {
   std::string line = "Exit codes:";
   for (const CommandExit code : codes) {
     absl::StrAppend(&line, line.back() == ':' ? " " : "; ", static_cast<int>(code));

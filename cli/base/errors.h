@@ -1,9 +1,9 @@
 // Exit codes, and the one line on stderr that goes with a refusal.
 #pragma once
 
-#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -47,7 +47,7 @@ inline constexpr ExitCodeMeaning kExitCodeTable[] = {
 };
 
 // "Exit codes: 0 ok; ..." of these codes, as one line.
-std::string exit_codes(std::initializer_list<CommandExit> codes);
+std::string exit_codes(const std::vector<CommandExit>& codes);
 
 inline constexpr const char* kExitCodes =
     "Exit codes: 0 ok; 1 damage or violations were found; 2 bad flag, not a recording, or a newer "

@@ -14,7 +14,7 @@
 namespace swaptrail {
 namespace {
 
-int verdict(const AttachPlan& plan, const HostFeatures* host) {
+int exit_code_of(const AttachPlan& plan, const HostFeatures* host) {
   const bool missing = std::any_of(plan.hooks.begin(), plan.hooks.end(), [](const HookPlan& hook) {
     return hook.state == HookState::kMissing;
   });
@@ -49,7 +49,7 @@ int doctor(const DoctorOptions& options) {
   const AttachPlan plan = make_attach_plan(*kernel, mode);
   StandardOutput output;
   output.write(options.json ? explain_jsonl(plan, facts) : explain_text(plan, facts));
-  return output.exit_code(usable ? verdict(plan, facts) : kNoMode);
+  return output.exit_code(usable ? exit_code_of(plan, facts) : kNoMode);
 }
 
 void add_doctor(CLI::App& app, int& code) {

@@ -26,69 +26,6 @@ constexpr NamedDevice kDevices[] = {
     {"hdd", engine::Device::kAsynchronous, true, false},
 };
 
-// Which function serves a hook, from the feature set of that name on: docs/KERNELS.md.
-struct Served {
-  std::string_view hook;
-  std::string_view target;
-  std::string_view since;
-};
-constexpr Served kServed[] = {
-    {"reclaim_batch", "shrink_page_list", "5.10"},
-    {"reclaim_batch", "shrink_folio_list", "6.1"},
-    {"pageout_request", "reclaim_pages", "5.10"},
-    {"node_reclaim", "node_reclaim", "5.10"},
-    {"slot_allocated", "add_to_swap", "5.10"},
-    {"slot_allocated", "folio_alloc_swap", "6.16"},
-    {"unmapped_one", "try_to_unmap_one", "5.10"},
-    {"swap_ptes", "mm_trace_rss_stat", "5.10"},
-    {"unmapped", "try_to_unmap", "5.10"},
-    {"write", "swap_writepage", "5.10"},
-    {"write", "swap_writeout", "6.16"},
-    {"zswap_stored", "__frontswap_store", "5.10"},
-    {"zswap_stored", "zswap_store", "6.12"},
-    {"write_issued", "__swap_writepage", "5.10"},
-    {"write_completed", "end_page_writeback", "5.10"},
-    {"write_completed", "folio_end_writeback", "6.1"},
-    {"removed", "__remove_mapping", "5.10"},
-    {"cache_deleted", "delete_from_swap_cache", "5.10"},
-    {"cache_deleted", "swap_cache_del_folio", "6.18"},
-    {"slot_freed", "swap_range_free", "5.10"},
-    {"slot_freed", "swap_entry_range_free", "6.12"},
-    {"slot_freed", "swap_entries_free", "6.16"},
-    {"slot_freed", "__swap_cluster_free_entries", "7.0"},
-    {"swap_in", "do_swap_page", "5.10"},
-    {"lru_gen_request", "lru_gen_seq_write", "6.1"},
-    {"shmem_write", "shmem_writepage", "5.10"},
-    {"shmem_write", "shmem_writeout", "6.16"},
-    {"entries_dropped", "swap_free", "6.1"},
-    {"entries_dropped", "swap_free_nr", "6.12"},
-    {"entries_dropped", "folio_put_swap", "7.0"},
-    {"shmem_swap_in", "shmem_swapin_page", "5.10"},
-    {"shmem_swap_in", "shmem_swapin_folio", "6.1"},
-    {"swap_read", "swap_readpage", "5.10"},
-    {"swap_read", "swap_read_folio", "6.12"},
-    {"zswap_loaded", "__frontswap_load", "5.10"},
-    {"zswap_loaded", "zswap_load", "6.12"},
-    {"split", "split_huge_page_to_list", "5.10"},
-    {"split", "split_huge_page_to_list_to_order", "6.12"},
-    {"split", "__folio_split", "6.16"},
-};
-
-// The feature sets stand from old to new.
-size_t age_of(std::string_view set) {
-  const std::span<const std::string_view> names = engine::feature_set_names();
-  return static_cast<size_t>(std::find(names.begin(), names.end(), set) - names.begin());
-}
-
-std::string target_of(absl::string_view hook, std::string_view kernel) {
-  std::string target;
-  for (const Served& served : kServed)
-    if (served.hook == std::string_view(hook.data(), hook.size()) &&
-        age_of(served.since) <= age_of(kernel))
-      target = served.target;
-  return target;
-}
-
 absl::StatusOr<NamedDevice> device_named(std::string_view name) {
   for (const NamedDevice& device : kDevices)
     if (device.name == name) return device;
@@ -149,7 +86,8 @@ RecordingHeader simulated_header(const SimulateOptions& options) {
   header.cpus = options.cpus;
   header.page_frames_base = kPageFrames;
   for (const Hook& hook : hooks_of(Mode::kFull)) {
-    const std::string target = target_of(hook.name, options.kernel);
+    const std::string target(
+        engine::served_by({hook.name.data(), hook.name.size()}, options.kernel));
     const bool served = !target.empty();
     header.hooks.push_back({std::string(hook.name), served ? "chosen" : "absent", target,
                             served ? "" : "the kernel has none", "", hook.kinds});

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <map>
+#include <vector>
 
 namespace swaptrail::online {
 
@@ -17,13 +18,17 @@ void add_call_options(CLI::App& command, ClientCall& call) {
   command.group("Ask a running swaptraild");
 }
 
-std::string online_exit_codes(bool finds) {
-  if (finds)
-    return exit_codes({kDone, kFound, kUnusable, kNotWritten, kNoConnection, kRefused, kAnswerError,
-                       kTooSlow, kNothingThere, kNotEnabled, kAtLimit});
-  return exit_codes({kDone, kUnusable, kNotWritten, kNoConnection, kRefused, kAnswerError, kTooSlow,
-                     kNothingThere, kNotEnabled, kAtLimit});
+CLI::App* add_online_command(CLI::App& app, const std::string& name, const std::string& summary,
+                             Finds finds, const std::string& notes) {
+  std::vector<CommandExit> codes{kDone,        kUnusable, kNotWritten,   kNoConnection, kRefused,
+                                 kAnswerError, kTooSlow,  kNothingThere, kNotEnabled,   kAtLimit};
+  if (finds == Finds::kSomething) codes.insert(codes.begin() + 1, kFound);
+  CLI::App* command = app.add_subcommand(name, summary);
+  command->footer(exit_codes(codes) + notes);
+  return command;
 }
+
+void on_run(CLI::App& command, std::function<void()> run) { command.callback(std::move(run)); }
 
 void write_jsonl(const google::protobuf::Message& message, const std::string& field,
                  StandardOutput& output) {

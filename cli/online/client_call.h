@@ -2,9 +2,9 @@
 #pragma once
 
 #include <functional>
-#include <initializer_list>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "cli/base/errors.h"
 #include "cli/online/connection.h"
@@ -21,12 +21,35 @@ struct ClientCall {
   Format format = Format::kTable;
 };
 
+// What the command does; CLI::App::callback without its header.
+void on_run(CLI::App& command, std::function<void()> run);
+
 // Adds the connection, -o and the group of the online commands. `call` must live as long as
 // `command`.
 void add_call_options(CLI::App& command, ClientCall& call);
 
-// "Exit codes: ..." of all online commands, and kFound if this one can find something.
-std::string online_exit_codes(bool finds);
+// Whether a command ends with kFound if it finds something.
+enum class Finds : bool { kNothing, kSomething };
+
+// Adds a subcommand that asks swaptraild. Its help ends with the exit codes and `notes`.
+CLI::App* add_online_command(CLI::App& app, const std::string& name, const std::string& summary,
+                             Finds finds, const std::string& notes);
+// Likewise, with options that live as long as the command.
+template <typename Options>
+std::pair<CLI::App*, std::shared_ptr<Options>> add_online_command(CLI::App& app,
+                                                                  const std::string& name,
+                                                                  const std::string& summary,
+                                                                  Finds finds,
+                                                                  const std::string& notes) {
+  return {add_online_command(app, name, summary, finds, notes), std::make_shared<Options>()};
+}
+
+// Ends the definition of a command: adds the options of the call, and sets what runs.
+template <typename Options, typename Run>
+void set_run(CLI::App& command, const std::shared_ptr<Options>& options, int& code, Run run) {
+  add_call_options(command, *options);
+  on_run(command, [options, run, &code] { code = run(*options); });
+}
 
 // Prints rows of `field`, one a line; the whole message if it is empty.
 void write_jsonl(const google::protobuf::Message& message, const std::string& field,

@@ -82,15 +82,14 @@ int page(const PageOptions& options) {
 }  // namespace
 
 void add_page(CLI::App& app, int& code) {
-  auto options = std::make_shared<PageOptions>();
-  CLI::App* command = app.add_subcommand(
-      "page", "one page: where it is, what happened to it, and what is still to come");
-  command->footer(online_exit_codes(false) +
-                  "\nName it by --pid and --addr, by --pfn, or by --entry.\n"
-                  "Examples:\n"
-                  "  swaptrail page --pid=4711 --addr=0x7f8946161000\n"
-                  "  swaptrail page --entry=0:131984\n"
-                  "  swaptrail page --pfn=0x10a2b3 -o json");
+  auto [command, options] = add_online_command<PageOptions>(
+      app, "page", "one page: where it is, what happened to it, and what is still to come",
+      Finds::kNothing,
+      "\nName it by --pid and --addr, by --pfn, or by --entry.\n"
+      "Examples:\n"
+      "  swaptrail page --pid=4711 --addr=0x7f8946161000\n"
+      "  swaptrail page --entry=0:131984\n"
+      "  swaptrail page --pfn=0x10a2b3 -o json");
   CLI::Option* pid = command->add_option("--pid", options->pid, "whose page");
   CLI::Option* address = command->add_option("--addr", options->address, "any address inside it")
                              ->type_name("ADDRESS")
@@ -106,7 +105,7 @@ void add_page(CLI::App& app, int& code) {
   command->add_option("--history", options->history, "so many attempts at most [20]")
       ->check(CLI::Range(1, 1000).description(""));
   add_call_options(*command, *options);
-  command->callback([options, address, pfn, entry, &code] {
+  command->callback([options = options, address, pfn, entry, &code] {
     if (address->empty() && pfn->empty() && entry->empty())
       throw CLI::RequiredError("--pid with --addr, --pfn or --entry");
     code = page(*options);

@@ -111,15 +111,13 @@ int flight(const FlightOptions& options) {
 }  // namespace
 
 void add_pageout(CLI::App& app, int& code) {
-  auto options = std::make_shared<PageoutOptions>();
-  CLI::App* command =
-      app.add_subcommand("pageout", "swap out a range of a process, and tell what becomes of it");
-  command->footer(online_exit_codes(false) +
-                  "\nIt does so at once, without call. swaptraild must have been started with it "
-                  "enabled; the process goes on, and faults its pages back as it needs them.\n"
-                  "Examples:\n"
-                  "  swaptrail pageout --pid=4711 --addr=0x7f8946000000 --length=64M\n"
-                  "  swaptrail pageout --pid=4711 --addr=0x7f8946000000 --length=4K --block");
+  auto [command, options] = add_online_command<PageoutOptions>(
+      app, "pageout", "swap out a range of a process, and tell what becomes of it", Finds::kNothing,
+      "\nIt does so at once, without call. swaptraild must have been started with it "
+      "enabled; the process goes on, and faults its pages back as it needs them.\n"
+      "Examples:\n"
+      "  swaptrail pageout --pid=4711 --addr=0x7f8946000000 --length=64M\n"
+      "  swaptrail pageout --pid=4711 --addr=0x7f8946000000 --length=4K --block");
   command->add_option("--pid", options->pid, "whose")->required();
   command->add_option("--addr", options->address, "its first address, at the begin of a page")
       ->type_name("ADDRESS")
@@ -130,22 +128,18 @@ void add_pageout(CLI::App& app, int& code) {
   command->add_option("--wait", options->wait, "for pages on their way, at most 60s [5s]")
       ->type_name("DURATION");
   command->add_flag("--block", options->block, "several lines each: with stages and reclaimers");
-  add_call_options(*command, *options);
-  command->callback([options, &code] { code = pageout(*options); });
+  set_run(*command, options, code, pageout);
 }
 
 void add_flight(CLI::App& app, int& code) {
-  auto options = std::make_shared<FlightOptions>();
-  CLI::App* command =
-      app.add_subcommand("flight", "write what the flight recorder holds to a file now");
-  command->footer(online_exit_codes(false) +
-                  "\nThe paths are those that swaptraild sees.\n"
-                  "Examples:\n"
-                  "  swaptrail flight --reason=slow-login");
+  auto [command, options] = add_online_command<FlightOptions>(
+      app, "flight", "write what the flight recorder holds to a file now", Finds::kNothing,
+      "\nThe paths are those that swaptraild sees.\n"
+      "Examples:\n"
+      "  swaptrail flight --reason=slow-login");
   command->add_option("--reason", options->reason,
                       "for the log and the file's name: letters, digits, - and _ [swaptrail]");
-  add_call_options(*command, *options);
-  command->callback([options, &code] { code = flight(*options); });
+  set_run(*command, options, code, flight);
 }
 
 }  // namespace swaptrail::online

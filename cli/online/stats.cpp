@@ -145,10 +145,8 @@ int matrix(const MatrixOptions& options) {
 }  // namespace
 
 void add_stats(CLI::App& app, int& code) {
-  auto options = std::make_shared<StatsOptions>();
-  CLI::App* command = app.add_subcommand("stats", "counts and latencies of lifecycles, by groups");
-  command->footer(
-      online_exit_codes(false) +
+  auto [command, options] = add_online_command<StatsOptions>(
+      app, "stats", "counts and latencies of lifecycles, by groups", Finds::kNothing,
       "\nCounts are in base pages, of what is still in the store. STAYED are still in memory; UNNEEDED "
       "were given up because nobody needed them any more. Fault times and waits are of who waited; "
       "waits are exact, by one of processes, cgroups and devices.\n"
@@ -165,23 +163,20 @@ void add_stats(CLI::App& app, int& code) {
   command->add_option("--groups", options->groups, "the largest so many [100]")
       ->check(CLI::Range(1, 1000).description(""));
   add_lifecycle_filter(*command, options->filter);
-  add_call_options(*command, *options);
-  command->callback([options, &code] { code = stats(*options); });
+  set_run(*command, options, code, stats);
 }
 
 void add_matrix(CLI::App& app, int& code) {
-  auto options = std::make_shared<MatrixOptions>();
-  CLI::App* command = app.add_subcommand("matrix", "who pushes out whose pages");
-  command->footer(online_exit_codes(false) +
-                  "\nBase pages that were freed; SHARE is how many of them came back too soon.\n"
-                  "Examples:\n"
-                  "  swaptrail matrix --since=10m\n"
-                  "  swaptrail matrix --cgroup=/user.slice --cells=10");
+  auto [command, options] = add_online_command<MatrixOptions>(
+      app, "matrix", "who pushes out whose pages", Finds::kNothing,
+      "\nBase pages that were freed; SHARE is how many of them came back too soon.\n"
+      "Examples:\n"
+      "  swaptrail matrix --since=10m\n"
+      "  swaptrail matrix --cgroup=/user.slice --cells=10");
   command->add_option("--cells", options->cells, "the largest so many [50]")
       ->check(CLI::Range(1, 1000).description(""));
   add_lifecycle_filter(*command, options->filter);
-  add_call_options(*command, *options);
-  command->callback([options, &code] { code = matrix(*options); });
+  set_run(*command, options, code, matrix);
 }
 
 }  // namespace swaptrail::online

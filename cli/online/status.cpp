@@ -297,52 +297,46 @@ int violations(const ViolationOptions& options) {
 }  // namespace
 
 void add_status(CLI::App& app, int& code) {
-  auto options = std::make_shared<StatusOptions>();
-  CLI::App* command =
-      app.add_subcommand("status", "what swaptraild sees, what it lost, and how far to trust it");
-  command->footer(online_exit_codes(true) +
-                  "\nExamples:\n"
-                  "  swaptrail status\n"
-                  "  swaptrail status --check || echo 'look at swaptrail status'\n"
-                  "  swaptrail status --address=db1:9444 --tls-ca=ca.pem -o json");
+  auto [command, options] = add_online_command<StatusOptions>(
+      app, "status", "what swaptraild sees, what it lost, and how far to trust it",
+      Finds::kSomething,
+      "\nExamples:\n"
+      "  swaptrail status\n"
+      "  swaptrail status --check || echo 'look at swaptrail status'\n"
+      "  swaptrail status --address=db1:9444 --tls-ca=ca.pem -o json");
   command->add_flag(
       "--check", options->check,
       "exit with 1 if nothing is observed, a hook is missing, a record was lost, a total differs from the "
       "kernel's without a reason, a table was full, the kernel left out runs of "
       "programs, or there are violations or findings; standard error tells which");
-  add_call_options(*command, *options);
-  command->callback([options, &code] { code = status(*options); });
+  set_run(*command, options, code, status);
 }
 
 void add_areas(CLI::App& app, int& code) {
-  auto call = std::make_shared<ClientCall>();
-  CLI::App* command =
-      app.add_subcommand("areas", "swap areas, and whose pages lie in them for how long");
-  command->footer(online_exit_codes(false) +
-                  "\nOwners and ages are those of pages that swaptraild saw on their way out.\n"
-                  "Examples:\n"
-                  "  swaptrail areas\n"
-                  "  swaptrail areas -o jsonl");
+  auto [command, call] = add_online_command<ClientCall>(
+      app, "areas", "swap areas, and whose pages lie in them for how long", Finds::kNothing,
+      "\nOwners and ages are those of pages that swaptraild saw on their way out.\n"
+      "Examples:\n"
+      "  swaptrail areas\n"
+      "  swaptrail areas -o jsonl");
   add_call_options(*command, *call);
-  command->callback([call, &code] {
+  command->callback([call = call, &code] {
     code = ask_and_print(*call, &v1::TraceService::Stub::GetSwapAreas, v1::GetSwapAreasRequest(),
                          "areas", areas_text);
   });
 }
 
 void add_violations(CLI::App& app, int& code) {
-  auto options = std::make_shared<ViolationOptions>();
-  CLI::App* command =
-      app.add_subcommand("violations", "transitions that the kernel cannot make: there are none");
-  command->footer(online_exit_codes(true) +
-                  "\nThe youngest first. The exit code is 1 if there was one since the start.\n"
-                  "Examples:\n"
-                  "  swaptrail violations\n"
-                  "  swaptrail violations --limit=10 -o jsonl");
+  auto [command, options] = add_online_command<ViolationOptions>(
+      app, "violations", "transitions that the kernel cannot make: there are none",
+      Finds::kSomething,
+      "\nThe youngest first. The exit code is 1 if there was one since the start.\n"
+      "Examples:\n"
+      "  swaptrail violations\n"
+      "  swaptrail violations --limit=10 -o jsonl");
   command->add_option("--limit", options->limit, "at most so many [100]")
       ->check(CLI::Range(1, 1000).description(""));
-  add_call_options(*command, *options);
-  command->callback([options, &code] { code = violations(*options); });
+  set_run(*command, options, code, violations);
 }
 
 }  // namespace swaptrail::online

@@ -117,40 +117,36 @@ int list(const ListOptions& options) {
 }  // namespace
 
 void add_trace(CLI::App& app, int& code) {
-  auto options = std::make_shared<TraceOptions>();
-  CLI::App* command = app.add_subcommand("trace", "lifecycles as they end, until SIGINT");
-  command->footer(online_exit_codes(false) +
-                  "\nA lifecycle is told when its outcome is known. What is missed because the "
-                  "reader is too slow is told on stderr.\n"
-                  "Examples:\n"
-                  "  swaptrail trace --cgroup=/system.slice --block\n"
-                  "  swaptrail trace --slower-than=device_write:50ms --for=1m\n"
-                  "  swaptrail trace --pid=4711 --count=100 -o jsonl");
+  auto [command, options] = add_online_command<TraceOptions>(
+      app, "trace", "lifecycles as they end, until SIGINT", Finds::kNothing,
+      "\nA lifecycle is told when its outcome is known. What is missed because the "
+      "reader is too slow is told on stderr.\n"
+      "Examples:\n"
+      "  swaptrail trace --cgroup=/system.slice --block\n"
+      "  swaptrail trace --slower-than=device_write:50ms --for=1m\n"
+      "  swaptrail trace --pid=4711 --count=100 -o jsonl");
   command->add_flag("--block", options->block, "several lines each: with stages and reclaimers");
   command->add_option("--count", options->count, "stop after so many")
       ->check(CLI::PositiveNumber.description(""));
   command->add_option("--for", options->during, "stop after this long")->type_name("DURATION");
   add_lifecycle_filter(*command, options->filter);
-  add_call_options(*command, *options);
-  command->callback([options, &code] { code = trace(*options); });
+  set_run(*command, options, code, trace);
 }
 
 void add_list(CLI::App& app, int& code) {
-  auto options = std::make_shared<ListOptions>();
-  CLI::App* command = app.add_subcommand("list", "lifecycles that are still in the store");
-  command->footer(online_exit_codes(false) +
-                  "\nThe youngest first. swaptrail status tells how far the store reaches back.\n"
-                  "Examples:\n"
-                  "  swaptrail list --outcome=aborted --since=5m\n"
-                  "  swaptrail list --regretted --cgroup=/user.slice --limit=1000\n"
-                  "  swaptrail list --pid=4711 --block");
+  auto [command, options] = add_online_command<ListOptions>(
+      app, "list", "lifecycles that are still in the store", Finds::kNothing,
+      "\nThe youngest first. swaptrail status tells how far the store reaches back.\n"
+      "Examples:\n"
+      "  swaptrail list --outcome=aborted --since=5m\n"
+      "  swaptrail list --regretted --cgroup=/user.slice --limit=1000\n"
+      "  swaptrail list --pid=4711 --block");
   command->add_flag("--block", options->block, "several lines each: with stages and reclaimers");
   command->add_flag("--oldest-first", options->oldest_first, "in the other order");
   command->add_option("--limit", options->limit, "at most so many [100]")
       ->check(CLI::PositiveNumber.description(""));
   add_lifecycle_filter(*command, options->filter);
-  add_call_options(*command, *options);
-  command->callback([options, &code] { code = list(*options); });
+  set_run(*command, options, code, list);
 }
 
 }  // namespace swaptrail::online

@@ -303,10 +303,8 @@ int top(TopOptions options) {
 }  // namespace
 
 void add_top(CLI::App& app, int& code) {
-  auto options = std::make_shared<TopOptions>();
-  CLI::App* command = app.add_subcommand("top", "who swaps now, refreshed");
-  command->footer(
-      online_exit_codes(false) +
+  auto [command, options] = add_online_command<TopOptions>(
+      app, "top", "who swaps now, refreshed", Finds::kNothing,
       "\nKeys: p the next pivot; r, w, g sort by rate, wait or regret; + and - change the "
       "interval; space pauses; arrows, j and k scroll; q quits.\n"
       "Counts are exact, however much there is to swap: they are not of the store. Filters: by process "
@@ -336,8 +334,7 @@ void add_top(CLI::App& app, int& code) {
   command->add_option("-b,--batch", options->batch, "print so many plain rounds, and end")
       ->check(CLI::PositiveNumber.description(""));
   add_lifecycle_filter(*command, options->filter);
-  add_call_options(*command, *options);
-  command->callback([options, &code] { code = top(*options); });
+  set_run(*command, options, code, top);
 }
 
 }  // namespace swaptrail::online

@@ -15,8 +15,8 @@
 #include "daemon/store/record.h"
 #include "swaptrail/v1/lifecycle.pb.h"
 #include "swaptrail/v1/trace.pb.h"
+#include "trace/latency.h"
 #include "trace/lifecycle.h"
-#include "trace/report/summary.h"
 
 namespace swaptrail::api {
 

@@ -19,18 +19,6 @@ namespace {
 
 std::string_view view(absl::string_view text) { return {text.data(), text.size()}; }
 
-const char* state_name(HookState state) {
-  switch (state) {
-    case HookState::kChosen:
-      return "chosen";
-    case HookState::kMissing:
-      return "missing";
-    case HookState::kAbsent:
-      break;
-  }
-  return "absent";
-}
-
 void put_host(const Host& host, v1::GetStatusResponse& response) {
   utsname names{};
   uname(&names);
@@ -43,7 +31,7 @@ void put_host(const Host& host, v1::GetStatusResponse& response) {
   for (const HookPlan& plan : host.plan.hooks) {
     v1::Hook& hook = *response.add_hooks();
     hook.set_name(utf8(plan.hook));
-    hook.set_state(state_name(plan.state));
+    hook.set_state(utf8(hook_state_name(plan.state)));
     hook.set_target(utf8(plan.target.target));
     hook.set_reason(utf8(plan.reason));
     hook.set_costs(utf8(plan.costs));

@@ -6,8 +6,8 @@
 
 #include "swaptrail/v1/lifecycle.pb.h"
 #include "swaptrail/v1/trace.pb.h"
+#include "trace/latency.h"
 #include "trace/lifecycle.h"
-#include "trace/report/summary.h"
 
 namespace swaptrail::api {
 

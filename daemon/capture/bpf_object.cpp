@@ -92,15 +92,11 @@ absl::StatusOr<BpfObject> BpfObject::open(absl::string_view name, const void* im
 
 BpfObject::~BpfObject() { detach(); }
 
-void BpfObject::StatisticsOff::operator()(int* fd) const {
-  close(*fd);
-  delete fd;
-}
-
 absl::Status BpfObject::count_runs() {
-  const int fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
-  if (fd < 0) return libbpf_status(errno, "can't switch on the kernel's statistics of programs");
-  statistics_.reset(new int(fd));
+  Descriptor statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  if (!statistics)
+    return libbpf_status(errno, "can't switch on the kernel's statistics of programs");
+  statistics_ = std::move(statistics);
   return absl::OkStatus();
 }
 

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "daemon/base/descriptor.h"
 
 struct bpf_link;
 struct bpf_map;
@@ -82,9 +83,6 @@ class BpfObject {
   struct Closer {
     void operator()(bpf_object* object) const;
   };
-  struct StatisticsOff {
-    void operator()(int* fd) const;
-  };
   struct Attached {
     bpf_program* program;
     bpf_link* link;  // null once it is detached
@@ -99,7 +97,7 @@ class BpfObject {
 
   std::unique_ptr<bpf_object, Closer> object_;
   std::vector<Attached> attached_;
-  std::unique_ptr<int, StatisticsOff> statistics_;  // the descriptor that keeps them on; null: off
+  Descriptor statistics_;  // keeps them on
 };
 
 // The last lines that libbpf printed, for error texts. Process-wide; set up by BpfObject::open.

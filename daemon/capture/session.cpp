@@ -107,7 +107,7 @@ void give_up(HookPlan& hook, const std::string& reason) {
 }
 
 // The line of the verifier's log that says what was wrong: the one before the closing statistics.
-std::string verdict(const std::string& log) {
+std::string verifier_reason(const std::string& log) {
   std::string last;
   for (absl::string_view line : absl::StrSplit(log, '\n')) {
     if (absl::StartsWith(line, "processed ")) break;
@@ -125,7 +125,7 @@ void drop_refused_hooks(AttachPlan& plan, const HostFeatures& host) {
     if (status.ok()) status = want_hook(*object, hook, host, plan.mode.mode);
     if (status.ok()) status = object->load();
     if (!status.ok())
-      give_up(hook, absl::StrCat(status.message(), ": ", verdict(last_libbpf_words())));
+      give_up(hook, absl::StrCat(status.message(), ": ", verifier_reason(last_libbpf_words())));
   }
 }
 

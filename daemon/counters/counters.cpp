@@ -1,6 +1,7 @@
 #include "daemon/counters/counters.h"
 
 #include "trace/decode.h"
+#include "trace/latency.h"
 
 namespace swaptrail::counters {
 namespace {
@@ -20,7 +21,7 @@ Counts pages_of(const Return& back, uint64_t regret_ns) {
   Counts out;
   if (back.how != ReturnHow::kSwappedIn) return out;
   out.returned_pages = back.nr_pages;
-  if (back.after_ns != 0 && back.after_ns < regret_ns) out.regretted_pages = back.nr_pages;
+  if (is_regretted(back, regret_ns)) out.regretted_pages = back.nr_pages;
   return out;
 }
 

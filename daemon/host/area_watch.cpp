@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/base/descriptor.h"
 #include "daemon/base/log.h"
 #include "daemon/base/monotonic.h"
 #include "daemon/host/kernel_areas.h"
@@ -24,19 +25,13 @@ constexpr uint64_t kAgain_ns = 1'000'000'000;  // after a look that did not fit
 class ChangeOfSwaps {
  public:
   ChangeOfSwaps() : fd_(open("/proc/swaps", O_RDONLY | O_CLOEXEC)) {}
-  ~ChangeOfSwaps() {
-    if (fd_ >= 0) close(fd_);
-  }
-  ChangeOfSwaps(const ChangeOfSwaps&) = delete;
-  ChangeOfSwaps& operator=(const ChangeOfSwaps&) = delete;
-
   bool seen() const {
-    pollfd waiting{fd_, POLLPRI, 0};
-    return fd_ >= 0 && ::poll(&waiting, 1, 0) > 0 && (waiting.revents & POLLPRI) != 0;
+    pollfd waiting{fd_.get(), POLLPRI, 0};
+    return fd_ && ::poll(&waiting, 1, 0) > 0 && (waiting.revents & POLLPRI) != 0;
   }
 
  private:
-  const int fd_;
+  const Descriptor fd_;
 };
 
 // An event that only an area that is on can have: its slot was just allocated, or is written.

@@ -14,6 +14,7 @@
 
 #include "bpf/calibrate.skel.h"
 #include "bpf/event.h"
+#include "daemon/base/descriptor.h"
 
 namespace swaptrail {
 namespace {
@@ -55,19 +56,18 @@ absl::StatusOr<PageFrames> PageFrames::calibrate() {
   if (calibrate_bpf__load(object.get()) != 0 || calibrate_bpf__attach(object.get()) != 0)
     return absl::UnavailableError("the calibration program does not load");
 
-  const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-  if (pagemap < 0) return absl::UnavailableError("can't open /proc/self/pagemap");
+  const Descriptor pagemap(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+  if (!pagemap) return absl::UnavailableError("can't open /proc/self/pagemap");
   void* memory =
       mmap(nullptr, kPages * page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   std::map<uint64_t, int> votes;
   if (memory != MAP_FAILED) {
     madvise(memory, kPages * page_size, MADV_NOHUGEPAGE);
     for (int i = 0; i < kPages; ++i)
-      touch_and_vote(*object, static_cast<char*>(memory) + i * page_size, pagemap, page_size,
+      touch_and_vote(*object, static_cast<char*>(memory) + i * page_size, pagemap.get(), page_size,
                      votes);
     munmap(memory, kPages * page_size);
   }
-  close(pagemap);
 
   const auto best = std::max_element(
       votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });

@@ -6,27 +6,6 @@
 #include "trace/lifecycles/slot_time.h"
 
 namespace swaptrail::metrics {
-namespace {
-
-struct Span {
-  Stage from;
-  Stage to;
-};
-// In the order of Latency.
-constexpr Span kSpanStages[] = {
-    {Stage::kIsolated, Stage::kSlotAllocated}, {Stage::kSlotAllocated, Stage::kUnmapped},
-    {Stage::kUnmapped, Stage::kWriteBegin},    {Stage::kWriteIssued, Stage::kWriteCompleted},
-    {Stage::kWriteCompleted, Stage::kRemoved}, {Stage::kIsolated, Stage::kRemoved},
-};
-static_assert(std::size(kSpanStages) == kSpans);
-
-static_assert(Outcome::kFreedDevice < Outcome::kFreedClean &&
-              Outcome::kFreedZswap < Outcome::kFreedClean &&
-              Outcome::kFreedZero < Outcome::kFreedClean &&
-              Outcome::kFreedClean < Outcome::kAborted);
-
-}  // namespace
-
 MetricCounters::MetricCounters(const MetricOptions& options)
     : options_(options),
       lifecycles_(kOutcomes * kOrigins * kAreaPlaces * kBackends),
@@ -50,15 +29,10 @@ void MetricCounters::on_lifecycle(const Lifecycle& lifecycle) {
   if (is_freed(lifecycle.outcome)) add_freed(lifecycle, origin);
 }
 
-// As in the summary (trace/report/summary.h).
 void MetricCounters::add_spans(const Lifecycle& lifecycle, size_t backend) {
-  for (size_t span = 0; span < kSpans; ++span) {
-    const uint64_t from = lifecycle.at(kSpanStages[span].from);
-    const uint64_t to = lifecycle.at(kSpanStages[span].to);
-    const bool other_write =
-        span == static_cast<size_t>(Latency::kDeviceWrite) && backend != SWAPTRAIL_BACKEND_DEVICE;
-    if (from == 0 || to < from || other_write) continue;
-    spans_[span][backend].add(kShortTimes, to - from);
+  for (size_t span = 0; span < kStageLatencyCount; ++span) {
+    const auto took = stage_latency_ns(lifecycle, lifecycle.backend, static_cast<Latency>(span));
+    if (took) spans_[span][backend].add(kShortTimes, *took);
   }
 }
 
@@ -145,7 +119,7 @@ void MetricCounters::add_swapped_in(const Return& entry_return, const Awaited& f
   ledger_.add(victim, kSwappedIn, pages);
   if (entry_return.after_ns == 0) return;
   in_swap_[backend].add(kLongTimes, entry_return.after_ns);
-  if (entry_return.after_ns >= options_.regret_ns) return;
+  if (!is_regretted(entry_return, options_.regret_ns)) return;
   regretted_[folio.origin].add(pages);
   ledger_.add(victim, kRegretted, pages);
 }

@@ -16,17 +16,15 @@
 #include "daemon/metrics/cgroup_ledger.h"
 #include "daemon/metrics/count.h"
 #include "daemon/metrics/fixed_map.h"
+#include "trace/latency.h"
 #include "trace/lifecycle.h"
 #include "trace/lifecycles/reconstructor.h"
-#include "trace/report/summary.h"
 
 namespace swaptrail::metrics {
 
 inline constexpr size_t kOutcomes = static_cast<size_t>(Outcome::kCount);
 inline constexpr size_t kOrigins = SWAPTRAIL_ORIGIN_END;
 inline constexpr size_t kBackends = SWAPTRAIL_BACKEND_END;
-// The spans between two stages come first in Latency.
-inline constexpr size_t kSpans = static_cast<size_t>(Latency::kFault);
 
 struct MetricOptions {
   uint32_t cgroups = 100;              // with series of their own, 1 to 10,000
@@ -115,7 +113,7 @@ class MetricCounters : public LifecycleSink {
   std::array<Count, static_cast<size_t>(IncompleteReason::kCount)> incomplete_;
   std::array<Count, static_cast<size_t>(AbortReason::kCount)> aborts_;
   std::array<Count, kOrigins> regretted_;
-  std::array<std::array<TimeHistogram, kBackends>, kSpans> spans_;
+  std::array<std::array<TimeHistogram, kBackends>, kStageLatencyCount> spans_;
   std::array<std::array<TimeHistogram, 2>, kBackends> faults_;
   std::array<TimeHistogram, kBackends> in_swap_;
   Count violations_, losses_, unattributed_, awaited_now_;

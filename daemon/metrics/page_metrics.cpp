@@ -160,7 +160,7 @@ void fill_aborts(const Scrape& scrape, Series& out) {
 }
 
 void fill_spans(const Scrape& scrape, Series& out) {
-  for (size_t span = 0; span < kSpans; ++span) {
+  for (size_t span = 0; span < kStageLatencyCount; ++span) {
     const bool device_alone = span == static_cast<size_t>(Latency::kDeviceWrite);
     for (size_t backend = 0; backend < kBackends; ++backend) {
       const TimeHistogram& times = scrape.sources.metric_counters.span(span, backend);

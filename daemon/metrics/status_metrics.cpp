@@ -12,8 +12,6 @@
 namespace swaptrail::metrics {
 namespace {
 
-constexpr const char* kStateNames[] = {"chosen", "missing", "absent"};  // of HookState
-
 // A metric that is one number.
 template <auto Number>
 void one(const Scrape& scrape, Series& out) {
@@ -80,7 +78,7 @@ void fill_hook_attached(const Scrape& scrape, Series& out) {
 
 void fill_hook_state(const Scrape& scrape, Series& out) {
   for (const HookPlan& hook : scrape.sources.plan.hooks) {
-    out.add({{"hook", hook.hook}, {"state", kStateNames[static_cast<size_t>(hook.state)]}}, 1.0);
+    out.add({{"hook", hook.hook}, {"state", text_of(hook_state_name(hook.state))}}, 1.0);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "daemon/base/descriptor.h"
 
 namespace swaptrail {
 namespace {
@@ -37,11 +38,9 @@ void never_wait_for_reader(int file_descriptor) {
   struct stat file {};
   if (fstat(file_descriptor, &file) != 0) return;
   if (!S_ISFIFO(file.st_mode) && isatty(file_descriptor) == 0) return;
-  const int own = open(absl::StrCat("/proc/self/fd/", file_descriptor).c_str(),
-                       O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (own < 0) return;
-  dup2(own, file_descriptor);
-  close(own);
+  const Descriptor own(open(absl::StrCat("/proc/self/fd/", file_descriptor).c_str(),
+                            O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (own) dup2(own.get(), file_descriptor);
 }
 
 Outlet::Outlet(int file_descriptor)

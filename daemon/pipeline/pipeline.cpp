@@ -54,9 +54,7 @@ Merger::Options merger_options(const EventSource& source) {
 std::vector<RecordedHook> recorded_hooks(const AttachPlan& plan) {
   std::vector<RecordedHook> hooks;
   for (const HookPlan& hook : plan.hooks) {
-    const char* state = hook.state == HookState::kChosen    ? "chosen"
-                        : hook.state == HookState::kMissing ? "missing"
-                                                            : "absent";
+    const std::string state(hook_state_name(hook.state));
     hooks.push_back({hook.hook, state, hook.target.target, hook.reason, hook.costs, hook.kinds});
   }
   return hooks;

@@ -13,10 +13,6 @@
 namespace swaptrail {
 namespace {
 
-constexpr absl::string_view kStateNames[] = {"chosen", "missing", "absent"};
-
-absl::string_view state_name(HookState state) { return kStateNames[static_cast<size_t>(state)]; }
-
 absl::string_view access_name(Mode mode) {
   constexpr absl::string_view kNames[] = {"fentry/fexit", "kprobe/kretprobe", "raw tracepoint"};
   return kNames[static_cast<size_t>(mode)];
@@ -114,7 +110,7 @@ std::string rejected_array(const HookPlan& hook) {
 
 std::string hook_object(const HookPlan& hook) {
   std::vector<Field> fields = {{"hook", json_string(hook.hook)},
-                               {"state", json_string(state_name(hook.state))}};
+                               {"state", json_string(std::string(hook_state_name(hook.state)))}};
   const Field optional[] = {
       {"target", hook.target.target},
       {"end_target", hook.target.end_target},

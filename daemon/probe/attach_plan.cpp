@@ -287,6 +287,11 @@ const HookPlan* AttachPlan::find(absl::string_view hook) const {
   return found == hooks.end() ? nullptr : &*found;
 }
 
+std::string_view hook_state_name(HookState state) {
+  constexpr std::string_view kNames[] = {"chosen", "missing", "absent"};
+  return kNames[static_cast<size_t>(state)];
+}
+
 AttachPlan make_attach_plan(const KernelView& kernel, const ModeChoice& mode) {
   AttachPlan plan;
   plan.mode = mode;

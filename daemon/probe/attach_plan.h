@@ -70,6 +70,8 @@ enum class HookState : uint8_t {
   kAbsent,   // nothing to see: the kernel lacks the feature, see Hook::absent
 };
 
+std::string_view hook_state_name(HookState state);  // "chosen", "missing" or "absent"
+
 struct HookPlan {
   std::string hook;
   HookState state = HookState::kMissing;

@@ -20,6 +20,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "daemon/base/descriptor.h"
 #include "daemon/base/files.h"
 
 namespace swaptrail {
@@ -36,23 +37,6 @@ constexpr char kLockdownFile[] = "/sys/kernel/security/lockdown";
 constexpr int kProbeReadKernel = 113;  // BPF_FUNC_probe_read_kernel, Linux 5.5
 // Rings for a few dozen CPUs and the tables, with room to spare.
 constexpr rlim_t kMemlockEnough = rlim_t{512} << 20;
-
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd), error_(fd < 0 ? errno : 0) {}
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  ~Fd() {
-    if (fd_ >= 0) close(fd_);
-  }
-  bool ok() const { return fd_ >= 0; }
-  int get() const { return fd_; }
-  int error() const { return error_; }
-
- private:
-  int fd_;
-  int error_;
-};
 
 constexpr bpf_insn instruction(uint8_t code, uint8_t to, uint8_t from, int16_t offset,
                                int32_t value) {
@@ -114,15 +98,15 @@ Fact probe_tracing(const KernelView& running) {
     if (id == 0) id = running.function_id(function = candidate);
   }
   if (id == 0) return no("BTF shows no function to try a tracing program on");
-  const Fd program(load(BPF_PROG_TYPE_TRACING, kNothing, id));
-  if (!program.ok()) {
-    return refused("loading a tracing program", program.error(),
+  const Descriptor program(load(BPF_PROG_TYPE_TRACING, kNothing, id));
+  if (!program) {
+    return refused("loading a tracing program", errno,
                    "this kernel has no fentry: needs BPF_JIT and FUNCTION_TRACER");
   }
   // With no name this attaches to the function the program was loaded for.
-  const Fd link(bpf_raw_tracepoint_open(nullptr, program.get()));
-  if (!link.ok()) {
-    return refused("attaching a tracing program", link.error(),
+  const Descriptor link(bpf_raw_tracepoint_open(nullptr, program.get()));
+  if (!link) {
+    return refused("attaching a tracing program", errno,
                    "this kernel has no DYNAMIC_FTRACE_WITH_DIRECT_CALLS");
   }
   return yes(absl::StrCat("fentry on ", function, " was accepted"));
@@ -134,10 +118,9 @@ std::optional<int> kprobe_pmu_type() {
 }
 
 Fact probe_kprobe() {
-  const Fd program(load(BPF_PROG_TYPE_KPROBE, kNothing));
-  if (!program.ok()) {
-    return refused("loading a kprobe program", program.error(),
-                   "needs BPF_EVENTS and KPROBE_EVENTS");
+  const Descriptor program(load(BPF_PROG_TYPE_KPROBE, kNothing));
+  if (!program) {
+    return refused("loading a kprobe program", errno, "needs BPF_EVENTS and KPROBE_EVENTS");
   }
   const std::optional<int> type = kprobe_pmu_type();
   if (!type) return no(absl::StrCat("no ", kKprobePmu, ": needs KPROBE_EVENTS and PERF_EVENTS"));
@@ -146,31 +129,31 @@ Fact probe_kprobe() {
   attributes.type = static_cast<uint32_t>(*type);
   attributes.disabled = 1;
   attributes.kprobe_func = reinterpret_cast<uint64_t>("do_swap_page");
-  const Fd event(
+  const Descriptor event(
       static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
-  if (!event.ok()) {
-    return refused("a kprobe event", event.error(), "kprobes are off or do_swap_page is no target");
+  if (!event) {
+    return refused("a kprobe event", errno, "kprobes are off or do_swap_page is no target");
   }
   return yes("a kprobe on do_swap_page was accepted");
 }
 
 Fact probe_raw_tracepoint() {
-  const Fd program(load(BPF_PROG_TYPE_RAW_TRACEPOINT, kNothing));
-  if (!program.ok()) {
-    return refused("loading a raw tracepoint program", program.error(), "needs BPF_EVENTS");
+  const Descriptor program(load(BPF_PROG_TYPE_RAW_TRACEPOINT, kNothing));
+  if (!program) {
+    return refused("loading a raw tracepoint program", errno, "needs BPF_EVENTS");
   }
-  const Fd link(bpf_raw_tracepoint_open(kHarmlessTracepoint, program.get()));
-  if (!link.ok()) {
-    return refused("attaching a raw tracepoint program", link.error(),
+  const Descriptor link(bpf_raw_tracepoint_open(kHarmlessTracepoint, program.get()));
+  if (!link) {
+    return refused("attaching a raw tracepoint program", errno,
                    absl::StrCat("the tracepoint ", kHarmlessTracepoint, " can't be used"));
   }
   return yes(absl::StrCat("raw_tp/", kHarmlessTracepoint, " was accepted"));
 }
 
 Fact probe_kernel_reads() {
-  const Fd program(load(BPF_PROG_TYPE_RAW_TRACEPOINT, kProbeRead));
-  if (program.ok()) return yes("a program that calls bpf_probe_read_kernel was accepted");
-  return refused("bpf_probe_read_kernel", program.error(),
+  const Descriptor program(load(BPF_PROG_TYPE_RAW_TRACEPOINT, kProbeRead));
+  if (program) return yes("a program that calls bpf_probe_read_kernel was accepted");
+  return refused("bpf_probe_read_kernel", errno,
                  "forbidden by lockdown=confidentiality: only BTF pointers can be followed");
 }
 

@@ -24,10 +24,6 @@ std::atomic<bool> requested{false};
 
 void FlightTriggers::request() { requested.store(true, std::memory_order_relaxed); }
 
-FlightTriggers::~FlightTriggers() {
-  if (pressure_ >= 0) close(pressure_);
-}
-
 absl::Status check_pressure(const std::string& threshold) {
   const std::vector<std::string> words = absl::StrSplit(threshold, ' ', absl::SkipEmpty());
   uint64_t stall_us = 0, window_us = 0;
@@ -43,10 +39,10 @@ absl::Status check_pressure(const std::string& threshold) {
 }
 
 absl::Status FlightTriggers::watch_pressure(const std::string& threshold) {
-  pressure_ = open("/proc/pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (pressure_ < 0) return absl::ErrnoToStatus(errno, "can't open /proc/pressure/memory");
+  pressure_ = Descriptor(open("/proc/pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  if (!pressure_) return absl::ErrnoToStatus(errno, "can't open /proc/pressure/memory");
   // with its closing NUL, as the kernel wants it
-  if (write(pressure_, threshold.c_str(), threshold.size() + 1) < 0)
+  if (write(pressure_.get(), threshold.c_str(), threshold.size() + 1) < 0)
     return absl::ErrnoToStatus(errno, "/proc/pressure/memory refuses this threshold");
   return absl::OkStatus();
 }
@@ -66,9 +62,8 @@ bool FlightTriggers::oom_happened(uint64_t now_ns) {
 
 std::string FlightTriggers::poll(uint64_t now_ns) {
   if (requested.exchange(false, std::memory_order_relaxed)) return "signal";
-  pollfd watched{pressure_, POLLPRI, 0};
-  if (pressure_ >= 0 && ::poll(&watched, 1, 0) > 0 && (watched.revents & POLLPRI))
-    return "pressure";
+  pollfd watched{pressure_.get(), POLLPRI, 0};
+  if (pressure_ && ::poll(&watched, 1, 0) > 0 && (watched.revents & POLLPRI)) return "pressure";
   return oom_happened(now_ns) ? "oom" : "";
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "daemon/base/descriptor.h"
 
 namespace swaptrail {
 
@@ -19,7 +20,6 @@ class FlightTriggers {
   FlightTriggers() = default;
   FlightTriggers(const FlightTriggers&) = delete;
   FlightTriggers& operator=(const FlightTriggers&) = delete;
-  ~FlightTriggers();
 
   // A threshold as /proc/pressure/memory takes it (kernel/sched/psi.c psi_trigger_create), such as
   // "some 150000 2000000": stalled 150 ms within two seconds. Without CAP_SYS_RESOURCE the window is a
@@ -37,7 +37,7 @@ class FlightTriggers {
  private:
   bool oom_happened(uint64_t now_ns);
 
-  int pressure_ = -1;
+  Descriptor pressure_;
   uint64_t looked_ns_ = 0;
   uint64_t oom_kills_ = 0;
   bool oom_known_ = false;

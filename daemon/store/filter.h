@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "daemon/store/segment.h"
+#include "trace/latency.h"
 #include "trace/lifecycle.h"
-#include "trace/report/summary.h"
 
 namespace swaptrail::store {
 

@@ -175,11 +175,6 @@ Reclaimer last_reclaimer(const ColdHead& head, const Layout& layout, const std::
   return last;
 }
 
-std::optional<uint64_t> between(uint64_t from, uint64_t to) {
-  if (from == 0 || to < from) return std::nullopt;
-  return to - from;
-}
-
 uint16_t capped_sum(uint16_t a, uint16_t b) {
   return static_cast<uint16_t>(std::min(uint32_t{a} + b, uint32_t{0xffff}));
 }
@@ -234,27 +229,9 @@ Comm RecordView::reclaimer_comm() const {
 std::optional<uint64_t> RecordView::span_ns(Latency span, const Back& back) const {
   const bool swapped_in = back.any && back.how == ReturnHow::kSwappedIn;
   const FirstReturn& first = head_at(cold_).first_return;
-  switch (span) {
-    case Latency::kIsolatedToSlot:
-      return between(at(Stage::kIsolated), at(Stage::kSlotAllocated));
-    case Latency::kSlotToUnmapped:
-      return between(at(Stage::kSlotAllocated), at(Stage::kUnmapped));
-    case Latency::kUnmappedToWrite:
-      return between(at(Stage::kUnmapped), at(Stage::kWriteBegin));
-    case Latency::kDeviceWrite:
-      if (hot_->backend != SWAPTRAIL_BACKEND_DEVICE) return std::nullopt;
-      return between(at(Stage::kWriteIssued), at(Stage::kWriteCompleted));
-    case Latency::kCompletedToRemoved:
-      return between(at(Stage::kWriteCompleted), at(Stage::kRemoved));
-    case Latency::kIsolatedToRemoved:
-      return between(at(Stage::kIsolated), at(Stage::kRemoved));
-    case Latency::kFault:
-      return swapped_in && first.fault_ns != 0 ? std::optional(first.fault_ns) : std::nullopt;
-    case Latency::kTimeInSwap:
-      return swapped_in && first.after_ns != 0 ? std::optional(first.after_ns) : std::nullopt;
-    case Latency::kCount:
-      break;
-  }
+  if (span < Latency::kFault) return stage_latency_ns(*this, hot_->backend, span);
+  if (span == Latency::kFault && swapped_in && first.fault_ns != 0) return first.fault_ns;
+  if (span == Latency::kTimeInSwap && swapped_in && first.after_ns != 0) return first.after_ns;
   return std::nullopt;
 }
 
@@ -452,8 +429,8 @@ bool add_return(const Return& entry_return, uint64_t regret_ns, Hot& hot, std::b
   back.gone_pages = capped_sum(back.gone_pages, entry_return.nr_pages);
   if (entry_return.how == ReturnHow::kSwappedIn) {
     back.swapped_in_pages = capped_sum(back.swapped_in_pages, entry_return.nr_pages);
-    const bool too_soon = entry_return.after_ns != 0 && entry_return.after_ns < regret_ns;
-    if (too_soon) back.regretted_pages = capped_sum(back.regretted_pages, entry_return.nr_pages);
+    if (is_regretted(entry_return, regret_ns))
+      back.regretted_pages = capped_sum(back.regretted_pages, entry_return.nr_pages);
   }
   hot.back.store(back.packed(), std::memory_order_release);
   return !is_first;

@@ -15,8 +15,8 @@
 
 #include "daemon/base/mixed.h"
 #include "daemon/store/notes.h"
+#include "trace/latency.h"
 #include "trace/lifecycle.h"
-#include "trace/report/summary.h"
 
 namespace swaptrail::store {
 

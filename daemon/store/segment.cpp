@@ -126,7 +126,7 @@ void Segment::summarize(const RecordView& record) {
   if (folio.count != 0) summary_.folios.add(0, folio.first, folio.count);
   summarize_mappings(record);
   const Back none;
-  for (size_t span = 0; span < static_cast<size_t>(Latency::kFault); ++span) {
+  for (size_t span = 0; span < kStageLatencyCount; ++span) {
     const auto took = record.span_ns(static_cast<Latency>(span), none);
     if (took) raise_to(summary_.longest_ns[span], *took);
   }

@@ -48,16 +48,7 @@ uint32_t left_reasons(const Account& account) {
 
 Outcome freed_to(const Account& account) {
   if (!account.written()) return Outcome::kFreedClean;
-  switch (account.backend) {
-    case SWAPTRAIL_BACKEND_DEVICE:
-      return Outcome::kFreedDevice;
-    case SWAPTRAIL_BACKEND_ZSWAP:
-      return Outcome::kFreedZswap;
-    case SWAPTRAIL_BACKEND_ZERO:
-      return Outcome::kFreedZero;
-    default:
-      return Outcome::kUnknown;
-  }
+  return swaptrail::freed_to(account.backend);
 }
 
 struct Judgement {

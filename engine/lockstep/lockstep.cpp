@@ -78,50 +78,12 @@ void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
   if (stream_.waiting() == 0) tell_held();
   now_ns_ = std::max<uint64_t>(now_ns_, event.time_ns);
   way_back_.on_event(event);
-  dispatch(event);
+  dispatch(event, *this);
   if (event.tgid != 0 && event.kind != SWAPTRAIL_WRITE_COMPLETED)
     place_of(first_of_process_, event.tgid, event.time_ns);
   // An interrupt is not the thread's doing.
   const bool own = event.tid != 0 && event.kind != SWAPTRAIL_WRITE_COMPLETED;
   if (own) place_of(last_of_thread_, event.tid) = event.time_ns;
-}
-
-void Lockstep::Impl::dispatch(const Event& event) {
-  switch (static_cast<swaptrail_kind>(event.kind)) {
-    case SWAPTRAIL_RECLAIM_BEGIN:
-      return on_reclaim_begin(event);
-    case SWAPTRAIL_RECLAIM_END:
-      return on_reclaim_end(event);
-    case SWAPTRAIL_SLOT_ALLOCATED:
-    case SWAPTRAIL_UNMAPPED_ONE:
-    case SWAPTRAIL_UNMAPPED:
-    case SWAPTRAIL_WRITE_BEGIN:
-    case SWAPTRAIL_ZSWAP_STORED:
-    case SWAPTRAIL_WRITE_ISSUED:
-    case SWAPTRAIL_WRITE_END:
-    case SWAPTRAIL_REMOVED:
-      return on_pass_event(event);
-    case SWAPTRAIL_WRITE_COMPLETED:
-      return on_completed(event);
-    case SWAPTRAIL_CACHE_DELETED:
-      return on_cache_deleted(event);
-    case SWAPTRAIL_SLOT_FREED:
-      return on_slot_freed(event);
-    case SWAPTRAIL_SWAP_IN:
-      return on_swap_in(event);
-    case SWAPTRAIL_SWAP_READ:
-      return on_swap_read(event);
-    case SWAPTRAIL_ZSWAP_LOADED:
-      return on_zswap_loaded(event);
-    case SWAPTRAIL_SPLIT:
-      return on_split(event);
-    case SWAPTRAIL_SHMEM_SWAP_IN:
-      return on_shmem_swap_in(event);
-    case SWAPTRAIL_PAGE_FREED:  // not in this mode
-    case SWAPTRAIL_KIND_END:
-    case SWAPTRAIL_KIND_ROOM:
-      return;
-  }
 }
 
 void Lockstep::Impl::on_loss(const Loss& loss) {
@@ -424,7 +386,7 @@ Batch* Lockstep::Impl::pass_of(uint64_t entry, uint32_t nr_pages) {
 // ---- what may fall into a pass of its folio ------------------------------------------------------
 
 // From any context, an interrupt too.
-void Lockstep::Impl::on_completed(const Event& event) {
+void Lockstep::Impl::on_write_completed(const Event& event) {
   if (!sampled(event.folio)) return;
   FolioRecord* record = record_of(event);
   if (record != nullptr && !record->in_pass) return apply(*record, event);

@@ -18,6 +18,7 @@
 #include "engine/lockstep/way_back.h"
 #include "engine/steps/shrink.h"
 #include "trace/decode.h"
+#include "trace/kinds.h"
 
 namespace swaptrail::engine {
 
@@ -38,11 +39,21 @@ class Lockstep::Impl {
  private:
   friend class ObservedPass;
   // ---- lockstep.cpp: the stream, batches and passes
-  void dispatch(const Event& event);  // of a valid kind
+  template <typename Receiver>
+  friend void swaptrail::dispatch(const swaptrail_event& event, Receiver& to);
   void on_reclaim_begin(const Event& event);
   void on_reclaim_end(const Event& event);
   void on_pass_event(const Event& event);
-  void on_completed(const Event& event);
+  void on_slot_allocated(const Event& event) { on_pass_event(event); }
+  void on_unmapped_one(const Event& event) { on_pass_event(event); }
+  void on_unmapped(const Event& event) { on_pass_event(event); }
+  void on_write_begin(const Event& event) { on_pass_event(event); }
+  void on_zswap_stored(const Event& event) { on_pass_event(event); }
+  void on_write_issued(const Event& event) { on_pass_event(event); }
+  void on_write_end(const Event& event) { on_pass_event(event); }
+  void on_removed(const Event& event) { on_pass_event(event); }
+  void on_write_completed(const Event& event);
+  void on_page_freed(const Event&) {}  // not in this mode
   void on_cache_deleted(const Event& event);
   void on_split(const Event& event);
   Batch& batch_of(const Event& event);

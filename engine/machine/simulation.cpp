@@ -11,7 +11,7 @@ constexpr uint32_t kMostPageCluster = 5;
 bool is_share(double value) { return value >= 0 && value <= 1; }
 
 absl::Status check_area(const SimulatedArea& area) {
-  if (area.area.type >= kMaxAreas || area.area.pages > kMaxPages) {
+  if (area.area.type >= kMostAreaTypes || area.area.pages > kMaxPages) {
     return absl::InvalidArgumentError(
         absl::StrCat("a swap area of type ", area.area.type, " with ", area.area.pages, " pages"));
   }

@@ -31,19 +31,6 @@ bool gives_up(const PassEnd& end, const Folio& folio, bool unmapped) {
   }
 }
 
-Outcome freed_to(uint8_t backend) {
-  switch (backend) {
-    case SWAPTRAIL_BACKEND_DEVICE:
-      return Outcome::kFreedDevice;
-    case SWAPTRAIL_BACKEND_ZSWAP:
-      return Outcome::kFreedZswap;
-    case SWAPTRAIL_BACKEND_ZERO:
-      return Outcome::kFreedZero;
-    default:
-      return Outcome::kFreedClean;
-  }
-}
-
 void set(TrueSwapOut& truth, Stage stage, uint64_t time_ns) {
   truth.stage_ns[static_cast<size_t>(stage)] = time_ns;
 }
@@ -90,7 +77,9 @@ void SwapOutLog::note(swaptrail_kind kind, const Folio& folio, int32_t result, u
   advance(records_[index], kind, folio, result, backend, now_ns);
   if (kind != SWAPTRAIL_REMOVED || result != 1) return;
   set(records_[index].truth, Stage::kRemoved, now_ns);
-  close(index, freed_to(records_[index].truth.backend), now_ns);
+  const uint8_t written_to = records_[index].truth.backend;
+  const bool clean = written_to == SWAPTRAIL_BACKEND_NONE;
+  close(index, clean ? Outcome::kFreedClean : freed_to(written_to), now_ns);
 }
 
 void SwapOutLog::advance(Record& record, swaptrail_kind kind, const Folio& folio, int32_t result,

@@ -92,7 +92,7 @@ class SlotPrediction {
   void free_in_cluster(uint32_t cpu, uint64_t entry, uint32_t nr_pages);
 
   SlotAllocator slots_;
-  std::array<Known, kMaxAreas> known_;
+  std::array<Known, kMostAreaTypes> known_;
   std::vector<uint64_t> expected_;  // by CPU: the entry behind its last one
   bool lost_ = false;
   PredictionCounts counts_;

@@ -112,7 +112,7 @@ absl::Status SlotAllocator::retire(uint32_t type) {
 }
 
 absl::Status SlotAllocator::swapoff(uint32_t type) {
-  if (type >= kMaxAreas || areas_[type] == nullptr) {
+  if (type >= kMostAreaTypes || areas_[type] == nullptr) {
     return absl::NotFoundError(absl::StrFormat("there is no swap area %u", type));
   }
   const absl::Status retired = areas_[type]->retired ? absl::OkStatus() : retire(type);
@@ -149,7 +149,7 @@ std::optional<uint64_t> SlotAllocator::allocate(uint32_t cpu, uint32_t nr_pages)
 
 AreaState* SlotCore::find(uint64_t entry, uint32_t nr_pages) {
   const uint32_t type = entry_type(entry);
-  AreaState* area = type < kMaxAreas ? areas_[type].get() : nullptr;
+  AreaState* area = type < kMostAreaTypes ? areas_[type].get() : nullptr;
   const uint64_t slot = entry_offset(entry);
   if (area == nullptr || slot == 0 || slot >= area->area.pages) return nullptr;
   return nr_pages <= area->area.pages - slot ? area : nullptr;
@@ -169,7 +169,7 @@ void SlotCore::taken(AreaState& area, uint64_t first, uint32_t count) {
 
 absl::Status SlotAllocator::free(uint32_t cpu, uint64_t entry, uint32_t nr_pages) {
   const uint32_t type = entry_type(entry);
-  if (type >= kMaxAreas || areas_[type] == nullptr) {
+  if (type >= kMostAreaTypes || areas_[type] == nullptr) {
     return absl::NotFoundError(absl::StrFormat("there is no swap area %u", type));
   }
   AreaState* area = find(entry, nr_pages);
@@ -223,7 +223,7 @@ bool SlotCore::handed_out(uint64_t entry) const {
 }
 
 const Area* SlotAllocator::area(uint32_t type) const {
-  return type < kMaxAreas && areas_[type] != nullptr ? &areas_[type]->area : nullptr;
+  return type < kMostAreaTypes && areas_[type] != nullptr ? &areas_[type]->area : nullptr;
 }
 
 bool SlotAllocator::in_cache(uint64_t entry) const {
@@ -232,11 +232,11 @@ bool SlotAllocator::in_cache(uint64_t entry) const {
 }
 
 bool SlotAllocator::retiring(uint32_t type) const {
-  return type >= kMaxAreas || areas_[type] == nullptr || areas_[type]->retired;
+  return type >= kMostAreaTypes || areas_[type] == nullptr || areas_[type]->retired;
 }
 
 bool SlotAllocator::scans(uint32_t type) const {
-  return type < kMaxAreas && areas_[type] != nullptr && !rules_.lists &&
+  return type < kMostAreaTypes && areas_[type] != nullptr && !rules_.lists &&
          areas_[type]->clusters.size(kFree) == 0;
 }
 

@@ -45,7 +45,7 @@ uint32_t SlotCore::from_areas(uint32_t cpu, uint32_t order, uint32_t wanted, uin
     out[0] = from_global_cursor(cpu, order);
     if (out[0] != 0) return 1;
   }
-  std::array<uint8_t, kMaxAreas> types;
+  std::array<uint8_t, kMostAreaTypes> types;
   const std::span<const uint8_t> available = order_.available();
   const auto end = std::copy(available.begin(), available.end(), types.begin());
   for (auto type = types.begin(); type != end; ++type) {

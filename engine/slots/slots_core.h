@@ -129,7 +129,7 @@ class SlotCore {
   SlotRules rules_;
   AreaOrder order_;
   uint32_t top_order_;  // of a whole cluster
-  std::array<std::unique_ptr<AreaState>, kMaxAreas> areas_;
+  std::array<std::unique_ptr<AreaState>, kMostAreaTypes> areas_;
   std::vector<CpuState> cpus_;
   uint64_t total_ = 0;
   uint64_t in_use_ = 0;

@@ -11,7 +11,7 @@ constexpr int32_t kFirstDefault[] = {-1, -2, -1};  // by DefaultPriority
 constexpr int32_t kBestDefaultRank = 1;            // of an area on the node itself
 
 // Takes `type` out of the first `count` places; true if it was there.
-bool take_out(std::array<uint8_t, kMaxAreas>& list, size_t& count, uint32_t type) {
+bool take_out(std::array<uint8_t, kMostAreaTypes>& list, size_t& count, uint32_t type) {
   const auto end = list.begin() + count;
   const auto at = std::find(list.begin(), end, type);
   if (at == end) return false;
@@ -20,7 +20,7 @@ bool take_out(std::array<uint8_t, kMaxAreas>& list, size_t& count, uint32_t type
   return true;
 }
 
-void put_in(std::array<uint8_t, kMaxAreas>& list, size_t& count, size_t place, uint32_t type) {
+void put_in(std::array<uint8_t, kMostAreaTypes>& list, size_t& count, size_t place, uint32_t type) {
   std::copy_backward(list.begin() + place, list.begin() + count, list.begin() + count + 1);
   list[place] = static_cast<uint8_t>(type);
   ++count;
@@ -35,7 +35,7 @@ int32_t AreaOrder::rank_of(const Place& place) const {
 }
 
 absl::StatusOr<int32_t> AreaOrder::add(const Area& area) {
-  if (area.type >= kMaxAreas) {
+  if (area.type >= kMostAreaTypes) {
     return absl::InvalidArgumentError(absl::StrFormat("no swap area has type %u", area.type));
   }
   if (area.priority > kMaxPriority ||
@@ -60,7 +60,7 @@ absl::StatusOr<int32_t> AreaOrder::add(const Area& area) {
 }
 
 absl::Status AreaOrder::remove(uint32_t type) {
-  if (type >= kMaxAreas || !places_[type].active) {
+  if (type >= kMostAreaTypes || !places_[type].active) {
     return absl::NotFoundError(absl::StrFormat("there is no swap area %u", type));
   }
   leave(type);

@@ -9,10 +9,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "trace/decode.h"
 
 namespace swaptrail::engine {
 
-inline constexpr uint32_t kMaxAreas = 32;  // swp_entry_t has 5 type bits (MAX_SWAPFILES is less)
 // Slots whose folios the swap cache keeps in one address space (SWAP_ADDRESS_SPACE_SHIFT, _PAGES).
 inline constexpr uint32_t kAddressSpaceShift = 14;
 inline constexpr uint32_t kAddressSpaceSlots = 1 << kAddressSpaceShift;
@@ -20,7 +20,7 @@ inline constexpr int32_t kDefaultPriority = std::numeric_limits<int32_t>::min();
 inline constexpr int32_t kMaxPriority = 32767;
 
 struct Area {
-  uint32_t type = 0;                    // below kMaxAreas
+  uint32_t type = 0;                    // below kMostAreaTypes
   uint64_t pages = 0;                   // slots with the header: 1 .. pages - 1 are real (si->max)
   int32_t priority = kDefaultPriority;  // else as /proc/swaps shows it
   bool rotational = false;              // not SWP_SOLIDSTATE
@@ -77,10 +77,10 @@ class AreaOrder {
 
   DefaultPriority rule_;
   int32_t least_ = 0;  // last default priority given, as a distance from the first
-  std::array<Place, kMaxAreas> places_{};
-  std::array<uint8_t, kMaxAreas> active_{};  // by priority, highest first
+  std::array<Place, kMostAreaTypes> places_{};
+  std::array<uint8_t, kMostAreaTypes> active_{};  // by priority, highest first
   size_t active_count_ = 0;
-  std::array<uint8_t, kMaxAreas> available_{};  // by rank
+  std::array<uint8_t, kMostAreaTypes> available_{};  // by rank
   size_t available_count_ = 0;
 };
 

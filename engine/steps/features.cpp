@@ -85,19 +85,54 @@ Features set_up_to(std::string_view name) {
   return set;
 }
 
-// The functions that a set is known by: the last row whose every function is there.
-struct Mark {
+// Which function serves a hook, from the set of that name on. A set is known by the functions marked as its own: it is the
+// last of which one is there.
+struct Served {
   std::string_view hook;
   std::string_view target;
-  std::string_view set;
+  std::string_view since;
+  bool is_mark = false;
 };
-constexpr Mark kMarks[] = {
-    {"slot_freed", "swap_range_free", "5.10"},
-    {"reclaim_batch", "shrink_folio_list", "6.1"},
-    {"slot_freed", "swap_entry_range_free", "6.12"},
-    {"slot_allocated", "folio_alloc_swap", "6.16"},
-    {"cache_deleted", "swap_cache_del_folio", "6.18"},
-    {"slot_freed", "__swap_cluster_free_entries", "7.0"},
+constexpr Served kServed[] = {
+    {"reclaim_batch", "shrink_page_list", "5.10"},
+    {"reclaim_batch", "shrink_folio_list", "6.1", true},
+    {"pageout_request", "reclaim_pages", "5.10"},
+    {"node_reclaim", "node_reclaim", "5.10"},
+    {"slot_allocated", "add_to_swap", "5.10"},
+    {"slot_allocated", "folio_alloc_swap", "6.16", true},
+    {"unmapped_one", "try_to_unmap_one", "5.10"},
+    {"swap_ptes", "mm_trace_rss_stat", "5.10"},
+    {"unmapped", "try_to_unmap", "5.10"},
+    {"write", "swap_writepage", "5.10"},
+    {"write", "swap_writeout", "6.16"},
+    {"zswap_stored", "__frontswap_store", "5.10"},
+    {"zswap_stored", "zswap_store", "6.12"},
+    {"write_issued", "__swap_writepage", "5.10"},
+    {"write_completed", "end_page_writeback", "5.10"},
+    {"write_completed", "folio_end_writeback", "6.1"},
+    {"removed", "__remove_mapping", "5.10"},
+    {"cache_deleted", "delete_from_swap_cache", "5.10"},
+    {"cache_deleted", "swap_cache_del_folio", "6.18", true},
+    {"slot_freed", "swap_range_free", "5.10", true},
+    {"slot_freed", "swap_entry_range_free", "6.12", true},
+    {"slot_freed", "swap_entries_free", "6.16"},
+    {"slot_freed", "__swap_cluster_free_entries", "7.0", true},
+    {"swap_in", "do_swap_page", "5.10"},
+    {"lru_gen_request", "lru_gen_seq_write", "6.1"},
+    {"shmem_write", "shmem_writepage", "5.10"},
+    {"shmem_write", "shmem_writeout", "6.16"},
+    {"entries_dropped", "swap_free", "6.1"},
+    {"entries_dropped", "swap_free_nr", "6.12"},
+    {"entries_dropped", "folio_put_swap", "7.0"},
+    {"shmem_swap_in", "shmem_swapin_page", "5.10"},
+    {"shmem_swap_in", "shmem_swapin_folio", "6.1"},
+    {"swap_read", "swap_readpage", "5.10"},
+    {"swap_read", "swap_read_folio", "6.12"},
+    {"zswap_loaded", "__frontswap_load", "5.10"},
+    {"zswap_loaded", "zswap_load", "6.12"},
+    {"split", "split_huge_page_to_list", "5.10"},
+    {"split", "split_huge_page_to_list_to_order", "6.12"},
+    {"split", "__folio_split", "6.16"},
 };
 constexpr std::string_view kDeciding[] = {"reclaim_batch", "slot_allocated", "cache_deleted",
                                           "slot_freed"};
@@ -118,8 +153,11 @@ absl::StatusOr<Features> features_of(std::span<const HookTarget> hooks) {
     }
   }
   std::string_view set;
-  for (const Mark& mark : kMarks) {
-    if (has(hooks, mark.hook, mark.target)) set = mark.set;
+  for (const Named& one : kSets) {
+    const auto marks = [&](const Served& served) {
+      return served.is_mark && served.since == one.name && has(hooks, served.hook, served.target);
+    };
+    if (std::ranges::any_of(kServed, marks)) set = one.name;
   }
   if (set.empty()) {
     return absl::InvalidArgumentError(
@@ -136,5 +174,15 @@ absl::StatusOr<Features> features_named(std::string_view name) {
 }
 
 std::span<const std::string_view> feature_set_names() { return kNames; }
+
+std::string_view served_by(std::string_view hook, std::string_view set) {
+  const auto age = [](std::string_view name) {
+    return std::ranges::find(kNames, name) - kNames.begin();
+  };
+  std::string_view target;
+  for (const Served& served : kServed)
+    if (served.hook == hook && age(served.since) <= age(set)) target = served.target;
+  return target;
+}
 
 }  // namespace swaptrail::engine

@@ -269,7 +269,7 @@ TEST(EngineSimulation, RefusesWhatMakesNoMachine) {
       {[](SimulationOptions& o) { o.cpus = kMaxCpus + 1; }, "CPUs"},
       {[](SimulationOptions& o) { o.limit_pages = 8; }, "memory"},
       {[](SimulationOptions& o) { o.areas.clear(); }, "no swap area"},
-      {[](SimulationOptions& o) { o.areas[0].area.type = kMaxAreas; }, "area"},
+      {[](SimulationOptions& o) { o.areas[0].area.type = kMostAreaTypes; }, "area"},
       {[](SimulationOptions& o) { o.areas[0].area.pages = 1; }, ""},
       {[](SimulationOptions& o) { o.areas.push_back(o.areas[0]); }, ""},
       {[](SimulationOptions& o) { o.page_cluster = 6; }, "readahead"},

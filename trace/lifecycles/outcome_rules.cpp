@@ -83,19 +83,6 @@ IncompleteReason gaps(const Attempt& attempt, bool freed, const Sight& sight) {
   return backend_hidden(attempt, sight) ? IncompleteReason::kNotHooked : IncompleteReason::kNone;
 }
 
-Outcome freed_to(uint8_t backend) {
-  switch (backend) {
-    case SWAPTRAIL_BACKEND_DEVICE:
-      return Outcome::kFreedDevice;
-    case SWAPTRAIL_BACKEND_ZSWAP:
-      return Outcome::kFreedZswap;
-    case SWAPTRAIL_BACKEND_ZERO:
-      return Outcome::kFreedZero;
-    default:
-      return Outcome::kUnknown;
-  }
-}
-
 Judgement judge_freed_unwritten(const Attempt& attempt, const Sight& sight) {
   const bool sees_writes = sight.sees(SWAPTRAIL_WRITE_BEGIN) || sight.sees(SWAPTRAIL_WRITE_END);
   if (!sees_writes) return unknown(attempt, IncompleteReason::kNotHooked, sight);

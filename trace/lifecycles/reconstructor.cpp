@@ -74,52 +74,7 @@ void Reconstructor::Impl::on_event(const Event& raw) {
     return;
   }
   on_time(raw.time_ns);
-  dispatch(raw);
-}
-
-void Reconstructor::Impl::dispatch(const Event& event) {
-  switch (static_cast<swaptrail_kind>(event.kind)) {
-    case SWAPTRAIL_RECLAIM_BEGIN:
-      return on_reclaim_begin(event);
-    case SWAPTRAIL_RECLAIM_END:
-      return on_reclaim_end(event);
-    case SWAPTRAIL_SLOT_ALLOCATED:
-      return on_slot_allocated(event);
-    case SWAPTRAIL_UNMAPPED_ONE:
-      return on_unmapped_one(event);
-    case SWAPTRAIL_UNMAPPED:
-      return on_unmapped(event);
-    case SWAPTRAIL_WRITE_BEGIN:
-      return on_write_begin(event);
-    case SWAPTRAIL_ZSWAP_STORED:
-      return on_zswap_stored(event);
-    case SWAPTRAIL_WRITE_ISSUED:
-      return on_write_issued(event);
-    case SWAPTRAIL_WRITE_END:
-      return on_write_end(event);
-    case SWAPTRAIL_WRITE_COMPLETED:
-      return on_write_completed(event);
-    case SWAPTRAIL_REMOVED:
-      return on_removed(event);
-    case SWAPTRAIL_CACHE_DELETED:
-      return on_cache_deleted(event);
-    case SWAPTRAIL_SLOT_FREED:
-      return on_slot_freed(event);
-    case SWAPTRAIL_SWAP_IN:
-      return on_swap_in(event);
-    case SWAPTRAIL_SWAP_READ:
-      return on_swap_read(event);
-    case SWAPTRAIL_SPLIT:
-      return on_split(event);
-    case SWAPTRAIL_PAGE_FREED:
-      return on_page_freed(event);
-    case SWAPTRAIL_SHMEM_SWAP_IN:
-      return on_shmem_swap_in(event);
-    case SWAPTRAIL_ZSWAP_LOADED:  // SWAP_READ reported it
-    case SWAPTRAIL_KIND_END:
-    case SWAPTRAIL_KIND_ROOM:
-      return ignore(event);
-  }
+  dispatch(raw, *this);
 }
 
 void Reconstructor::Impl::ignore(const Event&) { ++counters.ignored; }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "trace/decode.h"
+#include "trace/kinds.h"
 #include "trace/lifecycles/attempts.h"
 #include "trace/lifecycles/batches.h"
 #include "trace/lifecycles/faults.h"
@@ -41,7 +42,8 @@ class Reconstructor::Impl {
 
  private:
   enum class Claim : uint8_t { kAllocated, kKept, kRemoved };  // how it has its slots
-  void dispatch(const Event& event);                           // of a valid kind
+  template <typename Receiver>
+  friend void swaptrail::dispatch(const Event& event, Receiver& to);
   void ignore(const Event& event);
 
   // reclaim_events.cpp: what shrink_folio_list does to a folio.
@@ -56,6 +58,7 @@ class Reconstructor::Impl {
   void on_removed(const Event& event);
   void on_split(const Event& event);
   void on_page_freed(const Event& event);
+  void on_zswap_loaded(const Event& event) { ignore(event); }  // SWAP_READ reported it
   uint32_t written_attempt(const Event& event);
   void start_write(Attempt& attempt, const Event& event);
   void split_off(const Attempt& whole, const Event& event, uint32_t page);

@@ -18,7 +18,7 @@ constexpr size_t kTextLeast = 4, kHookLeast = 5 * kTextLeast + 4, kCpuLeast = 20
 
 // Fields in the order of the file: one list for both directions.
 template <typename Fields, typename Header>
-void each_field(Fields& fields, Header& h) {
+void header_fields(Fields& fields, Header& h) {
   fields(h.event_abi, h.event_bytes, h.cpus, h.part, h.monotonic_ns, h.realtime_ns,
          h.page_frames_base);
   // All of them, by this binding: one that is not recorded would make replay differ from live. Does
@@ -32,43 +32,31 @@ void each_field(Fields& fields, Header& h) {
   fields(h.program, h.release, h.machine, h.boot_id, h.mode, h.mode_reason);
 }
 
-struct Putter {
-  std::string out;
-
-  template <typename... Values>
-  void operator()(const Values&... values) {
-    (put(values), ...);
-  }
-  template <typename... Values>
-  void wide(const Values&... values) {
-    (put_number(out, uint64_t{values}), ...);
-  }
-
- private:
-  void put(const std::string& text) { put_text(out, text); }
-  template <typename Number>
-  void put(Number value) {
-    put_number(out, value);
-  }
+constexpr auto kCgroupFields = [](auto& fields, auto& cgroup) {
+  fields(cgroup.at_ns, cgroup.id, cgroup.path);
 };
-
-struct Getter {
-  FieldReader reader;
-
-  template <typename... Values>
-  void operator()(Values&... values) {
-    (reader.read(values), ...);
-  }
-  template <typename... Values>
-  void wide(Values&... values) {
-    ((values = static_cast<Values>(reader.number<uint64_t>())), ...);
-  }
+constexpr auto kProcessFields = [](auto& fields, auto& process) {
+  fields(process.at_ns, process.tgid, process.name);
 };
 
 absl::Status outcome(const FieldReader& reader, std::string_view what) {
   if (reader.ok()) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(absl::string_view(what.data(), what.size()),
                                           " is too short or has a text that is too long"));
+}
+
+template <typename Item>
+std::string made_of(const Item& item, const auto& list) {
+  std::string out;
+  FieldWriter put(out);
+  list(put, item);
+  return out;
+}
+template <typename Item>
+absl::Status parsed(std::string_view payload, Item& item, const auto& list, std::string_view what) {
+  FieldReader get(payload);
+  list(get, item);
+  return outcome(get, what);
 }
 
 // Totals of event ABI 1, with the places of this one.
@@ -105,91 +93,82 @@ uint64_t Gap::events() const {
 }
 
 std::string make_payload(const RecordingHeader& header) {
-  Putter put;
-  each_field(put, header);
+  std::string out;
+  FieldWriter put(out);
+  header_fields(put, header);
   put(static_cast<uint32_t>(header.hooks.size()));
   for (const RecordedHook& hook : header.hooks)
     put(hook.kinds, hook.hook, hook.state, hook.target, hook.reason, hook.costs);
-  return std::move(put.out);
+  return out;
 }
 
 absl::Status parse_payload(std::string_view payload, RecordingHeader& header) {
-  Getter get{FieldReader(payload)};
+  FieldReader get(payload);
   get(header.event_abi, header.event_bytes);
-  if (get.reader.ok() &&
+  if (get.ok() &&
       (header.event_abi < SWAPTRAIL_ABI_OLDEST || header.event_abi > SWAPTRAIL_ABI_VERSION ||
        header.event_bytes != sizeof(swaptrail_event)))
     return absl::FailedPreconditionError(absl::StrCat(
         "the recording has events of ABI version ", header.event_abi, ", ", header.event_bytes,
         " bytes; this program knows versions ", SWAPTRAIL_ABI_OLDEST, " to ", SWAPTRAIL_ABI_VERSION,
         ", ", sizeof(swaptrail_event), " bytes"));
-  get.reader = FieldReader(payload);
-  each_field(get, header);
+  get = FieldReader(payload);
+  header_fields(get, header);
   header.reconstruction.event_abi = header.event_abi;
-  header.hooks.resize(get.reader.count(kHookLeast));
+  header.hooks.resize(get.count(kHookLeast));
   for (RecordedHook& hook : header.hooks)
     get(hook.kinds, hook.hook, hook.state, hook.target, hook.reason, hook.costs);
-  return outcome(get.reader, "the header");
+  return outcome(get, "the header");
 }
 
 std::string make_payload(const SwapArea& area) {
-  Putter put;
+  std::string out;
+  FieldWriter put(out);
   put(area.at_ns, area.bytes, area.type, area.priority, static_cast<uint8_t>(area.rotational),
       static_cast<uint8_t>(area.synchronous), static_cast<uint8_t>(area.zswap), area.path,
       area.used_bytes);
-  return std::move(put.out);
+  return out;
 }
 
 absl::Status parse_payload(std::string_view payload, SwapArea& area) {
-  Getter get{FieldReader(payload)};
+  FieldReader get(payload);
   get(area.at_ns, area.bytes, area.type, area.priority);
-  area.rotational = known(get.reader.number<uint8_t>());
-  area.synchronous = known(get.reader.number<uint8_t>());
-  area.zswap = known(get.reader.number<uint8_t>());
+  area.rotational = known(get.number<uint8_t>());
+  area.synchronous = known(get.number<uint8_t>());
+  area.zswap = known(get.number<uint8_t>());
   get(area.path);
-  if (get.reader.left() != 0) get(area.used_bytes);
-  return outcome(get.reader, "a swap area");
+  if (get.left() != 0) get(area.used_bytes);
+  return outcome(get, "a swap area");
 }
 
-std::string make_payload(const CgroupName& cgroup) {
-  Putter put;
-  put(cgroup.at_ns, cgroup.id, cgroup.path);
-  return std::move(put.out);
-}
+std::string make_payload(const CgroupName& cgroup) { return made_of(cgroup, kCgroupFields); }
 
 absl::Status parse_payload(std::string_view payload, CgroupName& cgroup) {
-  Getter get{FieldReader(payload)};
-  get(cgroup.at_ns, cgroup.id, cgroup.path);
-  return outcome(get.reader, "a cgroup");
+  return parsed(payload, cgroup, kCgroupFields, "a cgroup");
 }
 
-std::string make_payload(const ProcessName& process) {
-  Putter put;
-  put(process.at_ns, process.tgid, process.name);
-  return std::move(put.out);
-}
+std::string make_payload(const ProcessName& process) { return made_of(process, kProcessFields); }
 
 absl::Status parse_payload(std::string_view payload, ProcessName& process) {
-  Getter get{FieldReader(payload)};
-  get(process.at_ns, process.tgid, process.name);
-  return outcome(get.reader, "a process");
+  return parsed(payload, process, kProcessFields, "a process");
 }
 
 std::string make_payload(const Reading& reading) {
-  Putter put;
+  std::string out;
+  FieldWriter put(out);
   put(static_cast<uint8_t>(reading.moment), reading.at_ns, reading.consumed,
       static_cast<uint32_t>(kTotalsCount));
-  put.out.append(reinterpret_cast<const char*>(&reading.totals), sizeof(reading.totals));
+  out.append(reinterpret_cast<const char*>(&reading.totals), sizeof(reading.totals));
   put(static_cast<uint32_t>(reading.vmstat.size()));
   for (const auto& [name, value] : reading.vmstat) put(name, value);
-  return std::move(put.out);
+  return out;
 }
 
 absl::Status parse_payload(std::string_view payload, Reading& reading) {
-  Getter get{FieldReader(payload)};
-  const auto moment = get.reader.number<uint8_t>();
+  FieldReader get(payload);
+  const auto moment = get.number<uint8_t>();
   get(reading.at_ns, reading.consumed);
-  std::vector<uint64_t> totals(get.reader.count(sizeof(uint64_t)));
+  std::vector<uint64_t> totals(get.count(sizeof(uint64_t)));
   if (totals.size() != kTotalsCount && totals.size() != kTotalsCountOfAbi1)
     return absl::DataLossError("a reading with other totals than the event ABI has");
   for (uint64_t& value : totals) get(value);
@@ -197,27 +176,28 @@ absl::Status parse_payload(std::string_view payload, Reading& reading) {
     reading.totals = totals_of_abi1(totals);
   else
     std::memcpy(&reading.totals, totals.data(), sizeof(reading.totals));
-  reading.vmstat.resize(get.reader.count(kTextLeast + sizeof(uint64_t)));
+  reading.vmstat.resize(get.count(kTextLeast + sizeof(uint64_t)));
   for (auto& [name, value] : reading.vmstat) get(name, value);
   if (moment > static_cast<uint8_t>(Reading::Moment::kLast))
     return absl::DataLossError("a reading of an unknown moment");
   reading.moment = static_cast<Reading::Moment>(moment);
-  return outcome(get.reader, "a reading");
+  return outcome(get, "a reading");
 }
 
 std::string make_payload(const Gap& gap) {
-  Putter put;
+  std::string out;
+  FieldWriter put(out);
   put(gap.from_ns, gap.to_ns, gap.reason, static_cast<uint32_t>(gap.cpus.size()));
   for (const Gap::Cpu& cpu : gap.cpus) put(cpu.cpu, cpu.events, cpu.lost);
-  return std::move(put.out);
+  return out;
 }
 
 absl::Status parse_payload(std::string_view payload, Gap& gap) {
-  Getter get{FieldReader(payload)};
+  FieldReader get(payload);
   get(gap.from_ns, gap.to_ns, gap.reason);
-  gap.cpus.resize(get.reader.count(kCpuLeast));
+  gap.cpus.resize(get.count(kCpuLeast));
   for (Gap::Cpu& cpu : gap.cpus) get(cpu.cpu, cpu.events, cpu.lost);
-  return outcome(get.reader, "a gap");
+  return outcome(get, "a gap");
 }
 
 }  // namespace swaptrail

@@ -28,10 +28,44 @@ inline void put_text(std::string& out, std::string_view text) {
   out.append(text);
 }
 
+// Appends to `out`. FieldReader has the same calls, so that a list of fields serves both directions.
+class FieldWriter {
+ public:
+  explicit FieldWriter(std::string& out) : out_(out) {}
+
+  template <typename... Values>
+  void operator()(const Values&... values) {
+    (put(values), ...);
+  }
+  // As u64, whatever their type.
+  template <typename... Values>
+  void wide(const Values&... values) {
+    (put_number(out_, uint64_t{values}), ...);
+  }
+
+ private:
+  void put(const std::string& text) { put_text(out_, text); }
+  template <typename Number>
+  void put(Number value) {
+    put_number(out_, value);
+  }
+
+  std::string& out_;
+};
+
 // Past the end, or beyond a limit, everything is 0 or empty and ok() is false.
 class FieldReader {
  public:
   explicit FieldReader(std::string_view bytes) : bytes_(bytes) {}
+
+  template <typename... Values>
+  void operator()(Values&... values) {
+    (read(values), ...);
+  }
+  template <typename... Values>
+  void wide(Values&... values) {
+    ((values = static_cast<Values>(number<uint64_t>())), ...);
+  }
 
   template <typename Number>
   Number number() {

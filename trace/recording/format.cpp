@@ -11,6 +11,26 @@ namespace {
 constexpr uint32_t kRecordMagic = 0x52545753;  // "SWTR"
 constexpr size_t kHashBytes = 8;
 
+// Fields in the order of the file, for a FieldWriter or a FieldReader.
+template <typename Fields>
+void block_fields(Fields& fields, auto& head) {
+  fields(head.first_event, head.events, head.losses, head.first_ns, head.last_ns, head.lost,
+         head.raw_bytes);
+}
+template <typename Fields>
+void range_fields(Fields& fields, auto& range) {
+  fields(range.cpu, range.events, range.first_sequence, range.last_sequence, range.lost);
+}
+template <typename Fields>
+void end_fields(Fields& fields, auto& head) {
+  fields(head.end_ns, head.index_offset, head.events);
+}
+template <typename Fields>
+void place_fields(Fields& fields, auto& place) {
+  fields(place.offset, place.bytes, place.kind, place.events, place.losses, place.first_event,
+         place.first_ns, place.last_ns);
+}
+
 }  // namespace
 
 uint64_t xxhash64(std::string_view bytes) {
@@ -48,14 +68,10 @@ absl::Status check_preamble(std::string_view bytes) {
 
 void make_record(uint16_t kind, std::string_view head, std::string_view payload, std::string& out) {
   out.clear();
-  put_number(out, kRecordMagic);
-  put_number(out, kind);
-  put_number(out, uint16_t{0});
-  put_number(out, static_cast<uint32_t>(head.size()));
-  put_number(out, static_cast<uint32_t>(payload.size()));
-  put_number(out, xxhash64(head));
-  put_number(out, xxhash64(payload));
-  put_number(out, xxhash64(out));
+  FieldWriter fields(out);
+  fields(kRecordMagic, kind, uint16_t{0}, static_cast<uint32_t>(head.size()),
+         static_cast<uint32_t>(payload.size()), xxhash64(head), xxhash64(payload));
+  fields(xxhash64(out));
   out.append(head);
   out.append(payload);
 }
@@ -79,34 +95,16 @@ std::optional<RecordHead> parse_record_head(std::string_view bytes) {
 }
 
 void put_block_head(const BlockHead& head, std::string& out) {
-  put_number(out, head.first_event);
-  put_number(out, head.events);
-  put_number(out, head.losses);
-  put_number(out, head.first_ns);
-  put_number(out, head.last_ns);
-  put_number(out, head.lost);
-  put_number(out, head.raw_bytes);
-  put_number(out, static_cast<uint32_t>(head.cpus.size()));
-  put_number(out, uint32_t{0});
-  for (const CpuRange& range : head.cpus) {
-    put_number(out, range.cpu);
-    put_number(out, range.events);
-    put_number(out, range.first_sequence);
-    put_number(out, range.last_sequence);
-    put_number(out, range.lost);
-  }
+  FieldWriter fields(out);
+  block_fields(fields, head);
+  fields(static_cast<uint32_t>(head.cpus.size()), uint32_t{0});
+  for (const CpuRange& range : head.cpus) range_fields(fields, range);
 }
 
 absl::StatusOr<BlockHead> parse_block_head(std::string_view bytes) {
   FieldReader fields(bytes);
   BlockHead head;
-  fields.read(head.first_event);
-  fields.read(head.events);
-  fields.read(head.losses);
-  fields.read(head.first_ns);
-  fields.read(head.last_ns);
-  fields.read(head.lost);
-  fields.read(head.raw_bytes);
+  block_fields(fields, head);
   const auto cpus = fields.number<uint32_t>();
   fields.number<uint32_t>();
   if (!fields.ok() || cpus != fields.left() / kCpuRangeBytes || fields.left() % kCpuRangeBytes != 0)
@@ -115,43 +113,26 @@ absl::StatusOr<BlockHead> parse_block_head(std::string_view bytes) {
       head.raw_bytes > kMaxBlockRawBytes)
     return absl::DataLossError("a block beyond the limits");
   head.cpus.resize(cpus);
-  for (CpuRange& range : head.cpus) {
-    fields.read(range.cpu);
-    fields.read(range.events);
-    fields.read(range.first_sequence);
-    fields.read(range.last_sequence);
-    fields.read(range.lost);
-  }
+  for (CpuRange& range : head.cpus) range_fields(fields, range);
   return head;
 }
 
 void put_end_head(const EndHead& head, std::string& out) {
-  put_number(out, head.end_ns);
-  put_number(out, head.index_offset);
-  put_number(out, head.events);
+  FieldWriter fields(out);
+  end_fields(fields, head);
 }
 
 absl::StatusOr<EndHead> parse_end_head(std::string_view bytes) {
   FieldReader fields(bytes);
   EndHead head;
-  fields.read(head.end_ns);
-  fields.read(head.index_offset);
-  fields.read(head.events);
+  end_fields(fields, head);
   if (!fields.ok()) return absl::DataLossError("an end of the wrong size");
   return head;
 }
 
 void put_index(const std::vector<RecordPlace>& places, std::string& out) {
-  for (const RecordPlace& place : places) {
-    put_number(out, place.offset);
-    put_number(out, place.bytes);
-    put_number(out, place.kind);
-    put_number(out, place.events);
-    put_number(out, place.losses);
-    put_number(out, place.first_event);
-    put_number(out, place.first_ns);
-    put_number(out, place.last_ns);
-  }
+  FieldWriter fields(out);
+  for (const RecordPlace& place : places) place_fields(fields, place);
 }
 
 absl::StatusOr<std::vector<RecordPlace>> parse_index(std::string_view payload) {
@@ -160,16 +141,7 @@ absl::StatusOr<std::vector<RecordPlace>> parse_index(std::string_view payload) {
     return absl::DataLossError("an index of the wrong size");
   FieldReader fields(payload);
   std::vector<RecordPlace> places(count);
-  for (RecordPlace& place : places) {
-    fields.read(place.offset);
-    fields.read(place.bytes);
-    fields.read(place.kind);
-    fields.read(place.events);
-    fields.read(place.losses);
-    fields.read(place.first_event);
-    fields.read(place.first_ns);
-    fields.read(place.last_ns);
-  }
+  for (RecordPlace& place : places) place_fields(fields, place);
   return places;
 }
 

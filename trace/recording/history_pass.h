@@ -7,47 +7,48 @@
 
 namespace swaptrail {
 
-// Codes a number: as predicted, or else its zigzag difference from `base`. True if it differed.
+// Codes a number: as predicted, or else what `encode` makes of it, which `decode` undoes. True if it differed.
 template <typename Coder, typename Number>
-inline bool code_near(Coder& coder, Field field, Number& value,
-                      std::type_identity_t<Number> predicted, std::type_identity_t<Number> base) {
-  using Unsigned = std::make_unsigned_t<Number>;
+inline bool code_if_differs(Coder& coder, Field field, Number& value, Number predicted,
+                            const auto& encode, const auto& decode) {
   const bool differs = coder.differs(field, Coder::kWrites && value != predicted);
   if (!differs) {
     value = predicted;
     return false;
   }
-  const auto from = static_cast<Unsigned>(base);
-  const uint64_t code =
-      coder.value(field, zigzag(static_cast<Unsigned>(static_cast<Unsigned>(value) - from)));
-  if constexpr (!Coder::kWrites) value = static_cast<Number>(from + unzigzag<Unsigned>(code));
+  const uint64_t code = coder.value(field, encode(value));
+  if constexpr (!Coder::kWrites) value = static_cast<Number>(decode(code));
   return true;
 }
 
-// Likewise, but the bits in which it differs from the prediction.
+// Its zigzag difference from `base`.
+template <typename Coder, typename Number>
+inline bool code_near(Coder& coder, Field field, Number& value,
+                      std::type_identity_t<Number> predicted, std::type_identity_t<Number> base) {
+  using Unsigned = std::make_unsigned_t<Number>;
+  const auto from = static_cast<Unsigned>(base);
+  return code_if_differs(
+      coder, field, value, predicted,
+      [from](Number number) {
+        return zigzag(static_cast<Unsigned>(static_cast<Unsigned>(number) - from));
+      },
+      [from](uint64_t code) { return from + unzigzag<Unsigned>(code); });
+}
+
+// The bits in which it differs from the prediction.
 template <typename Coder, typename Number>
 inline void code_bits(Coder& coder, Field field, Number& value,
                       std::type_identity_t<Number> predicted) {
-  const bool differs = coder.differs(field, Coder::kWrites && value != predicted);
-  if (!differs) {
-    value = predicted;
-    return;
-  }
-  const uint64_t code = coder.value(field, uint64_t{value} ^ predicted);
-  if constexpr (!Coder::kWrites) value = static_cast<Number>(code ^ predicted);
+  const auto flip = [predicted](uint64_t bits) { return bits ^ predicted; };
+  code_if_differs(coder, field, value, predicted, flip, flip);
 }
 
-// Likewise, but the number itself.
+// The number itself.
 template <typename Coder, typename Number>
 inline void code_plain(Coder& coder, Field field, Number& value,
                        std::type_identity_t<Number> predicted) {
-  const bool differs = coder.differs(field, Coder::kWrites && value != predicted);
-  if (!differs) {
-    value = predicted;
-    return;
-  }
-  const uint64_t code = coder.value(field, uint64_t{value});
-  if constexpr (!Coder::kWrites) value = static_cast<Number>(code);
+  const auto same = [](uint64_t number) { return number; };
+  code_if_differs(coder, field, value, predicted, same, same);
 }
 
 template <typename Coder>

@@ -116,6 +116,15 @@ void append_pages(uint32_t nr_pages, std::string& out) {
   append_all(out, " ", nr_pages, nr_pages == 1 ? " page" : " pages");
 }
 
+// When, whose lifecycle, and which pages: of a return or a change of those that stay.
+template <typename Change>
+void append_pages_in_swap(const Change& change, uint64_t start_ns, std::string& out) {
+  append_time(change.time_ns, start_ns, out);
+  append_all(out, " #", change.lifecycle_id, " ");
+  append_entry(change.entry, out);
+  append_pages(change.nr_pages, out);
+}
+
 }  // namespace
 
 void append_duration(uint64_t duration_ns, std::string& out) {
@@ -149,10 +158,7 @@ void append_text(const Lifecycle& lifecycle, const Names& names, uint64_t start_
 }
 
 void append_text(const Return& entry_return, uint64_t start_ns, std::string& out) {
-  append_time(entry_return.time_ns, start_ns, out);
-  append_all(out, " #", entry_return.lifecycle_id, " ");
-  append_entry(entry_return.entry, out);
-  append_pages(entry_return.nr_pages, out);
+  append_pages_in_swap(entry_return, start_ns, out);
   append_all(out, " ", return_name(entry_return.how));
   if (entry_return.after_ns != 0) {
     out.append(" after ");
@@ -171,10 +177,7 @@ void append_text(const Return& entry_return, uint64_t start_ns, std::string& out
 }
 
 void append_text(const Stay& stay, uint64_t start_ns, std::string& out) {
-  append_time(stay.time_ns, start_ns, out);
-  append_all(out, " #", stay.lifecycle_id, " ");
-  append_entry(stay.entry, out);
-  append_pages(stay.nr_pages, out);
+  append_pages_in_swap(stay, start_ns, out);
   append_all(out, " ", stay_name(stay.change), "\n");
 }
 

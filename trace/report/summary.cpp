@@ -6,39 +6,6 @@
 #include "trace/decode.h"
 
 namespace swaptrail {
-namespace {
-
-constexpr std::string_view kLatencyNames[] = {"isolated_to_slot",
-                                              "slot_to_unmapped",
-                                              "unmapped_to_write",
-                                              "device_write",
-                                              "completed_to_removed",
-                                              "isolated_to_removed",
-                                              "fault",
-                                              "time_in_swap"};
-static_assert(std::size(kLatencyNames) == kLatencyCount);
-
-struct StagePair {
-  Latency latency;
-  Stage from;
-  Stage to;
-};
-constexpr StagePair kStagePairs[] = {
-    {Latency::kIsolatedToSlot, Stage::kIsolated, Stage::kSlotAllocated},
-    {Latency::kSlotToUnmapped, Stage::kSlotAllocated, Stage::kUnmapped},
-    {Latency::kUnmappedToWrite, Stage::kUnmapped, Stage::kWriteBegin},
-    {Latency::kDeviceWrite, Stage::kWriteIssued, Stage::kWriteCompleted},
-    {Latency::kCompletedToRemoved, Stage::kWriteCompleted, Stage::kRemoved},
-    {Latency::kIsolatedToRemoved, Stage::kIsolated, Stage::kRemoved},
-};
-
-}  // namespace
-
-std::string_view latency_name(Latency latency) {
-  const auto index = static_cast<size_t>(latency);
-  return index < kLatencyCount ? kLatencyNames[index] : "unknown";
-}
-
 uint64_t VictimRow::total() const {
   return std::accumulate(pages.begin(), pages.end(), uint64_t{0});
 }
@@ -69,13 +36,9 @@ void Summary::on_lifecycle(const Lifecycle& lifecycle) {
 }
 
 void Summary::add_latencies(const Lifecycle& lifecycle) {
-  for (const StagePair& pair : kStagePairs) {
-    const uint64_t from = lifecycle.at(pair.from);
-    const uint64_t to = lifecycle.at(pair.to);
-    const bool other_write =
-        pair.latency == Latency::kDeviceWrite && lifecycle.backend != SWAPTRAIL_BACKEND_DEVICE;
-    if (from == 0 || to < from || other_write) continue;
-    latencies_[static_cast<size_t>(pair.latency)].add(to - from);
+  for (size_t at = 0; at < kStageLatencyCount; ++at) {
+    const auto took = stage_latency_ns(lifecycle, lifecycle.backend, static_cast<Latency>(at));
+    if (took) latencies_[at].add(*took);
   }
 }
 
@@ -105,7 +68,7 @@ void Summary::on_return(const Return& entry_return) {
   if (entry_return.how != ReturnHow::kSwappedIn || entry_return.nr_pages == 0) return;
   if (entry_return.after_ns == 0) return;
   latencies_[static_cast<size_t>(Latency::kTimeInSwap)].add(entry_return.after_ns);
-  if (entry_return.after_ns < options_.regret_ns) regretted_.add(entry_return.nr_pages);
+  if (is_regretted(entry_return, options_.regret_ns)) regretted_.add(entry_return.nr_pages);
 }
 
 void Summary::add_fault(const Return& fault) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "trace/latency.h"
 #include "trace/lifecycle.h"
 #include "trace/lifecycles/reconstructor.h"
 #include "trace/report/histogram.h"
@@ -30,21 +31,6 @@ struct FaultTally {
   uint64_t major = 0;
   uint64_t wait_ns = 0;
 };
-
-// The times that are measured between two stages.
-enum class Latency : uint8_t {
-  kIsolatedToSlot,
-  kSlotToUnmapped,
-  kUnmappedToWrite,
-  kDeviceWrite,  // write_issued -> write_completed, backend device only
-  kCompletedToRemoved,
-  kIsolatedToRemoved,  // the whole swap-out
-  kFault,              // of a fault on a swap entry, all its passes
-  kTimeInSwap,         // removed -> swapped in
-  kCount,
-};
-inline constexpr size_t kLatencyCount = static_cast<size_t>(Latency::kCount);
-std::string_view latency_name(Latency latency);
 
 // Pages of one process that were swapped out, by who asked. tgid 0 = no owner (shmem, exited).
 struct VictimRow {
