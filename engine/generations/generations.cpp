@@ -1,0 +1,55 @@
+// The generations by name.
+#include <array>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "engine/generations/generation.h"
+
+namespace swaptrail::engine {
+namespace {
+
+using Make = std::unique_ptr<Generation> (*)(const GenerationOptions&);
+struct Named {
+  std::string_view name;
+  Make make;
+};
+// Oldest first.
+constexpr std::array<Named, 0> kGenerations = {};
+
+constexpr auto kNames = [] {
+  std::array<std::string_view, kGenerations.size()> names{};
+  for (size_t at = 0; at < names.size(); ++at) names[at] = kGenerations[at].name;
+  return names;
+}();
+
+absl::Status check(const GenerationOptions& options) {
+  if (options.frames < kFewestFrames || options.frames > kMostFrames)
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a memory of ", options.frames, " frames: ", kFewestFrames, " to ", kMostFrames));
+  for (const GenerationArea& area : options.areas) {
+    if (area.area.type >= kMostAreaTypes || area.area.pages < 2)
+      return absl::InvalidArgumentError(absl::StrCat("a swap area of type ", area.area.type,
+                                                     " with ", area.area.pages, " pages"));
+    if (area.error_rate < 0 || area.error_rate > 1)
+      return absl::InvalidArgumentError("a share of errors is outside 0..1");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::span<const std::string_view> generation_names() { return kNames; }
+
+absl::StatusOr<std::unique_ptr<Generation>> make_generation(std::string_view name,
+                                                            const GenerationOptions& options) {
+  if (absl::Status status = check(options); !status.ok()) return status;
+  std::string known;
+  for (const Named& one : kGenerations) {
+    if (one.name == name) return one.make(options);
+    absl::StrAppend(&known, known.empty() ? "" : ", ", std::string(one.name));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("no generation '", std::string(name), "'; there are ", known));
+}
+
+}  // namespace swaptrail::engine
