@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/offline/simulate.h"
 #include "daemon/probe/hook_catalogue.h"
+#include "trace/text.h"
 
 namespace swaptrail {
 namespace {
@@ -87,7 +88,7 @@ RecordingHeader simulated_header(const SimulateOptions& options) {
   header.page_frames_base = kPageFrames;
   for (const Hook& hook : hooks_of(Mode::kFull)) {
     const std::string target(
-        engine::served_by({hook.name.data(), hook.name.size()}, options.kernel));
+        engine::served_by(std_view(hook.name), options.kernel));
     const bool served = !target.empty();
     header.hooks.push_back({std::string(hook.name), served ? "chosen" : "absent", target,
                             served ? "" : "the kernel has none", "", hook.kinds});

@@ -11,14 +11,13 @@
 #include "daemon/api/explanation_words.h"
 #include "trace/decode.h"
 #include "trace/lifecycles/slot_time.h"
+#include "trace/text.h"
 
 namespace swaptrail::api {
 namespace {
 
 using State = PageEntry::State;
 using store::StoredLifecycle;
-
-absl::string_view view(std::string_view text) { return {text.data(), text.size()}; }
 
 class Teller {
  public:
@@ -131,7 +130,7 @@ void Teller::tell_place() {
       break;
     case State::kNotMapped:
       say("Nothing is mapped at page 0x", absl::Hex(facts_.address), " of ",
-          process_words(facts_.pid, facts_.comm), view(not_mapped_words()), ".");
+          process_words(facts_.pid, facts_.comm), absl_view(not_mapped_words()), ".");
       break;
     case State::kSpecial:
       say(page,
@@ -155,7 +154,7 @@ void Teller::tell_in_flight(const Lifecycle& life) {
         ": it was used meanwhile and found in the swap cache, so reclaim will keep it.");
   }
   if (life.kept_because != AbortReason::kNone) {
-    say("A pass of reclaim could not free it yet: ", view(abort_words(life.kept_because)), ".");
+    say("A pass of reclaim could not free it yet: ", absl_view(abort_words(life.kept_because)), ".");
   }
   out_.outstanding = outstanding_of(life);
   tell_outstanding();
@@ -222,7 +221,7 @@ void Teller::tell_written(const Lifecycle& life) {
 void Teller::tell_outstanding() {
   if (out_.outstanding.empty()) return;
   const auto word = [](std::string* text, Stage stage) {
-    absl::StrAppend(text, view(stage_words(stage)));
+    absl::StrAppend(text, absl_view(stage_words(stage)));
   };
   say("Still to come: ", absl::StrJoin(out_.outstanding, ", ", word), ".");
 }
@@ -272,7 +271,7 @@ void Teller::tell_newest(const StoredLifecycle& newest) {
     tell_aborted(life);
   } else {
     say("Attempt ", life.id, " to swap it out, the last one, ended ", ago(life.closed_ns),
-        "; how it ended can't be told: ", view(incomplete_words(life.incomplete)), ".");
+        "; how it ended can't be told: ", absl_view(incomplete_words(life.incomplete)), ".");
   }
   if (is_freed(life.outcome) || life.outcome == Outcome::kAborted) tell_gaps(life);
   tell_loss(newest);
@@ -291,9 +290,9 @@ void Teller::tell_freed(const StoredLifecycle& newest) {
 
 void Teller::tell_aborted(const Lifecycle& life) {
   say("Attempt ", life.id, " to swap it out, begun ", reclaimer_words(life.first, facts_),
-      ", was given up ", ago(life.closed_ns), ": ", view(abort_words(life.abort_reason)), ".");
+      ", was given up ", ago(life.closed_ns), ": ", absl_view(abort_words(life.abort_reason)), ".");
   if (life.kept_because != AbortReason::kNone && life.kept_because != life.abort_reason) {
-    say("The pass before could not free it either: ", view(abort_words(life.kept_because)), ".");
+    say("The pass before could not free it either: ", absl_view(abort_words(life.kept_because)), ".");
   }
   const bool gone = life.abort_reason == AbortReason::kSlotGone;
   if (life.at(Stage::kSlotAllocated) != 0 && life.entry != 0 && !gone) {
@@ -311,7 +310,7 @@ void Teller::tell_aborted(const Lifecycle& life) {
 
 void Teller::tell_gaps(const Lifecycle& life) {
   if (life.incomplete != IncompleteReason::kNone) {
-    say("The account of that attempt is not complete: ", view(incomplete_words(life.incomplete)),
+    say("The account of that attempt is not complete: ", absl_view(incomplete_words(life.incomplete)),
         ".");
   }
   if (life.overlapped_loss) say("Events were lost on some CPU while it lasted.");

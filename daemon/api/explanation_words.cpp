@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "trace/decode.h"
 #include "trace/report/print.h"
+#include "trace/text.h"
 #include "trace/utf8.h"
 
 namespace swaptrail::api {
@@ -87,7 +88,7 @@ std::string process_words(uint32_t pid, std::string_view comm) {
 std::string reclaimer_words(const Reclaimer& reclaimer, const PageFacts& facts) {
   const std::string_view why = word_of(kOrigins, reclaimer.origin);
   std::string out = absl::StrCat("by ", process_words(reclaimer.tgid, comm_text(reclaimer.comm)),
-                                 ", ", absl::string_view(why.data(), why.size()));
+                                 ", ", absl_view(why));
   if (reclaimer.cgroup == 0) return out;
   const std::string path = facts.cgroup_path ? facts.cgroup_path(reclaimer.cgroup) : "";
   absl::StrAppend(&out, ", from the cgroup ",

@@ -12,12 +12,11 @@
 #include "absl/strings/str_split.h"
 #include "daemon/api/answers.h"
 #include "daemon/host/proc.h"
+#include "trace/text.h"
 #include "trace/utf8.h"
 
 namespace swaptrail::api {
 namespace {
-
-std::string_view view(absl::string_view text) { return {text.data(), text.size()}; }
 
 void put_host(const Host& host, v1::GetStatusResponse& response) {
   utsname names{};
@@ -26,7 +25,7 @@ void put_host(const Host& host, v1::GetStatusResponse& response) {
   response.set_kernel_release(utf8(names.release));
   response.set_machine(utf8(names.machine));
   const ModeChoice& mode = host.plan.mode;
-  response.set_mode(utf8(view(mode_name(mode.mode))));
+  response.set_mode(utf8(std_view(mode_name(mode.mode))));
   if (mode.mode != Mode::kFull) response.set_mode_reason(utf8(mode.reason));
   for (const HookPlan& plan : host.plan.hooks) {
     v1::Hook& hook = *response.add_hooks();

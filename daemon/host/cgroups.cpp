@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "daemon/base/files.h"
 #include "trace/report/printer.h"
+#include "trace/text.h"
 
 namespace swaptrail {
 namespace {
@@ -25,7 +26,7 @@ uint64_t inode_of(const std::string& path) {
 std::string Cgroups::find_mount(std::string_view mountinfo) {
   std::string second;
   for (absl::string_view line :
-       absl::StrSplit(absl::string_view(mountinfo.data(), mountinfo.size()), '\n')) {
+       absl::StrSplit(absl_view(mountinfo), '\n')) {
     // once: what is mounted may be called "-" as well
     const std::vector<absl::string_view> halves = absl::StrSplit(line, absl::MaxSplits(" - ", 1));
     if (halves.size() != 2) continue;

@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "daemon/base/files.h"
 #include "daemon/base/monotonic.h"
+#include "trace/text.h"
 
 namespace swaptrail {
 namespace {
@@ -48,7 +49,7 @@ void describe(SeenArea& seen) {
 // swap_start) and leaves out the types that are free.
 std::vector<SeenArea> parse_swap_areas(std::string_view proc_swaps, uint64_t now_ns) {
   std::vector<SeenArea> areas;
-  const absl::string_view text(proc_swaps.data(), proc_swaps.size());
+  const absl::string_view text = absl_view(proc_swaps);
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     const std::vector<absl::string_view> fields =
         absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "trace/text.h"
 
 namespace swaptrail::http {
 namespace {
@@ -199,7 +200,7 @@ class Reader {
 }  // namespace
 
 std::variant<RequestHead, HeadRefused> read_head(std::string_view head) {
-  return Reader().read(string_view(head.data(), head.size()));
+  return Reader().read(absl_view(head));
 }
 
 std::optional<HeadRefused> refuse_early(std::string_view begun) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/http/passwords.h"
 #include "daemon/http/request_head.h"
+#include "trace/text.h"
 
 namespace swaptrail::http {
 namespace {
@@ -115,7 +116,7 @@ void refuse(Response& response, int status, const char* text) {
 }  // namespace
 
 std::string bare_response(int status, std::string_view reason) {
-  return absl::StrCat("HTTP/1.1 ", status, " ", absl::string_view(reason.data(), reason.size()),
+  return absl::StrCat("HTTP/1.1 ", status, " ", absl_view(reason),
                       "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "trace/text.h"
 
 namespace swaptrail::metrics {
 namespace {
@@ -64,14 +65,11 @@ bool is_chosen(absl::string_view hook, const AttachPlan& plan) {
   return found != nullptr && found->state == HookState::kChosen;
 }
 
-// std::string_view and absl::string_view differ here.
-absl::string_view view(std::string_view text) { return {text.data(), text.size()}; }
-
 std::string in_code(std::string_view list, std::string_view separator, std::string_view between) {
   if (list.empty()) return "-";
   return absl::StrCat(
       "`",
-      absl::StrReplaceAll(view(list), {{view(separator), absl::StrCat("`", view(between), "`")}}),
+      absl::StrReplaceAll(absl_view(list), {{absl_view(separator), absl::StrCat("`", absl_view(between), "`")}}),
       "`");
 }
 
@@ -94,7 +92,7 @@ std::string_view type_name(Type type) {
 
 bool is_visible(const Metric& metric, const AttachPlan& plan) {
   if (metric.hooks.empty()) return true;
-  for (const absl::string_view hook : absl::StrSplit(view(metric.hooks), '|')) {
+  for (const absl::string_view hook : absl::StrSplit(absl_view(metric.hooks), '|')) {
     if (is_chosen(hook, plan)) return true;
   }
   return false;
@@ -105,12 +103,12 @@ std::string catalogue_text() {
   absl::StrAppend(&text, "| name | type | unit | labels | series, at most | hook | meaning |\n",
                   "|---|---|---|---|---|---|---|\n");
   for (const Metric& metric : catalogue()) {
-    absl::StrAppend(&text, "| `", view(metric.name), "` | ", view(type_name(metric.type)), " | ",
-                    metric.unit.empty() ? "-" : view(metric.unit), " | ",
-                    in_code(metric.labels, ",", ", "), " | ", view(metric.bound), " | ",
-                    in_code(metric.hooks, "|", " or "), " | ", view(metric.help), " |\n");
+    absl::StrAppend(&text, "| `", absl_view(metric.name), "` | ", absl_view(type_name(metric.type)), " | ",
+                    metric.unit.empty() ? "-" : absl_view(metric.unit), " | ",
+                    in_code(metric.labels, ",", ", "), " | ", absl_view(metric.bound), " | ",
+                    in_code(metric.hooks, "|", " or "), " | ", absl_view(metric.help), " |\n");
   }
-  return absl::StrCat(text, view(kEnd));
+  return absl::StrCat(text, absl_view(kEnd));
 }
 
 }  // namespace swaptrail::metrics

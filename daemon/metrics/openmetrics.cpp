@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "daemon/metrics/catalogue.h"
 #include "prometheus/text_serializer.h"
+#include "trace/text.h"
 
 namespace swaptrail::metrics {
 namespace {
@@ -164,7 +165,7 @@ std::string openmetrics_text(const std::vector<MetricFamily>& families) {
 bool prefers_openmetrics(std::string_view accept) {
   double openmetrics = 0, text = 0;
   for (const absl::string_view part :
-       absl::StrSplit(absl::string_view(accept.data(), accept.size()), ',')) {
+       absl::StrSplit(absl_view(accept), ',')) {
     const Accepted accepted = accepted_of(part);
     const bool version_is_ours =
         accepted.version.empty() || accepted.version == "1.0.0" || accepted.version == "0.0.1";

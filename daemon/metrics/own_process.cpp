@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "daemon/base/files.h"
+#include "trace/text.h"
 
 namespace swaptrail::metrics {
 namespace {
@@ -47,7 +48,7 @@ void parse_stat(std::string_view text, double boot_seconds, OwnProcess& out) {
   if (name_end == std::string_view::npos) return;
   const std::string_view rest = text.substr(name_end + 2);
   const std::vector<absl::string_view> fields =
-      absl::StrSplit(absl::string_view(rest.data(), rest.size()), ' ');
+      absl::StrSplit(absl_view(rest), ' ');
   if (fields.size() < kFields) return;
   const auto number = [&](size_t place) {
     uint64_t value = 0;

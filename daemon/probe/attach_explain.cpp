@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "daemon/probe/attach_plan.h"
 #include "trace/report/print.h"
+#include "trace/text.h"
 #include "trace/utf8.h"
 
 namespace swaptrail {
@@ -60,7 +61,7 @@ std::string explain_hook(const HookPlan& hook) {
 
 std::string json_string(absl::string_view text) {
   std::string out;
-  append_json_string({text.data(), text.size()}, out);
+  append_json_string(std_view(text), out);
   return out;
 }
 
@@ -110,7 +111,7 @@ std::string rejected_array(const HookPlan& hook) {
 
 std::string hook_object(const HookPlan& hook) {
   std::vector<Field> fields = {{"hook", json_string(hook.hook)},
-                               {"state", json_string(std::string(hook_state_name(hook.state)))}};
+                               {"state", json_string(absl_view(hook_state_name(hook.state)))}};
   const Field optional[] = {
       {"target", hook.target.target},
       {"end_target", hook.target.end_target},

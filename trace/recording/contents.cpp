@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "trace/recording/fields.h"
+#include "trace/text.h"
 
 namespace swaptrail {
 namespace {
@@ -41,7 +42,7 @@ constexpr auto kProcessFields = [](auto& fields, auto& process) {
 
 absl::Status outcome(const FieldReader& reader, std::string_view what) {
   if (reader.ok()) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(absl::string_view(what.data(), what.size()),
+  return absl::DataLossError(absl::StrCat(absl_view(what),
                                           " is too short or has a text that is too long"));
 }
 
