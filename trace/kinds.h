@@ -1,7 +1,7 @@
 // The one table of kinds of events: what each is called, and what its record may carry.
 //
-// What is done with each kind is a switch over all of them, in the reconstructor and in the lockstep, which are written
-// apart: -Wswitch refuses one that a kind is missing from. docs/EVENTS.md is held against this table by a test.
+// What happens to each kind is a switch over all of them, one in the reconstructor and one in the lockstep, which are
+// written independently: -Wswitch refuses a switch that misses a kind. A test checks docs/EVENTS.md against this table.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +14,10 @@
 
 namespace swaptrail {
 
-// Which arm of swaptrail_event::u it has.
+// Which arm of swaptrail_event::u the record uses.
 enum class EventArm : uint8_t { kBegin, kEnd, kMap, kPage };
 
-// Whether bpf/stages.bpf.h names the reclaim batch of its thread: always if there is one, as it may be, or never.
+// Whether bpf/stages.bpf.h fills in the reclaim batch of the thread: always if there is one, perhaps, or never.
 enum class InBatch : uint8_t { kMust, kMay, kNever };
 
 struct EventKind {

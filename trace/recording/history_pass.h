@@ -7,7 +7,8 @@
 
 namespace swaptrail {
 
-// Codes a number: as predicted, or else its zigzag difference from `base`. True if it differed.
+// Codes a number: as predicted, or as its zigzag difference from `base`. True if it differed from
+// the prediction.
 template <typename Coder, typename Number>
 inline bool code_near(Coder& coder, Field field, Number& value,
                       std::type_identity_t<Number> predicted, std::type_identity_t<Number> base) {
@@ -24,7 +25,7 @@ inline bool code_near(Coder& coder, Field field, Number& value,
   return true;
 }
 
-// Likewise, but the bits in which it differs from the prediction.
+// The same, but codes the bits in which it differs from the prediction.
 template <typename Coder, typename Number>
 inline void code_bits(Coder& coder, Field field, Number& value,
                       std::type_identity_t<Number> predicted) {
@@ -37,7 +38,7 @@ inline void code_bits(Coder& coder, Field field, Number& value,
   if constexpr (!Coder::kWrites) value = static_cast<Number>(code ^ predicted);
 }
 
-// Likewise, but the number itself.
+// The same, but codes the number itself.
 template <typename Coder, typename Number>
 inline void code_plain(Coder& coder, Field field, Number& value,
                        std::type_identity_t<Number> predicted) {
@@ -144,7 +145,7 @@ inline void History::pass_batch(Coder& coder, Task& task, Kind& kind, swaptrail_
   kind.in_batch = which != kNone;
 }
 
-// What goes out and what comes back are two trails: a fault may reclaim before it reads.
+// The way out and the way back are two trails: a fault may reclaim before it reads.
 inline bool is_return_kind(uint8_t kind) {
   return (kind >= SWAPTRAIL_SLOT_FREED && kind <= SWAPTRAIL_ZSWAP_LOADED) ||
          kind == SWAPTRAIL_PAGE_FREED;
@@ -209,7 +210,7 @@ inline void History::pass_mapping(Coder& coder, Kind& kind, uint32_t tid, uint8_
   name.address = address;
 }
 
-// 16 bytes of comm in words[at], words[at + 1]. Takes the slot over for `key`.
+// 16 bytes of comm in words[at], words[at + 1]. Takes over the slot for `key`.
 template <typename Coder>
 inline void History::pass_comm(Coder& coder, Name& name, uint64_t key, const Kind& kind, size_t at,
                                uint64_t* words) {

@@ -46,7 +46,7 @@ enum class Latency : uint8_t {
 inline constexpr size_t kLatencyCount = static_cast<size_t>(Latency::kCount);
 std::string_view latency_name(Latency latency);
 
-// Pages of one process that were swapped out, by who asked. tgid 0 = no owner (shmem, exited).
+// Pages of one process that were swapped out, by origin. tgid 0 = no owner (shmem, exited).
 struct VictimRow {
   uint32_t tgid = 0;
   Comm comm{};
@@ -54,7 +54,8 @@ struct VictimRow {
   uint64_t total() const;
 };
 
-// Feed it everything a Reconstructor yields. Not thread-safe; copy it for a snapshot (about 70 KiB).
+// Feed it everything that a Reconstructor yields. Not thread-safe; copy it for a snapshot (about 70
+// KiB).
 class Summary : public LifecycleSink {
  public:
   struct Options {
@@ -72,8 +73,8 @@ class Summary : public LifecycleSink {
 
   const Tally& total() const { return total_; }
   const Tally& complete() const { return complete_; }
-  // Share of lifecycles that are complete, 0 ... 1; 1 if there are none. `not_followed`: of others, for
-  // which there was no room.
+  // Share of lifecycles that are complete, 0 ... 1; 1 if there are none. `not_followed`: lifecycles
+  // that found no room, counted as well.
   double complete_share(uint64_t not_followed) const;
   const Tally& by(Outcome value) const { return outcomes_[static_cast<size_t>(value)]; }
   const Tally& by(AbortReason value) const { return aborts_[static_cast<size_t>(value)]; }
@@ -94,7 +95,7 @@ class Summary : public LifecycleSink {
 
   // The processes that lost most pages, most first, at most `limit`; ties by tgid.
   std::vector<VictimRow> victims(size_t limit) const;
-  // Everybody for whom there was no room in the table.
+  // All processes for which there was no room in the table.
   const VictimRow& other_victims() const { return other_victims_; }
 
  private:
