@@ -16,10 +16,10 @@ fails if it is not up to date.
 
 - Served at `/metrics` as text (0.0.4), or as OpenMetrics 1.0 to whoever prefers that in `Accept`.
 - Base units. No pid, address or page number in a label.
-- A metric that needs a hook which this kernel does not offer is absent, and `swaptrail_hook_state` tells
+- A metric that needs a hook which this kernel does not offer is absent, and `swaptrail_hook_state` shows
   why. Where several hooks are named, any one of them will do.
 - Series with few and fixed labels are there from the start, at 0, so that `increase()` sees the first event:
-  by reason, cause, how, kind, origin (those that the mode of the hooks can tell apart), area (those in use)
+  by reason, cause, how, kind, origin (those that the mode of the hooks can distinguish), area (those in use)
   and backend (`device`, `zswap`, `zero`; `clean` too where it is counted). Other series of counters and
   histograms are there once there is something to count: lifecycles by outcome, those of a cgroup.
 

@@ -32,7 +32,7 @@ void append_number(double value, std::string& out) {
   }
 }
 
-// A border is a float in the text, also when it is whole: "1.0".
+// The text of a border is a float, even if it is whole: "1.0".
 void append_border(double value, std::string& out) {
   const size_t begin = out.size();
   append_number(value, out);
@@ -50,7 +50,7 @@ void append_escaped(std::string_view text, std::string& out) {
   }
 }
 
-// {a="b",c="d"} and nothing if there is none; `border` is the value of `le`.
+// {a="b",c="d"}, or nothing if there is no label; `border` is the value of `le`.
 void append_labels(const ClientMetric& metric, const std::string* border, std::string& out) {
   if (metric.label.empty() && border == nullptr) return;
   char before = '{';

@@ -14,7 +14,7 @@
 namespace swaptrail::metrics {
 namespace {
 
-// Places behind the name, which may have blanks and parentheses in it.
+// Positions after the name, which may contain blanks and parentheses.
 constexpr size_t kUserTime = 11, kSystemTime = 12, kThreads = 17, kStartTime = 19, kVirtual = 20,
                  kResident = 21, kFields = 22;
 
@@ -37,7 +37,7 @@ uint64_t open_descriptors() {
   uint64_t count = 0;
   while (const dirent* entry = readdir(folder)) count += entry->d_name[0] != '.' ? 1 : 0;
   closedir(folder);
-  return count - 1;  // the folder's own
+  return count - 1;  // the entry of the open folder itself
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// How the observation, the host, the store and the daemon itself stand.
+// The state of the observation, the host, the store and the daemon itself.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* kStateNames[] = {"chosen", "missing", "absent"};  // of HookState
 
-// A metric that is one number.
+// A metric that is a single number.
 template <auto Number>
 void one(const Scrape& scrape, Series& out) {
   out.add(Number(scrape));
@@ -27,7 +27,7 @@ const char* area_kind(const SwapArea& area) {
   return S_ISBLK(status.st_mode) ? "device" : "file";
 }
 
-// With the labels that say which area it is. Its number can be unknown.
+// With the labels that identify the area. Its number can be unknown.
 template <typename Visit>
 void for_areas(const Scrape& scrape, const Visit& visit) {
   for (const SwapArea& area : scrape.areas) {
@@ -59,8 +59,8 @@ void fill_area_priority(const Scrape& scrape, Series& out) {
   });
 }
 
-// The row `emitted`, of records and not pages, is in swaptrail_events_*. A level is no counter: its two
-// sides are left out.
+// Left out: the row `emitted`, which is about records and is in swaptrail_events_*; and the two sides
+// of a level, which is no counter.
 template <auto Member, bool Levels>
 void fill_reconciliation(const Scrape& scrape, Series& out) {
   for (const ReconcileRow& row : scrape.pipeline_status->reconciliation) {
@@ -89,7 +89,7 @@ void fill_mode(const Scrape& scrape, Series& out) {
   out.add({{"mode", std::string(mode_name(plan.mode.mode))}, {"kernel", plan.release}}, 1.0);
 }
 
-// A program that is attached to several targets is one series.
+// A program that is attached to several targets has one series.
 template <uint64_t ProgramRuns::*Member, bool InSeconds>
 void fill_programs(const Scrape& scrape, Series& out) {
   std::map<std::pair<std::string, std::string>, uint64_t> sums;

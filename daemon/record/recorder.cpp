@@ -16,8 +16,8 @@ namespace {
 constexpr uint64_t kFlushEvery_ns = 1'000'000'000;
 constexpr uint64_t kStoppedFor_ns = 10'000'000'000;
 constexpr size_t kMaxCgroups = 65536;  // names kept; the events have the ids in any case
-constexpr size_t kAreasOfType = 4;     // on, off, on, off: what is older is over
-// Flight files on disk: so many times what is kept in memory.
+constexpr size_t kAreasOfType = 4;     // on, off, on, off: older ones are over
+// Flight files on disk: this many times what is kept in memory.
 constexpr uint64_t kFlightFiles = 16;
 
 uint64_t realtime_ns() {
@@ -84,7 +84,7 @@ absl::StatusOr<std::unique_ptr<Recorder>> Recorder::create(const RecorderOptions
   return recorder;
 }
 
-// A part knows everything that the ones before it knew.
+// A part knows everything that the parts before it knew.
 absl::StatusOr<Recorder::Part> Recorder::open_part(uint64_t now_ns) {
   Part part;
   part.begun_ns = now_ns;
@@ -110,7 +110,7 @@ absl::StatusOr<Recorder::Part> Recorder::open_part(uint64_t now_ns) {
   return part;
 }
 
-// A refusal of the sink pauses the writer by itself; here it is only told.
+// If the sink refuses, the writer pauses by itself; here it is only reported.
 void Recorder::note(const absl::Status& status) {
   if (status.ok()) return;
   ++pipeline_status_.refused;
@@ -137,8 +137,8 @@ void Recorder::on_time(uint64_t now_ns) {
   next_.on_time(now_ns);
 }
 
-// What was, as far as a part that begins now may need it: of each type what holds now, and what was
-// before, for events that are still on their way.
+// Keeps what a part that begins now may need: for each type the current area, and the previous one,
+// for events that are still on their way.
 void Recorder::remember(const SwapArea& area) {
   areas_.push_back(area);
   std::stable_sort(areas_.begin(), areas_.end(),
@@ -181,7 +181,7 @@ void Recorder::add(const Reading& reading) {
 RecordingStatus Recorder::status(uint64_t now_ns) const {
   RecordingStatus pipeline_status = pipeline_status_;
   pipeline_status.flight = options_.flight;
-  // a disk that is almost full takes a little now and then
+  // an almost full disk accepts a little from time to time
   const bool lately = refused_ns_ != 0 && now_ns - refused_ns_ < kStoppedFor_ns;
   pipeline_status.stopped = trigger_failed_ || lately || part_.writer->paused();
   return pipeline_status;
@@ -211,8 +211,8 @@ void Recorder::limit_files(std::string_view kept, uint64_t bytes) {
   pipeline_status_.parts_dropped += folder_.limit({bytes, options_.most_files}, kept);
 }
 
-// Somebody may move the folder away, or mount something over it. What is written goes on in the old one, whose
-// limits hold, until there is one at its path again. True: there is another one now.
+// The folder may be moved away, or something mounted over it. Writing continues in the old one, with its
+// limits, until there is a folder at its path again. True: there is a new one now.
 bool Recorder::follow_folder(uint64_t now_ns) {
   pipeline_status_.moved = false;
   if (folder_.is_in_place()) return false;
@@ -222,7 +222,7 @@ bool Recorder::follow_folder(uint64_t now_ns) {
   return !pipeline_status_.moved;
 }
 
-// If the next part can't be opened (disk full) the old one just goes on.
+// If the next part can't be opened (disk full), the old one continues.
 void Recorder::change_part(uint64_t now_ns) {
   auto next = open_part(now_ns);
   if (!next.ok()) return;
@@ -243,7 +243,7 @@ uint64_t Recorder::flight_bytes() const {
   return sum;
 }
 
-// Flight: what is too old, or too much.
+// Flight: drops what is too old or too much.
 void Recorder::forget_old(uint64_t now_ns) {
   const auto too_old = [&](const Kept& part) {
     return options_.keep_ns != 0 && now_ns - part.end_ns > options_.keep_ns;

@@ -1,4 +1,4 @@
-// How the recording stands, for status and metrics.
+// The state of the recording, for status and metrics.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,11 @@ namespace swaptrail {
 
 // Counters are since the start.
 struct RecordingStatus {
-  bool flight = false;  // in memory, until a trigger has it written
+  bool flight = false;  // in memory, until a trigger writes it to files
   bool stopped =
       false;  // writes were refused within 10 s: what happens meanwhile is not all recorded
-  bool moved = false;  // the folder is not at its path any more, the recording goes on in it
-  uint64_t parts = 0;  // begun
+  bool moved = false;          // the folder is no longer at its path; the recording continues in it
+  uint64_t parts = 0;          // begun
   uint64_t parts_dropped = 0;  // the oldest ones, to stay below the limits
   uint64_t triggers = 0;       // flight recordings written
   uint64_t suppressed =
