@@ -10,7 +10,7 @@
 namespace swaptrail::engine {
 namespace {
 
-// A set is what a kernel of the time had; each adds to the one before it.
+// A set is what a kernel of the time had; each adds to the previous one.
 void caches(Features& set) {  // Linux 4.19 to 6.9
   set.allocator = Allocator::kSlotCaches;
   set.rmap_rechecks_mapped = false;
@@ -85,7 +85,7 @@ Features set_up_to(std::string_view name) {
   return set;
 }
 
-// The functions that a set is known by: the last row whose every function is there.
+// The functions that identify a set: the last row whose functions all exist.
 struct Mark {
   std::string_view hook;
   std::string_view target;

@@ -53,7 +53,7 @@ class FakeWorld : public World {
   }
   bool relock(Folio&) override { return relocks; }
   bool freeze(Folio&) override { return freezes; }
-  void tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override {
+  void report(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override {
     std::string one(kind_name(kind));
     if (kind == SWAPTRAIL_WRITE_END) one += "=" + std::string(backend_name(backend));
     if (result != 0) one += ":" + std::to_string(result);
