@@ -26,7 +26,7 @@ constexpr NamedDevice kDevices[] = {
     {"hdd", engine::Device::kAsynchronous, true, false},
 };
 
-// Which function serves a hook, from the feature set of that name on: docs/KERNELS.md.
+// Which function serves a hook, for the feature set of that name and later ones: docs/KERNELS.md.
 struct Served {
   std::string_view hook;
   std::string_view target;
@@ -74,7 +74,7 @@ constexpr Served kServed[] = {
     {"split", "__folio_split", "6.16"},
 };
 
-// The feature sets stand from old to new.
+// The feature sets are ordered from old to new.
 size_t age_of(std::string_view set) {
   const std::span<const std::string_view> names = engine::feature_set_names();
   return static_cast<size_t>(std::find(names.begin(), names.end(), set) - names.begin());
@@ -128,7 +128,7 @@ absl::StatusOr<engine::SimulationOptions> simulation_options(const SimulateOptio
   for (uint32_t type = 0; type < options.devices; ++type) {
     engine::SimulatedArea area;
     area.area.type = type;
-    area.area.pages = 2 * pages + 1;  // each has room for all, also if the other is swapped off
+    area.area.pages = 2 * pages + 1;  // each has room for all, even if the other is swapped off
     area.area.priority = kPriority;
     area.area.rotational = device->rotational;
     area.device = device->device;

@@ -44,7 +44,7 @@ void SlotShares::on_area(const SwapArea& area) {
     devices_[area.type].path = area.path;
 }
 
-// Shmem's slots show first when they are written, where their hook is not passed.
+// The slots of shmem first show when they are written, if they do not pass the slot hook.
 bool SlotShares::shows_allocation(const swaptrail_event& event) const {
   if (event.entry == 0 || !devices_.contains(entry_type(event.entry))) return false;
   if (event.kind == SWAPTRAIL_SLOT_ALLOCATED) return event.result == 0;

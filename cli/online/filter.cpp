@@ -80,7 +80,8 @@ void add_lifecycle_filter(CLI::App& command, FilterOptions& options) {
   command.add_option("--until", options.until, "closed before that; likewise")->group(kFilterGroup);
   command.add_flag("--regretted", options.regretted, "only those that came back too soon")
       ->group(kFilterGroup);
-  command.add_flag("--incomplete", options.incomplete, "only those that do not tell everything")
+  command
+      .add_flag("--incomplete", options.incomplete, "only those of which something was not seen")
       ->group(kFilterGroup);
 }
 

@@ -120,8 +120,8 @@ void add_trace(CLI::App& app, int& code) {
   auto options = std::make_shared<TraceOptions>();
   CLI::App* command = app.add_subcommand("trace", "lifecycles as they end, until SIGINT");
   command->footer(online_exit_codes(false) +
-                  "\nA lifecycle is told when its outcome is known. What is missed because the "
-                  "reader is too slow is told on stderr.\n"
+                  "\nA lifecycle is printed when its outcome is known. What is missed because the "
+                  "reader is too slow is reported on stderr.\n"
                   "Examples:\n"
                   "  swaptrail trace --cgroup=/system.slice --block\n"
                   "  swaptrail trace --slower-than=device_write:50ms --for=1m\n"
@@ -139,7 +139,7 @@ void add_list(CLI::App& app, int& code) {
   auto options = std::make_shared<ListOptions>();
   CLI::App* command = app.add_subcommand("list", "lifecycles that are still in the store");
   command->footer(online_exit_codes(false) +
-                  "\nThe youngest first. swaptrail status tells how far the store reaches back.\n"
+                  "\nThe youngest first. swaptrail status shows how far the store reaches back.\n"
                   "Examples:\n"
                   "  swaptrail list --outcome=aborted --since=5m\n"
                   "  swaptrail list --regretted --cgroup=/user.slice --limit=1000\n"

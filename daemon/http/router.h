@@ -1,4 +1,4 @@
-// Turns one request into one response. No socket: reception.h has those.
+// Turns one request into one response. No socket: server.cpp has those.
 #pragma once
 
 #include <functional>

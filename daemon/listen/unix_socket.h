@@ -24,7 +24,7 @@ class UnixSocket {
   // Listens at `path`, with mode 0660 and `group`; without one, mode 0600. It appears at its path
   // complete, or not at all. Symbolic links are not followed, neither for the socket nor for its
   // folder. The daemon's lock file, not this, keeps apart two daemons that start at the same
-  // moment. Errors: as ApiServer::start.
+  // moment. Errors: as ApiServer::bind.
   static absl::StatusOr<UnixSocket> create(const std::string& path, std::optional<gid_t> group);
 
   UnixSocket(UnixSocket&&) = default;

@@ -1,4 +1,4 @@
-// merge_recordings() of rework.h.
+// merge_recordings() of edit.h.
 #include <algorithm>
 #include <map>
 #include <memory>
