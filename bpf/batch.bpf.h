@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * batch.bpf.h - what the reclaiming tasks are doing right now, and records about folios.
+ * batch.bpf.h - the current state of the reclaiming tasks, and records about folios.
  */
 #ifndef SWAPTRAIL_BPF_BATCH_BPF_H
 #define SWAPTRAIL_BPF_BATCH_BPF_H
@@ -73,7 +73,7 @@ static __always_inline void name_batch(struct swaptrail_event *e, const struct b
 	e->origin = batch->origin;
 }
 
-/* A record about one folio, with its present state. */
+/* A record about one folio, with its current state. */
 static __always_inline struct swaptrail_event *begin_folio_event(__u32 kind, const void *folio, __u64 flags,
 								 __u16 pages, const struct batch *batch)
 {
