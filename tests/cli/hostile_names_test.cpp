@@ -1,4 +1,4 @@
-// The same hostile names through everything that prints one: a terminal shows them, and obeys none.
+// The same hostile names through everything that prints one: a terminal shows them, but obeys none.
 #include "tests/scene/hostile_names.h"
 
 #include <gmock/gmock.h>

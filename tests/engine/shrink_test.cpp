@@ -1,4 +1,5 @@
-// The steps of shrink_folio_list: what each way out tells, in order, and what it leaves of the folio.
+// The steps of shrink_folio_list: what each way out reports, in order, and the state in which it
+// leaves the folio.
 #include "engine/steps/shrink.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +13,7 @@
 namespace swaptrail::engine {
 namespace {
 
-// Answers as it was told to, and notes what is reported.
+// Gives the answers that it was given, and notes what is reported.
 class FakeWorld : public World {
  public:
   bool locks = true, is_pinned = false, splits_first = false, can_split = true,
