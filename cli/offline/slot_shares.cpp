@@ -37,7 +37,7 @@ SlotShares::SlotShares(const engine::Features& features, uint32_t cpus, bool fre
 
 // An area that the allocator refuses has no share.
 void SlotShares::on_area(const SwapArea& area) {
-  const bool fresh = area.used_bytes == 0 || (area.used_bytes == kNotTold && fresh_);
+  const bool fresh = area.used_bytes == 0 || (area.used_bytes == kUsedNotKnown && fresh_);
   if (area.bytes == 0)
     prediction_.remove_area(area.type).IgnoreError();
   else if (prediction_.add_area(as_area(area), fresh).ok())

@@ -43,7 +43,7 @@ std::vector<SwapArea> areas_of(const Observation& observation, uint64_t start_ns
   const auto same = [&](const SwapArea& a, const SwapArea& b) { return key(a) == key(b); };
   areas.erase(std::unique(areas.begin(), areas.end(), same), areas.end());
   for (SwapArea& area : areas)
-    if (area.at_ns < start_ns) area.used_bytes = kNotTold;  // it may hold more by now
+    if (area.at_ns < start_ns) area.used_bytes = kUsedNotKnown;  // it may hold more by now
   return areas;
 }
 

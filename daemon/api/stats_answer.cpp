@@ -178,7 +178,7 @@ void put_slots(const SlotUse& use, const SlotUse::Area& area, v1::SwapArea& out)
         "not every hook that sees pages come back is attached: what is still in swap is not known");
     return;
   }
-  if (area.area.type == kTypeNotKnown || area.area.used_bytes == kNotTold) {
+  if (area.area.type == kTypeNotKnown || area.area.used_bytes == kUsedNotKnown) {
     out.set_note("the number that the kernel has for it is not known");
     return;
   }
@@ -199,7 +199,7 @@ void put_area(const SwapArea& area, v1::SwapArea& out) {
   }
   out.set_path(utf8(area.path));
   out.set_size_bytes(area.bytes);
-  if (area.used_bytes != kNotTold) out.set_used_bytes(area.used_bytes);
+  if (area.used_bytes != kUsedNotKnown) out.set_used_bytes(area.used_bytes);
   out.set_priority(area.priority);
   out.set_synchronous(area.synchronous == Known::kYes);
   out.set_rotational(area.rotational == Known::kYes);

@@ -50,7 +50,7 @@ void fill_area_size(const Scrape& scrape, Series& out) {
 }
 void fill_area_used(const Scrape& scrape, Series& out) {
   for_areas(scrape, [&](const SwapArea& area, Series::Labels labels) {
-    if (area.used_bytes != kNotTold) out.add(std::move(labels), area.used_bytes);
+    if (area.used_bytes != kUsedNotKnown) out.add(std::move(labels), area.used_bytes);
   });
 }
 void fill_area_priority(const Scrape& scrape, Series& out) {
@@ -254,7 +254,7 @@ constexpr Metric kStatusMetrics[] = {
      "Differences found; only there with --validate.",
      SWAPTRAIL_ONE(scrape.pipeline_status->validation.findings)},
     {"swaptrail_recording_stopped", kGauge, "", "", "1", "",
-     "1: writes of a recording were refused within ten seconds, and what happens meanwhile is not all recorded; only there with --record or --flight.",
+     "1: writes of a recording were refused within ten seconds, or the last flight recording could not be written; what happens meanwhile is not all recorded; only there with --record or --flight.",
      SWAPTRAIL_ONE(scrape.pipeline_status->recording->stopped ? 1.0 : 0.0)},
     {"swaptrail_recording_parts_total", kCounter, "", "", "1", "",
      "Parts of recordings begun; only there with --record or --flight.",

@@ -111,7 +111,7 @@ class Recorder : public EventSink {
   uint64_t last_cgroup_ = 0;
   std::vector<Reading> begin_;
   uint64_t flushed_ns_ = 0;
-  RecordingStatus pipeline_status_;
+  RecordingStatus status_;
   uint64_t refused_ns_ = 0;      // when it last refused; 0 = never
   bool trigger_failed_ = false;  // the last one
   RepeatedTrouble stopped_, resumed_, moved_;

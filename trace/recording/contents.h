@@ -46,15 +46,15 @@ struct RecordingHeader {
   std::string_view lacks() const;
 };
 
-inline constexpr uint64_t kNotTold = ~uint64_t{0};
+inline constexpr uint64_t kUsedNotKnown = ~uint64_t{0};
 
 enum class Known : uint8_t { kUnknown = 0, kNo = 1, kYes = 2 };
 
 struct SwapArea {
   uint64_t at_ns = 0;  // when it was in this state; a later area of the same type replaces it
   uint64_t bytes = 0;  // 0 = swapped off
-  uint64_t used_bytes = kNotTold;  // at that time (format 1.1 and later)
-  uint32_t type = 0;               // entry_type() of its entries
+  uint64_t used_bytes = kUsedNotKnown;  // at that time (format 1.1 and later)
+  uint32_t type = 0;                    // entry_type() of its entries
   int32_t priority = 0;
   Known rotational = Known::kUnknown;
   Known synchronous = Known::kUnknown;
