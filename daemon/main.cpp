@@ -180,7 +180,8 @@ ExitCode run_pipeline(Pipeline& pipeline, Serving& serving, AreaWatch& areas) {
   notify_stopping();
   serving.stop();
   if (status.ok()) return kExitOk;
-  return refuse(kExitFailure, text_of(status), "what holds totals against the kernel's is missing");
+  return refuse(kExitFailure, text_of(status),
+                "the comparison with the kernel's counters is missing");
 }
 
 // `kernel` is freed as soon as everything is attached: the daemon needs no symbols to observe.

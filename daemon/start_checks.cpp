@@ -63,8 +63,8 @@ class Checks {
       note(named, check_folder(socket.substr(0, socket.rfind('/') + 1)));
   }
 
-  // The kernel knows best. A process that may not ask it is told only of texts that are no
-  // threshold at all.
+  // The kernel knows best. A process that may not ask it finds only texts that are no threshold
+  // at all.
   void flight_pressure() {
     if (options_.flight_pressure.empty()) return;
     if (absl::Status status = check_pressure(options_.flight_pressure); !status.ok())

@@ -91,7 +91,7 @@ int cut_one(const EditOptions& options, const ByteSource& source, ByteSink& sink
                                  seconds(contents.last_ns), " s"));
   }
   return report_written(options, cut_recording(source, sink, range->from_ns, range->to_ns, {}),
-                        told);
+                        report);
 }
 
 void add_output_options(CLI::App& command, EditOptions& options) {
@@ -137,14 +137,14 @@ int repair(const EditOptions& options) {
 
 int cut(const EditOptions& options) {
   return rewrite("cut", 1, options, [&](const auto& sources, ByteSink& sink, std::string& report) {
-    return cut_one(options, *sources[0], sink, told);
+    return cut_one(options, *sources[0], sink, report);
   });
 }
 
 int merge(const EditOptions& options) {
   return rewrite("merge", 1, options,
                  [&](const auto& sources, ByteSink& sink, std::string& report) {
-                   return tell_written(options, merge_recordings(sources, sink, {}), told);
+                   return report_written(options, merge_recordings(sources, sink, {}), report);
                  });
 }
 
@@ -168,7 +168,7 @@ void add_edits(CLI::App& app, int& code) {
   command->add_option("FILE", options->files, "a recording")->required()->expected(1);
   add_output_options(*command, *options);
   command->add_option("--from", options->from, std::string("begin here: ") + kMomentSyntax);
-  command->add_option("--to", options->to, "end before this; likewise");
+  command->add_option("--to", options->to, "end before this, in the same form");
   command->callback([options, &code] { code = cut(*options); });
 
   command = app.add_subcommand("merge", "join parts of one observation, or flight recordings");

@@ -118,8 +118,7 @@ absl::Status PageOut::advise() {
     const auto advised =
         tables_.page_out(request_.pid(), at, std::min(ControlService::kStep_bytes, end - at));
     if (!advised.ok()) return advised.status();
-    if (*advised == 0)
-      return absl::InternalError("the kernel went over nothing, and called it done");
+    if (*advised == 0) return absl::InternalError("the kernel reported success for no bytes");
     at += *advised;  // it may have stopped early
     advised_bytes_ += *advised;
     if (auto status = report_news(); !status.ok()) return status;

@@ -50,7 +50,7 @@ class Reader {
     std::vector<CLI::ConfigItem> items = parse(one_, text);
     if (!items.empty() && takes_several("--" + items[0].name)) items = parse(list_, text);
     if (items.size() != 1 || items[0].inputs.empty())
-      return refuse(number, "is no NAME = VALUE: mend it");
+      return refuse(number, "is not NAME = VALUE: fix it");
     take(items[0], number);
   }
 

@@ -60,7 +60,7 @@ class Summary : public LifecycleSink {
  public:
   struct Options {
     uint64_t regret_ns = 1'000'000'000;  // swapped in again sooner: the swap-out was a mistake
-    size_t max_victims = 256;            // processes told apart; the others are summed as `other`
+    size_t max_victims = 256;            // processes with a row; the others are summed as `other`
   };
 
   Summary();
