@@ -21,7 +21,7 @@
 namespace swaptrail {
 namespace {
 
-// Each code of each command, a line each.
+// Each code of each command, one per line.
 std::string all_exit_codes() {
   std::string lines = "Exit codes:\n";
   for (const ExitCodeMeaning& row : kExitCodeTable)

@@ -1,4 +1,4 @@
-// The commands that ask a running swaptraild, but for `top`. docs/CLI.md has them all.
+// The commands that ask a running swaptraild, except `top`. docs/CLI.md lists them all.
 //
 // Each adds its subcommand. `code` gets the exit code and must outlive `app`.
 #pragma once

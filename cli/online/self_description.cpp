@@ -23,7 +23,7 @@ constexpr const char* kOfStore =
     "and --until. It does so on a thread of its own at the cost of one CPU for that time, and what it "
     "looks at can't be thrown away meanwhile.";
 constexpr const char* kOfReading =
-    "A single small answer from what swaptraild keeps anyway. ClientCall each second is no load.";
+    "A single small answer from what swaptraild keeps anyway. A call each second is no load.";
 
 struct Overhead {
   const char* command;
@@ -31,7 +31,7 @@ struct Overhead {
 };
 constexpr Overhead kOverheads[] = {
     {"",
-     "Each command has a page of its own, which tells what it costs. Commands on recordings cost "
+     "Each command has a page of its own, which says what it costs. Commands on recordings cost "
      "the host nothing but a CPU while they run; commands that ask swaptraild never change what "
      "its hooks do in the kernel."},
     {"doctor",
@@ -57,8 +57,8 @@ constexpr Overhead kOverheads[] = {
     {"stats", kOfStore},
     {"matrix", kOfStore},
     {"trace",
-     "Each lifecycle is copied to a queue of bounded length for each watcher, and sent. A reader "
-     "that is too slow loses lifecycles, which is told; it never slows swaptraild's pipeline or the "
+     "Each lifecycle that matches is read from the store for each watcher, and sent. A reader "
+     "that is too slow loses lifecycles, which is reported; it never slows swaptraild's pipeline or the "
      "kernel. On a host that swaps out 100,000 pages a second a filter saves most of the cost: what "
      "does not match is not sent."},
     {"page",
@@ -95,7 +95,7 @@ const CLI::App* find_command(const CLI::App& app, const std::string& name) {
 std::string page_of(const CLI::App& command) {
   const bool is_whole = command.get_parent() == nullptr;
   ManualTexts texts = manual_texts(is_whole ? "" : command.get_name());
-  // Only who asks swaptraild looks at the environment.
+  // Only commands that ask swaptraild use the environment.
   if (!is_whole && command.get_option_no_throw("--socket") == nullptr) texts.environment.clear();
   return manual_page(command, texts);
 }

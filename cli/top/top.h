@@ -1,4 +1,4 @@
-// `swaptrail top`: who swaps now, again and again.
+// `swaptrail top`: who swaps now, refreshed.
 #pragma once
 
 namespace CLI {

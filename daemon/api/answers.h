@@ -1,4 +1,4 @@
-// What single queries of the TraceService answer. Internal to daemon/api/: trace_service.cpp.
+// The answers to single queries of the TraceService. Internal to daemon/api/: trace_service.cpp.
 #pragma once
 
 #include "absl/status/status.h"
@@ -12,10 +12,10 @@
 
 namespace swaptrail::api {
 
-// Where an answer is cut, so that its last part still fits into a message of 4 MiB.
+// Where an answer is cut off, so that its last part still fits into a message of 4 MiB.
 inline constexpr size_t kAnswerBytes = size_t{3} << 20;
 
-// All fill an empty `response`. Any thread. Errors: InvalidArgument where the request is out of bounds.
+// All fill an empty `response`. Any thread. Errors: InvalidArgument if the request is out of bounds.
 void answer_status(const Host& host, const Moment& moment, size_t watchers,
                    v1::GetStatusResponse& response);
 absl::Status answer_areas(const Host& host, const Moment& moment, const store::Stop& stop,
@@ -29,8 +29,8 @@ absl::Status answer_counters(const Host& host, const Moment& moment,
 absl::Status answer_matrix(const Host& host, const Moment& moment,
                            const v1::GetMatrixRequest& request, const store::Stop& stop,
                            v1::GetMatrixResponse& response);
-// Errors also: NotFound (no such process or frame), FailedPrecondition (page tables or frame numbers
-// can't be had, and the request needs them), those of PipelineRequests::ask.
+// Errors also: NotFound (no such process or frame), FailedPrecondition (the request needs page
+// tables or frame numbers that can't be read), those of PipelineRequests::ask.
 absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
                          const v1::ExplainPageRequest& request, absl::Time deadline,
                          v1::ExplainPageResponse& response);

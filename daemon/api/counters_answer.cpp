@@ -1,4 +1,4 @@
-// GetCounters: what was counted since the start, and nothing of the store.
+// GetCounters: the counts since the start. The store is not used.
 #include <algorithm>
 #include <string>
 
@@ -14,7 +14,7 @@ namespace {
 
 using counters::Grouping;
 
-// So that the largest table fits into an answer, whatever its rows are called.
+// Then the largest table fits into an answer, whatever its rows are called.
 constexpr size_t kMostNameBytes = 512;
 
 static_assert(
@@ -25,7 +25,7 @@ static_assert(
     static_cast<int>(v1::COUNTER_GROUP_RECLAIMER) == static_cast<int>(Grouping::kReclaimer) + 1 &&
     v1::CounterGroup_MAX == static_cast<int>(Grouping::kCount));
 
-// What its rows are about.
+// Which rows it asks for.
 struct Request {
   Grouping grouping;
   store::Filter filter;
@@ -48,7 +48,7 @@ absl::StatusOr<Request> to_request(const Host& host, const Moment& moment,
   return absl::InvalidArgumentError(
       absl::StrCat("filter.", std::string(field), ": given; allowed: what counts by ",
                    v1::CounterGroup_Name(request.group_by()),
-                   " can tell; QueryStats and ListLifecycles take all"));
+                   "  can answer; QueryStats and ListLifecycles take all"));
 }
 
 std::string name_of(Grouping grouping, const counters::Row& row, const AreaKeys& areas,
@@ -69,7 +69,7 @@ std::string name_of(Grouping grouping, const counters::Row& row, const AreaKeys&
   return {};
 }
 
-// Of one that is too long the end, which tells more of a path.
+// Of a path that is too long, keeps the end, which says more.
 std::string cut(std::string name) {
   if (name.size() <= kMostNameBytes) return name;
   return absl::StrCat("...", utf8(std::string_view(name).substr(name.size() - kMostNameBytes)));

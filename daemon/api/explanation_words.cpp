@@ -21,7 +21,7 @@ std::string_view word_of(const std::array<std::string_view, kCount>& words, Enum
 }
 
 constexpr std::array<std::string_view, static_cast<size_t>(AbortReason::kCount)> kAbort = {
-    "the reason can't be told",
+    "the reason is not known",
     "there was no slot for it: swap is full, its cgroup is at its swap limit, or there was no memory "
     "for the swap cache",
     "some page table still maps it",
@@ -37,7 +37,7 @@ constexpr std::array<std::string_view, static_cast<size_t>(AbortReason::kCount)>
 constexpr std::array<std::string_view, static_cast<size_t>(IncompleteReason::kCount)> kIncomplete =
     {
         "nothing is missing",         "a part of it happened before swaptraild was attached",
-        "an event was lost",          "this kernel has no hook that could tell",
+        "an event was lost",          "this kernel has no hook that could show it",
         "a table had no room for it", "the observation ended in the middle",
 };
 

@@ -80,34 +80,34 @@ void put_status(const PipelineStatus& pipeline_status, const Moment& moment,
   }
   put_loss(pipeline_status, *response.mutable_loss());
   for (const ReconcileRow& row : pipeline_status.reconciliation) {
-    v1::Reconciliation& told = *response.add_reconciliation();
-    told.set_counter(utf8(row.counter));
-    told.set_kernel(static_cast<uint64_t>(row.kernel_delta));
-    told.set_ours(static_cast<uint64_t>(row.ours));
-    told.set_difference(row.difference);
-    told.set_note(utf8(row.note));
-    told.set_allowance(row.allowance);
+    v1::Reconciliation& added = *response.add_reconciliation();
+    added.set_counter(utf8(row.counter));
+    added.set_kernel(static_cast<uint64_t>(row.kernel_delta));
+    added.set_ours(static_cast<uint64_t>(row.ours));
+    added.set_difference(row.difference);
+    added.set_note(utf8(row.note));
+    added.set_allowance(row.allowance);
   }
   if (pipeline_status.recording) put_recording(*pipeline_status.recording, response);
   const ValidationStatus& validation = pipeline_status.validation;
   if (validation.sample == 0) return;
-  v1::ValidationStatus& told = *response.mutable_validation();
-  told.set_sample(validation.sample);
-  told.set_compared(validation.compared);
-  told.set_agreed(validation.agreed);
-  told.set_findings(validation.findings);
+  v1::ValidationStatus& out = *response.mutable_validation();
+  out.set_sample(validation.sample);
+  out.set_compared(validation.compared);
+  out.set_agreed(validation.agreed);
+  out.set_findings(validation.findings);
 }
 
 void put_store(const store::Store& store, const Moment& moment, v1::GetStatusResponse& response) {
   const store::StoreStatus status = store.status();
-  v1::StoreStatus& told = *response.mutable_store();
-  told.set_lifecycles(status.lifecycles);
-  told.set_bytes(status.bytes);
-  told.set_max_bytes(status.max_bytes);
-  told.set_evicted(status.evicted);
-  told.set_unstored(status.unstored);
+  v1::StoreStatus& out = *response.mutable_store();
+  out.set_lifecycles(status.lifecycles);
+  out.set_bytes(status.bytes);
+  out.set_max_bytes(status.max_bytes);
+  out.set_evicted(status.evicted);
+  out.set_unstored(status.unstored);
   const uint64_t oldest_ns = store.snapshot().oldest_closed_ns();
-  if (oldest_ns != 0) *told.mutable_oldest() = moment.wall(oldest_ns);
+  if (oldest_ns != 0) *out.mutable_oldest() = moment.wall(oldest_ns);
   response.set_lifecycles(status.lifecycles + status.evicted + status.unstored);
   response.set_violations(status.violations);
 }

@@ -14,17 +14,16 @@ namespace swaptrail::api {
 namespace {
 
 constexpr size_t kUsualPage = 100;
-constexpr size_t kMaxMessageBytes = size_t{4}
-                                    << 20;  // what clients of gRPC take unless told otherwise
+constexpr size_t kMaxMessageBytes = size_t{4} << 20;  // the default limit of gRPC clients
 
-// What a token belongs to beside its filter.
+// What a token belongs to, besides its filter.
 enum ListKind : uint32_t { kNewestFirst = 1, kOldestFirst = 2, kViolations = 3 };
 
 store::Stop stop_of(const grpc::ServerContext& context) {
   return [&context] { return context.IsCancelled(); };
 }
 
-// The end of each call: a caller who has gone gets no half answer.
+// The end of each call: a caller that is gone gets no partial answer.
 template <typename Response>
 grpc::Status end_of(const grpc::ServerContext& context, const absl::Status& status,
                     Response& response) {
@@ -83,9 +82,9 @@ absl::Status TraceService::list_lifecycles(const v1::ListLifecyclesRequest& requ
   Converter converter(host_, moment, true);
   size_t bytes = 0;
   for (const store::StoredLifecycle& stored : page.lifecycles) {
-    v1::Lifecycle& told = *response.add_lifecycles();
-    converter.put(stored, told);
-    bytes += told.ByteSizeLong();
+    v1::Lifecycle& added = *response.add_lifecycles();
+    converter.put(stored, added);
+    bytes += added.ByteSizeLong();
     if (bytes <= kAnswerBytes) continue;
     response.mutable_lifecycles()->RemoveLast();
     page.next = store::Position{stored.sequence, oldest};

@@ -16,16 +16,16 @@
 
 namespace swaptrail::api {
 
-// Watches are served by a thread of its own, everything else on gRPC's. No answer is larger than 4 MiB.
-// A long query looks now and then whether its caller still waits.
+// Watches are served by their own thread, everything else on gRPC's. No answer is larger than 4 MiB. A
+// long query checks from time to time whether its caller still waits.
 class TraceService final
     : public v1::TraceService::WithCallbackMethod_WatchLifecycles<v1::TraceService::Service> {
  public:
-  // `host` and `tables` must outlive it; null: page tables can't be read.
+  // `host` and `tables` must outlive it. Null: page tables can't be read.
   TraceService(const Host& host, PageTables* tables);
 
-  // Ends the streams of WatchLifecycles, and takes no more. Before the server is shut down, which
-  // waits for streams; any thread.
+  // Ends the streams of WatchLifecycles, and takes no more. Call it before the server is shut down,
+  // which waits for streams. Any thread.
   void stop_watchers() { watchers_.close(); }
   size_t watchers() const { return watchers_.count(); }
 

@@ -37,7 +37,7 @@ void describe(SeenArea& seen) {
   std::error_code error;
   const std::string name = std::filesystem::canonical(sysfs, error).filename().string();
   if (error) return;
-  // a partition has its queue above it
+  // a partition's queue is one level up
   std::string rotational = first_line(sysfs + "/queue/rotational");
   if (rotational.empty()) rotational = first_line(sysfs + "/../queue/rotational");
   if (!rotational.empty()) area.rotational = known(rotational == "1");

@@ -17,10 +17,10 @@ fails if it is not up to date.
 
 - Served at `/metrics` as text (0.0.4), or as OpenMetrics 1.0 to whoever prefers that in `Accept`.
 - Base units. No pid, address or page number in a label.
-- A metric that needs a hook which this kernel does not offer is absent, and `swaptrail_hook_state` tells
+- A metric that needs a hook which this kernel does not offer is absent, and `swaptrail_hook_state` shows
   why. Where several hooks are named, any one of them will do.
 - Series with few and fixed labels are there from the start, at 0, so that `increase()` sees the first event:
-  by reason, cause, how, kind, origin (those that the mode of the hooks can tell apart), area (those in use)
+  by reason, cause, how, kind, origin (those that the mode of the hooks can distinguish), area (those in use)
   and backend (`device`, `zswap`, `zero`; `clean` too where it is counted). Other series of counters and
   histograms are there once there is something to count: lifecycles by outcome, those of a cgroup.
 
@@ -37,7 +37,7 @@ constexpr std::string_view kEnd = R"(
 | origins | 12: `none`, `kswapd`, `direct`, `memcg_limit`, `proactive`, `node_reclaim`, `madv_pageout`, `damon`, `hibernation`, `memcg`, `unknown`, `lru_gen` |
 | outcomes | 7: `freed_device`, `freed_zswap`, `freed_zero`, `freed_clean`, `aborted`, `in_flight`, `unknown` |
 | stages | 6: `isolated_to_slot`, `slot_to_unmapped`, `unmapped_to_write`, `device_write`, `completed_to_removed`, `isolated_to_removed` |
-| hooks, programs | those of the attach plan: at most 18, and 64 |
+| hooks, programs | those of the attach plan: at most 22, and 64 |
 
 A histogram has 27 series more for each set of labels. The borders are 1, 2.5 and 5 of each power of ten:
 from 1 us to 100 s, and for `swaptrail_time_in_swap_seconds` from 1 ms to 100,000 s.
@@ -69,7 +69,8 @@ std::string in_code(std::string_view list, std::string_view separator, std::stri
   if (list.empty()) return "-";
   return absl::StrCat(
       "`",
-      absl::StrReplaceAll(absl_view(list), {{absl_view(separator), absl::StrCat("`", absl_view(between), "`")}}),
+      absl::StrReplaceAll(absl_view(list),
+                          {{absl_view(separator), absl::StrCat("`", absl_view(between), "`")}}),
       "`");
 }
 
@@ -103,8 +104,8 @@ std::string catalogue_text() {
   absl::StrAppend(&text, "| name | type | unit | labels | series, at most | hook | meaning |\n",
                   "|---|---|---|---|---|---|---|\n");
   for (const Metric& metric : catalogue()) {
-    absl::StrAppend(&text, "| `", absl_view(metric.name), "` | ", absl_view(type_name(metric.type)), " | ",
-                    metric.unit.empty() ? "-" : absl_view(metric.unit), " | ",
+    absl::StrAppend(&text, "| `", absl_view(metric.name), "` | ", absl_view(type_name(metric.type)),
+                    " | ", metric.unit.empty() ? "-" : absl_view(metric.unit), " | ",
                     in_code(metric.labels, ",", ", "), " | ", absl_view(metric.bound), " | ",
                     in_code(metric.hooks, "|", " or "), " | ", absl_view(metric.help), " |\n");
   }

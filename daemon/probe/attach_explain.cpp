@@ -1,4 +1,4 @@
-// The attach plan in words: a table for people, JSON lines for programs.
+// Prints the attach plan: a table for people, JSON lines for programs.
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,7 +28,7 @@ std::string programs_of(const AttachTarget& target) {
   return absl::StrJoin(names, ", ");
 }
 
-// Names of functions and their types are those of a BTF file, which may be anybody's.
+// Names of functions and their types come from a BTF file, which anybody may have made.
 std::string row(absl::string_view name, const std::string& what, const std::string& more) {
   return absl::StrFormat("%-20s %-34s %s\n", name, printable(what), printable(more));
 }
@@ -38,7 +38,7 @@ std::string note(const Parts&... parts) {
   return absl::StrFormat("%-20s   %s\n", "", printable(absl::StrCat(parts...)));
 }
 
-// One row of the table: the name, what serves it, and below it what does not and why.
+// One row of the table: the hook, its target, and below it the rejected candidates with reasons.
 std::string explain_hook(const HookPlan& hook) {
   std::string out;
   if (hook.state == HookState::kChosen) {

@@ -226,7 +226,7 @@ TEST_F(CommandsTest, HostileNamesDoNotReachTheTerminal) {
   add(made);
   scene.areas.put({{0, hostile}}, monotonic_ns(), scene.area_watch);
   use_areas();
-  // what the kernel tells has no such bytes
+  // the kernel never reports such bytes
   daemon.page.change = [&](v1::ExplainPageResponse& page) {
     page.add_explanation(hostile);
     page.add_frame_flags(hostile);

@@ -1,5 +1,5 @@
-// A swaptraild on a socket of its own for the program to talk to: the daemon's services and listener, over a scene.
-// Between the two is a relay, which keeps what was asked, and adds what no scene can bring about.
+// A swaptraild on its own socket for the program to talk to: the daemon's services and listener, over a scene. A
+// relay between them keeps the requests, and adds what no scene can cause.
 #pragma once
 
 #include <grp.h>

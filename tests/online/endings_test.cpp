@@ -1,4 +1,5 @@
-// Output that can't be written: no command takes it for written, and none leaves half a file behind.
+// Output that can't be written: no command reports success for it, and none leaves half a file
+// behind.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-// What goes wrong: each with its exit code, and with what to do.
+// Errors: each with its exit code and with what to do.
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -275,7 +275,7 @@ TEST_F(TopTest, WithoutATerminalItSaysWhatToGive) {
   EXPECT_THAT(ended.err, HasSubstr("--batch"));
 }
 
-// A count that a row does not have by that can't be told: never a wrong one.
+// A filter that a row can't answer by this pivot: never a wrong count.
 TEST_F(TopTest, FiltersThatCountsCanNotAnswerAreRefused) {
   struct Case {
     const char* by;

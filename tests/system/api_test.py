@@ -186,7 +186,7 @@ class EveryMethod(Api):
                     [json.loads(line) for line in done.stdout.splitlines()]
 
     def check_status(self, ask, daemon):
-        time.sleep(1.5)  # the standing is told once a second
+        time.sleep(1.5)  # the status is published once a second
         status = ask.call("GetStatus")
         self.assertEqual(status["mode"], "tracepoint" if not self.host["tracing"]["ok"] else "full")
         self.assertEqual(status["loss"]["dropped_ring_full"], "0")
@@ -200,7 +200,7 @@ class EveryMethod(Api):
 
 class Watching(Api):
     def test_fifty_watchers_one_of_them_stopped(self):
-        """A reader that stopped loses lifecycles and is told; nobody else notices."""
+        """A reader that stopped loses lifecycles and gets their number; nobody else notices."""
         with self.daemon("--print=none", "--store=8") as daemon:
             others = self.client().start("watchers", "49")
             stopped = self.client().start("watchers", "1")
