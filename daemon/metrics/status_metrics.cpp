@@ -227,7 +227,7 @@ constexpr Metric kStatusMetrics[] = {
     {"swaptrail_events_invalid_total", kCounter, "", "", "1", "",
      "Records that are no event of this ABI; they are left out.",
      SWAPTRAIL_ONE(scrape.pipeline_status->stream.invalid)},
-    {"swaptrail_events_total", kCounter, "", "kind", "19", "", "Records attempted, by their kind.",
+    {"swaptrail_events_total", kCounter, "", "kind", "kinds", "", "Records attempted, by their kind.",
      fill_kinds},
     {"swaptrail_context_full_total", kCounter, "", "", "1", "",
      "Reclaim batches and faults not followed because the BPF table of tasks was full.",
