@@ -1,5 +1,3 @@
-#include "cli/top/top.h"
-
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -12,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/online/client_call.h"
+#include "cli/online/commands.h"
 #include "cli/online/ending.h"
 #include "cli/online/filter.h"
 #include "cli/online/quantities.h"

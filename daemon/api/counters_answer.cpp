@@ -88,14 +88,13 @@ void put_counts(const counters::Counts& counts, v1::CounterRow& out) {
 
 }  // namespace
 
-absl::Status answer_counters(const Host& host, const Moment& moment,
-                             const v1::GetCountersRequest& request,
-                             v1::GetCountersResponse& response) {
-  const auto wanted = to_request(host, moment, request);
+absl::Status answer(const Query& asked, const v1::GetCountersRequest& request,
+                    v1::GetCountersResponse& response) {
+  const auto wanted = to_request(asked.host, asked.moment, request);
   if (!wanted.ok()) return wanted.status();
-  const counters::TableCopy copy = host.counters.copy(wanted->grouping);
-  const AreaKeys areas(host.areas.timeline());
-  Converter converter(host, moment, true);
+  const counters::TableCopy copy = asked.host.counters.copy(wanted->grouping);
+  const AreaKeys areas(asked.host.areas.timeline());
+  Converter converter(asked.host, asked.moment, true);
   for (const counters::Row& row : copy.rows) {
     if (!lets_pass(wanted->filter, wanted->grouping, row)) continue;
     v1::CounterRow& out = *response.add_rows();
@@ -106,11 +105,11 @@ absl::Status answer_counters(const Host& host, const Moment& moment,
   if (lets_all_pass(wanted->filter)) put_counts(copy.other, *response.mutable_other());
   response.set_rows_made(copy.made);
   response.set_rows_given_up(copy.given_up);
-  const uint64_t since_ns = host.counters.since_ns();
+  const uint64_t since_ns = asked.host.counters.since_ns();
   response.set_since_monotonic_ns(since_ns);
-  response.set_read_monotonic_ns(moment.now_ns());
-  *response.mutable_since() = moment.wall(since_ns);
-  *response.mutable_read() = moment.wall(moment.now_ns());
+  response.set_read_monotonic_ns(asked.moment.now_ns());
+  *response.mutable_since() = asked.moment.wall(since_ns);
+  *response.mutable_read() = asked.moment.wall(asked.moment.now_ns());
   return absl::OkStatus();
 }
 

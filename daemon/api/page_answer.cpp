@@ -379,26 +379,25 @@ void put_attempts(const PageFacts& facts, size_t most, Converter& converter,
 
 }  // namespace
 
-absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
-                         const v1::ExplainPageRequest& request, absl::Time deadline,
-                         v1::ExplainPageResponse& response) {
+absl::Status answer(const Query& asked, const v1::ExplainPageRequest& request,
+                    v1::ExplainPageResponse& response) {
   const auto most = to_count("max_history", request.max_history(), kUsualHistory);
   if (!most.ok()) return most.status();
   PageFacts facts;
   facts.page_bytes = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
-  const Desk desk{host, tables, deadline, *most};
+  const Desk desk{asked.host, asked.tables, asked.deadline, *most};
   if (auto looked = look(desk, request, facts); !looked.ok()) return looked;
-  if (!host.full_access) {
+  if (!asked.host.full_access) {
     if (auto kept = keep_memory_secret(facts); !kept.ok()) return kept;
   }
   find_file(desk, facts);
 
-  const Moment moment = clock.now();
-  Converter converter(host, moment, true);
+  const Moment moment = asked.clock.now();  // after the look
+  Converter converter(asked.host, moment, true);
   if (facts.named_by == NamedBy::kAddress) facts.comm = comm_of(facts);
   facts.now_ns = moment.now_ns();
-  facts.attached_ns = host.status_board.newest()->start_ns;
-  const store::StoreStatus status = host.store.status();
+  facts.attached_ns = asked.host.status_board.newest()->start_ns;
+  const store::StoreStatus status = asked.host.store.status();
   facts.forgotten = status.evicted + status.unstored != 0;
   facts.last_loss_ns = status.last_loss_ns;
   facts.cgroup_path = [&](uint64_t id) { return converter.cgroup_path(id); };

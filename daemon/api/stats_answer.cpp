@@ -229,18 +229,17 @@ void put_use(const store::AreaUse& use, size_t most_bytes, Converter& converter,
 
 }  // namespace
 
-absl::Status answer_stats(const Host& host, const Moment& moment,
-                          const v1::QueryStatsRequest& request, const store::Stop& stop,
-                          v1::QueryStatsResponse& response) {
-  auto query = to_query(host, moment, request);
+absl::Status answer(const Query& asked, const v1::QueryStatsRequest& request,
+                    v1::QueryStatsResponse& response) {
+  auto query = to_query(asked.host, asked.moment, request);
   if (!query.ok()) return query.status();
-  query->stop = stop;
-  const AreaKeys areas(host.areas.timeline());
+  query->stop = asked.stop;
+  const AreaKeys areas(asked.host.areas.timeline());
   query->area_of = [&](uint32_t type, uint64_t at_ns) { return areas.key_of(type, at_ns); };
-  const auto stats = store::query_stats(host.store.snapshot(), *query);
+  const auto stats = store::query_stats(asked.host.store.snapshot(), *query);
   if (!stats.ok()) return stats.status();
-  GroupWaits waiting(host.counters, *query, areas);
-  Converter converter(host, moment, true);
+  GroupWaits waiting(asked.host.counters, *query, areas);
+  Converter converter(asked.host, asked.moment, true);
   KeyTexts keys(converter, areas, query->group_by);
   const auto add_row = [&](const store::StatsRow& row, const counters::Counts& waits) {
     v1::StatsRow& added = *response.add_rows();
@@ -268,22 +267,21 @@ absl::Status answer_stats(const Host& host, const Moment& moment,
   }
   response.set_other_groups(other_groups);
   if (stats->to_ns != 0) {
-    *response.mutable_from() = moment.wall(stats->from_ns);
-    *response.mutable_to() = moment.wall(stats->to_ns);
+    *response.mutable_from() = asked.moment.wall(stats->from_ns);
+    *response.mutable_to() = asked.moment.wall(stats->to_ns);
   }
   return absl::OkStatus();
 }
 
-absl::Status answer_matrix(const Host& host, const Moment& moment,
-                           const v1::GetMatrixRequest& request, const store::Stop& stop,
-                           v1::GetMatrixResponse& response) {
-  const auto filter = to_filter(request.filter(), host.cgroups, moment);
+absl::Status answer(const Query& asked, const v1::GetMatrixRequest& request,
+                    v1::GetMatrixResponse& response) {
+  const auto filter = to_filter(request.filter(), asked.host.cgroups, asked.moment);
   if (!filter.ok()) return filter.status();
   const auto cells = to_count("max_cells", request.max_cells(), kUsualCells);
   if (!cells.ok()) return cells.status();
   const store::Matrix matrix =
-      store::query_matrix(host.store.snapshot(), *filter, *cells, kMostTable, stop);
-  Converter converter(host, moment, true);
+      store::query_matrix(asked.host.store.snapshot(), *filter, *cells, kMostTable, asked.stop);
+  Converter converter(asked.host, asked.moment, true);
   for (const store::MatrixCell& cell : matrix.cells) {
     v1::MatrixCell& added = *response.add_cells();
     if (cell.victim_cgroup != 0) converter.put_cgroup(cell.victim_cgroup, *added.mutable_victim());
@@ -296,23 +294,23 @@ absl::Status answer_matrix(const Host& host, const Moment& moment,
   return absl::OkStatus();
 }
 
-absl::Status answer_areas(const Host& host, const Moment& moment, const store::Stop& stop,
-                          v1::GetSwapAreasResponse& response) {
+absl::Status answer(const Query& asked, const v1::GetSwapAreasRequest&,
+                    v1::GetSwapAreasResponse& response) {
   SlotUse now;
-  const auto asked = host.requests.ask([&](PipelineView& view) { now = view.slot_use(); },
-                                       absl::Now() + kMostWait);
-  if (!asked.ok()) return asked;
-  const std::shared_ptr<const AreaTimeline> areas = host.areas.timeline();
+  const absl::Status looked = asked.host.requests.ask(
+      [&](PipelineView& view) { now = view.slot_use(); }, absl::Now() + kMostWait);
+  if (!looked.ok()) return looked;
+  const std::shared_ptr<const AreaTimeline> areas = asked.host.areas.timeline();
   std::vector<store::AreaUse> uses;
   if (now.way_back_is_seen) {
     const auto is_of_now = [&](uint32_t type, uint64_t at_ns) {
       const AreaInstance* then = areas->find(type, at_ns);
-      return then == nullptr || then == areas->find(type, moment.now_ns());
+      return then == nullptr || then == areas->find(type, asked.moment.now_ns());
     };
-    uses = store::query_areas(host.store.snapshot(), moment.now_ns(), kMostOwners, kMostTable, stop,
-                              is_of_now);
+    uses = store::query_areas(asked.host.store.snapshot(), asked.moment.now_ns(), kMostOwners,
+                              kMostTable, asked.stop, is_of_now);
   }
-  Converter converter(host, moment, true);
+  Converter converter(asked.host, asked.moment, true);
   for (const SlotUse::Area& area : now.areas) {
     v1::SwapArea& added = *response.add_areas();
     put_area(area.area, added);

@@ -114,13 +114,15 @@ void put_store(const store::Store& store, const Moment& moment, v1::GetStatusRes
 
 }  // namespace
 
-void answer_status(const Host& host, const Moment& moment, uint64_t watchers,
-                   v1::GetStatusResponse& response) {
-  put_host(host, response);
-  put_status(*host.status_board.newest(), moment, response);
-  put_duration(host.status_board.sweep_age_ns(moment.now_ns()), *response.mutable_last_sweep_age());
-  put_store(host.store, moment, response);
-  response.set_watchers(static_cast<uint32_t>(watchers));
+absl::Status answer(const Query& asked, const v1::GetStatusRequest&,
+                    v1::GetStatusResponse& response) {
+  put_host(asked.host, response);
+  put_status(*asked.host.status_board.newest(), asked.moment, response);
+  put_duration(asked.host.status_board.sweep_age_ns(asked.moment.now_ns()),
+               *response.mutable_last_sweep_age());
+  put_store(asked.host.store, asked.moment, response);
+  response.set_watchers(static_cast<uint32_t>(asked.watchers));
+  return absl::OkStatus();
 }
 
 }  // namespace swaptrail::api

@@ -37,6 +37,7 @@ constexpr std::string_view kEnd = R"(
 | origins | 12: `none`, `kswapd`, `direct`, `memcg_limit`, `proactive`, `node_reclaim`, `madv_pageout`, `damon`, `hibernation`, `memcg`, `unknown`, `lru_gen` |
 | outcomes | 7: `freed_device`, `freed_zswap`, `freed_zero`, `freed_clean`, `aborted`, `in_flight`, `unknown` |
 | stages | 6: `isolated_to_slot`, `slot_to_unmapped`, `unmapped_to_write`, `device_write`, `completed_to_removed`, `isolated_to_removed` |
+| kinds | those of events: docs/EVENTS.md |
 | hooks, programs | those of the attach plan: at most 22, and 64 |
 
 A histogram has 27 series more for each set of labels. The borders are 1, 2.5 and 5 of each power of ten:

@@ -172,7 +172,7 @@ TEST_F(StatusCheckTest, EachRowDiffersByMoreThanItsAllowance) {
     const std::string& counter = answer.reconciliation(index).counter();
     EXPECT_NE(answer.reconciliation(index).note(), "") << "a note excuses nothing";
     for (const auto& [difference, code] : std::map<int, int>{{3, 0}, {-3, 0}, {4, 1}, {-4, 1}}) {
-      daemon.status.change = [&](v1::GetStatusResponse& status) {
+      daemon.queries.GetStatus.change = [&](v1::GetStatusResponse& status) {
         status.mutable_reconciliation(index)->set_difference(difference);
         status.mutable_reconciliation(index)->set_allowance(3);
       };
