@@ -66,7 +66,7 @@ class TemporaryFile {
 };
 
 absl::StatusOr<KernelView> open_series(const std::string& series) {
-  return open_series(SWAPTRAIL_SOURCE_DIR, series);
+  return open_kernel(SWAPTRAIL_SOURCE_DIR, series);
 }
 
 AttachPlan plan_of(const KernelView& kernel, Mode mode = Mode::kFull) {

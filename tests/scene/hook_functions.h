@@ -27,7 +27,7 @@ inline std::vector<std::string> tested_series(const std::string& root) {
 }
 
 // What matters of its BTF and symbols is in tests/data/kernels.
-inline absl::StatusOr<KernelView> open_series(const std::string& root, const std::string& series) {
+inline absl::StatusOr<KernelView> open_kernel(const std::string& root, const std::string& series) {
   const std::string path = absl::StrCat(root, "/tests/data/kernels/", series);
   return KernelView::open(
       {.btf_path = path + ".btf", .symbols_path = path + ".symbols", .release = series});
@@ -48,7 +48,7 @@ inline absl::StatusOr<std::string> function_table(const std::string& root) {
   };
   std::vector<Row> rows;
   for (const std::string& series : tested_series(root)) {
-    const auto kernel = open_series(root, series);
+    const auto kernel = open_kernel(root, series);
     if (!kernel.ok()) return kernel.status();
     const AttachPlan plan = make_attach_plan(*kernel, {Mode::kFull, ""});
     if (rows.empty())

@@ -15,7 +15,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 
 from check_back import FAILING, LATE, LOSSY, MAY_LOSE, check_back, lossy, lossy_slots, skipped_pages, skipped_runs, slack
 

@@ -263,7 +263,7 @@ def check_once(case, report):
     if not case.gaps:  # but for those whose removal was in a run that was skipped
         # What was open when a run was skipped may have left memory in it: it is reported as unknown, and such pages
         # return too. Only others are pages that nobody reported.
-        lossy = lossy_slots(case)
+        reported = lossy_slots(case)
         unknown = [r for r in unknown if (r["swap_type"], r["swap_offset"]) not in reported]
         count = sum(r["pages"] for r in unknown)
         report.require(count <= skipped_pages(case), "once", "%d pages returned that nobody saw "
