@@ -1,9 +1,10 @@
-// The first page of ListLifecycles over a full store of 64 MiB, by the real service and a real unix
-// socket: while nothing is added, while 500,000 lifecycles a second are, and with 10 watchers beside.
+// Measures the first page of ListLifecycles over a full store of 64 MiB, by the real service and a
+// real unix socket: while nothing is added, while 500,000 lifecycles a second are added, and also
+// with 10 watchers.
 //
 // Reports percentiles of single calls, and the rate that the writer really reached; `late_ms` is the
-// longest that one batch of its work (1 ms) was late. All are in one process: what the caller and the
-// watchers take of the machine's CPUs, the service lacks.
+// longest delay of one batch of its work (1 ms). All run in one process: the CPU time that the caller
+// and the watchers take is missing for the service.
 #include <benchmark/benchmark.h>
 #include <grpcpp/grpcpp.h>
 #include <sys/stat.h>
@@ -41,7 +42,7 @@ double ms(Clock::duration time) { return std::chrono::duration<double, std::mill
   std::exit(1);
 }
 
-// A folder of its own, which goes with it.
+// A folder of its own, removed by the destructor.
 struct Folder {
   Folder() {
     char name[] = "/tmp/swaptrail-bench-XXXXXX";
@@ -73,7 +74,7 @@ class Daemon {
     trace_.stop_watchers();
     server_->shutdown(absl::Now() + absl::Seconds(2));
   }
-  // On a connection of its own.
+  // A client with its own connection.
   std::unique_ptr<Stub> client() const {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -111,12 +112,12 @@ class Daemon {
   std::string address_;
 };
 
-// Reads all that it is sent until it goes.
+// Reads everything that it is sent, until it is destroyed.
 class Watcher {
  public:
   explicit Watcher(const Daemon& daemon)
       : stub_(daemon.client()), reader_(stub_->WatchLifecycles(&context_, {})) {
-    reader_->WaitForInitialMetadata();  // the watch stands
+    reader_->WaitForInitialMetadata();  // the watch is open
     thread_ = std::thread([this] { read(); });
   }
   ~Watcher() { stop(); }
@@ -124,14 +125,14 @@ class Watcher {
     context_.TryCancel();
     if (thread_.joinable()) thread_.join();
   }
-  uint64_t told() const { return told_; }  // once stopped, as the next one
+  uint64_t received() const { return received_; }  // after stop(), as the next one
   uint64_t missed() const { return missed_; }
 
  private:
   void read() {
     v1::WatchLifecyclesResponse response;
     while (reader_->Read(&response)) {
-      told_ += static_cast<uint64_t>(response.lifecycles_size());
+      received_ += static_cast<uint64_t>(response.lifecycles_size());
       missed_ += response.missed();
     }
     reader_->Finish();
@@ -139,11 +140,11 @@ class Watcher {
   grpc::ClientContext context_;
   std::unique_ptr<Stub> stub_;
   std::unique_ptr<grpc::ClientReader<v1::WatchLifecyclesResponse>> reader_;
-  uint64_t told_ = 0, missed_ = 0;
+  uint64_t received_ = 0, missed_ = 0;
   std::thread thread_;
 };
 
-// How long one call takes.
+// The time of one call.
 double call_ms(Stub& stub) {
   grpc::ClientContext context;
   v1::ListLifecyclesRequest request;
@@ -158,14 +159,15 @@ double call_ms(Stub& stub) {
 }
 
 void put_watchers(benchmark::State& state, std::vector<std::unique_ptr<Watcher>>& watchers) {
-  uint64_t told = 0, missed = 0;
+  uint64_t received = 0, missed = 0;
   for (const auto& watcher : watchers) {
     watcher->stop();
-    told += watcher->told();
+    received += watcher->received();
     missed += watcher->missed();
   }
-  if (told + missed == 0) return;
-  state.counters["missed_share"] = static_cast<double>(missed) / static_cast<double>(told + missed);
+  if (received + missed == 0) return;
+  state.counters["missed_share"] =
+      static_cast<double>(missed) / static_cast<double>(received + missed);
 }
 
 void BM_first_page(benchmark::State& state) {
@@ -177,7 +179,8 @@ void BM_first_page(benchmark::State& state) {
     watchers.push_back(std::make_unique<Watcher>(daemon));
   }
   std::unique_ptr<store::Writer> writer;
-  const uint64_t id_before = daemon.load.id();  // before the writer: it is the writer's then
+  const uint64_t id_before =
+      daemon.load.id();  // before the writer starts: then it belongs to the writer
   const uint64_t unstored = daemon.store->status().unstored;
   const auto begin = Clock::now();
   if (state.range(0) != 0) writer = std::make_unique<store::Writer>(daemon.load);

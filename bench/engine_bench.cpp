@@ -1,4 +1,5 @@
-// The engine on one core: the free run, by what the machine does, and the validator on its stream.
+// The engine on one core: the free run, measured by what the machine does, and the validator on its
+// stream.
 //
 // A step of the free run is an access, a fault, a step of shrink_folio's table, or an event made; one of
 // the validator is a step of that table.
@@ -16,7 +17,7 @@
 namespace swaptrail::engine {
 namespace {
 
-// Looks at every event, as the cheapest real output would.
+// Reads every event, as the cheapest real output would.
 class SummingOutput : public EventOutput {
  public:
   void on_event(const swaptrail_event& event, uint64_t sequence) override {
@@ -90,7 +91,7 @@ class KeepingOutput : public EventOutput {
 class CountingSink : public FindingSink {
  public:
   void on_finding(const Finding& finding) override {
-    if (finding.kind != FindingKind::kDisagreement) ++findings;  // nobody gives it lifecycles
+    if (finding.kind != FindingKind::kDisagreement) ++findings;  // it gets no lifecycles
   }
   uint64_t findings = 0;
 };

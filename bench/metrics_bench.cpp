@@ -1,4 +1,5 @@
-// What the metrics cost: the pipeline thread for each lifecycle and return, and a whole scrape.
+// The cost of the metrics: for the pipeline thread with each lifecycle and return, and of a whole
+// scrape.
 #include <benchmark/benchmark.h>
 
 #include <sys/stat.h>
@@ -19,9 +20,9 @@
 namespace swaptrail::metrics {
 namespace {
 
-// Few enough for the second-level cache: the reconstructor hands on what it has just written.
+// Few enough for the second-level cache: the reconstructor passes on what it has just written.
 constexpr size_t kReady = 1 << 11;
-constexpr size_t kMany = 1 << 16;    // enough for every cgroup and its part of the matrix
+constexpr size_t kMany = 1 << 16;    // enough to reach every cgroup and its part of the matrix
 constexpr uint64_t kAway = 200'000;  // folios in swap at a time
 
 // A host with two swap areas where `cgroups` lose pages to kswapd, to their own limits, and to others.
@@ -54,7 +55,7 @@ std::vector<uint64_t> numbers(size_t count) {
   return all;
 }
 
-// Folders that stand for cgroups.
+// Folders that stand in for cgroups.
 class Hierarchy {
  public:
   explicit Hierarchy(size_t count) {
@@ -104,7 +105,8 @@ class Load {
   uint64_t id_ = 0;
 };
 
-// Range: cgroups; there is room for 100. Each brings one back, so that as many are away all the time.
+// Range: cgroups; there is room for 100. For each lifecycle one comes back, so that equally many are
+// away all the time.
 void BM_lifecycle_and_return(benchmark::State& state) {
   MetricCounters metric_counters(MetricOptions{});
   Load load(numbers(static_cast<size_t>(state.range(0))));
@@ -116,7 +118,8 @@ void BM_lifecycle_and_return(benchmark::State& state) {
 }
 BENCHMARK(BM_lifecycle_and_return)->ArgName("cgroups")->Arg(50)->Arg(1000);
 
-// As if nothing ever came back: the table of those awaited is full, and for each an old one goes.
+// As if nothing ever came back: the table of awaited folios is full, and each new one evicts an old
+// one.
 void BM_lifecycle_full(benchmark::State& state) {
   MetricCounters metric_counters(MetricOptions{});
   Load load(numbers(static_cast<size_t>(state.range(0))));

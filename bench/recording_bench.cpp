@@ -1,6 +1,6 @@
-// What recording costs: events/s of the writer and of the reader on one core, and bytes an event.
+// The cost of recording: events/s of the writer and of the reader on one core, and bytes an event.
 //
-// On made-up streams modelled on real ones, and, if SWAPTRAIL_BENCH_RECORDING names recordings
+// On synthetic streams modelled on real ones and, if SWAPTRAIL_BENCH_RECORDING names recordings
 // (separated by ':'), on those: zram = written synchronously, disk = asynchronously.
 #include <benchmark/benchmark.h>
 
@@ -29,7 +29,7 @@ class CountingSink : public ByteSink {
   uint64_t count = 0;
 };
 
-// Looks at every event, as the cheapest real sink would.
+// Reads every event, as the cheapest real sink would.
 class SummingSink : public EventSink {
  public:
   void on_event(const swaptrail_event& event, uint64_t sequence) override {

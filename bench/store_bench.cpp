@@ -1,8 +1,8 @@
-// The store of lifecycles: what adding costs the pipeline, and how long queries take over a full one,
-// while nothing is added (writer 0) and while 500,000 lifecycles a second are (writer 1).
+// The store of lifecycles: what adding costs the pipeline, and how long queries of a full one take,
+// while nothing is added (writer 0) and while 500,000 lifecycles a second are added (writer 1).
 //
-// Queries report the 50th and 99th percentile of single calls. Where a writer runs, `late_ms` is the
-// longest that one batch of its work (1 ms) was late: it shows what readers cost it, and the host too.
+// Queries report the 50th and 99th percentile of single calls. With a writer, `late_ms` is the longest
+// delay of one batch of its work (1 ms): it shows what readers, and the host, cost it.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -28,7 +28,7 @@ namespace {
 std::atomic<uint64_t> allocations{0};
 }  // namespace
 
-// Not inlined: the compiler would take malloc and free for a pair that does not fit.
+// Not inlined: otherwise the compiler would see malloc and free as a mismatched pair.
 [[gnu::noinline]] void* operator new(size_t size) {
   allocations.fetch_add(1, std::memory_order_relaxed);
   if (void* memory = std::malloc(size)) return memory;
@@ -87,7 +87,7 @@ void BM_add_and_count(benchmark::State& state) {
 BENCHMARK(BM_add_and_count);
 
 // The counters alone: each lifecycle comes back. `processes`: how many take turns; more than there are
-// rows is the worst that can come.
+// rows is the worst case.
 void BM_count(benchmark::State& state) {
   counters::Counters counters({});
   std::vector<Lifecycle> ready = usual_lifecycles();
@@ -173,7 +173,7 @@ void BM_first_page_of_slow(benchmark::State& state) {  // looks at all: each seg
   filter.slower_than = SlowerThan{Latency::kIsolatedToRemoved, 10'000'000};
   first_page(state, filter);
 }
-void BM_first_page_of_a_contradiction(benchmark::State& state) {  // no summary can tell
+void BM_first_page_of_a_contradiction(benchmark::State& state) {  // no summary can decide it
   Filter filter;
   filter.outcomes = {Outcome::kAborted};
   filter.comms = {"process-5100"};

@@ -1,4 +1,4 @@
-// What benchmarks put into a store: lifecycles such as a busy host makes them, 500,000 a second.
+// The benchmarks' load for a store: lifecycles as on a busy host, 500,000 a second.
 #pragma once
 
 #include <algorithm>
@@ -25,8 +25,8 @@ inline Comm comm_of(uint32_t tgid) {
   return comm;
 }
 
-// Such as a host with 200 processes in 50 cgroups makes them: all stages, one mapping, another batch
-// at the end than at the begin. Made before they are needed.
+// As on a host with 200 processes in 50 cgroups: all stages, one mapping, different batches at begin
+// and end. Made before they are needed.
 inline std::vector<Lifecycle> usual_lifecycles() {
   std::mt19937_64 random(1);
   std::vector<Lifecycle> out(1 << 16);
@@ -95,7 +95,7 @@ class Load {
   uint64_t id_ = 0;
 };
 
-// Adds at kRate until it goes.
+// Adds lifecycles at kRate until it is destroyed.
 class Writer {
  public:
   explicit Writer(Load& load) : thread_([this, &load] { run(load); }) {}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * areas.h - what areas.bpf.c says of the kernel's swap areas.
+ * areas.h - what areas.bpf.c reports about the kernel's swap areas.
  */
 #ifndef SWAPTRAIL_BPF_AREAS_H
 #define SWAPTRAIL_BPF_AREAS_H
@@ -14,7 +14,7 @@
 
 #define SWAPTRAIL_AREA_USED 0x1 /* SWP_USED: the type is taken */
 
-/* One element of swap_info[] (mm/swapfile.c). Numbers as the kernel has them. */
+/* One element of swap_info[] (mm/swapfile.c), with the kernel's numbers. */
 struct swaptrail_area {
 	__u64 inode;  /* of the swap file, or of the device's node; 0 = it has no file (any more) */
 	__u32 device; /* of a device: its own number; of a file: that of its file system */

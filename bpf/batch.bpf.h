@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * batch.bpf.h - what the reclaiming tasks are doing right now, and records about folios.
+ * batch.bpf.h - the current state of the reclaiming tasks, and records about folios.
  */
 #ifndef SWAPTRAIL_BPF_BATCH_BPF_H
 #define SWAPTRAIL_BPF_BATCH_BPF_H

@@ -4,7 +4,7 @@
  *
  * The daemon touches pages of its own, one at a time; this notes the address
  * of every struct page that its thread is given meanwhile. With the number
- * from /proc/self/pagemap that tells where the array of struct page begins
+ * from /proc/self/pagemap that shows where the array of struct page begins
  * (daemon/host/page_frames). It works on every architecture and under lockdown,
  * where the kernel's vmemmap_base can't be read.
  */

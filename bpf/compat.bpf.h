@@ -39,7 +39,7 @@
 volatile const __u32 abi_version = SWAPTRAIL_ABI_VERSION;
 volatile const bool may_probe_read = true;   /* bpf_probe_read_kernel() is permitted */
 volatile const bool has_rdonly_cast = false; /* kfunc bpf_rdonly_cast(), 6.2 and later */
-volatile const bool tells_backend = true;    /* there is a hook for each way a write can go, but the zero map */
+volatile const bool tells_backend = true;    /* there is a hook for every way a write can go, except the zero map */
 volatile const __u32 cluster_slots = 512;    /* SWAPFILE_CLUSTER: HPAGE_PMD_NR or 256 */
 volatile const __u32 page_shift = 12;
 /* pte <-> swp_entry_t, arch/.../include/asm/pgtable*.h (__swp_type, __swp_offset) */
@@ -105,7 +105,7 @@ static __always_inline __u64 entry_of(const void *folio, __u64 flags)
 	return in_swap_cache(flags) ? folio_entry(folio) : 0;
 }
 
-/* Of the file that the folio is a page of. */
+/* The file that the folio is a page of. */
 static __always_inline const struct inode *folio_inode(const void *folio)
 {
 	if (bpf_core_type_exists(struct folio))
@@ -146,7 +146,7 @@ static __always_inline __u16 folio_state(const void *folio, __u64 flags)
 	return state;
 }
 
-/* 32 bits at `offset` from a folio, also where the BTF type at hand is the smaller struct page. */
+/* 32 bits at `offset` from a folio, even if the BTF type at hand is the smaller struct page. */
 static __always_inline __u32 folio_word(const void *folio, __u32 offset)
 {
 	__u32 value = 0;
@@ -157,9 +157,9 @@ static __always_inline __u32 folio_word(const void *folio, __u32 offset)
 }
 
 /*
- * A call of its own where nothing is followed through BTF types: inlined into a
- * loop, clang would compute the offsets of all three branches ahead of it, also
- * of the fields that the running kernel lacks.
+ * A call of its own in objects that follow nothing through BTF types: inlined
+ * into a loop, clang would compute the offsets of all three branches ahead of
+ * it, including those of fields that the running kernel lacks.
  */
 #ifdef SWAPTRAIL_DIRECT
 #define MAYBE_CALL __always_inline
@@ -191,8 +191,8 @@ static MAYBE_CALL __u16 folio_pages(const void *folio, __u64 flags)
 
 /*
  * Is a page table entry left that maps it? Exact for small folios, and for
- * large ones from 6.10 on; before that -1: the caller knows only what the
- * single mappings answered.
+ * large ones from 6.10 on. Before that -1: the caller knows only the results of
+ * the single mappings.
  */
 static __always_inline int folio_mapped(const void *folio, __u64 flags)
 {
@@ -208,7 +208,7 @@ static __always_inline __u64 memcg_cgroup(const struct mem_cgroup *memcg)
 	return READ3(memcg, css.cgroup, kn, id);
 }
 
-/* Up to 7.0 memcg_data is the mem_cgroup; later the obj_cgroup, told apart by where 'objcg' lives. */
+/* Up to 7.0 memcg_data is the mem_cgroup; later the obj_cgroup. The place of 'objcg' shows which. */
 static __always_inline __u64 memcg_data_cgroup(__u64 data)
 {
 	bool objcg = bpf_core_field_exists(struct mem_cgroup_per_node___objcg, objcg);
@@ -258,8 +258,8 @@ static __always_inline __u32 current_flags(void)
 }
 
 /*
- * Is the current task in swapoff? Only it and KSM's switch name themselves as a memory hog for a
- * while (mm/swapfile.c, sys_swapoff: set_current_oom_origin).
+ * Is the current task in swapoff? Only swapoff and KSM's switch mark themselves as a memory hog
+ * for a while (mm/swapfile.c, sys_swapoff: set_current_oom_origin).
  */
 static __always_inline bool is_swapping_off(void)
 {
@@ -271,8 +271,8 @@ static __always_inline bool is_swapping_off(void)
 }
 
 /*
- * The page offset of an anonymous page at the VMA's begin, in the terms of folio->index: vm_pgoff, but
- * from 7.3 on an offset of its own where the VMA maps a file.
+ * The page offset of an anonymous page at the VMA's begin, in units of folio->index: vm_pgoff, but
+ * from 7.3 on a separate offset if the VMA maps a file.
  */
 static __always_inline __u64 anon_pgoff(const struct vm_area_struct *vma)
 {

@@ -40,7 +40,7 @@ static __always_inline struct swaptrail_totals *this_totals(void)
 	return bpf_map_lookup_elem(&totals, &zero);
 }
 
-/* Base pages that made it (or not) through the stage `kind`: exact, also when the record is dropped. */
+/* Base pages that passed the stage `kind` (or failed): exact, even if the record is dropped. */
 static __always_inline void count_pages(__u32 kind, bool ok, __u64 pages)
 {
 	struct swaptrail_totals *t = this_totals();
@@ -50,8 +50,8 @@ static __always_inline void count_pages(__u32 kind, bool ok, __u64 pages)
 }
 
 /*
- * Reserve a record of `kind` and fill what every record has. NULL: no room;
- * counted, and told by `lost` in the next record of this CPU.
+ * Reserves a record of `kind` and fills in what every record has. NULL: no
+ * room; counted, and reported by `lost` in the next record of this CPU.
  */
 static __always_inline struct swaptrail_event *begin_event(__u32 kind, const void *folio)
 {

@@ -23,11 +23,11 @@
 #endif
 
 #define SWAPTRAIL_ABI_VERSION 2
-#define SWAPTRAIL_ABI_OLDEST 1 /* that trace/ can still read from a recording: docs/EVENTS.md, Versions */
+#define SWAPTRAIL_ABI_OLDEST 1 /* the oldest that trace/ still reads from a recording: docs/EVENTS.md, Versions */
 #define SWAPTRAIL_COMM_LEN 16
 #define SWAPTRAIL_CALIBRATION_PAGES 64 /* struct pages that calibrate.bpf.c can note */
 
-/* What was observed. The hook that brings each kind is in daemon/probe/hook_catalogue. */
+/* What was observed. daemon/probe/hook_catalogue has the hook for each kind. */
 enum swaptrail_kind {
 	SWAPTRAIL_RECLAIM_BEGIN = 1,    /* a batch of isolated folios enters shrink_folio_list */
 	SWAPTRAIL_RECLAIM_END = 2,      /* it returns; result = base pages reclaimed */
@@ -40,7 +40,7 @@ enum swaptrail_kind {
 	SWAPTRAIL_WRITE_END = 9,        /* swap_writepage returned: result, and u.write.backend */
 	SWAPTRAIL_WRITE_COMPLETED = 10, /* end of writeback; STATE_DIRTY: the write failed */
 	SWAPTRAIL_REMOVED = 11,         /* __remove_mapping; result 1: gone from the cache, to be freed */
-	SWAPTRAIL_CACHE_DELETED = 12,   /* left the swap cache for another reason than reclaim */
+	SWAPTRAIL_CACHE_DELETED = 12,   /* left the swap cache, but not by reclaim */
 	SWAPTRAIL_SLOT_FREED = 13,      /* entry .. entry + nr_pages - 1 can be reused */
 	SWAPTRAIL_SWAP_IN = 14,         /* one pass of do_swap_page returned; result = vm_fault_t */
 	SWAPTRAIL_SWAP_READ = 15,       /* a folio is filled from its slot, whatever the backend */
@@ -106,7 +106,7 @@ enum swaptrail_fault {
 	SWAPTRAIL_FAULT_SIGSEGV = 0x40,
 	SWAPTRAIL_FAULT_RETRY = 0x400,
 };
-/* It failed. Without these and RETRY, after which another pass follows, it has brought its page. */
+/* It failed. Without these and without RETRY (then another pass follows) it has brought its page. */
 #define SWAPTRAIL_FAULT_FAILED                                                                                         \
 	(SWAPTRAIL_FAULT_OOM | SWAPTRAIL_FAULT_SIGBUS | SWAPTRAIL_FAULT_HWPOISON | SWAPTRAIL_FAULT_HWPOISON_LARGE |    \
 	 SWAPTRAIL_FAULT_SIGSEGV)
@@ -128,7 +128,7 @@ struct swaptrail_event {
 	__u64 entry;    /* swp_entry_t: type << 58 | offset; of the first page; 0 = none
 			 * (offset 0 holds the area's header, so 0 is never a real entry) */
 	__u64 batch_ns; /* when the task's reclaim batch began (a little before its RECLAIM_BEGIN), 0 outside one */
-	__u32 tid;      /* the running thread: the reclaimer, or who waits for a page */
+	__u32 tid;      /* the running thread: the reclaimer, or the one that waits for a page */
 	__u32 tgid;
 	__u32 lost; /* records of this CPU that found no room before this one, modulo 2^32 */
 	__s32 result;

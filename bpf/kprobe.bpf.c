@@ -37,7 +37,7 @@ static __always_inline int keep_call(struct pt_regs *regs, __u32 program)
 	return 0;
 }
 
-/* Takes the arguments kept for this thread and program; false: the begin was not seen. */
+/* Takes the arguments stored for this thread and program; false: the begin was not seen. */
 static __always_inline bool take_call(__u32 program, struct call *call)
 {
 	struct call_key key = { .tid = current_tid(), .program = program };
@@ -61,7 +61,7 @@ static __always_inline bool take_call(__u32 program, struct call *call)
 		return 0;                                                                                              \
 	}
 
-/* __LINE__ tells the exit programs apart in the table of calls. */
+/* __LINE__ distinguishes the exit programs in the table of calls. */
 #define EXIT_PROGRAM(name, n, body)                                                                                    \
 	SEC("?kprobe") int name##_entry(struct pt_regs *regs)                                                          \
 	{                                                                                                              \

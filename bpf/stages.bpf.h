@@ -165,7 +165,7 @@ static __always_inline void on_slot_freed(const struct swap_info_struct *si, __u
 		return;
 	e->entry = (__u64)READ1(si, type) << SWP_TYPE_SHIFT | offset;
 	e->nr_pages = pages;
-	/* others free slots of it too: faults, exits */
+	/* other tasks free its slots too: faults, exits */
 	if (!(READ1(si, flags) & SWP_WRITEOK) && is_swapping_off())
 		e->state = SWAPTRAIL_STATE_SWAPOFF;
 	name_batch(e, current_batch());
@@ -207,9 +207,10 @@ static __always_inline void on_unmap_one_begin(const void *folio, const struct v
 
 /*
  * mm/memory.c mm_trace_rss_stat, called once for each counter of the mm that
- * changes: inside try_to_unmap_one one MM_SWAPENTS (anon) or MM_SHMEMPAGES
- * (shmem) for each page table entry replaced. Counting them is how a mapping
- * that was really there is told from one that the rmap walk only tried.
+ * changes: inside try_to_unmap_one it is called with MM_SWAPENTS (anon) or
+ * MM_SHMEMPAGES (shmem) once for each page table entry replaced. Counting these
+ * calls distinguishes a mapping that was really there from one that the rmap
+ * walk only tried.
  */
 static __always_inline void on_rss_changed(const void *mm, int member)
 {
@@ -237,7 +238,7 @@ static __always_inline void on_unmap_one_end(const void *folio, const struct vm_
 	batch = current_batch();
 	if (!batch)
 		return;
-	/* the kernel may have skipped the run at its begin, or those at the end of others before it */
+	/* the kernel may have skipped the run at its begin, or runs at the end of earlier ones */
 	ptes = batch->unmapping == (__u64)folio && batch->unmapping_vma == (__u64)vma ? batch->ptes : 0;
 	batch->mm = 0;
 	batch->unmapping = 0;
@@ -301,7 +302,7 @@ volatile const bool names_files = false;
 
 /* ---- write -------------------------------------------------------------------- */
 
-/* mm/shmem.c shmem_writepage (shmem_writeout from 6.16 on): soon the folio is no page of the file any more. */
+/* mm/shmem.c shmem_writepage (shmem_writeout from 6.16 on): soon the folio is no longer a page of the file. */
 static __always_inline void on_shmem_write(const void *folio)
 {
 	struct batch *batch = current_batch();
@@ -391,9 +392,10 @@ static __always_inline void on_write_issued(const void *folio)
 }
 
 /*
- * Where swap_writepage put it: what was called inside, or, by elimination, the
- * zero map. Only what goes to a device is under writeback by now: so it is seen
- * even if the kernel skipped the program that would have told (docs/ARCHITECTURE.md, Loss).
+ * Where swap_writepage put it: the function that was called inside or, by elimination, the
+ * zero map. Only a folio that goes to a device is under writeback by now, so that is seen
+ * even if the kernel skipped the program that would have reported it (docs/ARCHITECTURE.md,
+ * Loss).
  */
 static __always_inline __u8 backend_of(const struct batch *batch, const void *folio, __u64 flags, int result)
 {

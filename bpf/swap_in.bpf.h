@@ -64,7 +64,7 @@ static __always_inline void on_fault_begin(const struct vm_fault *vmf)
 	__u32 tid = current_tid();
 
 	if (!entry) {
-		/* what a fault left whose end the kernel skipped is not this one's */
+		/* left by a fault whose end the kernel skipped: not this one's */
 		bpf_map_delete_elem(&faults, &tid);
 		return;
 	}
@@ -81,7 +81,7 @@ static __always_inline void on_fault_begin(const struct vm_fault *vmf)
 
 /*
  * mm/swapfile.c swap_free (up to 6.9), swap_free_nr (6.10 to 6.19), folio_put_swap (7.0 and later): in
- * do_swap_page the entries that it is about to replace in the page table. Elsewhere: not ours.
+ * do_swap_page, the entries that it will replace in the page table. Calls from elsewhere are not ours.
  */
 static __always_inline void on_entries_dropped(__u64 entry, __u32 pages)
 {
@@ -94,7 +94,7 @@ static __always_inline void on_entries_dropped(__u64 entry, __u32 pages)
 	fault->filled = pages;
 }
 
-/* `page` NULL: all of the folio. */
+/* `page` NULL: the whole folio. */
 static __always_inline void on_folio_entries_dropped(const void *folio, const void *page)
 {
 	__u64 entry = folio_entry(folio);

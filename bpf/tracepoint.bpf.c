@@ -3,7 +3,7 @@
  * tracepoint mode: raw tracepoints only, for hosts that refuse tracing programs
  * and have no kprobes. What can be seen: the write of each page with its slot,
  * the bio and its completion, the free, the origin, and, by the order of
- * rss_stat events inside a task, the owner. No tracepoint tells of slot
+ * rss_stat events inside a task, the owner. No tracepoint shows slot
  * allocation, virtual address, clean reclaim, swap-in or slot free.
  */
 #include "emit.bpf.h"
@@ -87,8 +87,9 @@ ORIGIN_PROGRAMS(memcg, SWAPTRAIL_ORIGIN_MEMCG)
 ORIGIN_PROGRAMS(node, SWAPTRAIL_ORIGIN_NODE)
 
 /*
- * kmem:rss_stat. In reclaim, one for each page table entry that became a swap
- * entry, and all those of a page come right before its write in the same task.
+ * kmem:rss_stat. In reclaim it comes once for each page table entry that became
+ * a swap entry, and those of a page come right before its write, in the same
+ * task.
  */
 SEC("?raw_tp") int tp_rss(struct raw_args *ctx)
 {
@@ -114,7 +115,7 @@ static __always_inline __u8 origin_of(const struct reclaimer *r)
 		return SWAPTRAIL_ORIGIN_KSWAPD;
 	if (r && r->origin)
 		return r->origin;
-	/* MADV_PAGEOUT, process_madvise and DAMON have no begin tracepoint, and all else has one */
+	/* MADV_PAGEOUT, process_madvise and DAMON have no begin tracepoint; everything else has one */
 	return SWAPTRAIL_ORIGIN_UNKNOWN;
 }
 
@@ -124,7 +125,7 @@ static __always_inline void set_reclaimer(struct swaptrail_event *e, const struc
 	e->batch_ns = r ? r->begin_ns : e->time_ns;
 }
 
-/* Of a kind that has u.page: no event tells that a batch begins. */
+/* For kinds that have u.page: no event shows that a batch begins. */
 static __always_inline void name_reclaimer(struct swaptrail_event *e, const struct reclaimer *r)
 {
 	set_reclaimer(e, r);
@@ -149,7 +150,7 @@ static __always_inline void emit_owner(const void *folio, __u64 flags, __u16 pag
 	end_event(e);
 }
 
-/* A folio without writeback that no bio was queued for went to zswap or the zero map: which, no tracepoint tells. */
+/* A folio without writeback that no bio was queued for went to zswap or the zero map: no tracepoint shows which. */
 static __always_inline __u8 backend_of(const struct reclaimer *r, const void *folio, __u64 flags)
 {
 	if (PAGE_FLAG(flags, writeback) || (r && r->bio_folio == (__u64)folio))
@@ -303,9 +304,9 @@ SEC("?raw_tp") int tp_rq_complete(struct raw_args *ctx)
 }
 
 /*
- * kmem:mm_page_free(page, order), before the flags are cleared. Only what a
- * reclaiming task frees: an anonymous page freed by its process's exit is no
- * end of a swap-out.
+ * kmem:mm_page_free(page, order), before the flags are cleared. Only pages that
+ * a reclaiming task frees: an anonymous page that is freed when its process
+ * exits does not end a swap-out.
  */
 SEC("?raw_tp") int tp_page_free(struct raw_args *ctx)
 {
@@ -324,7 +325,7 @@ SEC("?raw_tp") int tp_page_free(struct raw_args *ctx)
 	if (!e)
 		return 0;
 	r = current_reclaimer(false);
-	e->entry = 0; /* cleared by now; the field is something else */
+	e->entry = 0; /* cleared by now; the field has another meaning */
 	name_reclaimer(e, r);
 	end_event(e);
 	return 0;

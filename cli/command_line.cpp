@@ -15,13 +15,12 @@
 #include "cli/offline/simulate.h"
 #include "cli/offline/validate.h"
 #include "cli/online/commands.h"
-#include "cli/online/self_description.h"
-#include "cli/top/top.h"
+#include "cli/self_description.h"
 
 namespace swaptrail {
 namespace {
 
-// Each code of each command, a line each.
+// Each code of each command, one per line.
 std::string all_exit_codes() {
   std::string lines = "Exit codes:\n";
   for (const ExitCodeMeaning& row : kExitCodeTable)
@@ -54,11 +53,8 @@ int run_command_line(int argc, const char* const* argv) {
   add_validate(app, code);
   add_simulate(app, code);
   for (CLI::App* command : app.get_subcommands({})) command->group("Host and recordings");
-  for (const auto add : {online::add_status, online::add_trace, online::add_list, online::add_page,
-                         online::add_top, online::add_stats, online::add_matrix, online::add_areas,
-                         online::add_violations, online::add_pageout, online::add_flight})
-    add(app, code);
-  online::add_self_description(app, code);
+  for (const online::Command& command : online::kCommands) command.add(app, code);
+  add_self_description(app, code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

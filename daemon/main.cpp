@@ -1,4 +1,5 @@
-// swaptraild: load what this kernel permits, follow every page on its way to swap, tell.
+// swaptraild: loads what this kernel permits, follows every page on its way to swap, and reports
+// it.
 #include <signal.h>
 #include <unistd.h>
 
@@ -57,12 +58,12 @@ ExitCode refuse(ExitCode code, const std::string& what, const std::string& what_
 
 std::string text_of(const absl::Status& status) { return std::string(status.message()); }
 
-// A reader that stops, of a pipe or a terminal, must not stop the observation.
+// A reader of a pipe or a terminal that stops must not stop the observation.
 void wait_for_no_reader() {
   for (const int file : {STDOUT_FILENO, STDERR_FILENO}) never_wait_for_reader(file);
 }
 
-// Says what was not printed: then the exit code is not 0.
+// Reports what was not printed; in that case the exit code is not 0.
 ExitCode look_at_output(const Output& output, ExitCode code) {
   if (output.lines_left_out() > 0)
     log_always(std::to_string(output.lines_left_out()) +
@@ -71,7 +72,7 @@ ExitCode look_at_output(const Output& output, ExitCode code) {
   return code == kExitOk && !whole ? kExitFailure : code;
 }
 
-// Which of the hooks are on, for people and for scripts that wait for the line.
+// Shows which hooks are on: for people, and for scripts that wait for the line.
 std::string ready_line(const AttachPlan& plan) {
   int chosen = 0, missing = 0;
   std::string names;
@@ -112,7 +113,7 @@ ExitCode explain(const Options& options) {
   return print(text);
 }
 
-// The kernel says EPERM for both: too little lockable memory looks like too few privileges.
+// The kernel reports EPERM for both, so too little lockable memory looks like too few privileges.
 ExitCode refuse_memlock(const HostFeatures& host, const std::string& what) {
   return refuse(
       kExitNoMemory, what + " (" + host.memlock.reason + ")",
@@ -145,23 +146,23 @@ std::string cgroup_mount() {
   return mounts.ok() ? Cgroups::find_mount(*mounts) : "";
 }
 
-// With each sweep: only while they go on does the service's watchdog hear of it.
+// After each sweep: the service's watchdog is notified only while sweeps go on.
 void after_sweep(Serving& serving) {
   serving.after_sweep();
-  tell_alive(monotonic_ns());
+  notify_alive(monotonic_ns());
   if (hangup.exchange(false, std::memory_order_relaxed))
     log_line(
         "SIGHUP: the web configuration and its certificates are read again whenever they change; "
         "other options need a restart");
 }
 
-// What can't be put right by trying again, from what may be.
+// Separates errors that trying again can't fix from others.
 ExitCode code_of(const absl::Status& status) {
   const bool stays = absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status);
   return stays ? kExitUsage : kExitFailure;
 }
 
-// From here on the process can do little but observe and serve.
+// From here on the process can only observe and serve.
 absl::Status give_up_privileges() {
   if (absl::Status status = lock_memory(); !status.ok())
     log_line(text_of(status) + "; the daemon itself may be swapped");
@@ -174,15 +175,16 @@ ExitCode run_pipeline(Pipeline& pipeline, Serving& serving, AreaWatch& areas) {
   if (absl::Status status = serving.start(plan, areas); !status.ok())
     return refuse(kExitFailure, text_of(status), "nothing is observed");
   log_always(ready_line(plan));
-  tell_ready(ready_line(plan));
+  notify_ready(ready_line(plan));
   const absl::Status status = pipeline.run(stop_requested);
-  tell_stopping();
+  notify_stopping();
   serving.stop();
   if (status.ok()) return kExitOk;
-  return refuse(kExitFailure, text_of(status), "what holds totals against the kernel's is missing");
+  return refuse(kExitFailure, text_of(status),
+                "the comparison with the kernel's counters is missing");
 }
 
-// `kernel` is let go as soon as all is attached: the daemon needs no symbols to observe.
+// `kernel` is freed as soon as everything is attached: the daemon needs no symbols to observe.
 ExitCode observe(const Options& options, std::unique_ptr<KernelView> kernel, AttachPlan plan,
                  const HostFeatures& host) {
   Cgroups cgroups(cgroup_mount());
@@ -212,7 +214,7 @@ ExitCode observe(const Options& options, std::unique_ptr<KernelView> kernel, Att
   return look_at_output(output, run_pipeline(**pipeline, **serving, *areas));
 }
 
-// Prints all that is wrong, a line each.
+// Prints everything that is wrong, a line each.
 std::optional<ExitCode> refuse_problems(const StartProblems& problems) {
   for (const std::string& line : problems.wrong) log_always(line);
   for (const std::string& line : problems.for_now) log_always(line);
@@ -220,7 +222,7 @@ std::optional<ExitCode> refuse_problems(const StartProblems& problems) {
   return problems.for_now.empty() ? std::nullopt : std::optional(kExitFailure);
 }
 
-// What passes by itself is no fault of the options: a port is in use while the daemon runs.
+// Temporary problems are no fault of the options: a port is in use while the daemon runs.
 ExitCode check_only(const Options& options) {
   StartProblems problems = problems_at_start(options);
   problems.for_now.clear();

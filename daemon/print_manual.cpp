@@ -20,7 +20,7 @@ int main() {
       "For each page that is swapped out some ten records of 104 bytes are made. docs/KERNELS.md has "
       "what that costs the workload, measured by kernel and mode. --bpf-statistics and --validate cost "
       "more; --print=none costs least.",
-      "A full ring loses records, never time of the kernel: what was lost is counted, told in the "
+      "A full ring loses records, never the kernel's time: what was lost is counted, reported in the "
       "lifecycles that it touches, and shown in the metrics."};
   texts.see_also = {"swaptrail(1)", "swaptrail-status(1)", "swaptrail-top(1)", "bpf(2)",
                     "swapon(8)"};

@@ -91,7 +91,7 @@ http::Page page_of(const metrics::Collector& collector, std::string_view accept)
 
 }  // namespace
 
-// In the order in which they need each other: the last is the first to go.
+// In the order of dependency: the last is the first to be destroyed.
 struct Serving::Parts {
   Parts(const Options& all, Cgroups& known, std::optional<PageFrames> found)
       : options(all),
@@ -114,7 +114,7 @@ struct Serving::Parts {
   std::unique_ptr<listen::ApiServer> listener;
 
   std::optional<api::Host> host;
-  std::optional<api::Host> reading_host;  // for who may not learn all
+  std::optional<api::Host> reading_host;  // for callers who may not see everything
   std::optional<api::TraceService> trace, reading_trace;
   std::optional<api::ControlService> control;
   api::RefusingControlService refusing;
@@ -189,7 +189,7 @@ absl::Status Serving::serve_api(const AttachPlan& plan, const AreaWatch& areas) 
   };
   parts.reading_host.emplace(*parts.host);
   parts.reading_host->full_access = false;
-  // not before: who is refused gets one line, with the reason
+  // not before: if the start is refused, only one line is printed, with the reason
   for (const std::string& warning : parts.listener->warnings()) log_line(warning);
   parts.trace.emplace(*parts.host, parts.tables.get());
   parts.reading_trace.emplace(*parts.reading_host, parts.tables.get());
@@ -222,7 +222,7 @@ absl::Status Serving::serve_metrics(const AttachPlan& plan, const AreaWatch& are
   return absl::OkStatus();
 }
 
-// Once a second, so that a cgroup that lives only for a moment is known by its name.
+// Once a second, so that even a short-lived cgroup is known by its name.
 void Serving::keep_house(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any wake;

@@ -1,7 +1,7 @@
-// What swaptraild serves of what it sees: the memory store by gRPC, metrics by HTTP.
+// What swaptraild serves: the memory store by gRPC, metrics by HTTP.
 //
-// The order matters: prepare() while there is one thread and all privilege, start() when the
-// capabilities are gone, since a thread keeps those that its maker had.
+// The order matters: prepare() while there is one thread with all privileges, start() when the
+// capabilities are gone, since a thread inherits those of its creator.
 #pragma once
 
 #include <memory>
@@ -22,11 +22,11 @@
 
 namespace swaptrail {
 
-// The main thread's.
+// For the main thread.
 class Serving {
  public:
-  // Takes memory for the store, forks the reader of page tables, and binds the socket of gRPC.
-  // `options` and `cgroups` must outlive it. Errors: of Store, ProcessMemory and ApiServer::bind.
+  // Allocates the store, forks the reader of page tables, and binds the gRPC socket. `options` and
+  // `cgroups` must outlive it. Errors: of Store, ProcessMemory and ApiServer::bind.
   static absl::StatusOr<std::unique_ptr<Serving>> prepare(const Options& options, Cgroups& cgroups,
                                                           std::optional<PageFrames> frames);
   ~Serving();
@@ -39,10 +39,10 @@ class Serving {
   PipelineRequests& requests();
   void after_sweep();
 
-  // Serves from here on. `plan` and `areas` must outlive stop(). Before the pipeline runs. Errors: of
-  // ApiServer::serve and HttpServer.
+  // Serves from here on. `plan` and `areas` must outlive stop(). Call it before the pipeline runs.
+  // Errors: of ApiServer::serve and HttpServer.
   absl::Status start(const AttachPlan& plan, AreaWatch& areas);
-  // Ends streams and connections, within seconds. Also done by the destructor.
+  // Ends streams and connections, within seconds. The destructor does it too.
   void stop();
 
  private:

@@ -1,4 +1,4 @@
-// What each server is reported of the command line. Pure; any thread.
+// The part of the command line that each server gets. Pure; any thread.
 #pragma once
 
 #include "daemon/http/server.h"

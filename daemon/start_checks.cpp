@@ -38,7 +38,7 @@ class Checks {
   }
 
  private:
-  // Statuses of files and options begin with what they are about, so that only the option is missing.
+  // Statuses about files and options begin with their subject, so only the option must be added.
   void note(const char* option, const absl::Status& status) {
     if (!status.ok()) wrong(option, std::string(status.message()));
   }
@@ -63,7 +63,8 @@ class Checks {
       note(named, check_folder(socket.substr(0, socket.rfind('/') + 1)));
   }
 
-  // The kernel knows best; who may not ask it is only told what is no threshold at all.
+  // The kernel knows best. A process that may not ask it finds only texts that are no threshold
+  // at all.
   void flight_pressure() {
     if (options_.flight_pressure.empty()) return;
     if (absl::Status status = check_pressure(options_.flight_pressure); !status.ok())
@@ -85,7 +86,7 @@ class Checks {
                                      "such as /system.slice"));
   }
 
-  // A missing socket group is a warning of the listener: root can still ask.
+  // A missing socket group is only a warning of the listener: root can still ask.
   void groups() {
     if (options_.control_group.empty()) return;
     const auto group = listen::group_id(options_.control_group);
@@ -110,7 +111,7 @@ class Checks {
          http::HttpServer::check(http_options(options_)));
   }
 
-  // Bound, and closed at once.
+  // Binds it and closes it at once.
   void address(const char* option, const std::string& text) {
     const auto listener = http::listen_on(text);
     if (listener.ok()) {
@@ -128,7 +129,7 @@ class Checks {
           "RLIMIT_AS (ulimit -v; LimitAS= of the service)");
   }
 
-  // Stacks and heaps of threads take far more of it than of memory.
+  // Stacks and heaps of threads take far more address space than memory.
   uint64_t address_space_needed() const {
     constexpr uint64_t kThreadsAndLibraries = uint64_t{2} << 30, kFolio = 700;
     const auto cpus = static_cast<uint64_t>(std::max(sysconf(_SC_NPROCESSORS_CONF), 1L));

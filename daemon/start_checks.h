@@ -1,4 +1,4 @@
-// What is wrong with the options, and with what they name, before anything is attached.
+// Checks the options, and what they name, before anything is attached.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,15 @@
 namespace swaptrail {
 
 struct StartProblems {
-  // A line each: begins with the option and says what to do. It stays wrong until somebody mends it.
+  // A line each: begins with the option and says what to do. These problems stay until somebody
+  // fixes them.
   std::vector<std::string> wrong;
-  // The same for what may pass by itself, such as a port that another process has.
+  // The same for problems that may pass by themselves, such as a port that another process has.
   std::vector<std::string> for_now;
 };
 
-// All of them. Makes no file or folder, and no thread that lives on. Main thread, before it has others.
+// Finds all of them. Makes no file or folder, and no thread that lives on. Main thread, before there
+// are others.
 StartProblems problems_at_start(const Options& options);
 
 }  // namespace swaptrail

@@ -209,7 +209,7 @@ CGROUPS = Dashboard(
             graph("Regretted share", "Of the pages that were swapped out. A cgroup that stays above a quarter thrashes: "
                   "its limit is too low for what it uses.",
                   [(f"topk(10, {REGRETTED_SHARE})", "{{cgroup}}")], "percentunit"),
-            graph("Cgroups told apart", "collapsed: cgroups that are part of `other` since there is a limit on labels.",
+            graph("Cgroups with their own series", "collapsed: cgroups that are part of `other` since there is a limit on labels.",
                   [(by("state", sel("cgroups")), "{{state}}")], "short"),
         ]),
     ])
@@ -219,7 +219,7 @@ TRUST = Dashboard(
     "Can the other dashboards be believed: hooks, loss, reconciliation with the kernel, and what observing costs.",
     rows=[
         Row("In one line", [
-            stat("Hooks missing", "Hooks that this kernel has no target for. What they would tell is not in any number.",
+            stat("Hooks missing", "Hooks that this kernel has no target for. What they would observe is missing in every number.",
                  f"sum({sel('hook_state', MISSING)}) or vector(0)", "missing", "none", warn=1, bad=3),
             stat("Lost", "Share of the events that found no room.",
                  ratio(f"sum({rate('events_dropped_total')})", f"sum({rate('events_emitted_total')})"),
@@ -266,7 +266,7 @@ TRUST = Dashboard(
             graph("Both sides", "Pages a second as the kernel counts them, and as they were observed.",
                   [(by("counter", rate("reconciliation_kernel_pages_total")), "{{counter}}, kernel"),
                    (by("counter", rate("reconciliation_observed_pages_total")), "{{counter}}, observed")], "pps"),
-            graph("Violations, by host", "Impossible transitions a second. `swaptrail violations` tells which.",
+            graph("Violations, by host", "Impossible transitions a second. `swaptrail violations` lists them.",
                   [(f"sum by (instance) ({rate('violations_total')})", "{{instance}}")], "ops"),
             graph("Validation", "Steps held against the model, with --validate only. Compared and agreed are the same line "
                   "when all is well.",

@@ -5,7 +5,7 @@
 #   demo.sh --guest KERNEL   the same in a small virtual machine with that kernel, such as 6.12
 #
 # Makes a swap file of 256 MiB and a cgroup that may hold 48 MiB, runs in it a program that
-# writes 96 MiB twice, and shows what swaptraild tells. Takes less than a minute.
+# writes 96 MiB twice, and shows what swaptraild reports. Takes less than a minute.
 set -uo pipefail
 self=$(readlink -f "${BASH_SOURCE[0]}")
 root=$(dirname "$(dirname "$self")")

@@ -22,7 +22,7 @@ std::string joined(const std::vector<std::string>& words, const char* between) {
   return out;
 }
 
-// Of "TEXT:{a,b}", with spaces; empty if there is no list.
+// The choices of "TEXT:{a,b}", separated by spaces; empty if there is no list.
 std::string choices_of(const CLI::Option& option) {
   const std::string type = option.get_type_name();
   const size_t begin = type.find('{');
@@ -34,7 +34,7 @@ std::string choices_of(const CLI::Option& option) {
   return choices;
 }
 
-// Each of `special` becomes what the shell takes for it inside '...'.
+// Replaces each of `special` by the shell's form of it inside '...'.
 std::string replaced(const std::string& text, const std::map<char, std::string>& special) {
   std::string out;
   for (const char character : text) {

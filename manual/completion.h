@@ -1,4 +1,5 @@
-// Completions of a command line with subcommands, from its definitions. Needs nothing but CLI11.
+// Shell completions of a command line with subcommands, made from its definitions. Needs only
+// CLI11.
 #pragma once
 
 #include <string>
@@ -9,8 +10,8 @@ class App;
 
 namespace swaptrail {
 
-// Scripts for the shell to load. Commands, options, and the values of options that have a list of
-// them; all else is completed as files. Hidden commands are left out.
+// Scripts for the shell to load. They complete commands, options, and the values of options that
+// have a list; everything else is completed as files. Hidden commands are left out.
 std::string bash_completion(const CLI::App& app);
 std::string zsh_completion(const CLI::App& app);
 std::string fish_completion(const CLI::App& app);

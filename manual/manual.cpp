@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kExitCodesBegin = "Exit codes:";
 
-// Text that troff takes as it stands.
+// Escapes text for troff.
 std::string escaped(const std::string& text) {
   std::string out;
   for (const char character : text) {
@@ -33,7 +33,7 @@ std::string upper(std::string text) {
 }
 
 struct Footer {
-  std::string exit_codes;  // without its begin
+  std::string exit_codes;  // without its heading
   std::vector<std::string> examples;
   std::vector<std::string> others;
 };
@@ -43,7 +43,7 @@ Footer footer_of(const CLI::App& app) {
   std::istringstream lines(app.get_footer());
   bool in_examples = false, in_list = false;
   for (std::string line; std::getline(lines, line);) {
-    // A list below it says what texts.exit_codes says.
+    // A list below it repeats texts.exit_codes.
     in_list = line == kExitCodesBegin || (in_list && line.starts_with(" "));
     if (in_list) continue;
     if (line.starts_with(kExitCodesBegin))
@@ -56,7 +56,7 @@ Footer footer_of(const CLI::App& app) {
   return footer;
 }
 
-// " 0 ok; 1 bad." as pairs; what has no number goes with the one before.
+// " 0 ok; 1 bad." as pairs; a part without a number belongs to the one before.
 std::vector<std::pair<std::string, std::string>> parse_exit_codes(const std::string& line) {
   std::vector<std::pair<std::string, std::string>> codes;
   for (size_t at = 0; at < line.size();) {
@@ -85,7 +85,7 @@ std::vector<const CLI::Option*> positionals(const CLI::App& app) {
   return app.get_options([](const CLI::Option* option) { return option->get_positional(); });
 }
 
-// "TEXT:{a,b}" as "TEXT": the values are told below.
+// "TEXT:{a,b}" as "TEXT": the values are listed below.
 std::pair<std::string, std::string> value_of(const CLI::Option& option) {
   const std::string type = option.get_type_name();
   const size_t brace = type.find('{');

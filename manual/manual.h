@@ -1,5 +1,5 @@
-// A manual page from the definitions of a command line. Needs nothing but CLI11: swaptraild's is made
-// with it too.
+// Makes a manual page from the definitions of a command line. Needs only CLI11: swaptraild's page is
+// made with it too.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ class App;
 
 namespace swaptrail {
 
-// What the definitions do not hold. Empty: no such section.
+// What the definitions do not contain. Empty: no such section.
 struct ManualTexts {
   int section = 1;
   std::string version;
@@ -25,8 +25,8 @@ struct ManualTexts {
 // "swaptrail" or "swaptrail-trace": the name of the page of an app or of one of its subcommands.
 std::string manual_name(const CLI::App& app);
 
-// The page as troff with the man macros. A footer gives "Exit codes: 0 ok; 1 ..." (stronger than
-// texts.exit_codes), all lines after "Example:" or "Examples:", and what else is in it goes to the
+// The page as troff with the man macros. From a footer it takes "Exit codes: 0 ok; 1 ..."
+// (overrides texts.exit_codes) and all lines after "Example:" or "Examples:"; the rest goes to the
 // description. Hidden options and subcommands are left out.
 std::string manual_page(const CLI::App& app, const ManualTexts& texts);
 

@@ -1,4 +1,4 @@
-// What of a command line is shown to people: all but hidden commands and options.
+// The commands and options that are shown to people: all except hidden ones.
 #pragma once
 
 #include <vector>

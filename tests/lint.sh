@@ -14,12 +14,12 @@ jobs=${SWAPTRAIL_JOBS:-2}
 export PYTHONDONTWRITEBYTECODE=1
 passed=0 failed=0 skipped=0 why=
 
-# Files of ours whose path matches.
+# Our files whose path matches.
 files() { # EXTENDED-REGEX
   find . \( -path ./build -o -path ./.git -o -path ./.cache \) -prune -o -type f -printf '%P\n' | grep -E "$1" | sort
 }
 
-# Everything that begins with the first line of a shell script.
+# Every file whose first line is that of a shell script.
 scripts() {
   local file
   for file in $(files '^[^.]+(\.sh)?$|^\.ci/'); do
@@ -47,7 +47,7 @@ check() { # NAME TOOL COMMAND...
 layering() { python3 tests/lint/layering.py; }
 layering_can_fail() { python3 tests/lint/layering_test.py 2>&1 | awk '{ text = text $0 "\n" } END { if (!/^OK/) { printf "%s", text; exit 1 } }'; }
 
-# The headers of C++, and event.h, which is for both sides.
+# The headers of C++, and event.h, which both sides use.
 headers() {
   local unguarded
   unguarded=$(files '^(trace|engine|daemon|cli)/.*\.h$' | xargs grep -LE '^#pragma once$|^#ifndef SWAPTRAIL_[A-Z0-9_]+_H_$')

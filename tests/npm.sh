@@ -3,8 +3,8 @@
 #
 #   npm.sh FOLDER
 #
-# They go to a cache outside the tree, a folder for each content of package.json. Exit code 75, with
-# the reason on stderr: they can't be had here.
+# They go to a cache outside the tree, one folder for each content of package.json. Exit code 75,
+# with the reason on stderr: they are not available here.
 set -euo pipefail
 
 [[ $# == 1 && -f $1/package.json ]] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }

@@ -39,8 +39,8 @@ tests_of() { # BUILD CTEST-OPTION...
   python3 tests/count.py "$report"
 }
 
-# What tries everything takes five times as long with sanitizers, and tries one in five there: all of it is in the
-# preset without. That runs beside the others, of which some wait. The quick tests leave it out.
+# The exhaustive tests take five times as long with sanitizers, and do only one case in five there: the preset
+# without sanitizers does all. They run beside the others, some of which wait. The quick tests leave them out.
 unit() {
   if [ "$SWAPTRAIL_TEST_BUILD" = "$PWD/build/dev" ]; then
     jobs=$((jobs + 1)) tests_of build/dev --label-exclude exhaustive # some wait
@@ -80,7 +80,7 @@ lint() {
 
 system() { python3 tests/system/run.py; }
 
-# The result of what only says by its exit code how it went.
+# The result of a test that reports only by its exit code.
 result_of() { # NAME CODE
   case $2 in
     0) echo '1 passed, 0 failed, 0 skipped' ;;
@@ -96,7 +96,7 @@ guest() { # NAME COMMAND...
   result_of "$1" "$code"
 }
 
-# Guests need what can't be had everywhere: an emulator, and kernels from the archive.
+# Guests need things that are not available everywhere: an emulator, and kernels from the archive.
 vm() {
   local missing=''
   for tool in qemu-system-x86_64 busybox cpio modprobe; do
@@ -113,8 +113,8 @@ vm() {
     vm_area_names vm_page_states vm_kprobe vm_stacked
 }
 
-# Of one of those that run beside each other; what it starts runs one by one. One that ends without a result is none
-# that passed.
+# Runs one of the tests that run in parallel; its own steps run one by one. If it ends without a result, it has not
+# passed.
 whole_output() { # COMMAND
   local code=0
   # shellcheck disable=SC2086  # with its argument
@@ -123,7 +123,7 @@ whole_output() { # COMMAND
   grep -qE "$tally" "$work/$1" || result_of "$1" "$((code ? code : 1))"
 }
 
-# Recorded, so that each is also held against the model.
+# Recorded, so that each is also checked against the model.
 vm_ci() { SWAPTRAIL_CASES_RECORD=1 tests/vm/matrix.sh --cases ci --kernels "$1"; } # KERNEL
 vm_deep() { SWAPTRAIL_CASES_RECORD=1 tests/vm/matrix.sh --cases deep; }
 
@@ -171,7 +171,7 @@ fuzz() {
   SWAPTRAIL_GUESTS=4 at_once fuzz_one "${targets[@]}"
 }
 
-# Runs a part and keeps its last line back: only the sum of all is printed as such a line.
+# Runs a part and holds back its last line: only the sum of all parts is printed in that form.
 part() { # NAME
   local began=$SECONDS
   printf '\n== %s\n' "$1"

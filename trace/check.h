@@ -1,5 +1,5 @@
-// Invariants of our own: what can only be broken by a mistake in this code. What the kernel, a file or a client may send is
-// never one; that is an error or a counted loss.
+// Invariants of our own: only a mistake in this code can break them. What the kernel, a file or a client may send is
+// never an invariant; if it is wrong, that is an error or a counted loss.
 #pragma once
 
 #include <cstdio>
@@ -14,12 +14,13 @@ namespace swaptrail {
 
 }  // namespace swaptrail
 
-// Ends the program if the condition does not hold, in every build: where it costs nothing measurable.
+// Ends the program if the condition does not hold, in every build. For places where the check costs
+// nothing measurable.
 #define SWAPTRAIL_CHECK(condition)       \
   (static_cast<bool>(condition) ? void() \
                                 : ::swaptrail::check_failed(#condition, __FILE__, __LINE__))
 
-// The same in builds for tests only: in hot code.
+// The same, but only in builds for tests: for hot code.
 #ifdef NDEBUG
 #define SWAPTRAIL_DCHECK(condition) static_cast<void>(sizeof(static_cast<bool>(condition)))
 #else

@@ -1,4 +1,4 @@
-// Raw records and the names of what is in them.
+// Raw records, and the names of their values.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ namespace swaptrail {
 // swaptrail_event, or the kind, origin or backend is outside its enum.
 absl::StatusOr<swaptrail_event> decode_event(const void* record, size_t size);
 
-// The same check on a record already in place, without text: true if it may be used.
+// The same check on a record in place, without an error text: true if it may be used.
 bool is_valid_event(const swaptrail_event& event);
 
 // swp_entry_t of Linux 5.8 and later, 64 bit (include/linux/swapops.h: swp_type, swp_offset).
@@ -38,12 +38,12 @@ inline constexpr uint32_t kMostAreaTypes = 32;
 constexpr uint32_t device_major(uint32_t device) { return device >> 20; }
 constexpr uint32_t device_minor(uint32_t device) { return device & ((1u << 20) - 1); }
 
-// Base pages that an event is about: at least its one.
+// Base pages that an event is about, at least one.
 constexpr uint32_t pages_of(const swaptrail_event& event) {
   return event.nr_pages == 0 ? 1 : event.nr_pages;
 }
 
-// 0 if the second is not later.
+// 0 if `to_ns` is not later than `from_ns`.
 constexpr uint64_t span_ns(uint64_t from_ns, uint64_t to_ns) {
   return to_ns > from_ns ? to_ns - from_ns : 0;
 }

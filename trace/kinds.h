@@ -1,7 +1,7 @@
 // The one table of kinds of events: what each is called, and what its record may carry.
 //
 // dispatch() hands an event to the function that its receiver has for the kind: the reconstructor and the lockstep are such
-// receivers, and one that lacks a function does not compile. docs/EVENTS.md is held against this table by a test.
+// receivers, and one that lacks a function does not compile. A test checks docs/EVENTS.md against this table.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +14,10 @@
 
 namespace swaptrail {
 
-// Which arm of swaptrail_event::u it has.
+// Which arm of swaptrail_event::u the record uses.
 enum class EventArm : uint8_t { kBegin, kEnd, kMap, kPage };
 
-// Whether bpf/stages.bpf.h names the reclaim batch of its thread: always if there is one, as it may be, or never.
+// Whether bpf/stages.bpf.h fills in the reclaim batch of the thread: always if there is one, perhaps, or never.
 enum class InBatch : uint8_t { kMust, kMay, kNever };
 
 struct EventKind {

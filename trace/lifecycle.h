@@ -1,4 +1,4 @@
-// The words of the trace: what the reconstructor yields and everybody else reads.
+// The vocabulary of the trace: what the reconstructor yields and everybody else reads.
 //
 // Plain values without behaviour, shared by trace/, engine/, recordings and gRPC. All times are
 // CLOCK_MONOTONIC nanoseconds, 0 = not seen. Names of the enums are in trace/decode.h.
@@ -43,7 +43,7 @@ enum class Outcome : uint8_t {
   kFreedClean,  // no I/O in this lifecycle: still as it was last written
   kAborted,     // the page stayed in memory: see AbortReason
   kInFlight,    // the end of observation came first
-  kUnknown,     // cannot be told: see IncompleteReason
+  kUnknown,     // cannot be determined: see IncompleteReason
   kCount,
 };
 // The page left memory.
@@ -63,7 +63,7 @@ constexpr Outcome freed_to(uint8_t backend) {
 }
 
 enum class AbortReason : uint8_t {
-  kNone,            // not aborted, or the reason cannot be told
+  kNone,            // not aborted, or the reason is not known
   kNoSlot,          // no free slot, memcg swap limit, or no memory for the cache
   kStillMapped,     // try_to_unmap left some mapping
   kReferenced,      // refaulted or activated before it was freed
@@ -80,7 +80,7 @@ enum class IncompleteReason : uint8_t {
   kNone,
   kBeforeAttach,  // part of it happened before the programs were attached
   kDropped,       // an event that must have happened was not received
-  kNotHooked,     // this kernel offers no hook that could tell
+  kNotHooked,     // this kernel offers no hook that could show it
   kTableFull,     // a table of ours or of the BPF programs had no room
   kEnded,         // the observation stopped in the middle
   kCount,
@@ -166,12 +166,13 @@ constexpr bool is_failed(ReturnHow how) {
   return how == ReturnHow::kReadError || how == ReturnHow::kNoMemory;
 }
 
-// Whose page a lifecycle took, and who did: what is counted by outlives the lifecycle itself.
+// Whose page a lifecycle took, and who took it. Counters need these after the lifecycle itself is
+// gone.
 struct Eviction {
-  uint64_t cgroup = 0;                        // to which it was charged, 0 = not known
-  uint32_t victim = 0;                        // tgid of its first mapping, 0 = not known
-  uint32_t reclaimer = 0;                     // tgid of who freed it or gave it up, 0 = not known
-  uint8_t origin = SWAPTRAIL_ORIGIN_UNKNOWN;  // ... on whose behalf
+  uint64_t cgroup = 0;     // to which it was charged, 0 = not known
+  uint32_t victim = 0;     // tgid of its first mapping, 0 = not known
+  uint32_t reclaimer = 0;  // tgid of the process that freed it or gave it up, 0 = not known
+  uint8_t origin = SWAPTRAIL_ORIGIN_UNKNOWN;  // on whose behalf
 };
 inline Eviction eviction_of(const Lifecycle& lifecycle) {
   return {.cgroup = lifecycle.cgroup,
@@ -180,18 +181,18 @@ inline Eviction eviction_of(const Lifecycle& lifecycle) {
           .origin = lifecycle.last.origin};
 }
 
-// The end of a stay in swap, or a fault on a swap entry: each fault is reported once, however often the
+// The end of a stay in swap, or a fault on a swap entry. Each fault is reported once, however often the
 // kernel retried it, and each freed page returns once.
 struct Return {
   uint64_t lifecycle_id = 0;  // 0 = swapped out before we looked, or forgotten
-  uint64_t entry = 0;  // of the first page of this range; a fault without pages: that it wanted
+  uint64_t entry = 0;  // of the first page of this range; a fault without pages: the one it wanted
   uint64_t time_ns = 0;
   uint64_t after_ns = 0;       // since removal, 0 = not known, or nothing came back
-  uint64_t fault_ns = 0;       // how long its reader waited, all passes together; 0 = no reader
+  uint64_t fault_ns = 0;       // how long the reader waited, all passes together; 0 = no reader
   uint64_t address = 0;        // of the fault, or of the first page; shmem: 0
-  uint64_t reader_cgroup = 0;  // of who waited, 0 = not known
+  uint64_t reader_cgroup = 0;  // of the reader, 0 = not known
   uint32_t generation = 0;
-  uint32_t tgid = 0;  // of who waited: the reader
+  uint32_t tgid = 0;  // of the process that waited: the reader
   uint32_t tid = 0;
   uint32_t owner_tgid = 0;  // whose memory it is, 0 = not known, or shmem
   uint16_t nr_pages = 1;    // that came back from swap; 0 = they were back already, or did not come
@@ -201,12 +202,13 @@ struct Return {
   uint8_t backend = SWAPTRAIL_BACKEND_UNKNOWN;  // where the page lay
   bool major = false;  // as the kernel counts it (mm/memory.c, mm_account_fault)
   bool shmem = false;
-  Comm comm{};  // of who waited
-  // Of lifecycle_id; nothing is known if that is 0. As it is yielded: the store does not keep it.
+  Comm comm{};  // of the reader
+  // Of the lifecycle `lifecycle_id`; empty if that is 0. Set when the return is yielded: the store
+  // does not keep it.
   Eviction eviction{};
 };
 
-// What happens to a page that is in swap, and stays there.
+// A change to a page that is in swap and stays there.
 enum class StayChange : uint8_t {
   kZswapWriteback,    // zswap moved it to the device
   kReadaheadDropped,  // read ahead, never used, and dropped by reclaim
@@ -220,7 +222,7 @@ struct Stay {
   StayChange change = StayChange::kZswapWriteback;
 };
 
-// A transition that the kernel cannot make. Either we, or the kernel, or the observation is wrong.
+// A transition that the kernel cannot make. Either we are wrong, or the kernel, or the observation.
 struct Violation {
   std::string_view rule;  // static storage
   uint64_t lifecycle_id = 0;
@@ -233,9 +235,9 @@ struct Violation {
 // A CPU that no machine has: see Loss.
 inline constexpr uint32_t kNoCpu = 0xffff;
 
-// What is missing, somewhere in a time: records of one CPU that found no room between two records of
-// it that did; or, with kNoCpu, runs of our programs that the kernel skipped, it does not say where.
-// A skipped run leaves out more than its record: what the programs keep for each other is wrong too.
+// Something is missing in this span of time: records of one CPU that found no room between two
+// records that did; or, with kNoCpu, runs of our programs that the kernel skipped without saying
+// where. A skipped run loses more than its record: the state that the programs share is wrong too.
 struct Loss {
   uint64_t from_ns = 0;
   uint64_t to_ns = 0;
@@ -243,7 +245,8 @@ struct Loss {
   uint32_t cpu = 0;
 
   bool is_of_runs() const { return cpu == kNoCpu; }
-  // Of nothing: how a recording says that everything up to `to_ns` had come (EventSink::on_time).
+  // A loss of nothing: a recording marks in this way that everything up to `to_ns` had come
+  // (EventSink::on_time).
   bool is_time_mark() const { return count == 0; }
 };
 

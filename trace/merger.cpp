@@ -107,7 +107,7 @@ void Merger::advance(uint64_t complete_until_ns, EventSink& sink) {
   if (next_drop_ns_ <= complete_until_ns) emit_drops(complete_until_ns, sink);
 }
 
-// Emits from the CPU on top for as long as no other is due before it, and puts it in its new place.
+// Emits from the CPU on top as long as no other is due before it, then puts it in its new place.
 void Merger::emit_run(const Head& top, uint64_t until_ns, EventSink& sink) {
   Queue& queue = queues_[top.cpu];
   Head rival{std::numeric_limits<uint64_t>::max(), std::numeric_limits<uint32_t>::max()};
@@ -161,12 +161,12 @@ void Merger::emit(Queue& queue, EventSink& sink) {
 }
 
 void Merger::emit_losses(Queue& queue, uint64_t sequence, EventSink& sink) {
-  const auto told =
+  const auto first =
       std::find_if(queue.losses.begin(), queue.losses.end(),
                    [&](const PendingLoss& loss) { return loss.sequence == sequence; });
-  if (told == queue.losses.end()) return;
-  sink.on_loss(told->loss);
-  queue.losses.erase(told);
+  if (first == queue.losses.end()) return;
+  sink.on_loss(first->loss);
+  queue.losses.erase(first);
 }
 
 void Merger::emit_drops(uint64_t until_ns, EventSink& sink) {

@@ -4,22 +4,22 @@
 // before it, received or lost.
 //
 // Algorithm: a queue per CPU, kept sorted by time while it is filled. A ring is in order of
-// *reservation*, and time is read after that; an interrupt between the two lets a younger event
-// stand before an older one, so a push may have to sink back a few places (insertion sort, nearly
-// always zero steps). advance() merges the heads of the queues with a binary heap of CPUs and
-// takes whole runs from one CPU as long as the next CPU is not due.
+// *reservation*, and the time is read after that. An interrupt between the two can put a younger
+// event before an older one, so a pushed event may have to move back a few places (insertion sort,
+// nearly always zero steps). advance() merges the heads of the queues with a binary heap of CPUs,
+// and takes whole runs from one CPU as long as the next CPU is not due.
 //
 // Assumptions, and why the watermark is exact (see bpf/event.h): the caller reads the clock (T),
 // then sweeps every ring until it is empty, then calls advance(T). A record that the sweep did not
 // see was reserved after the sweep of its ring began, hence after T, and reads its time later
 // still: so no event with time_ns <= T can come afterwards.
-// A ring that was not emptied, because one of its records is reserved and not yet submitted or because there is no
-// room() for more, is complete until settled_ns(): see there. The caller advances to the least of all CPUs. What a
-// stall leaves in the rings is taken from them in pieces so, and a queue never holds a whole ring.
-// If any of this fails, the event is counted `late` and emitted all the same.
+// A ring that was not emptied (one of its records is reserved but not yet submitted, or there is no room() for
+// more) is complete until settled_ns(): see there. The caller advances to the smallest of all CPUs. So the backlog
+// of a stall is taken from the rings in pieces, and a queue never holds a whole ring. If any of this fails, the
+// event is counted `late` and still emitted.
 //
-// Not thread-safe. Bounds: `max_events` waiting at once, `max_cpus` CPUs; what does not fit is
-// counted and told as a Loss of its CPU.
+// Not thread-safe. Bounds: `max_events` waiting at once, `max_cpus` CPUs. What does not fit is
+// counted and reported as a Loss of its CPU.
 #pragma once
 
 #include <cstddef>
@@ -36,9 +36,9 @@ class EventSink {
  public:
   virtual ~EventSink() = default;
   virtual void on_event(const swaptrail_event& event, uint64_t sequence) = 0;
-  // Before the first event that is younger than its begin, or before the event that revealed it.
+  // Called before the first event younger than its begin, or before the event that revealed it.
   virtual void on_loss(const Loss& loss) = 0;
-  // Everything up to `now_ns` has come, though no event says so: graces run out.
+  // Everything up to `now_ns` has come, though no event shows it: grace periods run out.
   virtual void on_time(uint64_t) {}
 };
 
@@ -54,9 +54,9 @@ class Merger {
   struct Counters {
     uint64_t pushed = 0;
     uint64_t emitted = 0;
-    uint64_t lost = 0;      // told by event.lost, or not kept here
+    uint64_t lost = 0;      // reported by event.lost, or not kept here
     uint64_t late = 0;      // older than something emitted before it
-    uint64_t inverted = 0;  // sunk back inside its own CPU
+    uint64_t inverted = 0;  // moved back inside its own CPU
     uint64_t overflow = 0;  // not kept: max_events or max_cpus; part of `lost`
     uint64_t odd_lost = 0;  // event.lost went backwards: ignored
   };
@@ -64,17 +64,17 @@ class Merger {
   Merger();
   explicit Merger(const Options& options);
 
-  // How many more events of a CPU may wait: of kMostAtOnce, or of its share of max_events if that is less. Who pushes
-  // no more than that never sees one that is not kept.
+  // How many more events of a CPU may wait: out of kMostAtOnce, or of its share of max_events if that is less. A
+  // caller that pushes no more than that never loses one.
   size_t room(uint32_t cpu) const;
 
-  // Adds an event in ring order. False if it was not kept (counted, and told as a Loss).
+  // Adds an event in ring order. False if it was not kept (counted, and reported as a Loss).
   bool push(uint32_t cpu, const swaptrail_event& event);
 
-  // Every event of that CPU with time_ns <= settled_ns() was pushed; 0: not known of any. What runs on a CPU is
-  // interrupted and goes on, so its records nest like calls: of two events in ring order whose times rise, the first
+  // Every event of that CPU with time_ns <= settled_ns() was pushed; 0: no such time is known. What runs on a CPU is
+  // interrupted and resumed, so its records nest like calls: if the times of two events in ring order rise, the first
   // read its time before the second was reserved, and so before all that come later. Two tasks that preempt each other
-  // between reservation and time may break this, and are `late` then.
+  // between reservation and time may break this; their events are `late` then.
   uint64_t settled_ns(uint32_t cpu) const;
 
   // Emits every event with time_ns <= complete_until_ns.
@@ -83,10 +83,10 @@ class Merger {
   // Emits all. For the end of a recording, when nothing more can come.
   void flush(EventSink& sink);
 
-  // What a CPU has dropped since its last event, and was not reported yet, is a loss until `now_ns`.
+  // Reports what a CPU has dropped since its last event, if not reported yet, as a loss until `now_ns`.
   // `lost_total` is what event.lost would be now: swaptrail_totals.dropped of that CPU. Call it after a
-  // sweep: the next advance() or flush() reports the loss before it emits what is younger than that last
-  // event, though the CPU may have no event of its own for long.
+  // sweep: the next advance() or flush() reports the loss before it emits anything younger than that
+  // last event, even if the CPU has no event of its own for long.
   void report_drops(uint32_t cpu, uint32_t lost_total, uint64_t now_ns);
 
   size_t waiting() const { return waiting_; }
@@ -139,7 +139,7 @@ class Merger {
   std::vector<Queue> queues_;
   std::vector<Head> heap_;                // smallest first; rebuilt by each advance
   std::vector<Loss> drops_;               // by report_drops(), not emitted yet
-  uint64_t next_drop_ns_ = ~uint64_t{0};  // the least from_ns of these
+  uint64_t next_drop_ns_ = ~uint64_t{0};  // the smallest from_ns of these
   size_t waiting_ = 0;
   uint64_t emitted_until_ns_ = 0;
 };

@@ -6,8 +6,8 @@
 namespace swaptrail {
 namespace {
 
-// The text with each character, or byte of none, as `replacement` has it: of the character (empty: of
-// no valid one), what stands for it.
+// Copies the text. For each character, or invalid byte (an empty character), `replacement` returns
+// what stands for it.
 template <typename Replacement>
 std::string replaced(std::string_view text, Replacement replacement) {
   std::string out;
@@ -26,9 +26,10 @@ bool is_control(std::string_view character) {
   const auto byte = [&](size_t index) { return static_cast<unsigned char>(character[index]); };
   if (character.size() == 1) return byte(0) < 0x20 || byte(0) == 0x7f;
   const bool c1 = character.size() == 2 && byte(0) == 0xc2 && byte(1) < 0xa0;
-  if (c1 || character == "\u061c") return true;  // the mark of Arabic letters
+  if (c1 || character == "\u061c") return true;  // the Arabic letter mark
   if (character.size() != 3 || byte(0) != 0xe2) return false;
-  // marks, line and paragraph, embeddings and overrides, isolates and what came before them
+  // marks, line and paragraph separators, embeddings and overrides, isolates and deprecated
+  // formatting
   const uint32_t in_block = (byte(1) & 0x3fu) << 6 | (byte(2) & 0x3fu);  // since U+2000
   return (in_block >= 0x0e && in_block <= 0x0f) || (in_block >= 0x28 && in_block <= 0x2e) ||
          (in_block >= 0x66 && in_block <= 0x6f);
@@ -64,7 +65,7 @@ std::string printable(std::string_view text) {
 
 std::string printable_line(std::string_view text, size_t most) {
   if (text.size() <= most) return printable(text);
-  // not inside a character: the rest of one would be shown as '?'
+  // do not cut inside a character: its rest would be shown as '?'
   size_t end = most;
   while (end > 0 && most - end < 3 && (text[end] & 0xc0) == 0x80) --end;
   return printable(text.substr(0, end)) + " ...";

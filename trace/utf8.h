@@ -1,4 +1,4 @@
-// Text of unknown origin: what a process calls itself, paths, what a recording says.
+// Text of unknown origin: process names, paths, texts of a recording.
 #pragma once
 
 #include <cstddef>
@@ -15,14 +15,14 @@ size_t utf8_length(std::string_view text);
 // line of the text around it? None of them is longer than three bytes.
 bool is_control(std::string_view character);
 
-// Each byte that is not of valid UTF-8 becomes U+FFFD: at most three times as long. For protobuf.
+// Each byte that is not valid UTF-8 becomes U+FFFD: at most three times as long. For protobuf.
 std::string utf8(std::string_view text);
 
-// Fit for a terminal: each character that is_control(), and each byte that is not of valid UTF-8,
+// Safe for a terminal: each character that is_control(), and each byte that is not valid UTF-8,
 // becomes one '?'. Never longer than `text`.
 std::string printable(std::string_view text);
 
-// The same for one line of unknown length: of more than `most` bytes their beginning, and " ...".
+// The same for one line of unknown length: if it exceeds `most` bytes, its beginning and " ...".
 std::string printable_line(std::string_view text, size_t most);
 
 // Characters of valid UTF-8. Wide and combining ones count as one.

@@ -9,7 +9,7 @@
 namespace swaptrail {
 namespace {
 
-// A newer swaptrail may have hooked what this one has no model of.
+// A newer swaptrail may have hooked a function that this one has no model of.
 bool is_known(const RecordedHook& hook) {
   const auto candidates = candidates_of(Mode::kFull);
   return std::any_of(candidates.begin(), candidates.end(), [&](const Candidate& candidate) {
@@ -89,22 +89,22 @@ void InStep::Closed::on_stay(const Stay& stay) {
   compare_or_keep(stay);
 }
 
-void InStep::Closed::compare_or_keep(const Told& told) {
+void InStep::Closed::compare_or_keep(const Item& item) {
   if (waiting_)
-    kept_.push_back(told);
+    kept_.push_back(item);
   else
-    compare(told);
+    compare(item);
 }
 
-void InStep::Closed::compare(const Told& told) {
-  if (const auto* lifecycle = std::get_if<Lifecycle>(&told)) lockstep_.on_lifecycle(*lifecycle);
-  if (const auto* entry_return = std::get_if<Return>(&told)) lockstep_.on_return(*entry_return);
-  if (const auto* stay = std::get_if<Stay>(&told)) lockstep_.on_stay(*stay);
+void InStep::Closed::compare(const Item& item) {
+  if (const auto* lifecycle = std::get_if<Lifecycle>(&item)) lockstep_.on_lifecycle(*lifecycle);
+  if (const auto* entry_return = std::get_if<Return>(&item)) lockstep_.on_return(*entry_return);
+  if (const auto* stay = std::get_if<Stay>(&item)) lockstep_.on_stay(*stay);
 }
 
 void InStep::Closed::compare() {
   waiting_ = false;
-  for (const Told& told : kept_) compare(told);
+  for (const Item& item : kept_) compare(item);
   kept_.clear();
 }
 

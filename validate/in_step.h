@@ -1,5 +1,5 @@
-// The engine's lockstep beside the reconstructor: for `swaptrail validate`, `swaptrail simulate
-// --validate` and `swaptraild --validate`.
+// Runs the engine's lockstep beside the reconstructor: for `swaptrail validate`, `swaptrail
+// simulate --validate` and `swaptraild --validate`.
 #pragma once
 
 #include <cstdint>
@@ -16,30 +16,31 @@
 namespace swaptrail {
 
 // What the lockstep must know of an observation, from the header of its recording. Errors:
-// InvalidArgument if it shows too little, or has a kernel function that is not known; the text tells.
+// InvalidArgument, with the reason, if the header shows too little or names an unknown kernel
+// function.
 absl::StatusOr<engine::LockstepOptions> lockstep_options(const RecordingHeader& header);
 
-// As the engine has it; without pages: swapped off.
+// The engine's form of an area; without pages: swapped off.
 engine::Area as_area(const SwapArea& area);
 
-// As trace/ tells its own: the rule is the engine's name for it.
+// A finding as a violation of trace/; the rule is the engine's name for it.
 Violation as_violation(const engine::Finding& finding);
 
-// Stands where the reconstructor stood in the stream, and hands on to it. One thread.
+// Takes the reconstructor's place in the stream, and hands events on to it. One thread.
 //
 //   InStep in_step(options, findings, printer);
 //   Reconstructor reconstructor(..., in_step.lifecycles());
 //   in_step.hand_on_to(reconstructor);
 class InStep : public EventSink {
  public:
-  // `next` hears all that the reconstructor tells, at once. Both sinks must outlive it.
+  // `next` gets at once everything that the reconstructor yields. Both sinks must outlive it.
   InStep(const engine::LockstepOptions& options, engine::FindingSink& findings,
          LifecycleSink& next);
 
   LifecycleSink& lifecycles() { return closed_; }
   void hand_on_to(Reconstructor& reconstructor) { reconstructor_ = &reconstructor; }
 
-  // Before the events that come after it.
+  // Call it before the events that follow the area.
   void on_area(const SwapArea& area);
 
   void on_event(const swaptrail_event& event, uint64_t sequence) override;
@@ -62,16 +63,16 @@ class InStep : public EventSink {
     void on_loss(const Loss& loss) override { next_.on_loss(loss); }
 
     void wait() { waiting_ = true; }
-    void compare();  // those that waited, and from now on at once
+    void compare();  // the items that waited; from now on at once
 
    private:
-    using Told = std::variant<Lifecycle, Return, Stay>;
-    void compare_or_keep(const Told& told);
-    void compare(const Told& told);
+    using Item = std::variant<Lifecycle, Return, Stay>;
+    void compare_or_keep(const Item& item);
+    void compare(const Item& item);
 
     LifecycleSink& next_;
     engine::Lockstep& lockstep_;
-    std::vector<Told> kept_;  // in the order in which they were reported
+    std::vector<Item> kept_;  // in the order in which they were reported
     bool waiting_ = false;
   };
 

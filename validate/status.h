@@ -1,4 +1,4 @@
-// What a validation reports of itself while it runs.
+// What a validation reports about itself while it runs.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@ namespace swaptrail {
 
 // What the lockstep validation has found so far.
 struct ValidationStatus {
-  uint32_t sample = 0;  // one folio in so many; 0 = validation is off
+  uint32_t sample = 0;  // one folio in this many; 0 = validation is off
   uint64_t compared = 0;
   uint64_t agreed = 0;
   uint64_t findings = 0;

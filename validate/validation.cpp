@@ -15,7 +15,7 @@ namespace {
 constexpr uint64_t kSecond_ns = 1'000'000'000;
 constexpr uint32_t kLinesPerSecond = 10;
 
-// One line, and nothing that a terminal would obey.
+// One line, without anything that a terminal would obey.
 std::string one_line(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ';');
   return printable(text);
@@ -38,12 +38,12 @@ absl::StatusOr<std::unique_ptr<Validation>> Validation::create(const RecordingHe
   auto lockstep = lockstep_options(header);
   if (!lockstep.ok()) return lockstep.status();
   lockstep->sample = options.sample;
-  lockstep->max_findings = std::numeric_limits<size_t>::max();  // the output has them all
+  lockstep->max_findings = std::numeric_limits<size_t>::max();  // the output has all findings
   lockstep->max_folios = header.reconstruction.max_attempts;
   return std::unique_ptr<Validation>(new Validation(*lockstep, std::move(options), next));
 }
 
-// An area is there before the first of its entries, so it is enough to ask when one turns up.
+// An area exists before its first entry, so it is enough to ask when an entry turns up.
 void Validation::on_event(const swaptrail_event& event, uint64_t sequence) {
   const uint32_t type = entry_type(event.entry);
   if (event.entry != 0 && type < max_swapfiles_) {
@@ -68,7 +68,7 @@ void Validation::on_finding(const engine::Finding& finding) {
   next_.on_violation(violation);
   const uint64_t now_ns = options_.clock_ns();
   if (now_ns - second_ns_ >= kSecond_ns) {
-    tell_unlogged();
+    report_unlogged();
     second_ns_ = now_ns;
     logged_ = 0;
   }
@@ -81,7 +81,7 @@ void Validation::on_finding(const engine::Finding& finding) {
                violation.rule.data(), one_line(violation.text).c_str());
 }
 
-void Validation::tell_unlogged() {
+void Validation::report_unlogged() {
   if (unlogged_ == 0) return;
   std::fprintf(stderr, "swaptraild: %llu more findings\n",
                static_cast<unsigned long long>(unlogged_));
@@ -90,7 +90,7 @@ void Validation::tell_unlogged() {
 
 void Validation::finish(uint64_t now_ns) {
   in_step_.finish(now_ns);
-  tell_unlogged();
+  report_unlogged();
 }
 
 ValidationStatus Validation::status() const {
@@ -103,7 +103,7 @@ std::vector<ReconcileRow> Validation::trust_rows() const {
     return ReconcileRow{name, left, right, right - left, note};
   };
   return {row("validated", counters().lifecycles, counters().agreed,
-              "lifecycles of the model = those that are told the same"),
+              "lifecycles of the model = those that were reported the same"),
           row("findings", 0, counters().findings, "of the model: there should be none")};
 }
 

@@ -1,8 +1,8 @@
-// Holds the ordered stream against the engine's model while it is observed (--validate).
+// Checks the ordered stream against the engine's model while it is observed (--validate).
 //
-// Stands before the reconstructor, as the recorder does. Of each folio in N all events are checked, so
-// the cost is that share; what is found is reported at once: on stderr, as violations in the output, and
-// in the trust rows of the summary. Pipeline thread only.
+// Comes before the reconstructor, as the recorder does. All events of one folio in N are checked, so the
+// cost is that share. Findings are reported at once: on stderr, as violations in the output, and in the
+// trust rows of the summary. Pipeline thread only.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +18,16 @@
 namespace swaptrail {
 
 struct ValidationOptions {
-  uint32_t sample = 16;  // one folio in so many
-  // The swap areas now; asked for again when an event names one that was not there.
+  uint32_t sample = 16;  // one folio in this many
+  // The current swap areas; called again when an event names an unknown one.
   std::function<std::vector<SwapArea>()> areas;
   std::function<uint64_t()> clock_ns;  // for the rate of lines on stderr
 };
 
 class Validation : public EventSink, private engine::FindingSink {
  public:
-  // `header` is that of a recording made at this time; `next` hears of lifecycles and findings and must
-  // outlive it. Errors: InvalidArgument if a hook is missing without which nothing can be checked.
+  // `header` is that of a recording made now. `next` gets lifecycles and findings, and must outlive it.
+  // Errors: InvalidArgument if a hook is missing without which nothing can be checked.
   static absl::StatusOr<std::unique_ptr<Validation>> create(const RecordingHeader& header,
                                                             ValidationOptions options,
                                                             LifecycleSink& next);
@@ -42,7 +42,7 @@ class Validation : public EventSink, private engine::FindingSink {
 
   const engine::LockstepCounters& counters() const { return in_step_.counters(); }
   ValidationStatus status() const;
-  // What it has to say in the summary.
+  // Its rows in the summary.
   std::vector<ReconcileRow> trust_rows() const;
 
  private:
@@ -50,16 +50,16 @@ class Validation : public EventSink, private engine::FindingSink {
              LifecycleSink& next);
   void on_finding(const engine::Finding& finding) override;
   void learn_areas();
-  void tell_unlogged();
+  void report_unlogged();
 
   const ValidationOptions options_;
   LifecycleSink& next_;
   InStep in_step_;
   uint32_t max_swapfiles_;
   uint64_t known_areas_ = 0;  // bit (1 << type)
-  uint64_t second_ns_ = 0;    // when the second began in which ...
-  uint32_t logged_ = 0;       // ... so many lines were written
-  uint64_t unlogged_ = 0;     // findings since then that were not
+  uint64_t second_ns_ = 0;    // the begin of the second in which ...
+  uint32_t logged_ = 0;       // ... this many lines were written
+  uint64_t unlogged_ = 0;     // findings since then that were not logged
 };
 
 }  // namespace swaptrail

@@ -26,7 +26,7 @@ void remove_and_die(int signal_number) {
   raise(signal_number);  // its default action: the handler is reset
 }
 
-// What is ignored, as by nohup(1), stays so.
+// A signal that is ignored, as by nohup(1), stays ignored.
 bool is_handled_by(void (*wanted)(int), int number) {
   struct sigaction action {};
   return sigaction(number, nullptr, &action) == 0 && action.sa_handler == wanted;
@@ -40,7 +40,7 @@ void watch_signals(const std::string& path) {
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   for (const int number : kSignals)
     if (!is_handled_by(SIG_IGN, number)) sigaction(number, &action, nullptr);
-  signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is an error of write(2)
+  signal(SIGXFSZ, SIG_IGN);  // a file size limit is an error of write(2)
 }
 
 void unwatch_signals() {
@@ -61,7 +61,7 @@ absl::Status check_place(const std::string& path, bool force) {
   return force ? absl::OkStatus() : exists_already(path);
 }
 
-// A link is written through, not replaced.
+// A link is followed and its target replaced, not the link itself.
 std::string behind_links(const std::string& path) {
   std::error_code error;
   const auto real = std::filesystem::canonical(path, error);
@@ -70,7 +70,7 @@ std::string behind_links(const std::string& path) {
 
 int rename_to_nothing(const std::string& from, const std::string& to) {
   if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
-  if (errno != EINVAL && errno != ENOSYS) return -1;  // a file system that cannot promise
+  if (errno != EINVAL && errno != ENOSYS) return -1;  // a file system without RENAME_NOREPLACE
   if (access(to.c_str(), F_OK) == 0) {
     errno = EEXIST;
     return -1;
@@ -89,7 +89,7 @@ absl::StatusOr<std::unique_ptr<AtomicFile>> AtomicFile::create(const std::string
   const std::string real = behind_links(path);
   std::unique_ptr<AtomicFile> fresh(
       new AtomicFile(real, absl::StrCat(real, ".unfinished-", getpid()), force));
-  unlink(fresh->temporary_.c_str());  // of a process that had our number and died
+  unlink(fresh->temporary_.c_str());  // left by a dead process that had our number
   auto file = FileSink::create(fresh->temporary_);
   if (!file.ok()) return file.status();
   watch_signals(fresh->temporary_);

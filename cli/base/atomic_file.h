@@ -1,4 +1,4 @@
-// Output that is there as a whole or not at all.
+// Output that appears as a whole or not at all.
 #pragma once
 
 #include <memory>
@@ -12,12 +12,13 @@
 
 namespace swaptrail {
 
-// A file that is written under another name beside `path` and gets its own by commit(). Without
-// commit() nothing stays behind, not even after SIGINT, SIGPIPE or SIGTERM. One at a time; one thread.
+// A file that is written under another name beside `path`, and gets its own name by commit(). Without
+// commit() nothing is left behind, not even after SIGINT, SIGPIPE or SIGTERM. One at a time; one
+// thread.
 class AtomicFile : public ByteSink {
  public:
-  // Errors: AlreadyExists (there is something at `path`, and not `force`), InvalidArgument (it is no
-  // regular file, whatever `force`), and those of FileSink::create.
+  // Errors: AlreadyExists (there is something at `path`, and not `force`), InvalidArgument (it is
+  // not a regular file, whatever `force`), and those of FileSink::create.
   static absl::StatusOr<std::unique_ptr<AtomicFile>> create(const std::string& path, bool force);
   ~AtomicFile() override;
   AtomicFile(const AtomicFile&) = delete;
@@ -25,8 +26,8 @@ class AtomicFile : public ByteSink {
 
   absl::Status append(std::string_view bytes) override { return file_->append(bytes); }
 
-  // On the disk, then in its place. Errors: AlreadyExists (somebody was faster), ResourceExhausted,
-  // Internal.
+  // Syncs the file to the disk, then puts it in place. Errors: AlreadyExists (somebody was faster),
+  // ResourceExhausted, Internal.
   absl::Status commit();
   uint64_t size() const { return file_->size(); }
 

@@ -17,7 +17,7 @@ const char* advice(absl::StatusCode code) {
     case absl::StatusCode::kDataLoss:
       return "what is readable can be saved with swaptrail repair FILE -o OUT";
     case absl::StatusCode::kFailedPrecondition:
-      return "swaptrail --version tells which one this is";
+      return "swaptrail --version prints which one this is";
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kPermissionDenied:
       return "check the path and its permissions";

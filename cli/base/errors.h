@@ -56,10 +56,11 @@ inline constexpr const char* kExitCodes =
 // Prints "swaptrail: WHAT; WHAT_TO_DO" and returns `code`.
 int complain(CommandExit code, std::string_view what, std::string_view what_to_do);
 
-// About a recording that was read. DataLoss is kFound, all else kUnusable.
+// For a recording that was read. DataLoss is kFound, everything else kUnusable.
 int complain_of_input(const absl::Status& status);
 
-// About a file that was to be written. AlreadyExists and InvalidArgument are kUnusable, all else kNotWritten.
+// For a file that was to be written. AlreadyExists and InvalidArgument are kUnusable, everything else
+// kNotWritten.
 int complain_of_output(const absl::Status& status);
 
 // The status with "PATH: " before its text, unless the path is in it.

@@ -1,4 +1,4 @@
-// Standard output of all commands: what was not written is never taken for written.
+// Standard output of all commands: lost output never goes unnoticed.
 #pragma once
 
 #include <string_view>
@@ -8,20 +8,20 @@
 
 namespace swaptrail {
 
-// Not buffered. After the first error nothing more is written. A reader that has gone away kills the
-// program by SIGPIPE, as it does others; where that is ignored it is an error. One thread.
+// Not buffered. After the first error nothing more is written. If the reader goes away, SIGPIPE
+// kills the program, as with other tools; if SIGPIPE is ignored, it is an error. One thread.
 class StandardOutput : public ByteSink {
  public:
-  // Errors: Cancelled (nobody reads any more), Internal (any other, with errno's text); the same one
-  // again for all that comes after it.
+  // Errors: Cancelled (nobody reads any more), Internal (any other, with errno's text). Every later
+  // call returns the same error.
   absl::Status append(std::string_view bytes) override;
-  // The same for who asks at the end only.
+  // The same, for callers that check only at the end.
   void write(std::string_view text) { append(text).IgnoreError(); }
 
   // False: nobody reads any more, or writing failed. Stop.
   bool open() const { return status_.ok(); }
-  // The exit code: `code` if all was written, else kNotWritten, whatever `code` is. Why is reported on
-  // stderr; of a reader that has gone away nothing is reported, as it is usual.
+  // The exit code: `code` if everything was written, otherwise kNotWritten, whatever `code` is.
+  // Reports the reason on stderr, except if the reader has gone away, which is usual.
   int exit_code(int code) const;
 
  private:

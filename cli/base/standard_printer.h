@@ -1,4 +1,4 @@
-// Lifecycles and the rest on standard output.
+// Prints lifecycles and the rest on standard output.
 #pragma once
 
 #include <string_view>
@@ -12,7 +12,7 @@ class StandardPrinter : public Printer {
  public:
   using Printer::Printer;
 
-  // What comes after the summary.
+  // For text after the summary.
   void print_more(std::string_view text) { output_.write(text); }
   // See StandardOutput.
   int exit_code(int code) const { return output_.exit_code(code); }

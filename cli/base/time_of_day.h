@@ -8,7 +8,7 @@
 
 namespace swaptrail {
 
-// RFC 3339, "2026-01-31T12:00:00Z", of the years 1 to 9999: no infinite one. Errors: InvalidArgument.
+// RFC 3339, "2026-01-31T12:00:00Z", for the years 1 to 9999; never infinite. Errors: InvalidArgument.
 absl::StatusOr<absl::Time> parse_time_of_day(const std::string& text);
 
 }  // namespace swaptrail

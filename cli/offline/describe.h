@@ -1,4 +1,4 @@
-// `swaptrail info`: what is in a recording, without playing it.
+// `swaptrail info`: the contents of a recording, without playing it.
 #pragma once
 
 #include <string>
@@ -11,11 +11,11 @@ class App;
 
 namespace swaptrail {
 
-// Prints to standard output; `json`: one object on one line. Returns the exit code; damage that shows
-// without reading the blocks is kFound.
+// Prints to standard output; `json`: one object on one line. Returns the exit code; kFound for damage
+// that is visible without reading the blocks.
 int describe(const std::string& file, bool json);
 
-// For people, and for tools. Only ASCII and no control characters but newlines in the text.
+// For people, and for tools. The text is ASCII without control characters except newlines.
 std::string description_text(const std::string& file, const RecordingContents& contents);
 std::string description_json(const std::string& file, const RecordingContents& contents);
 

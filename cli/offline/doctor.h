@@ -1,4 +1,4 @@
-// `swaptrail doctor`: can this host be watched, and what will be missing?
+// `swaptrail doctor`: can this host be watched, and what would be missing?
 #pragma once
 
 #include <string>

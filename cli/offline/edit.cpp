@@ -33,7 +33,7 @@ void report_inspection(const std::string& path, const Inspection& inspection, st
     say(absl::StrCat("  ", damage.status().message()), out);
 }
 
-// Opens, lets `work` read the sources and write, puts the output in its place, and reports it.
+// Opens the sources, lets `work` read them and write, puts the output in place, and reports it.
 template <typename Work>
 int rewrite(const char* label, int passes, const EditOptions& options, Work work) {
   Progress progress(label, Progress::style_here(false));
@@ -47,15 +47,15 @@ int rewrite(const char* label, int passes, const EditOptions& options, Work work
   }
   auto output = AtomicFile::create(options.output, options.force);
   if (!output.ok()) return complain_of_output(output.status());
-  std::string told;
-  if (const int code = work(sources, **output, told); code != kDone) return code;
+  std::string report;
+  if (const int code = work(sources, **output, report); code != kDone) return code;
   if (absl::Status status = (*output)->commit(); !status.ok()) return complain_of_output(status);
   StandardOutput lines;
-  lines.write(told);
+  lines.write(report);
   return lines.exit_code(kDone);
 }
 
-// The library's errors do not say which side they are of: a full disk is the output's.
+// The library's errors do not name the side that failed: a full disk is the output's.
 int complain_of_work(const absl::Status& status, const EditOptions& options) {
   if (absl::IsResourceExhausted(status) || absl::IsInternal(status))
     return complain_of_output(status);
@@ -63,17 +63,17 @@ int complain_of_work(const absl::Status& status, const EditOptions& options) {
                                                      : status);
 }
 
-int tell_written(const EditOptions& options,
-                 const absl::StatusOr<RecordingWriter::Counters>& counters, std::string& told) {
+int report_written(const EditOptions& options,
+                   const absl::StatusOr<RecordingWriter::Counters>& counters, std::string& report) {
   if (!counters.ok()) return complain_of_work(counters.status(), options);
   say(absl::StrCat(options.output, ": ", counters->events, " events in ", counters->blocks,
                    " blocks, ", counters->bytes, " bytes"),
-      told);
+      report);
   return kDone;
 }
 
 int cut_one(const EditOptions& options, const ByteSource& source, ByteSink& sink,
-            std::string& told) {
+            std::string& report) {
   auto reader = RecordingReader::open(source);
   if (!reader.ok()) return complain_of_work(reader.status(), options);
   const RecordingContents& contents = (*reader)->contents();
@@ -90,7 +90,8 @@ int cut_one(const EditOptions& options, const ByteSource& source, ByteSink& sink
                     absl::StrCat("its events are from ", seconds(contents.first_ns), " s to ",
                                  seconds(contents.last_ns), " s"));
   }
-  return tell_written(options, cut_recording(source, sink, range->from_ns, range->to_ns, {}), told);
+  return report_written(options, cut_recording(source, sink, range->from_ns, range->to_ns, {}),
+                        report);
 }
 
 void add_output_options(CLI::App& command, EditOptions& options) {
@@ -115,9 +116,9 @@ int verify(const std::vector<std::string>& files) {
       worst = std::max(worst, complain_of_input(with_path(inspection.status(), path)));
       continue;
     }
-    std::string told;
-    report_inspection(path, *inspection, told);
-    output.write(told);
+    std::string report;
+    report_inspection(path, *inspection, report);
+    output.write(report);
     if (!inspection->clean()) worst = std::max<int>(worst, kFound);
   }
   return output.exit_code(worst);
@@ -125,30 +126,31 @@ int verify(const std::vector<std::string>& files) {
 
 int repair(const EditOptions& options) {
   return rewrite("repair", 3, options,
-                 [&](const auto& sources, ByteSink& sink, std::string& told) -> int {
+                 [&](const auto& sources, ByteSink& sink, std::string& report) -> int {
                    const auto inspection = repair_recording(*sources[0], sink);
                    if (!inspection.ok()) return complain_of_work(inspection.status(), options);
-                   report_inspection(options.files[0], *inspection, told);
-                   say(absl::StrCat(options.output, ": ", inspection->events, " events"), told);
+                   report_inspection(options.files[0], *inspection, report);
+                   say(absl::StrCat(options.output, ": ", inspection->events, " events"), report);
                    return kDone;
                  });
 }
 
 int cut(const EditOptions& options) {
-  return rewrite("cut", 1, options, [&](const auto& sources, ByteSink& sink, std::string& told) {
-    return cut_one(options, *sources[0], sink, told);
+  return rewrite("cut", 1, options, [&](const auto& sources, ByteSink& sink, std::string& report) {
+    return cut_one(options, *sources[0], sink, report);
   });
 }
 
 int merge(const EditOptions& options) {
-  return rewrite("merge", 1, options, [&](const auto& sources, ByteSink& sink, std::string& told) {
-    return tell_written(options, merge_recordings(sources, sink, {}), told);
-  });
+  return rewrite("merge", 1, options,
+                 [&](const auto& sources, ByteSink& sink, std::string& report) {
+                   return report_written(options, merge_recordings(sources, sink, {}), report);
+                 });
 }
 
 void add_edits(CLI::App& app, int& code) {
   auto options = std::make_shared<EditOptions>();
-  CLI::App* command = app.add_subcommand("verify", "read everything and tell what is damaged");
+  CLI::App* command = app.add_subcommand("verify", "read everything and report what is damaged");
   command->footer(kExitCodes);
   command->add_option("FILE", options->files, "recordings")->required();
   command->callback([options, &code] { code = verify(options->files); });
@@ -166,7 +168,7 @@ void add_edits(CLI::App& app, int& code) {
   command->add_option("FILE", options->files, "a recording")->required()->expected(1);
   add_output_options(*command, *options);
   command->add_option("--from", options->from, std::string("begin here: ") + kMomentSyntax);
-  command->add_option("--to", options->to, "end before this; likewise");
+  command->add_option("--to", options->to, "end before this, in the same form");
   command->callback([options, &code] { code = cut(*options); });
 
   command = app.add_subcommand("merge", "join parts of one observation, or flight recordings");

@@ -18,7 +18,7 @@ struct EditOptions {
 };
 
 // Each returns the exit code and prints a line about each recording to standard output. Damage is
-// kFound, but for repair, which is there for it.
+// kFound, except for repair, whose purpose it is.
 int verify(const std::vector<std::string>& files);
 int repair(const EditOptions& options);
 int cut(const EditOptions& options);

@@ -50,7 +50,7 @@ std::unique_ptr<Exporter> make_exporter(ExportFormat format, const RecordedNames
   return make_jsonl_exporter(names, sink);
 }
 
-// What was found on the way from one to the other.
+// Problems found on the way from the recording to the sink.
 struct Written {
   absl::Status damage;  // of the recording
   absl::Status output;  // of the sink

@@ -26,13 +26,13 @@ struct ExportOptions {
   std::string from, to;
 };
 
-// Writes what it hears of in one format, as it comes: its memory does not grow with the recording,
-// but for a few bytes for each cgroup. After an error of the sink it is silent. One thread.
+// Writes what it receives in one format, as it comes: its memory does not grow with the recording,
+// except by a few bytes for each cgroup. After an error of the sink it does nothing. One thread.
 class Exporter : public LifecycleSink {
  public:
   explicit Exporter(ByteSink& sink) : sink_(sink) {}
 
-  // What stands at the beginning and at the end.
+  // Writes the beginning and the end.
   virtual void begin() {}
   virtual void end() {}
 
@@ -47,7 +47,7 @@ class Exporter : public LifecycleSink {
  protected:
   std::string& out() { return buffer_; }
   void flush_if_full() {
-    if (buffer_.size() >= 1 << 16) flush().IgnoreError();  // it is kept
+    if (buffer_.size() >= 1 << 16) flush().IgnoreError();  // the error is kept
   }
 
  private:
@@ -56,16 +56,17 @@ class Exporter : public LifecycleSink {
   absl::Status status_;
 };
 
-// As replay --print=jsonl without the summary.
+// As replay --print=jsonl, without the summary.
 std::unique_ptr<Exporter> make_jsonl_exporter(const Names& names, ByteSink& sink);
-// A heading and a row for each lifecycle, quoted as RFC 4180 says. Names are printable(), and what a
-// spreadsheet would take for a formula has an apostrophe before it. Returns and the rest are left out.
+// A heading and a row for each lifecycle, quoted according to RFC 4180. Names are printable(), and one
+// that a spreadsheet would take for a formula has an apostrophe before it. Returns and the rest are
+// left out.
 std::unique_ptr<Exporter> make_csv_exporter(const Names& names, ByteSink& sink);
 // See cli/offline/export_perfetto.cpp. `start_ns` becomes 0.
 std::unique_ptr<Exporter> make_perfetto_exporter(const RecordedNames& names, uint64_t start_ns,
                                                  ByteSink& sink);
 
-// Returns the exit code. Of a damaged recording, what stands before the damage is exported: kFound.
+// Returns the exit code. If a recording is damaged, the part before the damage is exported: kFound.
 int export_recording(const ExportOptions& options);
 
 // Adds the subcommand. `code` gets the exit code and must outlive `app`.

@@ -16,7 +16,7 @@ constexpr std::string_view kColumns =
     "freed_by_tid,freed_by_comm,freed_by_origin,outcome,abort_reason,kept_because,waiting_for,"
     "backend,passes,complete,incomplete,overlapped_loss,closed_ns,fallback_from";
 
-// What spreadsheets take for the beginning of a formula; some languages have the wide ones as well.
+// What spreadsheets take for the beginning of a formula; some languages also use the wide ones.
 constexpr std::string_view kFormulas[] = {"=", "+", "-", "@", "＝", "＋", "－", "＠"};
 
 bool looks_like_formula(std::string_view text) {
@@ -24,10 +24,10 @@ bool looks_like_formula(std::string_view text) {
                      [&](std::string_view begin) { return text.starts_with(begin); });
 }
 
-// Nothing known is an empty field. RFC 4180: rows end with CR LF; a field with a comma or a quote
-// stands in quotes, and a quote in it twice. Names are printable(), so that no field has a line break, a
-// TAB or anything but UTF-8; one that a spreadsheet would run has an apostrophe before it, as OWASP
-// recommends (CSV injection). Numbers never begin with a sign.
+// Unknown values are empty fields. RFC 4180: rows end with CR LF; a field with a comma or a quote is in
+// quotes, with its quotes doubled. Names are printable(), so no field has a line break, a TAB or
+// anything but UTF-8; one that a spreadsheet would run has an apostrophe before it, as OWASP recommends
+// (CSV injection). Numbers never begin with a sign.
 class Row {
  public:
   explicit Row(std::string& out) : out_(out) {}

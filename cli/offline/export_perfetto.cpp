@@ -1,14 +1,14 @@
 // Chrome's JSON trace format, which the Perfetto UI opens.
 //
-// A process for each cgroup: every lifecycle of its pages is an async slice from the first stage
-// to the outcome, and in it a slice for each stage, which lasts until the next one. A process for each
-// swap area: an async slice for each write and each fault that brings a page back, and two threads,
-// "swapped out" and "swapped in", with a point for each page that came back and a flow from one to
-// the other. (Flows bind to slices of threads, hence the points.) Violations and losses are instants
-// of the process "swaptrail".
+// A process for each cgroup: every lifecycle of its pages is an async slice from the first stage to
+// the outcome, which contains a slice for each stage, up to the next one. A process for each swap
+// area: an async slice for each write and each fault that brings a page back, and two threads,
+// "swapped out" and "swapped in", with a point for each page that came back and a flow from one to the
+// other. (Flows connect slices of threads, hence the points.) Violations and losses are instants of
+// the process "swaptrail".
 //
-// Events stand in the order in which lifecycles close, not by time: the format allows that. An event
-// of a lifecycle needs nothing of another one, so nothing is kept.
+// Events are written in the order in which lifecycles close, not by time: the format allows that.
+// The events of one lifecycle do not depend on another one, so nothing is kept.
 #include <algorithm>
 #include <array>
 
@@ -22,7 +22,7 @@
 namespace swaptrail {
 namespace {
 
-// Process ids of the trace. Thread ids must not be used twice.
+// Process ids of the trace. A thread id must not be used twice.
 constexpr uint64_t kFirstAreaPid = 1;
 constexpr uint64_t kThreadsOfArea = 1000;  // times the pid: its threads come after that
 constexpr uint64_t kOwnPid = 99'000;
@@ -218,8 +218,8 @@ void PerfettoExporter::on_lifecycle(const Lifecycle& lifecycle) {
   flush_if_full();
 }
 
-// From the removal of the page to its return, both told here: a page that never comes back leaves no
-// flow without an end.
+// From the removal of the page to its return, both written here: so a page that never comes back
+// leaves no flow without an end.
 void PerfettoExporter::flow(const Return& entry_return, Place area) {
   if (entry_return.lifecycle_id == 0 || entry_return.after_ns == 0) return;
   const std::string id = absl::StrCat("return-", ++flows_);

@@ -20,7 +20,7 @@ void add_filter_options(CLI::App& command, PrintFilter& filter) {
 
 void add_range_options(CLI::App& command, std::string& from, std::string& to) {
   command.add_option("--from", from, std::string("begin here: ") + kMomentSyntax);
-  command.add_option("--to", to, "end before this; likewise");
+  command.add_option("--to", to, "end before this, in the same form");
 }
 
 }  // namespace swaptrail

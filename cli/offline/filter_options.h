@@ -1,4 +1,4 @@
-// --pid, --cgroup, --outcome, --from and --to, which several commands have.
+// --pid, --cgroup, --outcome, --from and --to, which several commands share.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ class App;
 
 namespace swaptrail {
 
-// As those of swaptraild. `filter` must live as long as `command`.
+// The same as those of swaptraild. `filter` must live as long as `command`.
 void add_filter_options(CLI::App& command, PrintFilter& filter);
 
 // For parse_range() of cli/offline/time_range.h. Both must live as long as `command`.

@@ -61,7 +61,7 @@ void Owners::on_event(const swaptrail_event& event) {
   const bool freed = event.kind == SWAPTRAIL_REMOVED && event.result == 1;
   freed_ = freed ? event.folio : 0;
   if (event.kind == SWAPTRAIL_SLOT_ALLOCATED || event.kind == SWAPTRAIL_SWAP_READ)
-    by_folio_.erase(event.folio);  // it may be another page's by now
+    by_folio_.erase(event.folio);  // another page may have it by now
   Owner* owner = nullptr;
   if (event.kind == SWAPTRAIL_SWAP_IN) {
     faulting_entry_ = event.entry;

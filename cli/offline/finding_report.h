@@ -1,4 +1,4 @@
-// What the lockstep found, as text for people and as JSON lines for tools.
+// Prints the lockstep's findings, as text for people and as JSON lines for tools.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,10 @@ namespace swaptrail {
 
 std::string_view finding_kind_name(engine::FindingKind kind);
 
-// The rules that a swap-out can't break: name, kernel function, what is wrong when it is broken.
+// The rules that a swap-out can't break: name, kernel function, and what a violation means.
 void append_rules(PrintFormat format, std::string& out);
 
-// The last thing told.
+// Printed last.
 struct LockstepSummary {
   std::string subject;  // "Linux 6.12.1, mode full"
   const engine::LockstepCounters& counters;
@@ -30,7 +30,7 @@ struct LockstepSummary {
 void append_json(const LockstepSummary& summary, std::string& out);
 void append_text(const LockstepSummary& summary, std::string& out);
 
-// Who a folio belongs to, as far as the stream has told. Bounded: what comes first stays.
+// The owners of folios, as far as the stream has shown them. Bounded: the first ones stay.
 class Owners {
  public:
   struct Owner {
@@ -43,19 +43,19 @@ class Owners {
 
  private:
   absl::flat_hash_map<uint64_t, Owner> by_folio_;
-  uint64_t freed_ = 0;  // folio that the event just now freed
-  Owner faulting_;      // of the event just now, if it is a swap-in
+  uint64_t freed_ = 0;  // folio that the current event freed
+  Owner faulting_;      // of the current event, if it is a swap-in
   uint64_t faulting_entry_ = 0;
 };
 
-// Writes findings as they come. After an error of the sink it is silent. One thread.
+// Writes findings as they come. After an error of the sink it does nothing. One thread.
 class FindingReport : public engine::FindingSink {
  public:
-  // `start_ns`: of the seconds in text. `names` and `sink` must outlive it.
+  // `start_ns`: the zero of the seconds in text. `names` and `sink` must outlive it.
   FindingReport(PrintFormat format, uint64_t start_ns, const Names& names, ByteSink& sink)
       : format_(format), start_ns_(start_ns), names_(names), sink_(sink) {}
 
-  // Call before the lockstep hears of it.
+  // Call it before the lockstep gets the event.
   void on_event(const swaptrail_event& event) { owners_.on_event(event); }
   void on_finding(const engine::Finding& finding) override;
   void on_summary(const LockstepSummary& summary);

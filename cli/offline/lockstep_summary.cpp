@@ -1,4 +1,4 @@
-// The end of a validation: what was checked, what was taken on trust, what was found.
+// The end of a validation: what was checked, what was taken as given, what was found.
 #include "absl/strings/str_format.h"
 #include "cli/offline/finding_report.h"
 #include "trace/decode.h"
@@ -32,7 +32,7 @@ constexpr CounterField kCounterFields[] = {
     {"findings", &LockstepCounters::findings},
 };
 
-// Calls `visit(name, count)` for each value of an enum of which there was any.
+// Calls `visit(name, count)` for each enum value whose count is not 0.
 template <typename Visit>
 void for_each_taken(const LockstepCounters& counters, Visit visit) {
   for (size_t index = 0; index < counters.taken.size(); ++index)

@@ -10,7 +10,7 @@
 namespace swaptrail {
 namespace {
 
-// Tells a loss where the sequence of a CPU jumps from one part to a later one.
+// Reports a loss where the sequence of a CPU jumps from one part to a later one.
 class Seams : public EventSink {
  public:
   explicit Seams(EventSink& next) : next_(next) {}
@@ -35,7 +35,7 @@ class Seams : public EventSink {
 
  private:
   struct Cpu {
-    uint32_t part = 0;  // in which it had an event last, from 1; 0 = never
+    uint32_t part = 0;  // in which it last had an event, from 1; 0 = never
     uint64_t next_sequence = 0;
     uint64_t last_ns = 0;
   };

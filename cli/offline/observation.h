@@ -1,4 +1,4 @@
-// The recordings that a command was given: opened, put in order, read as one stream.
+// The recordings given to a command: opened, put in order, read as one stream.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@
 
 namespace swaptrail {
 
-// A file that says how much of it was read.
+// A file that reports how much of it was read.
 class WatchedFile : public ByteSource {
  public:
-  // `progress` must outlive it and is told to expect the file `passes` times. Errors: those of
+  // `progress` must outlive it, and will expect the file `passes` times. Errors: those of
   // FileSource::open.
   static absl::StatusOr<std::unique_ptr<WatchedFile>> open(const std::string& path,
                                                            Progress& progress, int passes = 1);
@@ -37,11 +37,11 @@ class WatchedFile : public ByteSource {
   Progress& progress_;
 };
 
-// One observation: a recording, or the parts of one that --record spread over several files. One
+// One observation: a recording, or the parts of one that --record wrote as several files. One
 // thread.
 class Observation {
  public:
-  // In any order; the parts are put in theirs. Errors, with the path: of WatchedFile and
+  // Files in any order; the parts are sorted. Errors, with the path: of WatchedFile and
   // RecordingReader; InvalidArgument if they are not different parts of one observation.
   static absl::StatusOr<Observation> open(const std::vector<std::string>& paths,
                                           Progress& progress);
@@ -68,7 +68,8 @@ class Observation {
   std::vector<Part> parts_;
 };
 
-// Says on stderr what a recording of an older version can't tell; nothing if there is none.
+// Reports on stderr what a recording of an older version does not contain; nothing if it has
+// everything.
 void complain_of_lacks(const RecordingHeader& header);
 
 }  // namespace swaptrail

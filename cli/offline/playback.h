@@ -1,4 +1,4 @@
-// A recording through the reconstructor, exactly as swaptraild ran it.
+// Plays a recording through the reconstructor, exactly as swaptraild ran it.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,11 @@ namespace swaptrail {
 struct Played {
   ReconstructorCounters counters;
   uint64_t late = 0;    // events older than one before them
-  absl::Status damage;  // DataLoss: what stands behind it was not played
+  absl::Status damage;  // DataLoss: what comes after it was not played
 };
 
 // Plays what is in `range`; what began before it is incomplete, as in a recording that was cut.
-// Advances `names` to the time of each event before the sink hears of it.
+// Advances `names` to the time of each event before the sink gets it.
 Played play(Observation& observation, const TimeRange& range, RecordedNames& names,
             LifecycleSink& sink);
 

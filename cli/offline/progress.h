@@ -1,4 +1,4 @@
-// How far a long piece of work is, for somebody who waits at a terminal.
+// Shows the progress of long work to somebody who waits at a terminal.
 #pragma once
 
 #include <chrono>
@@ -7,7 +7,8 @@
 
 namespace swaptrail {
 
-// A bar on stderr, from half a second on, ten times a second at most, gone at the end. One thread.
+// A bar on stderr: appears after half a second, is redrawn at most ten times a second, and is
+// removed at the end. One thread.
 class Progress {
  public:
   enum class Style {
@@ -15,8 +16,8 @@ class Progress {
     kPlain,  // for NO_COLOR and dumb terminals: carriage returns, no other control codes
     kBar,
   };
-  // Silent unless stderr is a terminal, or if stdout is one too and `prints` says that the command
-  // writes there meanwhile.
+  // Silent unless stderr is a terminal; also silent if stdout is one too and `prints` says that the
+  // command writes there meanwhile.
   static Style style_here(bool prints);
 
   Progress(std::string label, Style style);

@@ -21,7 +21,7 @@ RecordedNames::RecordedNames(const Observation& observation) {
                      [](const CgroupName& a, const CgroupName& b) { return a.at_ns < b.at_ns; });
 }
 
-// As PageFrames::number_of of the daemon.
+// As the daemon's PageFrames::number_of.
 std::optional<uint64_t> RecordedNames::pfn_of(uint64_t folio) const {
   if (page_frames_base_ == 0 || page_struct_size_ == 0 || folio == 0) return std::nullopt;
   const uint64_t offset = folio - page_frames_base_;

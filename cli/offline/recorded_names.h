@@ -1,4 +1,4 @@
-// Names as a recording knows them, at the moment that is being replayed.
+// Names as a recording has them, at the moment that is being replayed.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +14,14 @@
 
 namespace swaptrail {
 
-// A cgroup has a name from the moment on at which the daemon learnt it: before that, live output had
-// its number only. One thread.
+// A cgroup has a name from the moment when the daemon learnt it: before that, live output had only
+// its number. One thread.
 class RecordedNames : public Names {
  public:
   // Copies what it needs.
   explicit RecordedNames(const Observation& observation);
 
-  // Time of what is replayed now; never goes back.
+  // The current time of the replay; never goes back.
   void advance(uint64_t now_ns) {
     if (now_ns > now_ns_) now_ns_ = now_ns;
   }
@@ -30,8 +30,8 @@ class RecordedNames : public Names {
   std::optional<uint64_t> pfn_of(uint64_t folio) const override;
   std::optional<std::string_view> cgroup_path(uint64_t id) const override;
 
-  // The swap area that has that type at the moment that is being replayed, or had it last; before the
-  // first one was noted, that one. Null if the recording has none.
+  // The swap area that has that type at the moment being replayed, or had it last; before the first
+  // one was noted, the first one. Null if the recording has none.
   const SwapArea* area(uint32_t type) const;
 
  private:

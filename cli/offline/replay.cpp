@@ -13,7 +13,7 @@
 namespace swaptrail {
 namespace {
 
-// As live; of a part of the time there is no trust number, for the readings are of the whole.
+// As live. For a part of the time there is no trust number, because the readings cover the whole.
 void print_summary(const Observation& observation, const TimeRange& range, const Played& played,
                    Printer& printer) {
   std::vector<Reading> readings;
@@ -26,8 +26,8 @@ void print_summary(const Observation& observation, const TimeRange& range, const
   printer.print_summary(played.counters, stream, std::move(rows));
 }
 
-// Without damage, writing may have stopped between two records.
-void tell_if_unfinished(const Observation& observation) {
+// Even without damage, writing may have stopped between two records.
+void report_if_unfinished(const Observation& observation) {
   if (observation.contents(observation.parts() - 1).finished) return;
   complain(kDone, "the recording was not finished", "its last event is taken for its end");
 }
@@ -50,7 +50,7 @@ int replay(const ReplayOptions& options) {
   const Played played = play(*observation, *range, names, printer);
   print_summary(*observation, *range, played, printer);
   if (!played.damage.ok()) return complain_of_input(played.damage);
-  tell_if_unfinished(*observation);
+  report_if_unfinished(*observation);
   return printer.exit_code(printer.summary().violations() > 0 ? kFound : kDone);
 }
 

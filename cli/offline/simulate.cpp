@@ -35,7 +35,7 @@ class SimulatedNames : public Names {
   uint64_t size_;
 };
 
-// --record: the file is there only if the whole run is in it.
+// --record: the file appears only if the whole run is in it.
 class Recording {
  public:
   static absl::StatusOr<std::unique_ptr<Recording>> create(
@@ -67,7 +67,7 @@ class Recording {
   absl::Status status_;
 };
 
-// Looks at the simulated machine as swaptraild looks at a real one.
+// Observes the simulated machine as swaptraild observes a real one.
 class Observer : public engine::EventOutput {
  public:
   // `recording` may be null. All must outlive it.
@@ -108,7 +108,7 @@ class Observer : public engine::EventOutput {
  private:
   FindingReport& report_;
   Recording* recording_;
-  SlotShares slots_;                 // used with the next only
+  SlotShares slots_;                 // used only with the next one
   std::unique_ptr<InStep> in_step_;  // may be null
   Reconstructor reconstructor_;
   uint64_t end_ns_ = 1;
@@ -145,7 +145,7 @@ std::string result_text(const SimulationResult& result, PrintFormat format) {
   return out;
 }
 
-// All that is known for sure of a machine of one's own.
+// What must hold for a simulated machine, where everything is known.
 bool is_clean(const SimulationResult& result, const Observer& observer, const Printer& printer) {
   const engine::LockstepCounters* lockstep = observer.lockstep();
   return result.contents_wrong == 0 && printer.summary().violations() == 0 &&
@@ -205,7 +205,7 @@ int simulate(const SimulateOptions& options) {
 void add_simulate(CLI::App& app, int& code) {
   auto options = std::make_shared<SimulateOptions>();
   CLI::App* command =
-      app.add_subcommand("simulate", "run a model of the kernel, and tell what swaptraild would");
+      app.add_subcommand("simulate", "run a model of the kernel, and print what swaptraild would");
   std::string kernels;
   for (const std::string_view name : engine::feature_set_names())
     kernels += (kernels.empty() ? "" : ", ") + std::string(name);

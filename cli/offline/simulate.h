@@ -1,4 +1,5 @@
-// `swaptrail simulate`: the engine's machine under a workload, told as if it had been observed.
+// `swaptrail simulate`: runs the engine's machine under a workload, and reports it as if it had
+// been observed.
 #pragma once
 
 #include <cstdint>
@@ -21,22 +22,22 @@ struct SimulateOptions {
   std::string device = "ssd";
   uint32_t devices = 1;
   uint64_t mib = 16;       // of the workload
-  uint64_t limit_mib = 0;  // may stay in memory; 0: half of it
+  uint64_t limit_mib = 0;  // how much may stay in memory; 0: half of it
   uint64_t accesses = 0;   // 0: four for each page
   uint64_t seed = 1;
   uint32_t cpus = 2;
   uint32_t page_cluster = 3;
   PrintFormat print = PrintFormat::kText;
   bool validate = false;
-  std::string record;  // a file, empty: none
-  bool force = false;  // replace what is there
+  std::string record;  // a file; empty: none
+  bool force = false;  // replace an existing file
 };
 
-// What is to be simulated. Errors: InvalidArgument, naming what there is.
+// The simulation to run. Errors: InvalidArgument, which lists the existing choices.
 absl::StatusOr<engine::SimulationOptions> simulation_options(const SimulateOptions& options);
 
-// The header and areas that a recording of the simulated machine has: the hooks are those of a
-// kernel with these features.
+// The header and areas for a recording of the simulated machine. Its hooks are those of a kernel
+// with these features.
 RecordingHeader simulated_header(const SimulateOptions& options);
 SwapArea simulated_area(const engine::SimulatedArea& area);
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/offline/simulate.h"
 #include "daemon/probe/hook_catalogue.h"
+#include "trace/text.h"
 
 namespace swaptrail {
 namespace {
@@ -65,7 +66,7 @@ absl::StatusOr<engine::SimulationOptions> simulation_options(const SimulateOptio
   for (uint32_t type = 0; type < options.devices; ++type) {
     engine::SimulatedArea area;
     area.area.type = type;
-    area.area.pages = 2 * pages + 1;  // each has room for all, also if the other is swapped off
+    area.area.pages = 2 * pages + 1;  // each has room for all, even if the other is swapped off
     area.area.priority = kPriority;
     area.area.rotational = device->rotational;
     area.device = device->device;
@@ -86,8 +87,7 @@ RecordingHeader simulated_header(const SimulateOptions& options) {
   header.cpus = options.cpus;
   header.page_frames_base = kPageFrames;
   for (const Hook& hook : hooks_of(Mode::kFull)) {
-    const std::string target(
-        engine::served_by({hook.name.data(), hook.name.size()}, options.kernel));
+    const std::string target(engine::served_by(std_view(hook.name), options.kernel));
     const bool served = !target.empty();
     header.hooks.push_back({std::string(hook.name), served ? "chosen" : "absent", target,
                             served ? "" : "the kernel has none", "", hook.kinds});

@@ -37,14 +37,14 @@ SlotShares::SlotShares(const engine::Features& features, uint32_t cpus, bool fre
 
 // An area that the allocator refuses has no share.
 void SlotShares::on_area(const SwapArea& area) {
-  const bool fresh = area.used_bytes == 0 || (area.used_bytes == kNotTold && fresh_);
+  const bool fresh = area.used_bytes == 0 || (area.used_bytes == kUsedNotKnown && fresh_);
   if (area.bytes == 0)
     prediction_.remove_area(area.type).IgnoreError();
   else if (prediction_.add_area(as_area(area), fresh).ok())
     devices_[area.type].path = area.path;
 }
 
-// Shmem's slots show first when they are written, where their hook is not passed.
+// The slots of shmem first show when they are written, if they do not pass the slot hook.
 bool SlotShares::shows_allocation(const swaptrail_event& event) const {
   if (event.entry == 0 || !devices_.contains(entry_type(event.entry))) return false;
   if (event.kind == SWAPTRAIL_SLOT_ALLOCATED) return event.result == 0;

@@ -1,4 +1,4 @@
-// How many of the swap slots that were allocated the engine's allocator would have chosen too.
+// Counts how many of the allocated swap slots the engine's allocator would have chosen too.
 #pragma once
 
 #include <array>
@@ -17,14 +17,14 @@ namespace swaptrail {
 // Feed it a stream in order, areas before their events. One thread.
 class SlotShares {
  public:
-  // `fresh`: areas that do not say how much of them was in use held nothing.
+  // `fresh`: areas that do not report how much of them was in use held nothing.
   SlotShares(const engine::Features& features, uint32_t cpus, bool fresh);
 
   void on_area(const SwapArea& area);
   void on_event(const swaptrail_event& event);
   void on_loss(const Loss&) { prediction_.lose(); }
 
-  // The member "slots" of a JSON object; a heading and lines. Nothing if nothing was allocated.
+  // The member "slots" of a JSON object; or a heading and lines. Nothing if nothing was allocated.
   void append_json(std::string& out) const;
   void append_text(std::string& out) const;
 
@@ -33,7 +33,7 @@ class SlotShares {
     std::string path;
     uint64_t allocations = 0;
     uint64_t exact = 0;
-    // Those that were not just the slot behind the CPU's last one: any model is right about the rest.
+    // Those that did not simply follow the CPU's last slot: any model is right about the rest.
     uint64_t turns = 0;
     uint64_t exact_turns = 0;
     std::array<uint64_t, static_cast<size_t>(engine::SlotMiss::kCount)> misses{};

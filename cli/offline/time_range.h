@@ -21,11 +21,11 @@ struct TimeRange {
   bool whole() const { return from_ns == 0 && to_ns == std::numeric_limits<uint64_t>::max(); }
 };
 
-// kMomentSyntax; the start is the header's, which is also that of the seconds in printed text. A
-// time of day before the machine was booted is 0. Errors: InvalidArgument.
+// Parses kMomentSyntax. The start is the header's, which is also the zero of the seconds in printed
+// text. A time of day before the machine was booted is 0. Errors: InvalidArgument.
 absl::StatusOr<uint64_t> parse_moment(const std::string& text, const RecordingHeader& header);
 
-// Either may be empty: no limit. Errors: InvalidArgument, also if there is nothing between them.
+// Either may be empty: no limit. Errors: InvalidArgument, also if the range is empty.
 absl::StatusOr<TimeRange> parse_range(const std::string& from, const std::string& to,
                                       const RecordingHeader& header);
 

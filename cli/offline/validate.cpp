@@ -19,18 +19,18 @@
 namespace swaptrail {
 namespace {
 
-// Swap areas are noted when the recording is opened, and that is a little after the first event.
+// Swap areas are noted when the recording is opened, which is a little after the first event.
 constexpr uint64_t kOpening_ns = 1'000'000'000;
 
-// When the stream begins: not with the observation if its first parts are gone, as those of a flight
-// recording are.
+// The beginning of the stream. It is later than the observation's if the first parts are gone, as
+// with a flight recording.
 uint64_t start_of(const Observation& observation, const TimeRange& range) {
   const RecordingContents& first = observation.contents(0);
   const uint64_t start_ns = std::max(first.header.reconstruction.start_ns, range.from_ns);
   return first.header.part == 0 ? start_ns : std::max(start_ns, first.first_ns);
 }
 
-// All that the recording knows, by time, each once: the parts of an observation repeat them.
+// All areas that the recording knows, by time, each once: the parts of an observation repeat them.
 std::vector<SwapArea> areas_of(const Observation& observation, uint64_t start_ns) {
   std::vector<SwapArea> areas;
   for (size_t part = 0; part < observation.parts(); ++part) {
@@ -43,7 +43,7 @@ std::vector<SwapArea> areas_of(const Observation& observation, uint64_t start_ns
   const auto same = [&](const SwapArea& a, const SwapArea& b) { return key(a) == key(b); };
   areas.erase(std::unique(areas.begin(), areas.end(), same), areas.end());
   for (SwapArea& area : areas)
-    if (area.at_ns < start_ns) area.used_bytes = kNotTold;  // it may hold more by now
+    if (area.at_ns < start_ns) area.used_bytes = kUsedNotKnown;  // it may hold more by now
   return areas;
 }
 
@@ -58,7 +58,7 @@ class Validator : public EventSink {
         in_step_(options, report, summary_),
         reconstructor_(reconstruction(observation, options), in_step_.lifecycles()) {
     in_step_.hand_on_to(reconstructor_);
-    tell_areas(observation.header().reconstruction.start_ns + kOpening_ns);
+    pass_areas(observation.header().reconstruction.start_ns + kOpening_ns);
   }
 
   void on_event(const swaptrail_event& event, uint64_t sequence) override {
@@ -91,7 +91,7 @@ class Validator : public EventSink {
     return result;
   }
 
-  // In the middle of an observation something was swapped out before.
+  // If the stream begins in the middle of an observation, something was swapped out before.
   static bool fresh(const Observation& observation, const engine::LockstepOptions& options) {
     if (options.start_ns != observation.header().reconstruction.start_ns) return false;
     const std::vector<Reading> readings = observation.readings();
@@ -103,10 +103,10 @@ class Validator : public EventSink {
 
   void advance(uint64_t now_ns) {
     names_.advance(now_ns);
-    tell_areas(now_ns);
+    pass_areas(now_ns);
   }
 
-  void tell_areas(uint64_t until_ns) {
+  void pass_areas(uint64_t until_ns) {
     for (; next_area_ < areas_.size() && areas_[next_area_].at_ns <= until_ns; ++next_area_) {
       slots_.on_area(areas_[next_area_]);
       in_step_.on_area(areas_[next_area_]);
@@ -123,15 +123,15 @@ class Validator : public EventSink {
   Reconstructor reconstructor_;
 };
 
-// What is not checked, because there was no hook for it.
-void tell_unseen(const RecordingHeader& header) {
+// What is not checked because a hook is missing.
+void report_unseen(const RecordingHeader& header) {
   for (const RecordedHook& hook : header.hooks) {
     if (hook.state != "missing") continue;
     complain(kDone, absl::StrCat("not checked: ", hook.costs),
              absl::StrCat("hook ", hook.hook, " is missing: ", hook.reason));
   }
   if (header.reconstruction.may_miss_silently)
-    complain(kDone, absl::StrCat("mode ", header.mode, " may miss events without telling"),
+    complain(kDone, absl::StrCat("mode ", header.mode, " may miss events without a trace"),
              "a missing one is no finding");
 }
 
@@ -176,7 +176,7 @@ int validate(const ValidateOptions& options) {
                     "swaptrail info lists its hooks; swaptrail replay needs none");
   lockstep->start_ns = start_of(*observation, *range);
   lockstep->max_findings = options.max_findings;
-  tell_unseen(header);
+  report_unseen(header);
 
   StandardOutput output;
   RecordedNames names(*observation);
@@ -193,7 +193,7 @@ int validate(const ValidateOptions& options) {
 void add_validate(CLI::App& app, int& code) {
   auto options = std::make_shared<ValidateOptions>();
   CLI::App* command =
-      app.add_subcommand("validate", "hold a recording against a model of the kernel");
+      app.add_subcommand("validate", "check a recording against a model of the kernel");
   command->footer(std::string(kExitCodes) +
                   "\nExamples:\n"
                   "  swaptrail validate run.swaptrail\n"

@@ -1,4 +1,4 @@
-// `swaptrail validate`: a recording against the engine's model of the kernel, step by step.
+// `swaptrail validate`: checks a recording against the engine's model of the kernel, step by step.
 #pragma once
 
 #include <cstddef>
@@ -17,12 +17,12 @@ struct ValidateOptions {
   std::vector<std::string> files;
   PrintFormat print = PrintFormat::kText;
   size_t max_findings = 1000;  // printed; the rest is only counted
-  bool rules = false;          // print the rules and nothing else
+  bool rules = false;          // print only the rules
   std::string from, to;        // see cli/offline/time_range.h
 };
 
 // Prints to standard output. Returns the exit code; damage, findings, violations: kFound. What the
-// recording cannot show, and so is not checked, is said on stderr.
+// recording cannot show, and so is not checked, is reported on stderr.
 int validate(const ValidateOptions& options);
 
 // Adds the subcommand. `code` gets the exit code and must outlive `app`.

@@ -1,4 +1,4 @@
-// What all online commands have: a connection, a format, and one question with one answer.
+// What all online commands share: a connection, a format, and one request with one answer.
 #pragma once
 
 #include <functional>
@@ -55,7 +55,7 @@ void set_run(CLI::App& command, const std::shared_ptr<Options>& options, int& co
 void write_jsonl(const google::protobuf::Message& message, const std::string& field,
                  StandardOutput& output);
 
-// One question. Errors: those of the connection and of swaptraild.
+// Sends one request. Errors: those of the connection and of swaptraild.
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> ask(Connection& connection, Stub& stub,
                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
@@ -69,7 +69,7 @@ absl::StatusOr<Response> ask(Connection& connection, Stub& stub,
   return response;
 }
 
-// Prints the answer. `rows`: the field that jsonl has line by line, empty: none.
+// Prints the answer. `rows`: the field that jsonl prints line by line; empty: none.
 template <typename Response>
 int print_answer(const ClientCall& call, const Response& response, const std::string& rows,
                  std::string (*table)(const Response&, const Style&)) {
@@ -80,7 +80,7 @@ int print_answer(const ClientCall& call, const Response& response, const std::st
   return output.exit_code(kDone);
 }
 
-// Asks and prints. Returns the exit code.
+// Sends the request and prints the answer. Returns the exit code.
 template <typename Request, typename Response>
 int ask_and_print(const ClientCall& call,
                   grpc::Status (v1::TraceService::Stub::*method)(grpc::ClientContext*,

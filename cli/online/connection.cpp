@@ -38,7 +38,7 @@ constexpr Refusal kRefusals[] = {
     {absl::StatusCode::kDeadlineExceeded, kTooSlow, "ask for less, or give a longer --timeout"},
     {absl::StatusCode::kNotFound, kNothingThere, "it may have ended, or left the store"},
     {absl::StatusCode::kFailedPrecondition, kNotEnabled,
-     "swaptrail status tells what swaptraild was started with"},
+     "swaptrail status shows what swaptraild was started with"},
     {absl::StatusCode::kResourceExhausted, kAtLimit, "try again in a moment, or ask for less"},
     {absl::StatusCode::kUnimplemented, kAnswerError,
      "this swaptraild is of another version: see swaptrail status and swaptrail --version"},
@@ -50,7 +50,7 @@ std::string from_environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-// Of a socket, gRPC only says that it does not work: the kernel knows why.
+// About a socket, gRPC reports only that it does not work: the kernel knows why.
 absl::Status try_socket(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -171,7 +171,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::open(const ConnectionOpt
   return connection;
 }
 
-// Until it works, or has failed once: then the call fails too, and says why.
+// Waits until it works, or has failed once: then the call fails too, with the reason.
 absl::Status Connection::wait(const std::string& target) {
   const auto deadline = absl::ToChronoTime(absl::Now() + timeout_);
   for (auto state = channel_->GetState(true);
@@ -185,7 +185,7 @@ absl::Status Connection::wait(const std::string& target) {
 
 absl::Status status_of(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
-  // The two enums have the same numbers by their definition.
+  // Both enums define the same numbers.
   const std::string text =
       status.error_message().empty() ? "swaptraild gives no reason" : status.error_message();
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), text);

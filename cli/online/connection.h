@@ -1,4 +1,4 @@
-// The way to a running swaptraild, and what its refusals mean.
+// The connection to a running swaptraild, and the meaning of its refusals.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -34,18 +34,18 @@ struct ConnectionOptions {
 // `options` must live as long as `command`.
 void add_connection_options(CLI::App& command, ConnectionOptions& options);
 
-// One thread, but for what gRPC does by itself.
+// One thread, except what gRPC does by itself.
 class Connection {
  public:
-  // Flags are stronger than the environment. Waits until it is there, or until the timeout.
-  // Errors: InvalidArgument (options, files), Unavailable, PermissionDenied, DeadlineExceeded.
+  // Flags override the environment. Waits for the connection, up to the timeout. Errors:
+  // InvalidArgument (options, files), Unavailable, PermissionDenied, DeadlineExceeded.
   static absl::StatusOr<std::unique_ptr<Connection>> open(const ConnectionOptions& options);
 
   v1::TraceService::Stub& trace() { return *trace_; }
   v1::ControlService::Stub& control() { return *control_; }
   absl::Duration timeout() const { return timeout_; }
 
-  // For a call that must have ended `extra` after the timeout.
+  // For a call that must end at most `extra` after the timeout.
   void limit(grpc::ClientContext& context, absl::Duration extra = absl::ZeroDuration()) const {
     context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_ + extra));
   }
@@ -62,7 +62,7 @@ class Connection {
 
 absl::Status status_of(const grpc::Status& status);
 
-// Prints the line on stderr and returns the exit code that docs/CLI.md gives for this status.
+// Prints the line on stderr and returns the exit code of docs/CLI.md for this status.
 int complain_of_answer(const absl::Status& status);
 
 }  // namespace swaptrail::online

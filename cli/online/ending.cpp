@@ -36,7 +36,7 @@ Ending::~Ending() {
     eventfd_write(stop_, 1);
     thread_.join();
   }
-  // One that is pending has been heard: it must not kill us now.
+  // Takes a pending signal, which must not kill us now.
   signalfd_siginfo pending;
   while (::read(signals_, &pending, sizeof pending) == sizeof pending) {
   }

@@ -1,4 +1,4 @@
-// What ends a stream that would go on for ever: SIGINT, SIGTERM, or time.
+// Ends a stream that would otherwise go on for ever: by SIGINT, SIGTERM, or time.
 #pragma once
 
 #include <signal.h>
@@ -12,17 +12,17 @@
 
 namespace swaptrail::online {
 
-// Blocks both signals for this thread and all that it starts: make it before the connection. One at
-// a time.
+// Blocks both signals for this thread and those that it starts: make it before the connection. One
+// at a time.
 class Ending {
  public:
   explicit Ending(std::optional<absl::Duration> limit);
-  // Signals are as they were before.
+  // Restores the signals.
   ~Ending();
   Ending(const Ending&) = delete;
   Ending& operator=(const Ending&) = delete;
 
-  // Calls `end` from another thread, once, when it is time. Once at most.
+  // Calls `end` once, from another thread, when it is time. Call it at most once.
   void start(std::function<void()> end);
   bool reached() const { return reached_; }
 

@@ -77,10 +77,12 @@ void add_lifecycle_filter(CLI::App& command, FilterOptions& options) {
       ->group(kFilterGroup);
   command.add_option("--since", options.since, std::string("closed since ") + kMomentWords)
       ->group(kFilterGroup);
-  command.add_option("--until", options.until, "closed before that; likewise")->group(kFilterGroup);
+  command.add_option("--until", options.until, "closed before that, in the same form")
+      ->group(kFilterGroup);
   command.add_flag("--regretted", options.regretted, "only those that came back too soon")
       ->group(kFilterGroup);
-  command.add_flag("--incomplete", options.incomplete, "only those that do not tell everything")
+  command
+      .add_flag("--incomplete", options.incomplete, "only those of which something was not seen")
       ->group(kFilterGroup);
 }
 

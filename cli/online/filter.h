@@ -1,4 +1,4 @@
-// Which lifecycles: the options that trace, list, stats, matrix and top share.
+// The lifecycle filter: the options that trace, list, stats, matrix and top share.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Lifecycles on standard output as they come, in any format.
+// Prints lifecycles on standard output as they come, in any format.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@ class LifecycleOutput {
  public:
   LifecycleOutput(Format format, bool block);
 
-  // Flushed at once, so that a pipe sees it.
+  // Flushes at once, so that a pipe gets it.
   void add(const v1::Lifecycle& lifecycle);
-  // Ends a JSON document, with the fields of `rest` but the lifecycles.
+  // Ends a JSON document, with all fields of `rest` except the lifecycles.
   void finish(const google::protobuf::Message& rest);
   void write(const std::string& text) { output_.write(text); }
 

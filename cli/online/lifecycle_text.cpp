@@ -14,14 +14,14 @@ namespace {
 
 // How it ended, as a sentence; by Outcome.
 constexpr const char* kEndings[] = {
-    "it is not told how",
+    "not specified",
     "freed after the device had written it",
     "freed after zswap had taken it",
     "freed as zero-filled, without I/O",
     "freed without I/O: still as it was last written",
-    "given up: the page stayed in memory",  // but for slot_gone
+    "given up: the page stayed in memory",  // except slot_gone
     "not yet: it is still on its way",
-    "it cannot be told how",
+    "how it ended is not known",
 };
 
 struct Mark {
@@ -125,7 +125,7 @@ std::string asked_text(const v1::Lifecycle& lifecycle) {
   return text;
 }
 
-// What became of it beside its first return.
+// What happened to it after its first return.
 void append_later(const v1::Lifecycle& lifecycle, const Style& style, std::string& out) {
   if (lifecycle.gone_pages() != 0 && lifecycle.nr_pages() > 1)
     append_line(style, "left swap",

@@ -20,7 +20,7 @@ std::string json_of(const google::protobuf::Message& message, bool indented) {
   options.always_print_primitive_fields = true;
   options.add_whitespace = indented;
   std::string text;
-  // Fails for no message of the contract: they hold neither Any nor bad times.
+  // Never fails for messages of the contract: they contain neither Any nor invalid times.
   if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return "{}";
   return with_json_escapes(text);
 }

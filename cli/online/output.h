@@ -16,7 +16,7 @@ enum class Format : uint8_t { kTable, kJson, kJsonl };
 // Standard output is a terminal that shows colour, and NO_COLOR is not set.
 bool wants_colour();
 
-// ANSI, or nothing at all without colour.
+// ANSI codes, or nothing without colour.
 struct Style {
   bool colour = false;
 
@@ -30,19 +30,19 @@ struct Style {
   std::string paint(const char* code, std::string_view text) const;
 };
 
-// The message in proto's JSON, with the names of the contract, and fields that are 0 or empty. Control
-// characters in strings are escaped: see is_control().
-// On one line, or indented and with a line's end.
+// The message as proto JSON, with the names of the contract, including fields that are 0 or empty.
+// Control characters in strings are escaped: see is_control().
+// On one line, or indented and with a line end.
 std::string json_line(const google::protobuf::Message& message);
 std::string json_document(const google::protobuf::Message& message);
 
-// A document {"FIELD":[...],...} that is written while its objects come. One thread.
+// A document {"FIELD":[...],...} that is written while its objects arrive. One thread.
 class JsonArray {
  public:
   // Begins it. `output` must outlive it.
   JsonArray(StandardOutput& output, std::string_view field);
   void add(const google::protobuf::Message& message);
-  // Ends it, with all fields of `rest` but `field`.
+  // Ends it, with all fields of `rest` except `field`.
   void finish(const google::protobuf::Message& rest);
 
  private:

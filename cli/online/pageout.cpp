@@ -1,4 +1,4 @@
-// `swaptrail pageout` and `swaptrail flight`: what changes something on the host.
+// `swaptrail pageout` and `swaptrail flight`: commands that change something on the host.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -47,7 +47,7 @@ absl::StatusOr<v1::PageOutRequest> request_of(const PageoutOptions& options) {
   return request;
 }
 
-void tell_result(const v1::PageOutResponse& rest, const LifecycleOutput& output) {
+void print_result(const v1::PageOutResponse& rest, const LifecycleOutput& output) {
   const v1::PageOutResult& result = rest.result();
   std::string text = absl::StrCat(output.count(), " lifecycles of ", pages_text(output.pages()),
                                   ", ", rest.missed(), " missed");
@@ -86,7 +86,7 @@ int pageout(const PageoutOptions& options) {
   if (!output) output.emplace(options.format, options.block);
   output->finish(rest);
   if (options.format == Format::kJsonl && rest.has_result()) output->write(json_line(rest));
-  tell_result(rest, *output);
+  print_result(rest, *output);
   if (!status.ok() && !wanted) return complain_of_answer(status);
   return output->exit_code(kDone);
 }
@@ -112,7 +112,8 @@ int flight(const FlightOptions& options) {
 
 void add_pageout(CLI::App& app, int& code) {
   auto [command, options] = add_online_command<PageoutOptions>(
-      app, "pageout", "swap out a range of a process, and tell what becomes of it", Finds::kNothing,
+      app, "pageout", "swap out a range of a process, and report what becomes of it",
+      Finds::kNothing,
       "\nIt does so at once, without call. swaptraild must have been started with it "
       "enabled; the process goes on, and faults its pages back as it needs them.\n"
       "Examples:\n"

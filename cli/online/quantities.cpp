@@ -25,7 +25,7 @@ absl::Status bad(const std::string& text, const std::string& what) {
 }
 
 bool parse_decimal(const std::string& text, uint64_t& value) {
-  // SimpleAtoi takes signs and spaces; nobody means those.
+  // SimpleAtoi accepts signs and spaces, which nobody means here.
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos &&
          absl::SimpleAtoi(text, &value);
 }

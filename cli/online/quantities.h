@@ -1,4 +1,5 @@
-// Durations, sizes, moments, addresses and swap entries: from and to what people write.
+// Durations, sizes, moments, addresses and swap entries: parsed from and printed as people write
+// them.
 #pragma once
 
 #include <google/protobuf/timestamp.pb.h>
@@ -21,7 +22,7 @@ absl::StatusOr<absl::Duration> parse_duration(const std::string& text);
 absl::StatusOr<absl::Time> parse_moment_ago(const std::string& text, absl::Time now);
 // "4096", "64K", "2M", "1G", in powers of 1024, in bytes; more than 0.
 absl::StatusOr<uint64_t> parse_size_bytes(const std::string& text);
-// Hexadecimal with "0x", else decimal.
+// Hexadecimal with "0x", otherwise decimal.
 absl::StatusOr<uint64_t> parse_number(const std::string& text);
 // TYPE:OFFSET, as tables print it.
 absl::StatusOr<v1::SwapEntry> parse_entry(const std::string& text);

@@ -1,4 +1,5 @@
-// `swaptrail status`, `swaptrail areas` and `swaptrail violations`: how swaptraild and swap are.
+// `swaptrail status`, `swaptrail areas` and `swaptrail violations`: the state of swaptraild and of
+// swap.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -27,7 +28,7 @@ struct ViolationOptions : ClientCall {
   int32_t limit = 100;
 };
 
-// 0 if negative; above 285 years that much.
+// 0 if negative; capped at 285 years.
 uint64_t nanoseconds_of(const google::protobuf::Duration& duration) {
   const int64_t seconds = std::clamp<int64_t>(duration.seconds(), 0, 9'000'000'000);
   return static_cast<uint64_t>(std::max<int64_t>(seconds * 1'000'000'000 + duration.nanos(), 0));
@@ -37,9 +38,9 @@ void append_row(const char* name, const std::string& text, std::string& out) {
   absl::StrAppend(&out, absl::StrFormat("  %-12s ", name), printable(text), "\n");
 }
 
-// By more than what moved while the two were read, or one of them does not show.
+// They differ by more than what moved while the two were read, or what one of them can't show.
 bool differs(const v1::Reconciliation& row) {
-  if (row.counter() == "emitted") return false;  // the rest is in the rings, for a moment
+  if (row.counter() == "emitted") return false;  // the difference is in the rings, for a moment
   const int64_t difference = row.difference();
   return static_cast<uint64_t>(difference < 0 ? -difference : difference) > row.allowance();
 }
@@ -155,7 +156,7 @@ std::string status_text(const v1::GetStatusResponse& status, const Style& style)
   return out;
 }
 
-// What --check looks at, a line for each that is not as it should be.
+// The checks of --check: one line for each problem.
 std::vector<std::string> troubles_of(const v1::GetStatusResponse& status) {
   std::vector<std::string> troubles;
   if (nanoseconds_of(status.last_sweep_age()) > kSweepIsLate_ns)
@@ -208,7 +209,7 @@ std::string kind_text(const v1::SwapArea& area) {
                       area.rotational() ? ", rotating" : "");
 }
 
-// What the kernel's used slots are, in pages.
+// What the kernel's used slots consist of, in pages.
 std::vector<std::string> slots_cells(const std::string& number, const v1::SwapArea& area) {
   if (!area.has_slots()) return {number, "-", "-", "-", "-", area.note()};
   const v1::AreaSlots& slots = area.slots();
@@ -308,7 +309,7 @@ void add_status(CLI::App& app, int& code) {
       "--check", options->check,
       "exit with 1 if nothing is observed, a hook is missing, a record was lost, a total differs from the "
       "kernel's without a reason, a table was full, the kernel left out runs of "
-      "programs, or there are violations or findings; standard error tells which");
+      "programs, or there are violations or findings; standard error says which");
   set_run(*command, options, code, status);
 }
 

@@ -17,8 +17,8 @@ struct Column {
   size_t width = 0;  // at least
 };
 
-// Rows may be added and printed one after the other, or all at once: only what is wider than its
-// column then moves the rest of its line. Cells are made printable.
+// Rows may be added and printed one by one, or all at once. Only a cell that is wider than its
+// column then shifts the rest of its line. Cells are made printable.
 class Table {
  public:
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}

@@ -8,21 +8,21 @@
 namespace swaptrail::online {
 namespace {
 
-// Other screen and no cursor; and back.
+// Switches to the other screen and hides the cursor; and back.
 constexpr std::string_view kEnter = "\x1b[?1049h\x1b[?25l\x1b[2J";
 constexpr std::string_view kLeave = "\x1b[?25h\x1b[?1049l";
 constexpr int kFaults[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
 constexpr size_t kUsualWidth = 80, kUsualHeight = 24;
 
-// For the signal handler: it may be needed at any moment.
+// For the signal handler, which may need it at any moment.
 termios g_before;
 volatile sig_atomic_t g_taken = 0;
 
-// Only what POSIX allows in a signal handler.
+// Uses only what POSIX allows in a signal handler.
 void give_back() {
   if (g_taken == 0) return;
   g_taken = 0;
-  // Nothing could be done about an error.
+  // An error could not be handled anyway.
   [[maybe_unused]] const ssize_t written = ::write(STDOUT_FILENO, kLeave.data(), kLeave.size());
   tcsetattr(STDIN_FILENO, TCSANOW, &g_before);
 }

@@ -1,4 +1,5 @@
-// The terminal of `swaptrail top`: another screen, keys at once, and all as it was afterwards.
+// The terminal of `swaptrail top`: another screen, keys without waiting, and everything restored
+// afterwards.
 #pragma once
 
 #include <signal.h>
@@ -8,8 +9,8 @@
 
 namespace swaptrail::online {
 
-// Takes stdin and stdout, which must be terminals. Given back by the destructor, and if the process
-// dies of a fault of its own. One at a time; one thread.
+// Takes over stdin and stdout, which must be terminals. The destructor restores them, and so does a
+// crash of the process. One at a time; one thread.
 class Terminal {
  public:
   Terminal();
@@ -21,7 +22,8 @@ class Terminal {
   size_t width() const;
   size_t height() const;
 
-  // For a stop (SIGTSTP): gives it back, stops the process, and takes it again when it goes on.
+  // For a stop (SIGTSTP): restores the terminal, stops the process, and takes it over again when
+  // the process continues.
   void stop();
 
  private:

@@ -119,8 +119,8 @@ int list(const ListOptions& options) {
 void add_trace(CLI::App& app, int& code) {
   auto [command, options] = add_online_command<TraceOptions>(
       app, "trace", "lifecycles as they end, until SIGINT", Finds::kNothing,
-      "\nA lifecycle is told when its outcome is known. What is missed because the "
-      "reader is too slow is told on stderr.\n"
+      "\nA lifecycle is printed when its outcome is known. What is missed because the "
+      "reader is too slow is reported on stderr.\n"
       "Examples:\n"
       "  swaptrail trace --cgroup=/system.slice --block\n"
       "  swaptrail trace --slower-than=device_write:50ms --for=1m\n"
@@ -136,7 +136,7 @@ void add_trace(CLI::App& app, int& code) {
 void add_list(CLI::App& app, int& code) {
   auto [command, options] = add_online_command<ListOptions>(
       app, "list", "lifecycles that are still in the store", Finds::kNothing,
-      "\nThe youngest first. swaptrail status tells how far the store reaches back.\n"
+      "\nThe youngest first. swaptrail status shows how far the store reaches back.\n"
       "Examples:\n"
       "  swaptrail list --outcome=aborted --since=5m\n"
       "  swaptrail list --regretted --cgroup=/user.slice --limit=1000\n"

@@ -10,9 +10,9 @@
 
 namespace swaptrail::online {
 
-// "-" for the value 0; "value 42" for one of a newer swaptraild.
+// "-" for the value 0; "value 42" for an unknown one of a newer swaptraild.
 std::string enum_word(const google::protobuf::EnumDescriptor& type, int value);
-// Of all values but 0, in their order.
+// The words of all values except 0, in their order.
 std::vector<std::string> enum_words(const google::protobuf::EnumDescriptor& type);
 std::optional<int> enum_value(const google::protobuf::EnumDescriptor& type,
                               const std::string& word);
@@ -27,7 +27,7 @@ std::vector<std::string> words_of() {
   return enum_words(*google::protobuf::GetEnumDescriptor<Enum>());
 }
 
-// nullopt: there is no such word, and 0 has none.
+// nullopt: there is no such word. 0 has none.
 template <typename Enum>
 std::optional<Enum> value_of(const std::string& word) {
   const auto value = enum_value(*google::protobuf::GetEnumDescriptor<Enum>(), word);

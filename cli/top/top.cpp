@@ -1,5 +1,3 @@
-#include "cli/top/top.h"
-
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -12,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/online/client_call.h"
+#include "cli/online/commands.h"
 #include "cli/online/ending.h"
 #include "cli/online/filter.h"
 #include "cli/online/quantities.h"
@@ -30,7 +29,7 @@ struct TopOptions : ClientCall {
   uint64_t batch = 0;
 };
 
-// Signals as bytes of a file, for this thread and all that it starts.
+// Signals as bytes read from a file, for this thread and those that it starts.
 class Signals {
  public:
   Signals() {
@@ -45,7 +44,7 @@ class Signals {
   Signals& operator=(const Signals&) = delete;
 
   int file() const { return file_; }
-  // 0: none is left.
+  // 0: no more.
   int next() {
     signalfd_siginfo info;
     return ::read(file_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
@@ -55,7 +54,7 @@ class Signals {
   int file_;
 };
 
-// One question at a time, asked without waiting for the answer.
+// One request at a time, sent without waiting for the answer.
 class Question {
  public:
   explicit Question(Connection& connection)
@@ -71,7 +70,7 @@ class Question {
   Question& operator=(const Question&) = delete;
 
   bool asked() const { return context_ != nullptr; }
-  int file() const { return done_; }  // readable: it is answered
+  int file() const { return done_; }  // readable when answered
 
   void ask(v1::GetCountersRequest request) {
     request_ = std::move(request);
@@ -85,7 +84,7 @@ class Question {
                                              });
   }
 
-  // Waits for it.
+  // Waits for the answer.
   absl::Status answer() {
     eventfd_t count = 0;
     eventfd_read(done_, &count);
@@ -186,7 +185,7 @@ class Screen {
     }
   }
 
-  // Without any answer there is nothing to show; later it may come back.
+  // Before the first answer there is nothing to show; after that swaptraild may come back.
   void on_error(const absl::Status& status) {
     view_.trouble = std::string(status.message());
     if (answers_ != 0) return;
@@ -239,7 +238,7 @@ void write_round(const TopOptions& options, const TopRounds& rounds, bool first,
   output.write((first ? "" : "\n") + top_table(view, options.state, {wants_colour()}));
 }
 
-// Sleeps, but SIGINT and SIGTERM end it. False: one of them has.
+// Sleeps, but SIGINT and SIGTERM end it. False: one of them came.
 bool sleep_through(Signals& signals, absl::Duration duration) {
   const absl::Time until = absl::Now() + duration;
   for (absl::Time now = absl::Now(); now < until; now = absl::Now()) {
@@ -285,7 +284,7 @@ int top(TopOptions options) {
   if (const std::string_view option = unanswerable(*filter, options.state.pivot); !option.empty())
     return complain(kUnusable,
                     absl::StrCat("counts by ", std::string(pivot_name(options.state.pivot)),
-                                 " do not tell ", std::string(option)),
+                                 " do not know ", std::string(option)),
                     "see top --help for what each --by takes, or ask swaptrail stats or trace");
   if (options.batch == 0 && !Terminal::there_is_one())
     return complain(kUnusable, "top needs a terminal", "give --batch=N for N plain rounds");

@@ -17,7 +17,7 @@ constexpr PivotRow kPivots[] = {
 };
 static_assert(std::size(kPivots) == static_cast<size_t>(Pivot::kCount));
 
-// Options of the filter, and by which pivots their values are counted.
+// Options of the filter, and the pivots that count by their values.
 struct OptionRow {
   std::string_view name;
   bool (*is_given)(const v1::LifecycleFilter&);
@@ -59,7 +59,7 @@ constexpr KeyName kKeys[] = {
     {"\x1b[6~", Key::kPageDown},
 };
 
-// '+' and '-' go to the next of these.
+// '+' and '-' step through these.
 const absl::Duration kIntervals[] = {
     absl::Milliseconds(250), absl::Milliseconds(500), absl::Seconds(1),  absl::Seconds(2),
     absl::Seconds(5),        absl::Seconds(10),       absl::Seconds(30), absl::Seconds(60)};
@@ -104,7 +104,7 @@ std::string_view unanswerable(const v1::LifecycleFilter& filter, Pivot pivot) {
 }
 
 std::vector<Key> KeyReader::read(std::string_view bytes) {
-  constexpr size_t kLongest = 16;  // no key has more: what is longer is thrown away
+  constexpr size_t kLongest = 16;  // no key is longer; a longer sequence is dropped
   std::vector<Key> keys;
   for (const char byte : bytes) {
     if (byte == '\x1b') begun_.clear();

@@ -45,7 +45,8 @@ enum class Key : uint8_t {
   kPageDown,
 };
 
-// Bytes of a terminal become keys; what is none is left out. An escape sequence may come in pieces.
+// Turns bytes of a terminal into keys; bytes that are no key are dropped. An escape sequence may
+// arrive in pieces.
 class KeyReader {
  public:
   std::vector<Key> read(std::string_view bytes);
@@ -55,8 +56,8 @@ class KeyReader {
 };
 
 void next_pivot(TopState& state);
-// `rows`: how many there are; `visible`: how many the screen has. True: another pivot, what was
-// shown is of no use.
+// `rows`: how many there are; `visible`: how many fit on the screen. True: another pivot was
+// chosen, so the rows shown are of no use.
 bool press(Key key, size_t rows, size_t visible, TopState& state);
 
 }  // namespace swaptrail::online

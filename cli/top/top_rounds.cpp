@@ -6,7 +6,7 @@
 namespace swaptrail::online {
 namespace {
 
-// Of what never falls. Should a swaptraild have it fall all the same, nothing happened.
+// The increase of a count that never falls. If it falls all the same, the increase is 0.
 uint64_t more(uint64_t newer, uint64_t older) { return newer > older ? newer - older : 0; }
 
 void subtract(const v1::CounterRow& older, v1::CounterRow& row) {
@@ -58,7 +58,8 @@ v1::GetCountersResponse difference(const v1::GetCountersResponse& older,
   for (const v1::CounterRow& row : newer.rows()) {
     v1::CounterRow changed = row;
     const auto found = before.find(row.id());
-    // It was there, and passes the filter only now that it has another name: from the next round on.
+    // The row existed, and passes the filter only now because its name has changed: it counts from
+    // the next round on.
     if (found == before.end() && row.id() <= older.rows_made()) continue;
     if (found != before.end()) {
       subtract(*found->second, changed);
@@ -69,7 +70,7 @@ v1::GetCountersResponse difference(const v1::GetCountersResponse& older,
   if (!newer.has_other()) return window;
   v1::CounterRow other = newer.other();
   subtract(older.other(), other);
-  for (const auto& [id, row] : before) subtract(*row, other);  // what they had went there
+  for (const auto& [id, row] : before) subtract(*row, other);  // their counts went there
   if (!is_quiet(other)) *window.mutable_other() = std::move(other);
   return window;
 }

@@ -17,36 +17,36 @@ enum class SortBy : uint8_t { kRate, kWait, kRegret };
 struct TopRow {
   std::string name;
   uint64_t freed_pages = 0;
-  uint64_t stayed_pages = 0;  // attempts that were given up, and the page is still in memory
+  uint64_t stayed_pages = 0;  // attempts that were given up, with the page still in memory
   uint64_t returned_pages = 0;
   uint64_t regretted_pages = 0;
   uint64_t wait_ns = 0;  // all faults together
 };
 
-// What `newer` has more than `older`, exactly: both answer the same question, since the same start.
-// What rows did that are gone by now is in `other`. Rows in which nothing happened are left out.
+// What `newer` has more than `older`, exactly: both answer the same request, since the same start.
+// Counts of rows that are gone by now are in `other`. Rows in which nothing happened are left out.
 v1::GetCountersResponse difference(const v1::GetCountersResponse& older,
                                    const v1::GetCountersResponse& newer);
 
-// Sorted, the largest first, ties by name; rows of one name are one. `other` is the last, if it is not
-// empty.
+// Sorted, the largest first, ties by name; rows of the same name are merged. `other` is last, if it is
+// not empty.
 std::vector<TopRow> top_rows(const v1::GetCountersResponse& window, SortBy sort);
 
-// Asks again and again, and has what came between the last two answers.
+// Asks again and again, and keeps what happened between the last two answers.
 class TopRounds {
  public:
   TopRounds(v1::CounterGroup group, v1::LifecycleFilter filter)
       : group_(group), filter_(std::move(filter)) {}
 
-  // Forgets what was asked.
+  // Forgets the answers so far.
   void set_group(v1::CounterGroup group);
 
   const v1::LifecycleFilter& filter() const { return filter_; }
   v1::GetCountersRequest request() const;
-  // One of a swaptraild that was started anew is the first again.
+  // If swaptraild was restarted, its answer counts as the first one again.
   void on_answer(const v1::GetCountersResponse& answer);
 
-  // The last one: its `since` and `read` are when it began and ended. nullopt: no two answers yet.
+  // The last window: its `since` and `read` are its begin and end. nullopt: no two answers yet.
   const std::optional<v1::GetCountersResponse>& window() const { return window_; }
   absl::Duration window_length() const { return length_; }  // by swaptraild's clock
 

@@ -44,7 +44,7 @@ std::string headline(const TopView& view, const TopState& state) {
                          rate(out, view.length), rate(in, view.length));
 }
 
-// Cut first, painted then: codes have no width.
+// Cut first, coloured afterwards: colour codes have no width.
 std::string fit(const std::string& text, size_t width) {
   return std::string(utf8_prefix(text, width));
 }

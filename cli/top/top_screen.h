@@ -1,4 +1,4 @@
-// What `swaptrail top` shows, as text. Pure.
+// The screen of `swaptrail top`, as text. Pure.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace swaptrail::online {
 struct TopView {
   std::vector<TopRow> rows;
   absl::Duration length;  // of the window; 0: none yet
-  std::string trouble;    // why the last question had no answer
+  std::string trouble;    // why the last request had no answer
 };
 
 inline constexpr size_t kTopHeadLines = 4;  // above the rows

@@ -1,4 +1,4 @@
-// From the kernel's monotonic times to the wall clock's and back.
+// Converts the kernel's monotonic times to wall-clock times and back.
 #pragma once
 
 #include <google/protobuf/timestamp.pb.h>
@@ -16,7 +16,7 @@ class Moment {
 
   uint64_t now_ns() const { return now_ns_; }  // monotonic
   google::protobuf::Timestamp wall(uint64_t monotonic_ns) const;
-  // Of a valid timestamp; what lies before the boot is 0, what lies too far away the last moment.
+  // Of a valid timestamp. Times before the boot become 0, times too far ahead the last moment.
   uint64_t monotonic(const google::protobuf::Timestamp& time) const;
 
  private:
@@ -24,8 +24,8 @@ class Moment {
   int64_t ahead_ns_;
 };
 
-// Any thread. Small differences of the two clocks' distance, as each reading has them, are not
-// followed: so a time that was reported and comes back in a filter names the same moment.
+// Any thread. The distance of the two clocks varies a little with each reading; small differences
+// are ignored, so a reported time that comes back in a filter means the same moment.
 class Clock {
  public:
   Moment now();

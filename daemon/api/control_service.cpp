@@ -32,7 +32,7 @@ grpc::Status refusal() {
   return {grpc::StatusCode::PERMISSION_DENIED, "needs uid 0 or the control group"};
 }
 
-// Takes one of few places while it lives.
+// Occupies one of a few places while it lives.
 class Place {
  public:
   Place(std::atomic<int>& taken, int most) : taken_(taken), has_(taken.fetch_add(1) < most) {}

@@ -1,4 +1,4 @@
-// What changes something on the host: swaptrail.v1.ControlService.
+// Requests that change something on the host: swaptrail.v1.ControlService.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -12,15 +12,16 @@
 
 namespace swaptrail::api {
 
-// For callers who may. Any thread of gRPC's.
+// For callers that have the right. Any thread of gRPC's.
 class ControlService final : public v1::ControlService::Service {
  public:
-  // Each holds one of gRPC's threads for as long as it lasts.
+  // Each call holds one of gRPC's threads as long as it lasts.
   static constexpr int kMostPageOuts = 4;
-  // A range goes in steps of this size, so that other requests to the page tables come between.
+  // A range is done in steps of this size, so that other requests to the page tables get in
+  // between.
   static constexpr uint64_t kStep_bytes = uint64_t{2} << 20;
 
-  // `host` and `tables` must outlive it; null: no process memory can be reached.
+  // `host` and `tables` must outlive it. Null: no process memory can be reached.
   ControlService(const Host& host, PageTables* tables) : host_(host), tables_(tables) {}
 
   grpc::Status TriggerFlightRecorder(grpc::ServerContext*, const v1::TriggerFlightRecorderRequest*,
@@ -35,7 +36,7 @@ class ControlService final : public v1::ControlService::Service {
   std::atomic<int> page_outs_{0};
 };
 
-// For those who may not: PermissionDenied, with what it takes.
+// For callers without the right: PermissionDenied, with the condition.
 class RefusingControlService final : public v1::ControlService::Service {
  public:
   grpc::Status TriggerFlightRecorder(grpc::ServerContext*, const v1::TriggerFlightRecorderRequest*,

@@ -54,7 +54,7 @@ void Converter::put(const Reclaimer& reclaimer, v1::Reclaimer& out) {
   if (reclaimer.cgroup != 0) put_cgroup(reclaimer.cgroup, *out.mutable_cgroup());
 }
 
-// Those behind the last that is not empty are not there.
+// Mappings after the last one that is not empty do not exist.
 void Converter::put_mappings(const Lifecycle& lifecycle, v1::Lifecycle& out) {
   constexpr Mapping kEmpty{};
   const auto is_there = [&](const Mapping& mapping) {
@@ -64,11 +64,11 @@ void Converter::put_mappings(const Lifecycle& lifecycle, v1::Lifecycle& out) {
   while (kept > 0 && !is_there(lifecycle.mappings[kept - 1])) --kept;
   for (size_t at = 0; at < kept; ++at) {
     const Mapping& mapping = lifecycle.mappings[at];
-    v1::Mapping& told = *out.add_mappings();
-    put_process(mapping.tgid, mapping.comm, *told.mutable_process());
-    told.set_address(mapping.address);
-    told.set_first_page(mapping.first_page);
-    if (mapping.ptes != SWAPTRAIL_NOT_COUNTED) told.set_ptes(mapping.ptes);
+    v1::Mapping& added = *out.add_mappings();
+    put_process(mapping.tgid, mapping.comm, *added.mutable_process());
+    added.set_address(mapping.address);
+    added.set_first_page(mapping.first_page);
+    if (mapping.ptes != SWAPTRAIL_NOT_COUNTED) added.set_ptes(mapping.ptes);
   }
   out.set_mapping_count(lifecycle.mapping_count);
 }
@@ -83,9 +83,9 @@ void Converter::put_times(const Lifecycle& lifecycle, v1::Lifecycle& out) const 
   }
   std::ranges::sort(seen);
   for (const auto& [time_ns, stage] : seen) {
-    v1::StageTime& told = *out.add_stages();
-    told.set_stage(to_proto(stage));
-    told.set_monotonic_ns(time_ns);
+    v1::StageTime& added = *out.add_stages();
+    added.set_stage(to_proto(stage));
+    added.set_monotonic_ns(time_ns);
   }
 }
 

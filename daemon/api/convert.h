@@ -1,4 +1,4 @@
-// What was observed, in the words of the contract (proto/swaptrail/v1/lifecycle.proto).
+// Converts observations to the messages of the contract (proto/swaptrail/v1/lifecycle.proto).
 #pragma once
 
 #include <cstdint>
@@ -20,11 +20,10 @@
 
 namespace swaptrail::api {
 
-// For one call, or one round of the watchers: all its times are reported by one reading of the clocks.
-// One thread.
+// For one call, or one round of the watchers: all its times use one reading of the clocks. One thread.
 class Converter {
  public:
-  // `host` must outlive it. `look`: unknown cgroups may be looked for in the hierarchy.
+  // `host` must outlive it. `look`: unknown cgroups may be searched for in the hierarchy.
   Converter(const Host& host, const Moment& moment, bool look)
       : cgroups_(host.cgroups),
         frames_(host.full_access ? host.frames : std::nullopt),
@@ -33,7 +32,7 @@ class Converter {
         look_(look) {}
 
   const Moment& moment() const { return moment_; }
-  // All set `out`, which is empty before.
+  // All fill `out`, which is empty before.
   void put(const Lifecycle& lifecycle, v1::Lifecycle& out);
   void put(const store::StoredLifecycle& stored, v1::Lifecycle& out);
   void put(const Violation& violation, v1::Violation& out);
@@ -62,7 +61,7 @@ class Converter {
   std::shared_ptr<const AreaTimeline> areas_;
   Moment moment_;
   bool look_;
-  absl::flat_hash_map<uint64_t, std::string> paths_;  // those that were needed
+  absl::flat_hash_map<uint64_t, std::string> paths_;  // those needed so far
 };
 
 }  // namespace swaptrail::api

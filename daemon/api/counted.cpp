@@ -32,7 +32,7 @@ constexpr Field kFields[] = {
     {"incomplete", [](const store::Filter& filter) { return filter.incomplete; }, 0},
 };
 
-// Whose rows have the waits of such groups; nothing: nobody's.
+// The table whose rows have the waits of such groups; nothing: no table has.
 std::optional<Grouping> grouping_of(const store::StatsQuery& query) {
   std::vector<Grouping> possible;
   if (query.group_by.empty()) {
@@ -90,7 +90,7 @@ GroupWaits::GroupWaits(const counters::Counters& counters, const store::StatsQue
                        const AreaKeys& areas) {
   const std::optional<Grouping> grouping = grouping_of(query);
   if (!grouping) return;
-  told_ = true;
+  known_ = true;
   const counters::TableCopy copy = counters.copy(*grouping);
   for (const counters::Row& row : copy.rows) {
     if (row.counts.faults == 0 || !lets_pass(query.filter, *grouping, row)) continue;

@@ -1,5 +1,5 @@
-// What was counted, as requests ask for it. Internal to daemon/api/: counters_answer.cpp and
-// stats_answer.cpp.
+// Selects from the counters what a request asks for. Internal to daemon/api/: counters_answer.cpp
+// and stats_answer.cpp.
 #pragma once
 
 #include <cstdint>
@@ -15,38 +15,38 @@
 namespace swaptrail::api {
 
 // The first field of the filter that rows of this grouping can't answer, such as "outcomes"; empty:
-// there is none. Times are not looked at.
+// there is none. Times are ignored.
 std::string_view unanswerable(const store::Filter& filter, counters::Grouping grouping);
 
-// What AreaKeys call the area of a row.
+// The AreaKeys value for the area of a row.
 uint64_t area_key_of(const AreaKeys& areas, const counters::Row& row);
 
-// Does it let all rows pass? Times are not looked at.
+// Does the filter let all rows pass? Times are ignored.
 bool lets_all_pass(const store::Filter& filter);
-// For a filter that they can answer.
+// For a filter that these rows can answer.
 bool lets_pass(const store::Filter& filter, counters::Grouping grouping, const counters::Row& row);
 
 void put_waits(const counters::Counts& counts, v1::Waits& out);
 
-// Adds to the groups of an answer about lifecycles how long each has waited since the start, where
-// that can be told: StatsRow::waits. Groups of who only waited follow behind the others.
+// Adds to the groups of an answer about lifecycles how long each has waited since the start, if
+// that is known: StatsRow::waits. Groups that only waited follow after the others.
 class GroupWaits {
  public:
   GroupWaits(const counters::Counters& counters, const store::StatsQuery& query,
              const AreaKeys& areas);
 
-  bool can_be_told() const { return told_; }
-  // Of the group with this key; gives it back once.
+  bool are_known() const { return known_; }
+  // Of the group with this key; returns it only once.
   counters::Counts take(uint64_t key);
-  // Who waited and was not taken, who waited longest first.
+  // Groups that waited and were not taken, the longest wait first.
   std::vector<counters::Row> rest() const;
-  // Of who has no row.
+  // Of groups that have no row.
   const counters::Counts& other() const { return other_; }
 
  private:
   std::map<uint64_t, counters::Row> groups_;  // by the keys of store::GroupBy
   counters::Counts other_;
-  bool told_ = false;
+  bool known_ = false;
 };
 
 }  // namespace swaptrail::api

@@ -1,4 +1,4 @@
-// GetCounters: what was counted since the start, and nothing of the store.
+// GetCounters: the counts since the start. The store is not used.
 #include <algorithm>
 #include <string>
 
@@ -14,7 +14,7 @@ namespace {
 
 using counters::Grouping;
 
-// So that the largest table fits into an answer, whatever its rows are called.
+// Then the largest table fits into an answer, whatever its rows are called.
 constexpr size_t kMostNameBytes = 512;
 
 static_assert(
@@ -25,7 +25,7 @@ static_assert(
     static_cast<int>(v1::COUNTER_GROUP_RECLAIMER) == static_cast<int>(Grouping::kReclaimer) + 1 &&
     v1::CounterGroup_MAX == static_cast<int>(Grouping::kCount));
 
-// What its rows are about.
+// Which rows it asks for.
 struct Request {
   Grouping grouping;
   store::Filter filter;
@@ -48,7 +48,7 @@ absl::StatusOr<Request> to_request(const Host& host, const Moment& moment,
   return absl::InvalidArgumentError(
       absl::StrCat("filter.", std::string(field), ": given; allowed: what counts by ",
                    v1::CounterGroup_Name(request.group_by()),
-                   " can tell; QueryStats and ListLifecycles take all"));
+                   "  can answer; QueryStats and ListLifecycles take all"));
 }
 
 std::string name_of(Grouping grouping, const counters::Row& row, const AreaKeys& areas,
@@ -69,7 +69,7 @@ std::string name_of(Grouping grouping, const counters::Row& row, const AreaKeys&
   return {};
 }
 
-// Of one that is too long the end, which tells more of a path.
+// Of a path that is too long, keeps the end, which says more.
 std::string cut(std::string name) {
   if (name.size() <= kMostNameBytes) return name;
   return absl::StrCat("...", utf8(std::string_view(name).substr(name.size() - kMostNameBytes)));
@@ -88,14 +88,13 @@ void put_counts(const counters::Counts& counts, v1::CounterRow& out) {
 
 }  // namespace
 
-absl::Status answer_counters(const Host& host, const Moment& moment,
-                             const v1::GetCountersRequest& request,
-                             v1::GetCountersResponse& response) {
-  const auto wanted = to_request(host, moment, request);
+absl::Status answer(const Query& asked, const v1::GetCountersRequest& request,
+                    v1::GetCountersResponse& response) {
+  const auto wanted = to_request(asked.host, asked.moment, request);
   if (!wanted.ok()) return wanted.status();
-  const counters::TableCopy copy = host.counters.copy(wanted->grouping);
-  const AreaKeys areas(host.areas.timeline());
-  Converter converter(host, moment, true);
+  const counters::TableCopy copy = asked.host.counters.copy(wanted->grouping);
+  const AreaKeys areas(asked.host.areas.timeline());
+  Converter converter(asked.host, asked.moment, true);
   for (const counters::Row& row : copy.rows) {
     if (!lets_pass(wanted->filter, wanted->grouping, row)) continue;
     v1::CounterRow& out = *response.add_rows();
@@ -106,11 +105,11 @@ absl::Status answer_counters(const Host& host, const Moment& moment,
   if (lets_all_pass(wanted->filter)) put_counts(copy.other, *response.mutable_other());
   response.set_rows_made(copy.made);
   response.set_rows_given_up(copy.given_up);
-  const uint64_t since_ns = host.counters.since_ns();
+  const uint64_t since_ns = asked.host.counters.since_ns();
   response.set_since_monotonic_ns(since_ns);
-  response.set_read_monotonic_ns(moment.now_ns());
-  *response.mutable_since() = moment.wall(since_ns);
-  *response.mutable_read() = moment.wall(moment.now_ns());
+  response.set_read_monotonic_ns(asked.moment.now_ns());
+  *response.mutable_since() = asked.moment.wall(since_ns);
+  *response.mutable_read() = asked.moment.wall(asked.moment.now_ns());
   return absl::OkStatus();
 }
 

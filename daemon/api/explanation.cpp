@@ -11,6 +11,7 @@
 #include "daemon/api/explanation_words.h"
 #include "trace/decode.h"
 #include "trace/lifecycles/slot_time.h"
+#include "trace/text.h"
 
 namespace swaptrail::api {
 namespace {
@@ -18,13 +19,11 @@ namespace {
 using State = PageEntry::State;
 using store::StoredLifecycle;
 
-absl::string_view view(std::string_view text) { return {text.data(), text.size()}; }
-
-class Teller {
+class Explainer {
  public:
-  explicit Teller(const PageFacts& facts) : facts_(facts) {}
+  explicit Explainer(const PageFacts& facts) : facts_(facts) {}
 
-  Explanation tell();
+  Explanation explain();
 
  private:
   template <typename... Parts>
@@ -37,28 +36,28 @@ class Teller {
   std::string ago(uint64_t then_ns) const { return api::ago(facts_.now_ns, then_ns); }
 
   std::string_view not_mapped_words() const;
-  void tell_place();
+  void describe_place();
   void name_older_area();
-  void tell_in_flight(const Lifecycle& life);
-  void tell_progress(const Lifecycle& life, Stage last);
-  void tell_written(const Lifecycle& life);
-  void tell_outstanding();
-  void tell_past();
-  void tell_newest(const StoredLifecycle& newest);
-  void tell_freed(const StoredLifecycle& newest);
-  void tell_nothing_known();
-  void tell_loss(const StoredLifecycle& newest);
-  void tell_aborted(const Lifecycle& life);
-  void tell_gaps(const Lifecycle& life);
-  void tell_frame();
-  void tell_swap_cache();
-  void tell_reach();
+  void describe_in_flight(const Lifecycle& life);
+  void describe_progress(const Lifecycle& life, Stage last);
+  void describe_written(const Lifecycle& life);
+  void describe_outstanding();
+  void describe_past();
+  void describe_newest(const StoredLifecycle& newest);
+  void describe_freed(const StoredLifecycle& newest);
+  void describe_nothing_known();
+  void describe_loss(const StoredLifecycle& newest);
+  void describe_aborted(const Lifecycle& life);
+  void describe_gaps(const Lifecycle& life);
+  void describe_frame();
+  void describe_swap_cache();
+  void describe_reach();
 
   const PageFacts& facts_;
   Explanation out_;
 };
 
-// The last one that was seen, in the order in which a page passes them.
+// The last stage that was seen, in the order in which a page passes them.
 Stage last_stage(const Lifecycle& life) {
   for (size_t at = kStageCount; at-- > 0;) {
     if (life.stage_ns[at] != 0) return static_cast<Stage>(at);
@@ -66,11 +65,11 @@ Stage last_stage(const Lifecycle& life) {
   return Stage::kIsolated;
 }
 
-bool is_elsewhere(const Lifecycle& life) {  // where no device is waited for
+bool is_elsewhere(const Lifecycle& life) {  // where no device has to be waited for
   return life.backend == SWAPTRAIL_BACKEND_ZSWAP || life.backend == SWAPTRAIL_BACKEND_ZERO;
 }
 
-// A stage that has no hook on this kernel may be over without our knowing.
+// A stage without a hook on this kernel may be over without our knowing.
 std::vector<Stage> outstanding_of(const Lifecycle& life) {
   std::vector<Stage> out;
   const bool no_device = life.at(Stage::kWriteEnd) != 0 && is_elsewhere(life);
@@ -83,7 +82,7 @@ std::vector<Stage> outstanding_of(const Lifecycle& life) {
 }
 
 // Page tables hold no entries for shared memory that is not in memory: mm/shmem.c keeps them in the file.
-std::string_view Teller::not_mapped_words() const {
+std::string_view Explainer::not_mapped_words() const {
   const Lifecycle* life = facts_.in_flight         ? &*facts_.in_flight
                           : facts_.history.empty() ? nullptr
                                                    : &facts_.history.front().lifecycle;
@@ -95,8 +94,8 @@ std::string_view Teller::not_mapped_words() const {
                      : ": it was freed or unmapped since";
 }
 
-// The number of an area goes to another device after swapoff.
-void Teller::name_older_area() {
+// After swapoff the number of an area goes to another device.
+void Explainer::name_older_area() {
   if (!facts_.area_path || facts_.history.empty()) return;
   const uint32_t type = entry_type(facts_.entry);
   const std::string now = facts_.area_path(type, facts_.now_ns);
@@ -105,7 +104,7 @@ void Teller::name_older_area() {
     say("What follows was on ", then, ", which had that number then.");
 }
 
-void Teller::tell_place() {
+void Explainer::describe_place() {
   if (facts_.named_by == NamedBy::kFrame) {
     say("Frame ", facts_.pfn, " was asked for, whatever page is in it.");
     return;
@@ -131,7 +130,7 @@ void Teller::tell_place() {
       break;
     case State::kNotMapped:
       say("Nothing is mapped at page 0x", absl::Hex(facts_.address), " of ",
-          process_words(facts_.pid, facts_.comm), view(not_mapped_words()), ".");
+          process_words(facts_.pid, facts_.comm), absl_view(not_mapped_words()), ".");
       break;
     case State::kSpecial:
       say(page,
@@ -141,7 +140,7 @@ void Teller::tell_place() {
   }
 }
 
-void Teller::tell_in_flight(const Lifecycle& life) {
+void Explainer::describe_in_flight(const Lifecycle& life) {
   const uint64_t begun_ns = *std::ranges::min_element(
       life.stage_ns, {}, [](uint64_t time) { return time == 0 ? ~uint64_t{0} : time; });
   say("Attempt ", life.id, " to swap it out is on its way: begun ",
@@ -149,20 +148,21 @@ void Teller::tell_in_flight(const Lifecycle& life) {
       reclaimer_words(life.first, facts_),
       life.passes > 1 ? absl::StrCat("; ", life.passes, " batches of reclaim have touched it") : "",
       ".");
-  tell_progress(life, last_stage(life));
+  describe_progress(life, last_stage(life));
   if (is(State::kResident) && life.at(Stage::kUnmapped) != 0) {
     say("It is mapped again although it was unmapped ", ago(life.at(Stage::kUnmapped)),
         ": it was used meanwhile and found in the swap cache, so reclaim will keep it.");
   }
   if (life.kept_because != AbortReason::kNone) {
-    say("A pass of reclaim could not free it yet: ", view(abort_words(life.kept_because)), ".");
+    say("A pass of reclaim could not free it yet: ", absl_view(abort_words(life.kept_because)),
+        ".");
   }
   out_.outstanding = outstanding_of(life);
-  tell_outstanding();
-  tell_gaps(life);
+  describe_outstanding();
+  describe_gaps(life);
 }
 
-void Teller::tell_progress(const Lifecycle& life, Stage last) {
+void Explainer::describe_progress(const Lifecycle& life, Stage last) {
   const std::string since = ago(life.at(last));
   switch (last) {
     case Stage::kIsolated:
@@ -188,14 +188,14 @@ void Teller::tell_progress(const Lifecycle& life, Stage last) {
       break;
     case Stage::kWriteEnd:
     case Stage::kWriteCompleted:
-      tell_written(life);
+      describe_written(life);
       break;
     default:
       break;
   }
 }
 
-void Teller::tell_written(const Lifecycle& life) {
+void Explainer::describe_written(const Lifecycle& life) {
   const uint64_t completed_ns = life.at(Stage::kWriteCompleted);
   const uint64_t end_ns = life.at(Stage::kWriteEnd);
   if (life.backend == SWAPTRAIL_BACKEND_ZERO) {
@@ -219,38 +219,38 @@ void Teller::tell_written(const Lifecycle& life) {
   }
 }
 
-void Teller::tell_outstanding() {
+void Explainer::describe_outstanding() {
   if (out_.outstanding.empty()) return;
   const auto word = [](std::string* text, Stage stage) {
-    absl::StrAppend(text, view(stage_words(stage)));
+    absl::StrAppend(text, absl_view(stage_words(stage)));
   };
   say("Still to come: ", absl::StrJoin(out_.outstanding, ", ", word), ".");
 }
 
-void Teller::tell_past() {
+void Explainer::describe_past() {
   if (!facts_.history.empty()) {
-    tell_newest(facts_.history.front());
+    describe_newest(facts_.history.front());
   } else if (facts_.in_flight) {
     return;
   } else {
-    tell_nothing_known();
+    describe_nothing_known();
   }
 }
 
-void Teller::tell_nothing_known() {
+void Explainer::describe_nothing_known() {
   if (is(State::kSwapped)) {
     say("How it went there is not known: no attempt that swapped it out was seen, or none is in the "
         "store any more.");
   } else if (by_address() && facts_.unkept_mappings) {
-    say("Whether it was ever swapped out can't be told: of a page with more than ", kMaxMappings,
+    say("Whether it was ever swapped out is not known: of a page with more than ", kMaxMappings,
         " mappings only ", kMaxMappings, " are kept, and this may be one of those.");
   } else {
     say("No attempt to swap it out is known.");
   }
 }
 
-// What a loss after the attempt may hide.
-void Teller::tell_loss(const StoredLifecycle& newest) {
+// A loss after the attempt may hide something.
+void Explainer::describe_loss(const StoredLifecycle& newest) {
   const auto index = asked_page(facts_, newest.lifecycle);
   const Return* back = index ? newest.return_of(*index) : nullptr;
   const uint64_t known_ns = back != nullptr ? back->time_ns : newest.lifecycle.closed_ns;
@@ -259,7 +259,7 @@ void Teller::tell_loss(const StoredLifecycle& newest) {
       ": what came of it since may be missing here.");
 }
 
-void Teller::tell_newest(const StoredLifecycle& newest) {
+void Explainer::describe_newest(const StoredLifecycle& newest) {
   const Lifecycle& life = newest.lifecycle;
   if (facts_.in_flight) {
     say("It has been on its way before: ", facts_.history.size(), " older ",
@@ -267,18 +267,18 @@ void Teller::tell_newest(const StoredLifecycle& newest) {
     return;
   }
   if (is_freed(life.outcome)) {
-    tell_freed(newest);
+    describe_freed(newest);
   } else if (life.outcome == Outcome::kAborted) {
-    tell_aborted(life);
+    describe_aborted(life);
   } else {
     say("Attempt ", life.id, " to swap it out, the last one, ended ", ago(life.closed_ns),
-        "; how it ended can't be told: ", view(incomplete_words(life.incomplete)), ".");
+        "; how it ended is not known: ", absl_view(incomplete_words(life.incomplete)), ".");
   }
-  if (is_freed(life.outcome) || life.outcome == Outcome::kAborted) tell_gaps(life);
-  tell_loss(newest);
+  if (is_freed(life.outcome) || life.outcome == Outcome::kAborted) describe_gaps(life);
+  describe_loss(newest);
 }
 
-void Teller::tell_freed(const StoredLifecycle& newest) {
+void Explainer::describe_freed(const StoredLifecycle& newest) {
   const Lifecycle& life = newest.lifecycle;
   const uint64_t removed_ns = life.at(Stage::kRemoved);
   const std::string when = ago(removed_ns != 0 ? removed_ns : life.closed_ns);
@@ -289,11 +289,12 @@ void Teller::tell_freed(const StoredLifecycle& newest) {
   }
 }
 
-void Teller::tell_aborted(const Lifecycle& life) {
+void Explainer::describe_aborted(const Lifecycle& life) {
   say("Attempt ", life.id, " to swap it out, begun ", reclaimer_words(life.first, facts_),
-      ", was given up ", ago(life.closed_ns), ": ", view(abort_words(life.abort_reason)), ".");
+      ", was given up ", ago(life.closed_ns), ": ", absl_view(abort_words(life.abort_reason)), ".");
   if (life.kept_because != AbortReason::kNone && life.kept_because != life.abort_reason) {
-    say("The pass before could not free it either: ", view(abort_words(life.kept_because)), ".");
+    say("The pass before could not free it either: ", absl_view(abort_words(life.kept_because)),
+        ".");
   }
   const bool gone = life.abort_reason == AbortReason::kSlotGone;
   if (life.at(Stage::kSlotAllocated) != 0 && life.entry != 0 && !gone) {
@@ -309,10 +310,10 @@ void Teller::tell_aborted(const Lifecycle& life) {
   }
 }
 
-void Teller::tell_gaps(const Lifecycle& life) {
+void Explainer::describe_gaps(const Lifecycle& life) {
   if (life.incomplete != IncompleteReason::kNone) {
-    say("The account of that attempt is not complete: ", view(incomplete_words(life.incomplete)),
-        ".");
+    say("The account of that attempt is not complete: ",
+        absl_view(incomplete_words(life.incomplete)), ".");
   }
   if (life.overlapped_loss) say("Events were lost on some CPU while it lasted.");
   if (life.owner_guessed) say("Whose page it is was guessed from the order of events.");
@@ -336,10 +337,10 @@ void Teller::tell_gaps(const Lifecycle& life) {
   if (life.ksm) say("It is merged by KSM: several mappings share it.");
 }
 
-// What the frame's flags say beside the swap cache.
-void Teller::tell_frame() {
+// What the frame's flags show beyond the swap cache.
+void Explainer::describe_frame() {
   if (!facts_.frame_flags || facts_.named_by == NamedBy::kEntry) return;
-  tell_swap_cache();
+  describe_swap_cache();
   if (flag(KPF_UNEVICTABLE)) say("It is unevictable, as by mlock: reclaim passes it by.");
   if (flag(KPF_ZERO_PAGE)) say("It is the kernel's page of zeroes, which is never swapped out.");
   if (flag(KPF_LRU) && !flag(KPF_SWAPBACKED)) {
@@ -347,7 +348,7 @@ void Teller::tell_frame() {
   }
 }
 
-void Teller::tell_swap_cache() {
+void Explainer::describe_swap_cache() {
   const StoredLifecycle* newest = facts_.history.empty() ? nullptr : &facts_.history.front();
   const auto index = newest != nullptr ? asked_page(facts_, newest->lifecycle) : std::nullopt;
   const Return* back = index ? newest->return_of(*index) : nullptr;
@@ -359,7 +360,7 @@ void Teller::tell_swap_cache() {
     }
     return;
   }
-  if (facts_.in_flight) return;  // then that was said
+  if (facts_.in_flight) return;  // already said in that case
   if (flag(KPF_WRITEBACK)) {
     say("It is in the swap cache and under writeback at this moment.");
   } else if (flag(KPF_DIRTY)) {
@@ -371,7 +372,7 @@ void Teller::tell_swap_cache() {
   }
 }
 
-void Teller::tell_reach() {
+void Explainer::describe_reach() {
   if (facts_.earlier_attempts != 0) {
     say("This process began ", ago(facts_.started_ns), ": ", facts_.earlier_attempts,
         facts_.earlier_attempts == 1 ? " older attempt at this address is"
@@ -388,14 +389,14 @@ void Teller::tell_reach() {
   }
 }
 
-Explanation Teller::tell() {
+Explanation Explainer::explain() {
   if (facts_.moved)
-    say("The page was on the move while this was asked: the answer is of the last look.");
-  tell_place();
-  if (facts_.in_flight) tell_in_flight(*facts_.in_flight);
-  tell_past();
-  tell_frame();
-  tell_reach();
+    say("The page was on the move while this was asked: the answer is from the last look.");
+  describe_place();
+  if (facts_.in_flight) describe_in_flight(*facts_.in_flight);
+  describe_past();
+  describe_frame();
+  describe_reach();
   return std::move(out_);
 }
 
@@ -408,6 +409,6 @@ std::string path_of(const PageFacts& facts, const SharedObject& object) {
   return is_it ? facts.file->path : "";
 }
 
-Explanation explain(const PageFacts& facts) { return Teller(facts).tell(); }
+Explanation explain(const PageFacts& facts) { return Explainer(facts).explain(); }
 
 }  // namespace swaptrail::api

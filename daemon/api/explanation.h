@@ -1,7 +1,7 @@
-// Why a page is where it is, in plain English: the answer to "add_to_swap succeeded and the page is
-// still present. Why?"
+// Explains in plain English why a page is where it is: the answer to "add_to_swap succeeded and the
+// page is still present. Why?"
 //
-// Pure: what is known goes in, sentences come out. Nothing is said that does not follow from it.
+// Pure: facts go in, sentences come out. Nothing is said that does not follow from the facts.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ struct PageFacts {
   uint64_t attached_ns = 0;             // when the observation began
   uint32_t pid = 0;                     // kAddress
   uint64_t address = 0;                 // ... the begin of its page
-  std::string comm;                     // ... what the process is called; may be empty
+  std::string comm;                     // ... the name of the process; may be empty
   std::optional<MappedFile> file;       // ... that is mapped there
   uint64_t started_ns = 0;              // ... when that process began, 0 = not known
   size_t earlier_attempts = 0;          // ... there, of earlier processes with its pid: left out
@@ -38,13 +38,13 @@ struct PageFacts {
   std::optional<Lifecycle> in_flight;
   std::vector<store::StoredLifecycle> history;  // its attempts, the youngest first
   uint64_t reaches_back_ns = 0;  // when the oldest lifecycle in the store closed; 0 = it has none
-  bool forgotten = false;        // the store has had to give up, or to refuse, some
+  bool forgotten = false;        // the store has had to drop or refuse some
   bool unkept_mappings = false;  // the store has folios with more mappings than are kept
   uint64_t last_loss_ns = 0;     // when the newest loss of events ended, 0 = there was none
   uint32_t page_bytes = 4096;
   uint32_t struct_page_bytes = 64;
-  bool moved = false;  // it did not stay where it was while it was looked at
-  // Texts: the path of a cgroup, and what device or file had the type of a swap area at a time
+  bool moved = false;  // it changed place while it was looked at
+  // Texts: the path of a cgroup, and the device or file that had an area type at a time
   // (monotonic); empty = not known. May be unset.
   std::function<std::string(uint64_t)> cgroup_path;
   std::function<std::string(uint32_t, uint64_t)> area_path;
@@ -60,10 +60,10 @@ Explanation explain(const PageFacts& facts);
 // The path of a page of shared memory, if its file is the one mapped there now; else empty.
 std::string path_of(const PageFacts& facts, const SharedObject& object);
 
-// Which page of the attempt's folio was asked for, from 0; nothing: it can't be told.
+// Which page of the attempt's folio was asked for, from 0; nothing: not known.
 std::optional<uint32_t> asked_page(const PageFacts& facts, const Lifecycle& life);
 
-// Names as in Documentation/admin-guide/mm/pagemap.rst, small: "swapcache".
+// Names as in Documentation/admin-guide/mm/pagemap.rst, in lower case: "swapcache".
 std::vector<std::string> flag_names(uint64_t frame_flags);
 
 }  // namespace swaptrail::api

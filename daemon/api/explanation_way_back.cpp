@@ -14,7 +14,7 @@ using State = PageEntry::State;
 using store::Note;
 using store::StoredLifecycle;
 
-constexpr size_t kMostFaults = 5;  // told one by one
+constexpr size_t kMostFaults = 5;  // described one by one
 
 uint32_t owner_of(const Return& back) { return back.owner_tgid != 0 ? back.owner_tgid : back.tgid; }
 
@@ -26,7 +26,7 @@ class WayBack {
         life_(attempt.lifecycle),
         index_(asked_page(facts, life_)) {}
 
-  std::vector<std::string> tell();
+  std::vector<std::string> describe();
 
  private:
   template <typename... Parts>
@@ -40,20 +40,20 @@ class WayBack {
   std::string reader(const Return& back) const {
     return process_words(back.tgid, comm_text(back.comm));
   }
-  // Is it about the page that was asked for? One about slot 0 of a folio without slots is.
+  // Is it about the page that was asked for? An event at slot 0 of a folio without slots is.
   bool is_of_page(uint64_t entry, uint32_t pages) const {
     return !index_ || life_.nr_pages == 1 || life_.entry + *index_ - entry < std::max(pages, 1u);
   }
 
-  void tell_content();
-  void tell_stays();
-  void tell_return(const Return& back);
-  void tell_swapped_in(const Return& back, const std::string& stay);
-  void tell_swapped_again();
-  void tell_still_there();
-  void tell_faults();
-  void tell_fault(const Return& fault);
-  void tell_parts();
+  void describe_content();
+  void describe_stays();
+  void describe_return(const Return& back);
+  void describe_swapped_in(const Return& back, const std::string& stay);
+  void describe_swapped_again();
+  void describe_still_there();
+  void describe_faults();
+  void describe_fault(const Return& fault);
+  void describe_parts();
 
   const PageFacts& facts_;
   const StoredLifecycle& attempt_;
@@ -62,7 +62,7 @@ class WayBack {
   std::vector<std::string> out_;
 };
 
-void WayBack::tell_content() {
+void WayBack::describe_content() {
   const uint64_t entry = slot_of(facts_, life_);
   const std::string slot =
       entry != 0 ? slot_words(entry, slot_time_ns(life_), facts_) : "a slot not seen";
@@ -87,7 +87,7 @@ void WayBack::tell_content() {
 }
 
 // The oldest first.
-void WayBack::tell_stays() {
+void WayBack::describe_stays() {
   const auto& notes = attempt_.notes.notes;
   for (auto note = notes.rbegin(); note != notes.rend(); ++note) {
     if (!note->stay || !is_of_page(note->stay->entry, note->stay->nr_pages)) continue;
@@ -101,7 +101,7 @@ void WayBack::tell_stays() {
   }
 }
 
-void WayBack::tell_swapped_in(const Return& back, const std::string& stay) {
+void WayBack::describe_swapped_in(const Return& back, const std::string& stay) {
   if (back.tgid == 0 && back.fault_ns == 0) {
     return say("It came back ", ago(back.time_ns), stay,
                ": it was read in, and nobody was seen to wait.");
@@ -113,11 +113,11 @@ void WayBack::tell_swapped_in(const Return& back, const std::string& stay) {
       back.major ? " that had to wait for its content to be read." : ".");
 }
 
-void WayBack::tell_return(const Return& back) {
+void WayBack::describe_return(const Return& back) {
   const std::string stay =
       back.after_ns != 0 ? absl::StrCat(", after ", duration(back.after_ns)) : "";
   if (back.how == ReturnHow::kSwappedIn) {
-    tell_swapped_in(back, stay);
+    describe_swapped_in(back, stay);
   } else if (back.how == ReturnHow::kSlotFreed) {
     say("Its slot was freed unread ", ago(back.time_ns), stay,
         ": its memory was freed, or its process ended.");
@@ -127,11 +127,11 @@ void WayBack::tell_return(const Return& back) {
   if (attempt_.back.regretted_pages != 0 && life_.nr_pages == 1) {
     say("It came back so soon that swapping it out was no use.");
   }
-  if (is(State::kSwapped)) tell_swapped_again();
+  if (is(State::kSwapped)) describe_swapped_again();
 }
 
-// It came back, and its page table entry refers to a slot.
-void WayBack::tell_swapped_again() {
+// It came back, but its page table entry refers to a slot.
+void WayBack::describe_swapped_again() {
   const uint64_t entry = make_entry(facts_.page.swap_type, facts_.page.swap_offset);
   const Return* back = index_ ? attempt_.return_of(*index_) : nullptr;
   const bool same_slot = life_.entry != 0 && entry - life_.entry < life_.nr_pages;
@@ -144,7 +144,7 @@ void WayBack::tell_swapped_again() {
 }
 
 // In swap as far as was seen.
-void WayBack::tell_still_there() {
+void WayBack::describe_still_there() {
   if (is(State::kResident)) {
     say("It is in memory all the same: its way back was not seen, or this is a new page at the same "
         "place.");
@@ -164,7 +164,7 @@ void WayBack::tell_still_there() {
   }
 }
 
-void WayBack::tell_fault(const Return& fault) {
+void WayBack::describe_fault(const Return& fault) {
   const std::string wait =
       fault.fault_ns != 0 ? absl::StrCat(", after ", duration(fault.fault_ns)) : "";
   if (fault.how == ReturnHow::kReadError) {
@@ -183,7 +183,7 @@ void WayBack::tell_fault(const Return& fault) {
 }
 
 // Faults that brought nothing back, the oldest first.
-void WayBack::tell_faults() {
+void WayBack::describe_faults() {
   std::vector<const Return*> faults;
   for (const Note& note : attempt_.notes.notes) {
     if (note.back && note.back->nr_pages == 0 &&
@@ -192,13 +192,13 @@ void WayBack::tell_faults() {
     }
   }
   const size_t shown = std::min(faults.size(), kMostFaults);
-  for (size_t at = shown; at-- > 0;) tell_fault(*faults[at]);
+  for (size_t at = shown; at-- > 0;) describe_fault(*faults[at]);
   if (faults.size() > shown) {
     say("And ", faults.size() - shown, " faults on it before those.");
   }
 }
 
-void WayBack::tell_parts() {
+void WayBack::describe_parts() {
   const uint32_t gone = attempt_.back.gone_pages;
   if (life_.nr_pages == 1) return;
   if (gone == 0) {
@@ -208,7 +208,7 @@ void WayBack::tell_parts() {
   }
 }
 
-std::vector<std::string> WayBack::tell() {
+std::vector<std::string> WayBack::describe() {
   const std::optional<bool> known = index_ ? attempt_.is_gone(*index_) : std::nullopt;
   const bool is_there = attempt_.back.gone_pages == 0 || !known.value_or(true);
   const Return* back = index_ ? attempt_.return_of(*index_) : nullptr;
@@ -218,20 +218,20 @@ std::vector<std::string> WayBack::tell() {
                          : slot_words(slot_of(facts_, life_), slot_time_ns(life_), facts_),
         ".");
   }
-  if (is_there) tell_content();
-  tell_stays();
+  if (is_there) describe_content();
+  describe_stays();
   if (is_there) {
-    tell_still_there();
+    describe_still_there();
   } else if (back != nullptr) {
-    tell_return(*back);
+    describe_return(*back);
   } else if (known) {
     say("It has left swap since; how is no longer kept.");
   } else {
     say("Whether it is still in swap is not known: ", attempt_.back.gone_pages, " of the ",
         life_.nr_pages, " pages are not.");
   }
-  tell_faults();
-  tell_parts();
+  describe_faults();
+  describe_parts();
   if (attempt_.notes.more) say("Older faults on it, and changes, are no longer kept.");
   return std::move(out_);
 }
@@ -272,7 +272,7 @@ uint64_t slot_of(const PageFacts& facts, const Lifecycle& life) {
 }
 
 std::vector<std::string> way_back(const PageFacts& facts, const StoredLifecycle& attempt) {
-  return WayBack(facts, attempt).tell();
+  return WayBack(facts, attempt).describe();
 }
 
 }  // namespace swaptrail::api

@@ -1,4 +1,4 @@
-// What became of one page after it was swapped out. Internal to daemon/api/: explanation.cpp.
+// What happened to one page after it was swapped out. Internal to daemon/api/: explanation.cpp.
 #pragma once
 
 #include <string>

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "trace/decode.h"
 #include "trace/report/print.h"
+#include "trace/text.h"
 #include "trace/utf8.h"
 
 namespace swaptrail::api {
@@ -20,7 +21,7 @@ std::string_view word_of(const std::array<std::string_view, kCount>& words, Enum
 }
 
 constexpr std::array<std::string_view, static_cast<size_t>(AbortReason::kCount)> kAbort = {
-    "the reason can't be told",
+    "the reason is not known",
     "there was no slot for it: swap is full, its cgroup is at its swap limit, or there was no memory "
     "for the swap cache",
     "some page table still maps it",
@@ -36,7 +37,7 @@ constexpr std::array<std::string_view, static_cast<size_t>(AbortReason::kCount)>
 constexpr std::array<std::string_view, static_cast<size_t>(IncompleteReason::kCount)> kIncomplete =
     {
         "nothing is missing",         "a part of it happened before swaptraild was attached",
-        "an event was lost",          "this kernel has no hook that could tell",
+        "an event was lost",          "this kernel has no hook that could show it",
         "a table had no room for it", "the observation ended in the middle",
 };
 
@@ -87,7 +88,7 @@ std::string process_words(uint32_t pid, std::string_view comm) {
 std::string reclaimer_words(const Reclaimer& reclaimer, const PageFacts& facts) {
   const std::string_view why = word_of(kOrigins, reclaimer.origin);
   std::string out = absl::StrCat("by ", process_words(reclaimer.tgid, comm_text(reclaimer.comm)),
-                                 ", ", absl::string_view(why.data(), why.size()));
+                                 ", ", absl_view(why));
   if (reclaimer.cgroup == 0) return out;
   const std::string path = facts.cgroup_path ? facts.cgroup_path(reclaimer.cgroup) : "";
   absl::StrAppend(&out, ", from the cgroup ",

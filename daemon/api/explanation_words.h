@@ -10,10 +10,10 @@
 
 namespace swaptrail::api {
 
-// "3.2 s ago"; what lies ahead, by a clock that was read before, is "just now".
+// "3.2 s ago". A time that is later than an earlier reading of the clock is "just now".
 std::string ago(uint64_t now_ns, uint64_t then_ns);
 std::string duration(uint64_t duration_ns);
-// "postgres (pid 1234)", fit for a terminal; "a process that is not known" if it is not.
+// "postgres (pid 1234)", fit for a terminal; "a process that is not known" if there is no name.
 std::string process_words(uint32_t pid, std::string_view comm);
 // "by kswapd0 (pid 57), in background reclaim of its node"
 std::string reclaimer_words(const Reclaimer& reclaimer, const PageFacts& facts);

@@ -12,7 +12,7 @@ constexpr int kMostPids = 64, kMostComms = 64, kMostAreas = 32, kMostValues = 16
 constexpr size_t kCommBytes = 15, kCgroupBytes = 4096;
 constexpr uint32_t kAreas = 64;  // 6 bits of an entry
 constexpr size_t kMostResults = 1000;
-// What google.protobuf.Timestamp may hold: the years 1 to 9999.
+// The range of google.protobuf.Timestamp: the years 1 to 9999.
 constexpr int64_t kFirstSecond = -62'135'596'800, kLastSecond = 253'402'300'799;
 
 absl::Status check_size(absl::string_view field, int size, int most) {
@@ -153,7 +153,7 @@ absl::StatusOr<store::Filter> to_filter(const v1::LifecycleFilter& filter, Cgrou
   if (auto status = put_times(filter, moment, out); !status.ok()) return status;
   out.pids.assign(filter.pids().begin(), filter.pids().end());
   out.comms.assign(filter.comms().begin(), filter.comms().end());
-  // below the root is everything, also what is charged to a cgroup that was never found
+  // everything is below the root, also what is charged to a cgroup that was never found
   if (!filter.cgroup().empty() && filter.cgroup().find_first_not_of('/') != std::string::npos) {
     out.cgroups = cgroups.at_or_below(filter.cgroup(), moment.now_ns());
   }

@@ -1,4 +1,4 @@
-// What callers ask for, checked against the bounds that the contract states.
+// The filters of requests, checked against the bounds that the contract states.
 #pragma once
 
 #include <cstddef>
@@ -16,14 +16,14 @@ namespace swaptrail::api {
 
 // All errors are InvalidArgument, and name the field, its value and the limit.
 
-// Looks for the filter's cgroup in the hierarchy if it is time to.
+// May search the hierarchy for the filter's cgroup.
 absl::StatusOr<store::Filter> to_filter(const v1::LifecycleFilter& filter, Cgroups& cgroups,
                                         const Moment& moment);
 
-// A wanted number of results: 1 to 1000; 0 = `usual`.
+// The number of results asked for: 1 to 1000; 0 = `usual`.
 absl::StatusOr<size_t> to_count(absl::string_view field, int32_t wanted, size_t usual);
 
-// Names a value that is out of bounds.
+// The error for a value that is out of bounds.
 absl::Status out_of_bounds(absl::string_view field, absl::string_view value,
                            absl::string_view limit);
 

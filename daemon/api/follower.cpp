@@ -24,9 +24,9 @@ bool Follower::read(const store::Snapshot& snapshot, Converter& converter, Lifec
       return false;
     }
     if (!matcher_.matches(record) || (also_ && !also_(record))) return true;
-    v1::Lifecycle& told = *out.Add();
-    converter.put(record.stored(sequence), told);
-    bytes += told.ByteSizeLong();
+    v1::Lifecycle& added = *out.Add();
+    converter.put(record.stored(sequence), added);
+    bytes += added.ByteSizeLong();
     return true;
   };
   visit_oldest_first(snapshot, next_, wanted, visit);

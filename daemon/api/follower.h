@@ -13,21 +13,22 @@
 
 namespace swaptrail::api {
 
-// From a sequence on, the oldest first. What the store gave up before this got to it is missed, and
-// counted, matching or not. One thread at a time.
+// From a sequence on, the oldest first. Lifecycles that the store drops before this gets to them
+// are missed and counted, matching or not. One thread at a time.
 class Follower {
  public:
   using Lifecycles = google::protobuf::RepeatedPtrField<v1::Lifecycle>;
   // A further condition; empty = none.
   using Also = std::function<bool(const store::RecordView&)>;
 
-  // At most this much a piece: lifecycles; bytes of them, which the last one may exceed; records looked at.
+  // The most in one piece: lifecycles; bytes of them, which the last one may exceed; records looked at.
   static constexpr size_t kMostLifecycles = 256, kMostBytes = 256 << 10, kMostLooks = 65536;
 
   Follower(const store::Filter& filter, Also also, uint64_t from)
       : matcher_(filter), also_(std::move(also)), next_(from) {}
 
-  // Adds the next piece to `out`, and what was missed to `missed`. True: there is more at once.
+  // Adds the next piece to `out`, and the number missed to `missed`. True: there is more right
+  // away.
   bool read(const store::Snapshot& snapshot, Converter& converter, Lifecycles& out,
             uint64_t& missed);
 

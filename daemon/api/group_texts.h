@@ -1,4 +1,4 @@
-// What groups of counts are called.
+// Names for groups of counts.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ std::string process_text(uint64_t pid, const Comm& comm);
 // A cgroup by its path, or by its id if it was never found; "unknown" for 0.
 std::string cgroup_text(Converter& converter, uint64_t id);
 
-// Areas as values of a group: by path, whatever type they had; by type where that is not known.
+// Areas as values of a group: by path, whatever their type was; by type if the path is not known.
 class AreaKeys {
  public:
   explicit AreaKeys(std::shared_ptr<const AreaTimeline> areas) : areas_(std::move(areas)) {}

@@ -1,4 +1,4 @@
-// What the services answer from: everything of swaptraild that a query may look at.
+// The parts of swaptraild that a query may look at.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace swaptrail::api {
 
-// References outlive the server. All of it may be used by any thread.
+// The references outlive the server. Any thread may use all of it.
 struct Host {
   const store::Store& store;
   const counters::Counters& counters;
@@ -27,8 +27,9 @@ struct Host {
   const AreaWatch& areas;
   std::optional<PageFrames> frames;  // absent: no page frame numbers
   bool pageout_enabled = false;
-  // Answers have page frames, and whether pages that were never observed are mapped: which would help an
-  // attack on another process (hammering of rows, guessing of addresses). Of root and the control group.
+  // Answers may have page frame numbers, and say whether pages that were never observed are mapped. Both
+  // would help an attack on another process (rowhammer, guessing addresses). Only for root and the
+  // control group.
   bool full_access = true;
   std::function<uint64_t()> watchers = nullptr;  // of all services; null: there is one only
 };

@@ -26,13 +26,13 @@ using State = PageEntry::State;
 using store::StoredLifecycle;
 
 constexpr size_t kUsualHistory = 20;
-constexpr int kMostLooks = 3;  // at a page that moves
-// The pipeline sweeps each 10 ms: what pagemap shows already may not have come through yet.
+constexpr int kMostLooks = 3;  // at a page that keeps changing
+// The pipeline sweeps every 10 ms: what pagemap already shows may not have arrived yet.
 constexpr absl::Duration kBetweenLooks = absl::Milliseconds(25);
 constexpr absl::Duration kMostWait = absl::Seconds(2);
 constexpr uint64_t kMostPfn = uint64_t{1} << 52;  // 64 address bits less 12 of the page
 
-// Who answers a question about a page, and what it may cost.
+// What is needed to answer a question about a page, and its limits.
 struct Desk {
   const Host& host;
   PageTables* tables;
@@ -40,7 +40,7 @@ struct Desk {
   size_t most;  // lifecycles
 };
 
-// Of ProcessMemory: what the caller can do nothing about needs a word more.
+// Errors of ProcessMemory; adds a word if the caller can't do anything about it.
 absl::Status unreadable(const absl::Status& status) {
   if (absl::IsNotFound(status) || absl::IsInvalidArgument(status)) return status;
   return absl::FailedPreconditionError(absl::StrCat(
@@ -75,7 +75,7 @@ absl::Status ask(const Desk& desk, uint64_t struct_page, uint64_t entry, PageFac
       std::min(desk.deadline, absl::Now() + kMostWait));
 }
 
-// Adds those that are not there yet, the youngest first, at most `most` in all.
+// Adds those that are missing, the youngest first, up to `most` in all.
 void join(std::vector<StoredLifecycle> more, size_t most, std::vector<StoredLifecycle>& history) {
   for (StoredLifecycle& one : more) {
     if (std::ranges::find(history, one.sequence, &StoredLifecycle::sequence) == history.end()) {
@@ -86,19 +86,19 @@ void join(std::vector<StoredLifecycle> more, size_t most, std::vector<StoredLife
   if (history.size() > most) history.resize(most);
 }
 
-// What lies in the slot now: an older page that was in the same slot is another page.
+// The page in the slot now: an older page that was in the same slot is another page.
 std::vector<StoredLifecycle> now_in_slot(const store::Snapshot& snapshot, uint64_t entry) {
   std::vector<StoredLifecycle> found = store::lifecycles_of_entry(snapshot, entry, 1);
   if (found.empty()) return found;
   const auto index = static_cast<uint32_t>(entry - found[0].lifecycle.entry);
   const Return* back = found[0].return_of(index);
-  // Who read it may not be the only one that had it mapped.
+  // The reader may not be the only process that had it mapped.
   if (back != nullptr && back->how != ReturnHow::kSwappedIn) found.clear();
   return found;
 }
 
-// Attempts at the same address that ended before this process began are of another one, which had its
-// pid. What the page table refers to now was handed down by fork.
+// Attempts at the same address that ended before this process began belong to an earlier process with
+// its pid. What the page table refers to now was inherited by fork.
 void leave_out_earlier_processes(const Desk& desk, uint64_t entry, PageFacts& facts) {
   constexpr uint64_t kClockTick_ns = 20'000'000;  // twice that of /proc/PID/stat
   facts.started_ns = desk.tables->started_ns(facts.pid);
@@ -113,8 +113,8 @@ void leave_out_earlier_processes(const Desk& desk, uint64_t entry, PageFacts& fa
   facts.earlier_attempts = all - facts.history.size();
 }
 
-// Attempts that ended before the page was unmapped know no address. In the page's frame, they are its
-// own back to the last time that a page was freed from there.
+// Attempts that ended before the page was unmapped have no address. Attempts in the page's frame
+// belong to it, back to the last time that a page was freed from there.
 std::vector<StoredLifecycle> given_up_in_frame(const store::Snapshot& snapshot,
                                                uint64_t struct_page, size_t most) {
   std::vector<StoredLifecycle> found = store::lifecycles_of_frame(snapshot, struct_page, most);
@@ -142,7 +142,7 @@ void put_history(const Desk& desk, uint64_t struct_page, uint64_t entry, PageFac
     if (struct_page != 0) {
       join(given_up_in_frame(snapshot, struct_page, desk.most), desk.most, facts.history);
     }
-    if (facts.history.empty()) {  // its mapping was not kept, or was elsewhere then
+    if (facts.history.empty()) {  // its mapping was not kept, or was elsewhere at that time
       facts.history = store::lifecycles_returned_to(snapshot, facts.pid, facts.address, desk.most);
       const size_t earlier = facts.earlier_attempts;
       leave_out_earlier_processes(desk, entry, facts);
@@ -158,7 +158,7 @@ void put_history(const Desk& desk, uint64_t struct_page, uint64_t entry, PageFac
   }
 }
 
-// Does what was seen say why the page is in swap?
+// Does the history explain why the page is in swap?
 bool accounts_for(const PageFacts& facts) {
   if (facts.page.state != State::kSwapped || facts.in_flight) return true;
   if (facts.history.empty()) return false;
@@ -173,7 +173,7 @@ bool accounts_for(const PageFacts& facts) {
 
 bool is_known(const PageFacts& facts) { return facts.in_flight || !facts.history.empty(); }
 
-// The page before and after the question must be the same, or it is asked again.
+// The page must be the same before and after the question; otherwise the question is repeated.
 absl::Status look_at_page(const Desk& desk, PageFacts& facts) {
   if (desk.tables == nullptr) {
     return absl::FailedPreconditionError(
@@ -190,8 +190,9 @@ absl::Status look_at_page(const Desk& desk, PageFacts& facts) {
     put_history(desk, struct_page, entry, facts);
     auto after = desk.tables->page(facts.pid, facts.address);
     facts.moved = after.ok() && !is_same(*page, *after);
-    const bool is_enough = (after.ok() && !facts.moved && accounts_for(facts)) ||
-                           (!desk.host.full_access && !is_known(facts));  // time would tell
+    const bool is_enough =
+        (after.ok() && !facts.moved && accounts_for(facts)) ||
+        (!desk.host.full_access && !is_known(facts));  // its timing would show it
     if (look == kMostLooks || is_enough) {
       return absl::OkStatus();
     }
@@ -264,7 +265,7 @@ absl::Status look(const Desk& desk, const v1::ExplainPageRequest& request, PageF
   return absl::InvalidArgumentError("page: none; name it by virtual_page, pfn or entry");
 }
 
-// What it is called now; of a process that has just ended, what it was called when it lost the page.
+// Its name now; for a process that has just ended, its name when it lost the page.
 std::string comm_of(const PageFacts& facts) {
   const auto comm = read_file(absl::StrCat("/proc/", facts.pid, "/comm"));
   if (comm.ok()) return comm->substr(0, comm->find('\n'));
@@ -276,7 +277,7 @@ std::string comm_of(const PageFacts& facts) {
   return {};
 }
 
-// Reads /proc/PID/maps, which may be long: only if there is a file to be named.
+// Reads /proc/PID/maps, which may be long, only if there is a file to name.
 void find_file(const Desk& desk, PageFacts& facts) {
   const auto is_of_file = [](const Lifecycle& life) { return life.object.inode != 0; };
   const bool any = (facts.in_flight && is_of_file(*facts.in_flight)) ||
@@ -326,7 +327,7 @@ void put_page(const PageFacts& facts, const Converter& converter,
   }
 }
 
-// Where it was mapped: as it was asked for, or by the first mapping that is kept.
+// Where it was mapped: the address asked for, or that of the first mapping that is kept.
 uint64_t address_in(const PageFacts& facts, const Lifecycle& life, uint32_t index) {
   if (facts.named_by == NamedBy::kAddress) return facts.address;
   const Mapping& first = life.mappings[0];
@@ -359,17 +360,17 @@ void put_attempts(const PageFacts& facts, size_t most, Converter& converter,
                   v1::ExplainPageResponse& response) {
   size_t bytes = 0;
   if (facts.in_flight) {
-    v1::Lifecycle& told = *response.add_history();
-    converter.put(*facts.in_flight, told);
-    put_path(facts, *facts.in_flight, told);
+    v1::Lifecycle& added = *response.add_history();
+    converter.put(*facts.in_flight, added);
+    put_path(facts, *facts.in_flight, added);
   }
   for (const StoredLifecycle& one : facts.history) {
     if (static_cast<size_t>(response.history_size()) == most) return;
-    v1::Lifecycle& told = *response.add_history();
-    converter.put(one, told);
-    put_asked(facts, one, converter, told);
-    put_path(facts, one.lifecycle, told);
-    bytes += told.ByteSizeLong();
+    v1::Lifecycle& added = *response.add_history();
+    converter.put(one, added);
+    put_asked(facts, one, converter, added);
+    put_path(facts, one.lifecycle, added);
+    bytes += added.ByteSizeLong();
     if (bytes <= kAnswerBytes) continue;
     response.mutable_history()->RemoveLast();
     return;
@@ -378,26 +379,25 @@ void put_attempts(const PageFacts& facts, size_t most, Converter& converter,
 
 }  // namespace
 
-absl::Status answer_page(const Host& host, Clock& clock, PageTables* tables,
-                         const v1::ExplainPageRequest& request, absl::Time deadline,
-                         v1::ExplainPageResponse& response) {
+absl::Status answer(const Query& asked, const v1::ExplainPageRequest& request,
+                    v1::ExplainPageResponse& response) {
   const auto most = to_count("max_history", request.max_history(), kUsualHistory);
   if (!most.ok()) return most.status();
   PageFacts facts;
   facts.page_bytes = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
-  const Desk desk{host, tables, deadline, *most};
+  const Desk desk{asked.host, asked.tables, asked.deadline, *most};
   if (auto looked = look(desk, request, facts); !looked.ok()) return looked;
-  if (!host.full_access) {
+  if (!asked.host.full_access) {
     if (auto kept = keep_memory_secret(facts); !kept.ok()) return kept;
   }
   find_file(desk, facts);
 
-  const Moment moment = clock.now();
-  Converter converter(host, moment, true);
+  const Moment moment = asked.clock.now();  // after the look
+  Converter converter(asked.host, moment, true);
   if (facts.named_by == NamedBy::kAddress) facts.comm = comm_of(facts);
   facts.now_ns = moment.now_ns();
-  facts.attached_ns = host.status_board.newest()->start_ns;
-  const store::StoreStatus status = host.store.status();
+  facts.attached_ns = asked.host.status_board.newest()->start_ns;
+  const store::StoreStatus status = asked.host.store.status();
   facts.forgotten = status.evicted + status.unstored != 0;
   facts.last_loss_ns = status.last_loss_ns;
   facts.cgroup_path = [&](uint64_t id) { return converter.cgroup_path(id); };

@@ -17,9 +17,9 @@ namespace swaptrail::api {
 namespace {
 
 constexpr uint32_t kUsualWait_ms = 5000, kMostWait_ms = 60'000;
-constexpr absl::Duration kTellEvery = absl::Milliseconds(20);
+constexpr absl::Duration kReportEvery = absl::Milliseconds(20);
 constexpr absl::Duration kCountEvery = absl::Milliseconds(100);
-// The pipeline sweeps each 10 ms: pages that stayed are reported by then.
+// The pipeline sweeps every 10 ms: by then the pages that stayed are reported.
 constexpr absl::Duration kUntilSwept = absl::Milliseconds(60);
 
 uint64_t page_bytes() { return static_cast<uint64_t>(sysconf(_SC_PAGESIZE)); }
@@ -118,17 +118,16 @@ absl::Status PageOut::advise() {
     const auto advised =
         tables_.page_out(request_.pid(), at, std::min(ControlService::kStep_bytes, end - at));
     if (!advised.ok()) return advised.status();
-    if (*advised == 0)
-      return absl::InternalError("the kernel went over nothing, and called it done");
+    if (*advised == 0) return absl::InternalError("the kernel reported success for no bytes");
     at += *advised;  // it may have stopped early
     advised_bytes_ += *advised;
-    if (auto status = tell_news(); !status.ok()) return status;
+    if (auto status = report_news(); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-// Until as many pages have been reported as left since the begin. What comes back meanwhile is seen as
-// not having left: then the time decides.
+// Waits until as many pages have been reported as left since the begin. A page that comes back
+// meanwhile looks as if it had not left: then the time limit decides.
 absl::Status PageOut::wait() {
   const absl::Time begin = absl::Now();
   const absl::Time end =
@@ -136,7 +135,7 @@ absl::Status PageOut::wait() {
   absl::Time counted = absl::InfinitePast();
   while (true) {
     if (context_.IsCancelled()) return cancelled();
-    if (auto status = tell_news(); !status.ok()) return status;
+    if (auto status = report_news(); !status.ok()) return status;
     const absl::Time now = absl::Now();
     if (now - counted >= kCountEvery || now >= end) {
       const auto counts = count();
@@ -146,12 +145,12 @@ absl::Status PageOut::wait() {
     }
     const uint64_t left = now_.swapped - std::min(now_.swapped, before_.swapped);
     if (now >= end || (freed_pages_ >= left && now - begin >= kUntilSwept)) break;
-    absl::SleepFor(std::min(kTellEvery, end - now));
+    absl::SleepFor(std::min(kReportEvery, end - now));
   }
   return absl::OkStatus();
 }
 
-absl::Status PageOut::tell_news() {
+absl::Status PageOut::report_news() {
   Converter converter(host_, clock_.now(), false);
   bool more = true;
   while (more) {

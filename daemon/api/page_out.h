@@ -15,8 +15,8 @@ namespace swaptrail::api {
 // Errors: InvalidArgument, naming the field that is out of bounds.
 absl::Status check_page_out(const v1::PageOutRequest& request);
 
-// Of a request that was checked. Swaps the range out step by step, and says what becomes of its pages
-// until as many as left have been reported, or the time is over. One thread.
+// For a request that was checked. Swaps the range out step by step, and reports what becomes of its
+// pages until as many as left have been reported, or the time is over. One thread.
 class PageOut {
  public:
   PageOut(const Host& host, PageTables& tables, Clock& clock, const v1::PageOutRequest& request,
@@ -28,7 +28,7 @@ class PageOut {
  private:
   absl::Status advise();
   absl::Status wait();
-  absl::Status tell_news();
+  absl::Status report_news();
   absl::StatusOr<RangeCount> count();
   bool is_in_range(const store::RecordView& record) const;
   void note_freed(const v1::Lifecycle& lifecycle);
@@ -43,7 +43,7 @@ class PageOut {
   store::PageSizes sizes_;
   RangeCount before_, now_;
   uint64_t advised_bytes_ = 0;
-  uint64_t freed_pages_ = 0;  // of the range, as told
+  uint64_t freed_pages_ = 0;  // of the range, as reported
 };
 
 }  // namespace swaptrail::api

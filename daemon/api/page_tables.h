@@ -10,7 +10,7 @@
 
 namespace swaptrail::api {
 
-// Of this host through ProcessMemory, or a test's. Any thread.
+// Those of this host through ProcessMemory, or a test's. Any thread.
 class PageTables {
  public:
   virtual ~PageTables() = default;
@@ -20,7 +20,7 @@ class PageTables {
   virtual absl::StatusOr<uint64_t> frame_flags(uint64_t pfn) = 0;
   virtual absl::StatusOr<RangeCount> count(uint32_t pid, uint64_t address,
                                            uint64_t length_bytes) = 0;
-  // When the process that has this pid now began, monotonic nanoseconds, to 10 ms; 0 = not known.
+  // When the process that now has this pid began: monotonic nanoseconds, to 10 ms; 0 = not known.
   virtual uint64_t started_ns(uint32_t pid) = 0;
   virtual absl::StatusOr<uint64_t> page_out(uint32_t pid, uint64_t address,
                                             uint64_t length_bytes) = 0;

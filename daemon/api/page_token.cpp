@@ -33,7 +33,7 @@ PageTokens::PageTokens() {
   size_t filled = 0;
   while (filled < key_.size()) {
     const ssize_t got = getrandom(key_.data() + filled, key_.size() - filled, 0);
-    if (got < 0 && errno != EINTR) std::abort();  // no kernel that we run on is without it
+    if (got < 0 && errno != EINTR) std::abort();  // every kernel that we run on has it
     if (got > 0) filled += static_cast<size_t>(got);
   }
 }

@@ -1,4 +1,4 @@
-// Where a list goes on, as an opaque text for the caller.
+// The place where a list continues, as an opaque text for the caller.
 #pragma once
 
 #include <array>
@@ -16,17 +16,17 @@ struct ListPlace {
   uint64_t oldest = 0;
 };
 
-// Makes tokens that belong to one list (its method, filter and order) of this process, and that
-// nobody else can make. They are no secret and no right: the key is against mistakes and made-up
-// numbers, and dies with the process. Const use from any thread.
+// Makes tokens that belong to one list (its method, filter and order) of this process; nobody else
+// can make them. They are no secret and grant no right: the key protects against mistakes and
+// invented numbers, and is gone with the process. Const use from any thread.
 class PageTokens {
  public:
-  PageTokens();  // a key of its own, from the kernel's random numbers
+  PageTokens();  // with its own key, from the kernel's random numbers
 
-  // What the tokens of a list belong to: `kind` is the method's, or tells orders apart.
+  // What the tokens of a list belong to. `kind` stands for the method, or separates orders.
   uint64_t list_of(uint32_t kind, const google::protobuf::MessageLite& filter) const;
   std::string make(uint64_t list, const ListPlace& place) const;
-  // Errors: InvalidArgument for whatever make() of this process did not make for this list.
+  // Errors: InvalidArgument for any text that make() of this process did not make for this list.
   absl::StatusOr<ListPlace> read(uint64_t list, const std::string& token) const;
 
  private:

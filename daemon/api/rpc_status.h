@@ -1,4 +1,4 @@
-// Errors of the daemon as those of gRPC.
+// The daemon's errors as gRPC errors.
 #pragma once
 
 #include <grpcpp/support/status.h>
@@ -9,10 +9,10 @@
 
 namespace swaptrail::api {
 
-// The codes have the same numbers; the text stays, made valid UTF-8.
+// The codes have the same numbers. The text stays, as valid UTF-8.
 grpc::Status to_rpc(const absl::Status& status);
 
-// Why a call that nobody waits for any more ends: its deadline or its caller. OK while it goes on.
+// Why a call ends that nobody waits for any more: its deadline or its caller. OK while it goes on.
 // `Context` is a grpc::ServerContext or a grpc::CallbackServerContext.
 template <typename Context>
 grpc::Status ended(const Context& context) {

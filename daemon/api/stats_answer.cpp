@@ -41,7 +41,7 @@ static_assert(
 
 std::string text(std::string_view name) { return std::string(name); }
 
-// What stands in a row for the value of a group.
+// The text in a row for the value of a group.
 class KeyTexts {
  public:
   KeyTexts(Converter& converter, const AreaKeys& areas, const std::vector<GroupBy>& columns)
@@ -135,14 +135,14 @@ void put_row(const store::StatsRow& row, const std::vector<Latency>& spans, v1::
   out.set_regretted_pages(row.counts.regretted_pages);
   for (size_t at = 0; at < row.latencies.size(); ++at) {
     const store::Quantiles& quantiles = row.latencies[at];
-    v1::LatencyQuantiles& told = *out.add_latencies();
-    told.set_span(to_proto(spans[at]));
-    told.set_count(quantiles.count);
-    told.set_p50_ns(quantiles.p50);
-    told.set_p90_ns(quantiles.p90);
-    told.set_p99_ns(quantiles.p99);
-    told.set_max_ns(quantiles.max);
-    told.set_sum_ns(quantiles.sum);
+    v1::LatencyQuantiles& added = *out.add_latencies();
+    added.set_span(to_proto(spans[at]));
+    added.set_count(quantiles.count);
+    added.set_p50_ns(quantiles.p50);
+    added.set_p90_ns(quantiles.p90);
+    added.set_p99_ns(quantiles.p99);
+    added.set_max_ns(quantiles.max);
+    added.set_sum_ns(quantiles.sum);
   }
 }
 
@@ -155,7 +155,7 @@ store::StatsRow only_waited(const counters::Row& row, size_t spans) {
   return out;
 }
 
-// Why some of its used slots are not explained, as far as that is known.
+// Why some of its used slots are not explained, as far as known.
 std::string why_not_explained(const SlotUse& use, const SlotUse::Area& area, int64_t unexplained) {
   if (unexplained == 0) return {};
   if (unexplained < 0) return "the kernel has freed more than was seen to return";
@@ -178,7 +178,7 @@ void put_slots(const SlotUse& use, const SlotUse::Area& area, v1::SwapArea& out)
         "not every hook that sees pages come back is attached: what is still in swap is not known");
     return;
   }
-  if (area.area.type == kTypeNotKnown || area.area.used_bytes == kNotTold) {
+  if (area.area.type == kTypeNotKnown || area.area.used_bytes == kUsedNotKnown) {
     out.set_note("the number that the kernel has for it is not known");
     return;
   }
@@ -199,7 +199,7 @@ void put_area(const SwapArea& area, v1::SwapArea& out) {
   }
   out.set_path(utf8(area.path));
   out.set_size_bytes(area.bytes);
-  if (area.used_bytes != kNotTold) out.set_used_bytes(area.used_bytes);
+  if (area.used_bytes != kUsedNotKnown) out.set_used_bytes(area.used_bytes);
   out.set_priority(area.priority);
   out.set_synchronous(area.synchronous == Known::kYes);
   out.set_rotational(area.rotational == Known::kYes);
@@ -209,45 +209,44 @@ void put_use(const store::AreaUse& use, size_t most_bytes, Converter& converter,
              v1::SwapArea& out) {
   size_t bytes = 0;
   for (const store::AreaOwner& owner : use.owners) {
-    v1::SwapOwner& told = *out.add_owners();
-    converter.put_cgroup(owner.cgroup, *told.mutable_cgroup());
-    told.set_pages(owner.pages);
-    bytes += told.ByteSizeLong();
+    v1::SwapOwner& added = *out.add_owners();
+    converter.put_cgroup(owner.cgroup, *added.mutable_cgroup());
+    added.set_pages(owner.pages);
+    bytes += added.ByteSizeLong();
     if (bytes <= most_bytes) continue;
     out.mutable_owners()->RemoveLast();
     break;
   }
   for (size_t at = 0; at < use.ages.size(); ++at) {
-    v1::AgeBucket& told = *out.add_ages();
+    v1::AgeBucket& added = *out.add_ages();
     if (at < store::kAgeBounds.size()) {
-      told.mutable_up_to()->set_seconds(
+      added.mutable_up_to()->set_seconds(
           static_cast<int64_t>(store::kAgeBounds[at] / 1'000'000'000));
     }
-    told.set_pages(use.ages[at]);
+    added.set_pages(use.ages[at]);
   }
 }
 
 }  // namespace
 
-absl::Status answer_stats(const Host& host, const Moment& moment,
-                          const v1::QueryStatsRequest& request, const store::Stop& stop,
-                          v1::QueryStatsResponse& response) {
-  auto query = to_query(host, moment, request);
+absl::Status answer(const Query& asked, const v1::QueryStatsRequest& request,
+                    v1::QueryStatsResponse& response) {
+  auto query = to_query(asked.host, asked.moment, request);
   if (!query.ok()) return query.status();
-  query->stop = stop;
-  const AreaKeys areas(host.areas.timeline());
+  query->stop = asked.stop;
+  const AreaKeys areas(asked.host.areas.timeline());
   query->area_of = [&](uint32_t type, uint64_t at_ns) { return areas.key_of(type, at_ns); };
-  const auto stats = store::query_stats(host.store.snapshot(), *query);
+  const auto stats = store::query_stats(asked.host.store.snapshot(), *query);
   if (!stats.ok()) return stats.status();
-  GroupWaits waiting(host.counters, *query, areas);
-  Converter converter(host, moment, true);
+  GroupWaits waiting(asked.host.counters, *query, areas);
+  Converter converter(asked.host, asked.moment, true);
   KeyTexts keys(converter, areas, query->group_by);
   const auto add_row = [&](const store::StatsRow& row, const counters::Counts& waits) {
-    v1::StatsRow& told = *response.add_rows();
-    put_row(row, query->spans, told);
-    if (waiting.can_be_told()) put_waits(waits, *told.mutable_waits());
+    v1::StatsRow& added = *response.add_rows();
+    put_row(row, query->spans, added);
+    if (waiting.are_known()) put_waits(waits, *added.mutable_waits());
     for (size_t column = 0; column < query->group_by.size(); ++column) {
-      told.add_key(keys.of(column, row));
+      added.add_key(keys.of(column, row));
     }
   };
   for (const store::StatsRow& row : stats->rows) add_row(row, waiting.take(row.key[0]));
@@ -264,62 +263,61 @@ absl::Status answer_stats(const Host& host, const Moment& moment,
   }
   if (stats->other.counts.lifecycles != 0 || other.faults != 0) {
     put_row(stats->other, query->spans, *response.mutable_other());
-    if (waiting.can_be_told()) put_waits(other, *response.mutable_other()->mutable_waits());
+    if (waiting.are_known()) put_waits(other, *response.mutable_other()->mutable_waits());
   }
   response.set_other_groups(other_groups);
   if (stats->to_ns != 0) {
-    *response.mutable_from() = moment.wall(stats->from_ns);
-    *response.mutable_to() = moment.wall(stats->to_ns);
+    *response.mutable_from() = asked.moment.wall(stats->from_ns);
+    *response.mutable_to() = asked.moment.wall(stats->to_ns);
   }
   return absl::OkStatus();
 }
 
-absl::Status answer_matrix(const Host& host, const Moment& moment,
-                           const v1::GetMatrixRequest& request, const store::Stop& stop,
-                           v1::GetMatrixResponse& response) {
-  const auto filter = to_filter(request.filter(), host.cgroups, moment);
+absl::Status answer(const Query& asked, const v1::GetMatrixRequest& request,
+                    v1::GetMatrixResponse& response) {
+  const auto filter = to_filter(request.filter(), asked.host.cgroups, asked.moment);
   if (!filter.ok()) return filter.status();
   const auto cells = to_count("max_cells", request.max_cells(), kUsualCells);
   if (!cells.ok()) return cells.status();
   const store::Matrix matrix =
-      store::query_matrix(host.store.snapshot(), *filter, *cells, kMostTable, stop);
-  Converter converter(host, moment, true);
+      store::query_matrix(asked.host.store.snapshot(), *filter, *cells, kMostTable, asked.stop);
+  Converter converter(asked.host, asked.moment, true);
   for (const store::MatrixCell& cell : matrix.cells) {
-    v1::MatrixCell& told = *response.add_cells();
-    if (cell.victim_cgroup != 0) converter.put_cgroup(cell.victim_cgroup, *told.mutable_victim());
-    Converter::put_process(cell.reclaimer, cell.reclaimer_comm, *told.mutable_reclaimer());
-    told.set_origin(origin_to_proto(cell.origin));
-    told.set_pages(cell.pages);
-    told.set_regretted_pages(cell.regretted_pages);
+    v1::MatrixCell& added = *response.add_cells();
+    if (cell.victim_cgroup != 0) converter.put_cgroup(cell.victim_cgroup, *added.mutable_victim());
+    Converter::put_process(cell.reclaimer, cell.reclaimer_comm, *added.mutable_reclaimer());
+    added.set_origin(origin_to_proto(cell.origin));
+    added.set_pages(cell.pages);
+    added.set_regretted_pages(cell.regretted_pages);
   }
   response.set_other_pages(matrix.other_pages);
   return absl::OkStatus();
 }
 
-absl::Status answer_areas(const Host& host, const Moment& moment, const store::Stop& stop,
-                          v1::GetSwapAreasResponse& response) {
+absl::Status answer(const Query& asked, const v1::GetSwapAreasRequest&,
+                    v1::GetSwapAreasResponse& response) {
   SlotUse now;
-  const auto asked = host.requests.ask([&](PipelineView& view) { now = view.slot_use(); },
-                                       absl::Now() + kMostWait);
-  if (!asked.ok()) return asked;
-  const std::shared_ptr<const AreaTimeline> areas = host.areas.timeline();
+  const absl::Status looked = asked.host.requests.ask(
+      [&](PipelineView& view) { now = view.slot_use(); }, absl::Now() + kMostWait);
+  if (!looked.ok()) return looked;
+  const std::shared_ptr<const AreaTimeline> areas = asked.host.areas.timeline();
   std::vector<store::AreaUse> uses;
   if (now.way_back_is_seen) {
     const auto is_of_now = [&](uint32_t type, uint64_t at_ns) {
       const AreaInstance* then = areas->find(type, at_ns);
-      return then == nullptr || then == areas->find(type, moment.now_ns());
+      return then == nullptr || then == areas->find(type, asked.moment.now_ns());
     };
-    uses = store::query_areas(host.store.snapshot(), moment.now_ns(), kMostOwners, kMostTable, stop,
-                              is_of_now);
+    uses = store::query_areas(asked.host.store.snapshot(), asked.moment.now_ns(), kMostOwners,
+                              kMostTable, asked.stop, is_of_now);
   }
-  Converter converter(host, moment, true);
+  Converter converter(asked.host, asked.moment, true);
   for (const SlotUse::Area& area : now.areas) {
-    v1::SwapArea& told = *response.add_areas();
-    put_area(area.area, told);
-    put_slots(now, area, told);
+    v1::SwapArea& added = *response.add_areas();
+    put_area(area.area, added);
+    put_slots(now, area, added);
     const auto use = std::ranges::find(uses, area.area.type, &store::AreaUse::area);
     put_use(use == uses.end() ? store::AreaUse{} : *use, kAnswerBytes / now.areas.size(), converter,
-            told);
+            added);
   }
   return absl::OkStatus();
 }

@@ -12,12 +12,11 @@
 #include "absl/strings/str_split.h"
 #include "daemon/api/answers.h"
 #include "daemon/host/proc.h"
+#include "trace/text.h"
 #include "trace/utf8.h"
 
 namespace swaptrail::api {
 namespace {
-
-std::string_view view(absl::string_view text) { return {text.data(), text.size()}; }
 
 void put_host(const Host& host, v1::GetStatusResponse& response) {
   utsname names{};
@@ -26,7 +25,7 @@ void put_host(const Host& host, v1::GetStatusResponse& response) {
   response.set_kernel_release(utf8(names.release));
   response.set_machine(utf8(names.machine));
   const ModeChoice& mode = host.plan.mode;
-  response.set_mode(utf8(view(mode_name(mode.mode))));
+  response.set_mode(utf8(std_view(mode_name(mode.mode))));
   if (mode.mode != Mode::kFull) response.set_mode_reason(utf8(mode.reason));
   for (const HookPlan& plan : host.plan.hooks) {
     v1::Hook& hook = *response.add_hooks();
@@ -81,47 +80,49 @@ void put_status(const PipelineStatus& pipeline_status, const Moment& moment,
   }
   put_loss(pipeline_status, *response.mutable_loss());
   for (const ReconcileRow& row : pipeline_status.reconciliation) {
-    v1::Reconciliation& told = *response.add_reconciliation();
-    told.set_counter(utf8(row.counter));
-    told.set_kernel(static_cast<uint64_t>(row.kernel_delta));
-    told.set_ours(static_cast<uint64_t>(row.ours));
-    told.set_difference(row.difference);
-    told.set_note(utf8(row.note));
-    told.set_allowance(row.allowance);
+    v1::Reconciliation& added = *response.add_reconciliation();
+    added.set_counter(utf8(row.counter));
+    added.set_kernel(static_cast<uint64_t>(row.kernel_delta));
+    added.set_ours(static_cast<uint64_t>(row.ours));
+    added.set_difference(row.difference);
+    added.set_note(utf8(row.note));
+    added.set_allowance(row.allowance);
   }
   if (pipeline_status.recording) put_recording(*pipeline_status.recording, response);
   const ValidationStatus& validation = pipeline_status.validation;
   if (validation.sample == 0) return;
-  v1::ValidationStatus& told = *response.mutable_validation();
-  told.set_sample(validation.sample);
-  told.set_compared(validation.compared);
-  told.set_agreed(validation.agreed);
-  told.set_findings(validation.findings);
+  v1::ValidationStatus& out = *response.mutable_validation();
+  out.set_sample(validation.sample);
+  out.set_compared(validation.compared);
+  out.set_agreed(validation.agreed);
+  out.set_findings(validation.findings);
 }
 
 void put_store(const store::Store& store, const Moment& moment, v1::GetStatusResponse& response) {
   const store::StoreStatus status = store.status();
-  v1::StoreStatus& told = *response.mutable_store();
-  told.set_lifecycles(status.lifecycles);
-  told.set_bytes(status.bytes);
-  told.set_max_bytes(status.max_bytes);
-  told.set_evicted(status.evicted);
-  told.set_unstored(status.unstored);
+  v1::StoreStatus& out = *response.mutable_store();
+  out.set_lifecycles(status.lifecycles);
+  out.set_bytes(status.bytes);
+  out.set_max_bytes(status.max_bytes);
+  out.set_evicted(status.evicted);
+  out.set_unstored(status.unstored);
   const uint64_t oldest_ns = store.snapshot().oldest_closed_ns();
-  if (oldest_ns != 0) *told.mutable_oldest() = moment.wall(oldest_ns);
+  if (oldest_ns != 0) *out.mutable_oldest() = moment.wall(oldest_ns);
   response.set_lifecycles(status.lifecycles + status.evicted + status.unstored);
   response.set_violations(status.violations);
 }
 
 }  // namespace
 
-void answer_status(const Host& host, const Moment& moment, uint64_t watchers,
-                   v1::GetStatusResponse& response) {
-  put_host(host, response);
-  put_status(*host.status_board.newest(), moment, response);
-  put_duration(host.status_board.sweep_age_ns(moment.now_ns()), *response.mutable_last_sweep_age());
-  put_store(host.store, moment, response);
-  response.set_watchers(static_cast<uint32_t>(watchers));
+absl::Status answer(const Query& asked, const v1::GetStatusRequest&,
+                    v1::GetStatusResponse& response) {
+  put_host(asked.host, response);
+  put_status(*asked.host.status_board.newest(), asked.moment, response);
+  put_duration(asked.host.status_board.sweep_age_ns(asked.moment.now_ns()),
+               *response.mutable_last_sweep_age());
+  put_store(asked.host.store, asked.moment, response);
+  response.set_watchers(static_cast<uint32_t>(asked.watchers));
+  return absl::OkStatus();
 }
 
 }  // namespace swaptrail::api

@@ -3,7 +3,8 @@
 namespace swaptrail::api {
 namespace {
 
-// The contract's enums are ours in the same order; where ours has no word for "not told", shifted by one.
+// The contract's enums are ours in the same order. If ours has no value for "not known", they are shifted
+// by one.
 template <typename Proto, typename Ours>
 constexpr bool same(Proto proto, Ours ours, int shift) {
   return static_cast<int>(proto) == static_cast<int>(ours) + shift;
@@ -91,7 +92,7 @@ Proto shifted(Ours value, int by) {
   return static_cast<Proto>(static_cast<int>(value) + by);
 }
 
-// Unspecified and unknown values have no place in a request.
+// Unspecified and unknown values are not allowed in a request.
 bool is_between(int value, int first, int last) { return value >= first && value <= last; }
 
 }  // namespace

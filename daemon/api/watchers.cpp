@@ -12,7 +12,7 @@
 namespace swaptrail::api {
 namespace {
 
-// A stream that ends as it begins.
+// A stream that ends at its begin.
 class Refused : public Watchers::Reactor {
  public:
   explicit Refused(grpc::Status status) { Finish(std::move(status)); }
@@ -21,15 +21,15 @@ class Refused : public Watchers::Reactor {
 
 }  // namespace
 
-// Only the thread of the watchers starts a write or ends the stream. What gRPC's threads tell is kept
-// in flags, and wakes that thread.
+// Only the thread of the watchers starts a write or ends the stream. Callbacks on gRPC's threads only
+// set flags and wake that thread.
 class Watchers::Watcher : public Reactor {
  public:
   Watcher(Watchers& all, grpc::CallbackServerContext* context, const store::Filter& filter,
           uint64_t from)
       : all_(all), context_(context), follower_(filter, {}, from) {}
 
-  // gRPC has it from here until OnDone.
+  // gRPC owns it from here until OnDone.
   void begin(std::shared_ptr<Watcher> self) {
     self_ = std::move(self);
     StartSendInitialMetadata();
@@ -45,10 +45,11 @@ class Watchers::Watcher : public Reactor {
   }
   void OnDone() override;
 
-  // Those below are the watchers' thread's.
+  // The members below belong to the watchers' thread.
   bool writing() const { return writing_.load(std::memory_order_acquire); }
   bool gone() const { return gone_.load(); }
-  // Makes the next message, if there is something to tell. True: there is not, but more to look at.
+  // Makes the next message, if there is anything to report. True: there is nothing, but more to
+  // look at.
   bool fill(const store::Snapshot& snapshot, Converter& converter) {
     response_.Clear();
     uint64_t missed = 0;
@@ -64,7 +65,7 @@ class Watchers::Watcher : public Reactor {
     writing_.store(true, std::memory_order_release);
     StartWrite(&response_);
   }
-  // May there be something that it was not told? Then the next round looks, whatever is new.
+  // Is there anything that it was not sent? Then the next round looks, even if nothing is new.
   bool behind() const { return behind_; }
   void lag() { behind_ = true; }
   void end(const grpc::Status& status) { Finish(status); }
@@ -80,7 +81,7 @@ class Watchers::Watcher : public Reactor {
   Watchers& all_;
   grpc::CallbackServerContext* context_;
   Follower follower_;
-  v1::WatchLifecyclesResponse response_;  // in the air while writing_
+  v1::WatchLifecyclesResponse response_;  // on its way while writing_
   std::atomic<bool> writing_{false}, gone_{false}, full_{false};
   bool behind_ = true, filled_ = false, cancelled_ = false;
   std::shared_ptr<Watcher> self_;
@@ -180,18 +181,18 @@ void Watchers::end_those_done(std::vector<std::shared_ptr<Watcher>>& watchers, b
   });
 }
 
-// True: somebody who can be written to has more to read.
+// True: a watcher that can be written to has more to read.
 bool Watchers::round(std::vector<std::shared_ptr<Watcher>>& watchers) {
   const uint64_t now_there = seen_by_store();
   const auto waits = [](const std::shared_ptr<Watcher>& watcher) {
     return !watcher->writing() && watcher->behind();
   };
-  if (now_there == told_ && std::ranges::none_of(watchers, waits)) return false;
-  told_ = now_there;
+  if (now_there == seen_ && std::ranges::none_of(watchers, waits)) return false;
+  seen_ = now_there;
   return write_news(watchers);
 }
 
-// gRPC serialises and sends on this thread: not before the snapshot is given back.
+// gRPC serialises and sends on this thread: only after the snapshot is given back.
 bool Watchers::write_news(std::vector<std::shared_ptr<Watcher>>& watchers) {
   const bool more = fill_messages(watchers);
   for (const std::shared_ptr<Watcher>& watcher : watchers) watcher->send();

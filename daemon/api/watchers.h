@@ -20,10 +20,10 @@
 
 namespace swaptrail::api {
 
-// The thread looks at the store each kRound_ns, if there is something new and somebody to tell it to:
-// it takes one snapshot, makes the next message of each watcher whose last one has gone out, gives the
-// snapshot back, and sends. A watcher that does not read has one message in the air and a place in the store,
-// nothing else: the pipeline never waits for it, and what the store gives up meanwhile it has missed.
+// Every kRound_ns, if there is something new and somebody to send it to, the thread takes one snapshot, makes
+// the next message of each watcher whose last one has gone out, gives the snapshot back, and sends. A watcher
+// that does not read holds one message and a place in the store, nothing else: the pipeline never waits for
+// it, and what the store drops meanwhile it has missed.
 class Watchers {
  public:
   static constexpr size_t kMost = 64;
@@ -32,13 +32,13 @@ class Watchers {
 
   // `host` and `clock` must outlive it.
   Watchers(const Host& host, Clock& clock);
-  // As close(). Waits until the last stream is over.
+  // As close(). Waits until the last stream has ended.
   ~Watchers();
   Watchers(const Watchers&) = delete;
   Watchers& operator=(const Watchers&) = delete;
 
-  // Any thread. From now on: what closes after this was called is reported or counted as missed.
-  // The stream ends at once with the filter's error, if it is one, with ResourceExhausted if there are
+  // Any thread. From this call on, each lifecycle that closes is reported or counted as missed. The
+  // stream ends at once with the filter's error if it is one, with ResourceExhausted if there are
   // kMost already, and with Unavailable after close().
   Reactor* open(grpc::CallbackServerContext* context, const absl::StatusOr<store::Filter>& filter);
   // Ends all streams with Unavailable, and takes no more.
@@ -63,7 +63,7 @@ class Watchers {
   bool closing_ = false;
   bool woken_ = false;
   std::atomic<size_t> streams_{0};  // not over yet
-  uint64_t told_ = 0;               // lifecycles that the store had had at the last round
+  uint64_t seen_ = 0;               // lifecycles that the store had seen at the last round
   std::thread thread_;
 };
 

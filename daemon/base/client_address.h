@@ -1,4 +1,4 @@
-// Who a client is, as far as limits tell clients apart.
+// The identity of a client, as far as limits distinguish clients.
 #pragma once
 
 #include <netinet/in.h>
@@ -11,8 +11,8 @@
 
 namespace swaptrail {
 
-// An IPv4 address (as ::ffff:a.b.c.d), or the first 64 bits of one of IPv6: a host has as many of those
-// as it likes below that. All zero: it is of another family.
+// An IPv4 address (as ::ffff:a.b.c.d), or the first 64 bits of an IPv6 address: a host can use as many
+// addresses below that as it likes. All zero: another family.
 struct ClientAddress {
   std::array<uint8_t, 16> bytes{};
   bool operator==(const ClientAddress&) const = default;

@@ -1,4 +1,4 @@
-// How swaptraild ends.
+// The exit codes of swaptraild.
 #pragma once
 
 namespace swaptrail {

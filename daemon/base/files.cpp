@@ -32,7 +32,7 @@ absl::Status check_named(const std::string& path, const struct stat& found, Secr
   return absl::OkStatus();
 }
 
-// To its end, or until it has more than `most` bytes. False: errno says why.
+// Reads to the end, or until there are more than `most` bytes. False: see errno.
 bool read_all(int file, size_t most, std::string& text) {
   size_t done = 0;
   for (;;) {
@@ -48,11 +48,12 @@ bool read_all(int file, size_t most, std::string& text) {
 
 bool streams_are_open = true;
 
-// Nothing is initialised yet, sanitizers neither: plain system calls only.
+// Nothing is initialised yet, not even sanitizers: plain system calls only.
 __attribute__((no_sanitize("address", "thread", "undefined"))) void occupy_standard_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (syscall(SYS_fcntl, stream, F_GETFD) >= 0) continue;
-    // the lowest that is free, which is this one; in the direction that nobody uses
+    // open() gives the lowest free number, which is this one; opened in the direction that nobody
+    // uses
     const int direction = stream == STDIN_FILENO ? O_WRONLY : O_RDONLY;
     if (syscall(SYS_openat, AT_FDCWD, "/dev/null", direction) != stream) streams_are_open = false;
   }
@@ -69,7 +70,7 @@ absl::Status bad_path(const std::string& path, absl::string_view what) {
 }
 
 absl::StatusOr<std::string> read_file(const std::string& path) {
-  // O_NONBLOCK: some are named by people, and a FIFO without a writer would be waited for
+  // O_NONBLOCK: people name some of these files, and opening a FIFO without a writer would wait
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   std::string text;
   if (!file || !read_all(file.get(), kMostKernelFile_bytes, text))
@@ -98,7 +99,7 @@ std::string unmangled(absl::string_view name) {
 }
 
 absl::StatusOr<std::string> read_named_file(const std::string& path, Secrecy secrecy) {
-  // O_NONBLOCK: a FIFO without a writer would be waited for
+  // O_NONBLOCK: opening a FIFO without a writer would wait
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file) return bad_path(path, absl::StrCat("can't be opened: ", strerror(errno)));
   struct stat found {};

@@ -13,7 +13,7 @@
 namespace swaptrail {
 namespace {
 
-// open(2) follows a link that ends with a slash, whatever its flags.
+// open(2) follows a link whose path ends with a slash, whatever the flags.
 std::string without_last_slashes(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   return path;
@@ -45,7 +45,7 @@ absl::Status check_opened(int folder, const std::string& path) {
   return check_writable(folder, path);
 }
 
-// A folder that is not there yet: can it be made?
+// For a folder that does not exist yet: can it be made?
 absl::Status check_parent(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);

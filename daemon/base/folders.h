@@ -1,4 +1,4 @@
-// Folders that the daemon makes files in: nobody else may lead it elsewhere. Stateless; any thread.
+// Folders in which the daemon makes files: nobody else may redirect it. Stateless; any thread.
 #pragma once
 
 #include <sys/types.h>
@@ -12,14 +12,15 @@
 
 namespace swaptrail {
 
-// Opens a folder, or makes it with mode `made_mode`, whatever the umask is; its parent must exist. Who
-// makes files relative to the descriptor is not led elsewhere by what becomes of `path` later. The folder
-// itself may be no symbolic link, those above it may. Errors: InvalidArgument, which begin with `path` and
-// say what to do: it is no folder or a link, belongs to another user than root and this one, its group or
-// others may write to it, this process may not, it can't be made.
+// Opens a folder, or makes it with mode `made_mode`, whatever the umask is; its parent must exist. Files
+// that are made relative to the descriptor go to this folder, whatever happens to `path` later. The folder
+// itself must not be a symbolic link; those above it may be. Errors: InvalidArgument, which begin with
+// `path` and say what to do: it is no folder or a link, belongs to a user other than root and this one,
+// its group or others may write to it, this process may not, it can't be made.
 absl::StatusOr<Descriptor> open_folder(const std::string& path, mode_t made_mode);
 
-// Whether open_folder() would do, as far as that can be known without making anything. Errors: the same.
+// Whether open_folder() would succeed, as far as that can be known without making anything. Errors: the
+// same.
 absl::Status check_folder(const std::string& path);
 
 }  // namespace swaptrail

@@ -1,11 +1,11 @@
-// When an observation is none any more.
+// When an observation no longer counts as one.
 #pragma once
 
 #include <cstdint>
 
 namespace swaptrail {
 
-// The rings were not read for so long, though a sweep takes milliseconds: what happens meanwhile may find no room. For
+// The rings were not read for this long, though a sweep takes milliseconds: new events may find no room. For
 // readiness, and for `swaptrail status --check`.
 inline constexpr uint64_t kSweepIsLate_ns = 10'000'000'000;
 

@@ -65,17 +65,19 @@ uint64_t log_lines_left_out() { return limit().left_out(); }
 void RepeatedTrouble::happened(std::string_view text, uint64_t now_ns) {
   ++count_;
   text_ = text;
-  if (told_ns_ != 0) return tick(now_ns);
-  told_ = count_;
-  told_ns_ = now_ns;
+  if (reported_ns_ != 0) return tick(now_ns);
+  reported_ = count_;
+  reported_ns_ = now_ns;
   log_line(text_);
 }
 
 void RepeatedTrouble::tick(uint64_t now_ns) {
-  if (told_ns_ == 0 || now_ns - told_ns_ < kMinute_ns) return;
-  if (count_ != told_) log_line(absl::StrCat(text_, " (", count_ - told_, " times in a minute)"));
-  told_ns_ = count_ != told_ ? now_ns : 0;  // after a quiet minute the next one is reported at once
-  told_ = count_;
+  if (reported_ns_ == 0 || now_ns - reported_ns_ < kMinute_ns) return;
+  if (count_ != reported_)
+    log_line(absl::StrCat(text_, " (", count_ - reported_, " times in a minute)"));
+  // After a quiet minute the next one is reported at once.
+  reported_ns_ = count_ != reported_ ? now_ns : 0;
+  reported_ = count_;
 }
 
 }  // namespace swaptrail

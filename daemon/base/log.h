@@ -1,4 +1,4 @@
-// What swaptraild writes on standard error. Any thread.
+// The lines that swaptraild writes on standard error. Any thread.
 #pragma once
 
 #include <atomic>
@@ -11,7 +11,7 @@ namespace swaptrail {
 
 inline constexpr uint32_t kMostLogLines_minute = 60;
 
-// Lets so many pass in each minute, and counts the others. Any thread.
+// Lets this many pass in each minute, and counts the others. Any thread.
 class MinuteLimit {
  public:
   explicit MinuteLimit(uint32_t most) : most_(most) {}
@@ -26,28 +26,29 @@ class MinuteLimit {
   std::atomic<uint64_t> left_out_{0};
 };
 
-// Writes "swaptraild: TEXT" as one line; what does not print in `text` is replaced. Beyond
-// kMostLogLines_minute lines are left out and counted, which the first line that has room again tells.
+// Writes "swaptraild: TEXT" as one line, with unprintable characters in `text` replaced. Beyond
+// kMostLogLines_minute, lines are left out and counted; the first line that has room again reports how
+// many.
 void log_line(std::string_view text);
 // The same for what must be reported whatever was written before: why the program ends.
 void log_always(std::string_view text);
 // Lines left out since the start.
 uint64_t log_lines_left_out();
 
-// A trouble that comes again and again: told at once, and after that once a minute with how often it
-// came meanwhile. One thread.
+// A problem that keeps coming back: reported at once, and after that once a minute with how often it
+// occurred meanwhile. One thread.
 class RepeatedTrouble {
  public:
   // `now_ns`: monotonic.
   void happened(std::string_view text, uint64_t now_ns);
-  // Now and then: says what was counted when its minute is over.
+  // Call it from time to time: reports what was counted when its minute is over.
   void tick(uint64_t now_ns);
-  // How often it came, since the start.
+  // How often it occurred since the start.
   uint64_t count() const { return count_; }
 
  private:
   std::string text_;  // the newest
-  uint64_t count_ = 0, told_ = 0, told_ns_ = 0;
+  uint64_t count_ = 0, reported_ = 0, reported_ns_ = 0;
 };
 
 }  // namespace swaptrail

@@ -1,4 +1,4 @@
-// Spreads the bits of a key, so that any of them will do as a hash: the last steps of splitmix64.
+// Spreads the bits of a key, so that any of them can serve as a hash: the last steps of splitmix64.
 #pragma once
 
 #include <cstdint>

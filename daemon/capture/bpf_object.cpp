@@ -58,7 +58,7 @@ uint64_t missed_by_kprobe(int link) {
   return info.type == kPerfEventLink && kprobe && size >= sizeof(info) ? info.missed : 0;
 }
 
-// The kernel's own counts; zeros if it does not tell.
+// The kernel's own counts; zeros if it does not report any.
 bpf_prog_info info_of(const bpf_program* program) {
   bpf_prog_info info{};
   uint32_t size = sizeof(info);

@@ -22,7 +22,7 @@ struct bpf_program;
 
 namespace swaptrail {
 
-// How a program is hung up in the kernel.
+// How a program is attached in the kernel.
 enum class Attachment : uint8_t { kTracing, kKprobe, kKretprobe, kRawTracepoint };
 
 // Not thread-safe. The destructor detaches and unloads everything.
@@ -44,7 +44,7 @@ class BpfObject {
 
   // Before load(): asks for a program; for kTracing with the kernel function it is for.
   absl::Status want(const std::string& program, Attachment attachment, const std::string& target);
-  // Before load(): takes the wish back.
+  // Before load(): withdraws the request.
   void unwant(const std::string& program);
 
   // Loads maps and the wanted programs. Errors: PermissionDenied, ResourceExhausted, Internal with
@@ -56,7 +56,7 @@ class BpfObject {
   // Detaches everything; programs that are running finish. Maps stay, and so do the counts of runs.
   void detach();
 
-  // nullptr if there is none of that name.
+  // nullptr if there is no map of that name.
   bpf_map* map(const char* name) const;
 
   // From now on, until the destructor, the kernel counts the runs and the time of all programs of the
@@ -71,12 +71,12 @@ class BpfObject {
     uint64_t run_ns = 0;  // run_time_ns of bpf_prog_info: 0 while BPF statistics are off
     uint64_t skipped = 0;
   };
-  // Of each program that was attached, in that order. Skipped are runs that the kernel left out:
-  // because the program was already running on that CPU (recursion_misses, 5.12 and later), or, for
-  // kprobes, because any kprobe was (bpf_link_info, 6.7 and later). Older kernels skip those without
-  // a word. One or two system calls a program.
+  // One for each program that was attached, in that order. Skipped are runs that the kernel left
+  // out: because the program was already running on that CPU (recursion_misses, 5.12 and later), or,
+  // for kprobes, because any kprobe was (bpf_link_info, 6.7 and later). Older kernels skip those
+  // silently. One or two system calls a program.
   std::vector<Runs> program_runs() const;
-  // Their sum of `skipped`.
+  // The sum of their `skipped`.
   uint64_t skipped_runs() const;
 
  private:

@@ -33,37 +33,37 @@ class EventSource {
  public:
   struct Counters {
     uint64_t consumed = 0;  // records taken out of the rings
-    uint64_t invalid = 0;   // of these, not an event of this ABI: not handed on
+    uint64_t invalid = 0;   // of these, not an event of this ABI: not passed on
   };
 
   virtual ~EventSource() = default;
 
-  // Takes out what the rings hold, of each as much as the merger has room for, and pushes it there. Returns the time
-  // up to which every event is now in the merger (the watermark; CLOCK_MONOTONIC ns), the least of all rings: the start
-  // of this sweep of one that was emptied, else what the merger calls settled.
+  // Takes from each ring as much as the merger has room for, and pushes it there. Returns the time up to which every
+  // event is now in the merger (the watermark; CLOCK_MONOTONIC ns). It is the minimum over all rings: for a ring that
+  // was emptied, the start of this sweep; for others, what the merger calls settled.
   virtual uint64_t sweep(Merger& merger) = 0;
-  // Whether the last sweep took out all that the ring of that CPU held when it began.
+  // Whether the last sweep took everything that the ring of that CPU held when the sweep began.
   virtual bool emptied(uint32_t cpu) const = 0;
-  // Share of the fullest ring that was in use at the last sweep, 0 ... 1.
+  // How full the fullest ring was at the last sweep, 0 ... 1.
   virtual double fill() const = 0;
 
-  // Exact totals of each CPU; attempts that are not in the rings yet are the difference between
+  // Exact totals of each CPU. Attempts that are not in the rings yet are the difference between
   // emitted and consumed + dropped. Errors: Internal.
   virtual absl::StatusOr<std::vector<swaptrail_totals>> totals_by_cpu() const = 0;
   // Their sum.
   absl::StatusOr<swaptrail_totals> totals() const;
 
-  // Runs that the kernel skipped since the start, as far as it tells.
+  // Runs that the kernel skipped since the start, as far as it reports them.
   virtual uint64_t skipped_runs() const = 0;
-  // Those since the call before (or the start), as a loss that ends now. To be called after a sweep,
-  // and told before the merger advances: then no event that comes after a skipped run, and may be
-  // wrong for it, is handed on before the loss. Nothing if there were none.
+  // Those since the previous call (or the start), as a loss that ends now. Call it after a sweep,
+  // and report the loss before the merger advances: then it is passed on before any event that
+  // follows a skipped run, and may be wrong because of it. Nothing if there were none.
   virtual std::optional<Loss> newly_skipped() = 0;
-  // Of each program that was attached: what the kernel counted. Runs and time only if statistics were
-  // asked for, or if the host has them on anyway.
+  // For each program that was attached: what the kernel counted. Runs and time only if statistics
+  // were asked for, or if the host has them on anyway.
   virtual std::vector<ProgramRuns> program_runs() const = 0;
 
-  // What the kernel counts by itself: /proc/vmstat, and the text of /proc/swaps. Errors: of read_file().
+  // The kernel's own counts: /proc/vmstat, and the text of /proc/swaps. Errors: of read_file().
   virtual absl::StatusOr<VmstatReading> vmstat() const = 0;
   virtual absl::StatusOr<std::string> swaps() const = 0;
 

@@ -1,7 +1,7 @@
 // The consumer's side of one BPF ring buffer (kernel/bpf/ringbuf.c).
 //
-// libbpf has one too, but hides the two positions, and they are what says that
-// a sweep was complete: see Session::sweep and trace/merger.h.
+// libbpf has one too, but hides the two positions, which are needed to know that a sweep was
+// complete: see Session::sweep and trace/merger.h.
 #pragma once
 
 #include <cstddef>
@@ -27,10 +27,10 @@ class Ring {
 
   // Bytes ever reserved by programs, committed or not.
   uint64_t producer_position() const;
-  // Bytes ever taken out by consume().
+  // Bytes taken out by consume() so far.
   uint64_t consumer_position() const { return consumed_; }
 
-  // Hands over committed records up to `until` (a producer_position()), `most` at most, and frees their room. Stops
+  // Passes on committed records up to `until` (a producer_position()), at most `most`, and frees their room. Stops
   // before a record that is reserved but not committed yet. The record is valid during the call.
   void consume(uint64_t until, size_t most,
                absl::FunctionRef<void(const void* record, size_t size)> take);

@@ -44,7 +44,7 @@ Image image_of(Mode mode) {
   return {"tracepoint", tracepoint_bpf__elf_bytes};
 }
 
-// One program of a hook and where it goes.
+// One program of a hook and its target.
 struct Placement {
   std::string program;
   Attachment attachment;
@@ -106,7 +106,7 @@ void give_up(HookPlan& hook, const std::string& reason) {
   hook.reason = reason;
 }
 
-// The line of the verifier's log that says what was wrong: the one before the closing statistics.
+// The line of the verifier's log that gives the reason: the one before the closing statistics.
 std::string verifier_reason(const std::string& log) {
   std::string last;
   for (absl::string_view line : absl::StrSplit(log, '\n')) {
@@ -116,7 +116,7 @@ std::string verifier_reason(const std::string& log) {
   return last;
 }
 
-// Which of the hooks alone is refused? Slow (every hook is loaded once), so only after a failure.
+// Which hooks are refused on their own? Slow (loads every hook once), so only after a failure.
 void drop_refused_hooks(AttachPlan& plan, const HostFeatures& host) {
   for (HookPlan& hook : plan.hooks) {
     if (hook.state != HookState::kChosen) continue;
@@ -129,7 +129,7 @@ void drop_refused_hooks(AttachPlan& plan, const HostFeatures& host) {
   }
 }
 
-// Is there a hook for each way that a write can go but the zero map?
+// Is there a hook for every way that a write can go, except the zero map?
 bool tells_backend(const AttachPlan& plan) {
   constexpr absl::string_view kWays[] = {"write_issued", "zswap_stored", "cache_deleted"};
   return std::all_of(std::begin(kWays), std::end(kWays), [&](absl::string_view way) {
@@ -143,14 +143,14 @@ bool is_chosen(const AttachPlan& plan, absl::string_view name) {
   return hook != nullptr && hook->state == HookState::kChosen;
 }
 
-// Of block/bio.c and mm/page_io.c, see bpf/tracepoint.bpf.c: all 0 if not every kind of write has one.
+// Of block/bio.c and mm/page_io.c, see bpf/tracepoint.bpf.c. All 0 if some kind of write has none.
 std::array<uint64_t, 3> swap_bio_ends(const SymbolTable& symbols) {
   const std::array<uint64_t, 3> ends{symbols.address("end_swap_bio_write"),
                                      symbols.address("submit_bio_wait_endio"),
                                      symbols.address("bio_wait_end_io")};
   if (ends[0] != 0 && ends[1] + ends[2] != 0) return ends;
   log_line(
-      "/proc/kallsyms does not tell how writes to swap end: those to a device that is stacked on "
+      "/proc/kallsyms does not show how writes to swap end: those to a device that is stacked on "
       "another (dm, md) are counted once for each of them");
   return {};
 }
@@ -191,7 +191,7 @@ absl::StatusOr<std::unique_ptr<EventSource>> Session::start(AttachPlan plan,
   const int cpus = libbpf_num_possible_cpus();
   if (cpus < 1)
     return absl::InternalError(
-        absl::StrCat("can't tell how many CPUs there are: ", std::strerror(-cpus),
+        absl::StrCat("can't find how many CPUs there are: ", std::strerror(-cpus),
                      "; is /sys/devices/system/cpu/possible readable?"));
   std::optional<BpfObject> object;
   absl::Status status = load_wanted(plan, host, symbols, cpus, object);
@@ -238,7 +238,7 @@ absl::Status Session::attach(const HookPlan& hook) {
   return status;
 }
 
-// The batches last: one that is followed is then seen by all the others, from its begin.
+// The batches last: then all other hooks see a batch that is followed from its begin.
 absl::Status Session::attach_hooks() {
   std::vector<HookPlan*> chosen;
   for (HookPlan& hook : plan_.hooks) {
@@ -290,9 +290,9 @@ std::optional<Loss> Session::newly_skipped() {
   const uint64_t before_ns = monotonic_ns();
   const uint64_t skipped = object_.skipped_runs();
   const uint64_t from_ns = std::exchange(skipped_ns_, before_ns);
-  const uint64_t told = std::exchange(skipped_, skipped);
-  if (skipped <= told) return std::nullopt;
-  return Loss{from_ns, monotonic_ns(), skipped - told, kNoCpu};
+  const uint64_t reported = std::exchange(skipped_, skipped);
+  if (skipped <= reported) return std::nullopt;
+  return Loss{from_ns, monotonic_ns(), skipped - reported, kNoCpu};
 }
 
 std::vector<ProgramRuns> Session::program_runs() const {

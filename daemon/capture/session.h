@@ -1,4 +1,4 @@
-// A running observation: programs loaded and attached as the plan says, one ring per CPU.
+// A running observation: programs loaded and attached as planned, one ring per CPU.
 //
 // The order: open -> set constants -> load -> attach -> sweep ... -> detach -> last sweep.
 #pragma once
@@ -27,13 +27,13 @@ class Session final : public EventSource {
  public:
   struct Options {
     size_t ring_bytes = 8 << 20;  // per CPU, a power of two
-    // The kernel counts runs and time of every program of the host meanwhile (two clock reads a run),
+    // Meanwhile the kernel counts runs and time of every program of the host (two clock reads a run),
     // if it permits that.
     bool statistics = false;
   };
 
   // Loads and attaches. A hook whose program the kernel refuses becomes kMissing in plan(), with
-  // the kernel's words. `symbols` are the running kernel's. On error nothing stays behind.
+  // the kernel's message. `symbols` are the running kernel's. On error nothing is left behind.
   // Errors: PermissionDenied, ResourceExhausted (a ring), FailedPrecondition (no hook at all).
   static absl::StatusOr<std::unique_ptr<EventSource>> start(AttachPlan plan,
                                                             const HostFeatures& host,
@@ -70,7 +70,7 @@ class Session final : public EventSource {
   double fill_ = 0;
   size_t ring_bytes_ = 0;
   uint64_t start_ns_ = 0;
-  uint64_t skipped_ = 0;     // told by newly_skipped()
+  uint64_t skipped_ = 0;     // reported by newly_skipped()
   uint64_t skipped_ns_ = 0;  // when that was read
 };
 

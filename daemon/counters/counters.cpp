@@ -16,7 +16,7 @@ Counts counts_of(const Lifecycle& life) {
   return out;
 }
 
-// What came back, for whose page it is.
+// The pages that came back, for their owner.
 Counts pages_of(const Return& back, uint64_t regret_ns) {
   Counts out;
   if (back.how != ReturnHow::kSwappedIn) return out;
@@ -25,7 +25,7 @@ Counts pages_of(const Return& back, uint64_t regret_ns) {
   return out;
 }
 
-// ... and how long somebody waited.
+// ... and how long the reader waited.
 Counts wait_of(const Return& back) {
   if (back.fault_ns == 0) return {};
   return {.faults = 1, .major_faults = back.major ? 1u : 0u, .wait_ns = back.fault_ns};
@@ -67,7 +67,7 @@ void Counters::on_return(const Return& back) {
   table(Grouping::kArea).add(area_of(back.entry), {}, now_ns, both);
   table(Grouping::kOrigin).add({of.origin, 0}, {}, now_ns, both);
   table(Grouping::kReclaimer).add({of.reclaimer, 0}, {}, now_ns, both);
-  // Pages are of their owner, and waits of the reader: mostly they are one.
+  // Pages belong to their owner, waits to the reader: mostly the same process.
   const auto add = [&](Grouping grouping, const Key& owner, const Key& reader, const Name& name) {
     Table& rows = table(grouping);
     if (owner == reader) return rows.add(owner, name, now_ns, both);

@@ -1,6 +1,6 @@
 // Everything since the start, counted as it comes: by process, cgroup, swap area, origin and reclaimer.
 //
-// Each event is counted once by each of them, whether or not its lifecycle is, or ever was, in the
+// Each event is counted once in each table, whether or not its lifecycle is, or ever was, in the
 // store. Counts never fall, and the sum over a table is exact (table.h).
 #pragma once
 
@@ -13,20 +13,20 @@
 
 namespace swaptrail::counters {
 
-// What a table counts by, and what is in the keys of its rows. Faults and their time are of who waited
-// in tables of processes and cgroups; in the others they are of the page.
+// What a table counts by, and the contents of its rows' keys. Tables of processes and cgroups count
+// faults and their time for the reader; the others count them for the page.
 enum class Grouping : uint8_t {
-  kProcess,    // tgid of the first mapping, or of who waited, 0 = not known; the cgroup
-  kCgroup,     // to which the page was charged, or of who waited; 0 = not known
+  kProcess,    // tgid of the first mapping, or of the reader, 0 = not known; the cgroup
+  kCgroup,     // to which the page was charged, or the reader's; 0 = not known
   kArea,       // area_key(), or kNoArea
   kOrigin,     // enum swaptrail_origin, of the pass that freed it or gave it up
-  kReclaimer,  // tgid of who did, 0 = not known
+  kReclaimer,  // tgid of the process that did, 0 = not known
   kCount,
 };
 
 // Of a lifecycle that never had a slot.
 inline constexpr uint64_t kNoArea = ~uint64_t{0};
-// Entries of one type (0 to 63) while they are of the area with this number, 0 = not known.
+// Entries of one type (0 to 63) while the type belongs to the area with this number, 0 = not known.
 constexpr uint64_t area_key(uint32_t type, uint32_t number) { return uint64_t{number} << 6 | type; }
 constexpr uint32_t area_type_of(uint64_t key) { return key & 63; }
 constexpr uint32_t area_number_of(uint64_t key) { return static_cast<uint32_t>(key >> 6); }
@@ -49,7 +49,7 @@ class Counters : public LifecycleSink {
   void on_return(const Return& entry_return) override;
   void on_violation(const Violation&) override {}
   void on_loss(const Loss&) override {}
-  // From now on entries of this type (0 to 63) are of the area with this number.
+  // From now on entries of this type (0 to 63) belong to the area with this number.
   void note_area(uint32_t type, uint32_t number) { areas_[type % kTypes] = number; }
 
   // Any thread's.

@@ -11,7 +11,7 @@
 namespace swaptrail::counters {
 namespace {
 
-constexpr int kMostLooks = 100;    // at what is written all the time
+constexpr int kMostLooks = 100;    // at a table that is written all the time
 constexpr int kMostCopies = 2000;  // seconds: no host is that busy
 
 using CountWords = std::array<uint64_t, kCounts>;
@@ -33,13 +33,13 @@ void add_to(Counts& sum, const Counts& more) {
 Table::Table(size_t most)
     : places_(std::max(most, kProbes)), tags_(places_.size()), used_ns_(places_.size()) {}
 
-// Where it is, or may be; kNowhere: there is no place.
+// The place where it is, or may be; kNowhere: there is none.
 size_t Table::place_of(const Key& key, uint64_t hash, uint64_t now_ns) {
   const auto tag = static_cast<uint32_t>(hash) | 1;
   const size_t size = tags_.size(), home = (hash >> 32) * size >> 32;
   size_t at = home;
   for (size_t step = 0; step < kProbes; ++step) {
-    // No place becomes empty again, so the key is not behind one.
+    // No place becomes empty again, so the key can't be further on.
     if (tags_[at] == 0 || (tags_[at] == tag && places_[at].has(key))) return at;
     if (++at == size) at = 0;
   }
@@ -49,12 +49,12 @@ size_t Table::place_of(const Key& key, uint64_t hash, uint64_t now_ns) {
     if (++at == size) at = 0;
   }
   const bool is_idle = used_ns_[oldest] + kIdle_ns < now_ns;
-  // Not each 64th: who misses in step with it would never have its turn.
+  // Random, not every 64th: a key that misses in step with the count would never have its turn.
   return is_idle || mixed(++misses_) % kAdmitOneIn == 0 ? oldest : kNowhere;
 }
 
-// The place has the row of another key, or of a process that seems to have had the same number: it was
-// idle for long, and comes back under another name.
+// The place belongs to another key, or to an earlier process with the same number: it was idle for
+// long, and comes back under another name.
 bool Table::is_another(const Place& place, const Key& key, const Name& name, uint64_t now_ns) {
   if (!place.has(key)) return true;
   if (name.comm == nullptr || name.of_thread || place.at(kUsed) + kIdle_ns >= now_ns) return false;
@@ -80,7 +80,7 @@ void Table::add(const Key& key, const Name& name, uint64_t now_ns, const Change&
   used_ns_[at] = now_ns;
 }
 
-// Who was there before, if anybody, gives up the place.
+// The previous owner of the place, if any, gives it up.
 void Table::make(Place& place, const Key& key, const Name& name, uint64_t now_ns,
                  const Change& change) {
   const uint64_t version = place.version.load(std::memory_order_relaxed);
@@ -96,7 +96,7 @@ void Table::make(Place& place, const Key& key, const Name& name, uint64_t now_ns
   if (name.comm != nullptr) std::ranges::copy(words_of(*name.comm), words.begin() + kComm);
   words[kUsed] = now_ns;
   for (const Change::Part& part : change.parts()) words[kFirstCount + part.count] = part.more;
-  // Release: who sees one of the words also sees that the versions are odd.
+  // Release: a reader that sees one of the words also sees that the versions are odd.
   for (size_t at = 0; at < kWords; ++at) {
     place.words[at].store(words[at], std::memory_order_release);
   }
@@ -132,8 +132,8 @@ Table::Seen Table::read(const Place& place, Words& words) {
   return Seen::kInPart;
 }
 
-// False: a row gave up its place meanwhile, so its counts may be in `out` twice, or not at all; or the
-// writer is in the middle of one.
+// False: a row gave up its place meanwhile, so its counts may be in `out` twice or not at all; or the
+// writer is in the middle of that.
 bool Table::try_copy(TableCopy& out) const {
   const uint64_t moves = moves_.load(std::memory_order_acquire);
   out = {};

@@ -1,12 +1,12 @@
-// Counts by key in a table of fixed size, of which no count is ever lost. Internal to daemon/counters/.
+// Counts by key in a table of fixed size that never loses a count. Internal to daemon/counters/.
 //
-// One thread adds, any number read; nobody waits. All of it is atomic words: a reader sees by the
-// version in front and behind whether it read one row or parts of two. A row that has been idle for
-// long gives up its place to who needs one. Who finds no place is counted in `other`; but now and then
-// such a one takes the place of who has been idle longest near it, so that one who comes often soon
-// has a row, and the seldom ones share what is left. The counts of a row that is given up go to
-// `other`, and who comes back has a new row with a new id: so no count of an id ever falls, nor does
-// that of `other`, and the sum over all of them is exact.
+// One thread adds, any number read; nobody waits. All of it is atomic words: the versions before and
+// after a row show a reader whether it read one row or parts of two. A row that has been idle for long
+// gives up its place to a key that needs one. A key that finds no place is counted in `other`; but
+// from time to time such a key takes the place of the row near it that has been idle longest, so that
+// a frequent key soon has a row, and rare ones share what is left. The counts of a row that is given
+// up go to `other`, and a key that comes back gets a new row with a new id: so no count of an id ever
+// falls, nor does that of `other`, and the sum over all of them is exact.
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@
 
 namespace swaptrail::counters {
 
-// Base pages, but for `lifecycles` and `faults`. The words are those of store::StatsCounts and of
+// Base pages, except `lifecycles` and `faults`. The names are those of store::StatsCounts and of
 // Return.
 struct Counts {
   uint64_t lifecycles = 0;
@@ -32,7 +32,7 @@ struct Counts {
   uint64_t unneeded_pages = 0;   // of the aborted: nobody needed them any more
   uint64_t returned_pages = 0;   // swapped in again
   uint64_t regretted_pages = 0;  // ... sooner than the regret time
-  uint64_t faults = 0;           // on pages in swap, for which somebody waited
+  uint64_t faults = 0;           // on pages in swap, for which a thread waited
   uint64_t major_faults = 0;     // of those
   uint64_t wait_ns = 0;          // of all faults together
 
@@ -42,8 +42,8 @@ inline constexpr size_t kCounts = sizeof(Counts) / sizeof(uint64_t);
 
 void add_to(Counts& sum, const Counts& more);
 
-// What is to be added, made ready for several tables: of most events most counts are 0. Inline: then
-// the compiler knows of which.
+// The counts to add, prepared for several tables: for most events most of them are 0. Inline, so
+// that the compiler knows which.
 class Change {
  public:
   struct Part {
@@ -66,33 +66,33 @@ class Change {
 
 using Key = std::array<uint64_t, 2>;
 
-// What a row is called.
+// The name of a row.
 struct Name {
-  const Comm* comm = nullptr;  // null: this event does not tell
-  bool of_thread = false;  // its process may be called otherwise: used only if there is no better
+  const Comm* comm = nullptr;  // null: this event does not have one
+  bool of_thread = false;  // the process may have another name: used only if there is no better one
 };
 
 struct Row {
-  uint64_t id = 0;  // 1, 2, ... in the order of their making; never used again
+  uint64_t id = 0;  // 1, 2, ... in the order in which rows are made; never reused
   Key key{};
-  Comm comm{};           // what it was called last
+  Comm comm{};           // its last known name
   uint64_t used_ns = 0;  // when it was counted last
   Counts counts;
 };
 
-// What a table held at one moment: rows do not appear in it twice, nor in part.
+// The contents of a table at one moment: no row is in it twice or in part.
 struct TableCopy {
   std::vector<Row> rows;
-  Counts other;           // of who has no row: who found no place, or gave it up
+  Counts other;           // of keys without a row: they found no place, or gave it up
   uint64_t made = 0;      // rows so far: their ids go up to this
   uint64_t given_up = 0;  // of those
 };
 
 class Table {
  public:
-  // A row that was idle for so long may be replaced by any other.
+  // A row that was idle for this long may be replaced by any other.
   static constexpr uint64_t kIdle_ns = 60'000'000'000;
-  // One in so many of those who find no place takes one.
+  // One in this many of the keys that find no place takes one.
   static constexpr uint64_t kAdmitOneIn = 64;
 
   // Room for `most` rows, or some more if that is very few. Takes all its memory.
@@ -105,7 +105,7 @@ class Table {
   TableCopy copy() const;
 
  private:
-  // A row is at one of so many places from the hash of its key on.
+  // A row is at one of this many places, starting at the hash of its key.
   static constexpr size_t kProbes = 16;
   enum Word : size_t { kId, kKey, kKey2, kComm, kComm2, kUsed, kFirstCount };
   static constexpr size_t kWords = kFirstCount + kCounts;
@@ -128,8 +128,8 @@ class Table {
   bool try_copy(TableCopy& out) const;
 
   std::vector<Place> places_;
-  // The pipeline thread's own, so that it need not look at all rows near a key: of each place a part of
-  // the hash of its key, 0 = empty; and Row::used_ns.
+  // The pipeline thread's own, so that it need not look at all rows near a key: for each place a part
+  // of the hash of its key, 0 = empty; and Row::used_ns.
   std::vector<uint32_t> tags_;
   std::vector<uint64_t> used_ns_;
   std::array<std::atomic<uint64_t>, kCounts> other_{};

@@ -42,7 +42,7 @@ std::vector<uint32_t> AreaHistory::update(std::span<const SeenArea> lines, uint6
     size_t at = 0;
     while (at < lines.size() && !(is_new[at] && may_be(one, lines[at]))) ++at;
     if (at == lines.size()) {
-      // another has its type by now: one moment between the two
+      // another area has its type by now: one moment between the two
       one.until_ns = is_taken(one.seen.area.type) ? before_ns : now_ns;
       changed.push_back(one.number);
       continue;

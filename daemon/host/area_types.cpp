@@ -49,7 +49,8 @@ void TypesByUse::update(std::span<SeenArea> lines) {
   for (size_t at = 0; at < lines.size(); ++at) lines[at].area.type = types_[at];
 }
 
-// The types of lines that were there before, and of new ones as far as that is certain.
+// Keeps the types of lines that were there before, and sets those of new lines as far as they are
+// certain.
 void TypesByUse::keep(std::span<const SeenArea> lines) {
   const bool was_complete =
       started_ ? std::ranges::find(types_, kTypeNotKnown) == types_.end() : lines.empty();
@@ -74,7 +75,7 @@ void TypesByUse::keep(std::span<const SeenArea> lines) {
   if (!is_in_order()) forget();
 }
 
-// `used`: the types before; `gone`: of these, what was swapped off since.
+// `used`: the types before; `gone`: those of them that were swapped off since.
 void TypesByUse::place_new(uint64_t used, uint64_t gone) {
   const auto fresh = std::ranges::count(types_, kTypeNotKnown);
   if (fresh == 0 || (gone != 0 && fresh > 1)) return;
@@ -86,7 +87,7 @@ void TypesByUse::place_new(uint64_t used, uint64_t gone) {
     }
     return;
   }
-  // it came before or after those went: each of theirs that is lower than the free one could be its
+  // it came before or after those went: any of their types below the free one could be its own
   const auto place = std::ranges::find(types_, kTypeNotKnown);
   const auto free = static_cast<uint32_t>(std::countr_one(used));
   uint32_t possible = kTypeNotKnown;
@@ -130,8 +131,8 @@ bool TypesByUse::on_use(uint32_t type) {
   return types_ != before;
 }
 
-// A use is of the first line that it can be of at the earliest, and of the last at the latest: if
-// that is the same line, it is that line's.
+// For each use, finds the first and the last line that it can belong to. If they are the same line,
+// that is the answer.
 void TypesByUse::infer() {
   uint64_t known = 0;
   for (const uint32_t type : types_) known |= bit(type);

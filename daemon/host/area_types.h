@@ -1,4 +1,4 @@
-// Which of the kernel's swap areas a line of /proc/swaps is. Pure; one thread.
+// Matches lines of /proc/swaps to the kernel's swap areas. Pure; one thread.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace swaptrail {
 
-// SwapArea::type of one whose type can't be read, and does not follow from what was seen. None such is
-// recorded.
+// SwapArea::type if the type can't be read, and does not follow from what was seen. Such an area is
+// not recorded.
 inline constexpr uint32_t kTypeNotKnown = ~uint32_t{0};
 
 // A file or device, as both the kernel and stat(2) know it. All 0 = not known.
@@ -25,10 +25,11 @@ struct SeenArea {
   SwapArea area;
   AreaFile file;
 };
-// Whether it is the same area, as far as a line can say.
+// Whether it is the same area, as far as a line shows that.
 bool is_same_area(const SeenArea& a, const SeenArea& b);
 
-// An area in the kernel's list (mm/swapfile.c swap_info[]) that is on, or on its way on or off.
+// An area in the kernel's list (mm/swapfile.c swap_info[]) that is on, or is being switched on or
+// off.
 struct KernelArea {
   uint32_t type = 0;
   uint64_t pages = 0;  // usable, as in /proc/swaps
@@ -36,22 +37,22 @@ struct KernelArea {
   AreaFile file;
 };
 
-// Gives the lines, which are in the order of their types, the types that the kernel has for them. A
-// line that does not fit leaves all types unknown. Returns whether all fit; if not, something changed
+// Gives the lines, which are in the order of their types, the types that the kernel has for them. If
+// one line does not fit, all types stay unknown. Returns whether all fit; if not, something changed
 // between the two readings.
 bool set_types(std::span<const KernelArea> kernel, uint64_t page_bytes, std::span<SeenArea> lines);
 
-// Finds the types where the kernel can't be read. Three things are certain, and nothing else is used:
-// lines are in the order of their types; a new area takes the lowest type that is free (mm/swapfile.c
+// Finds the types if the kernel's list can't be read. It uses only three things, which are certain:
+// lines are in the order of their types; a new area takes the lowest free type (mm/swapfile.c
 // alloc_swap_info); and what is written has the type of an area that is on. While they leave more
-// than one answer, the type is not known. Where a use contradicts (areas came and went unseen), all
-// is forgotten, and only uses count from there on.
+// than one answer, the type is not known. If a use contradicts them (areas came and went unseen),
+// everything is forgotten, and only uses count from there on.
 class TypesByUse {
  public:
   // All lines, as they are now. Sets their types.
   void update(std::span<SeenArea> lines);
 
-  // After the last update, something was written to an area of that type (below 32). Returns whether
+  // Something was written to an area of that type (below 32) after the last update. Returns whether
   // a type has changed; types() has them.
   bool on_use(uint32_t type);
 

@@ -18,8 +18,8 @@
 namespace swaptrail {
 namespace {
 
-constexpr int kMostReadings = 3;               // of both lists, until they are of one moment
-constexpr uint64_t kAgain_ns = 1'000'000'000;  // after a look that did not fit
+constexpr int kMostReadings = 3;               // of both lists, until they are of the same moment
+constexpr uint64_t kAgain_ns = 1'000'000'000;  // after a look that did not match
 
 // poll(2) on /proc/swaps: POLLPRI after each swapon and swapoff (mm/swapfile.c swaps_poll).
 class ChangeOfSwaps {
@@ -34,7 +34,8 @@ class ChangeOfSwaps {
   const Descriptor fd_;
 };
 
-// An event that only an area that is on can have: its slot was just allocated, or is written.
+// An event that is possible only for an area that is on: its slot was just allocated, or is being
+// written.
 bool is_use(const swaptrail_event& event) {
   switch (event.kind) {
     case SWAPTRAIL_SLOT_ALLOCATED:
@@ -80,7 +81,7 @@ void AreaWatch::poll() {
     unchanged_ns_ = now_ns;
 }
 
-// The kernel's list is right only if /proc/swaps fits it.
+// The kernel's list is right only if /proc/swaps matches it.
 bool AreaWatch::read_types(std::vector<SeenArea>& lines) {
   for (int reading = 0; reading < kMostReadings; ++reading) {
     const auto kernel = sources_.kernel();
@@ -128,7 +129,7 @@ void AreaWatch::on_event(const swaptrail_event& event, uint64_t sequence) {
   next_->on_event(event, sequence);
 }
 
-// An event from before the last look can be of an area that was gone by then.
+// An event from before the last look can be about an area that was gone by then.
 void AreaWatch::on_stranger(const swaptrail_event& event, uint32_t type) {
   if (!is_use(event) || event.time_ns <= looked_ns_) return;
   if (reads_kernel() || sources_.has_changed()) look();

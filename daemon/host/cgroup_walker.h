@@ -1,4 +1,4 @@
-// Looks through the cgroup hierarchy for a thread that must not wait long.
+// Searches the cgroup hierarchy on behalf of a thread that must not wait long.
 #pragma once
 
 #include <chrono>
@@ -17,8 +17,8 @@ namespace swaptrail {
 // A walk takes as long as there are cgroups: 0.2 to 0.3 s for 10,000 of them. So another thread does it.
 class CgroupWalker {
  public:
-  // The longest that path_of() waits, and that only once in Cgroups::kRescanAfter_ns: on most hosts a walk
-  // is over by then, so that the first page of a new cgroup is printed with its name.
+  // The longest that path_of() waits, and only once in Cgroups::kRescanAfter_ns. On most hosts a walk is
+  // over by then, so that the first page of a new cgroup is printed with its name.
   static constexpr std::chrono::milliseconds kPatience{2};
 
   // `cgroups` must outlive it.
@@ -27,7 +27,7 @@ class CgroupWalker {
   // Starts the thread, with the privileges of the caller. Before that nothing new is found.
   void start();
 
-  // As Cgroups::path_of(), but the walk is the other thread's: nullopt also while it goes on. One thread.
+  // As Cgroups::path_of(), but the other thread does the walk: nullopt also while it runs. One thread.
   std::optional<std::string> path_of(uint64_t id, uint64_t now_ns);
 
  private:

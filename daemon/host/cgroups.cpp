@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "daemon/base/files.h"
 #include "trace/report/printer.h"
+#include "trace/text.h"
 
 namespace swaptrail {
 namespace {
@@ -24,8 +25,7 @@ uint64_t inode_of(const std::string& path) {
 // proc(5): id parent major:minor root MOUNT-POINT options [fields] - TYPE source SUPER-OPTIONS
 std::string Cgroups::find_mount(std::string_view mountinfo) {
   std::string second;
-  for (absl::string_view line :
-       absl::StrSplit(absl::string_view(mountinfo.data(), mountinfo.size()), '\n')) {
+  for (absl::string_view line : absl::StrSplit(absl_view(mountinfo), '\n')) {
     // once: what is mounted may be called "-" as well
     const std::vector<absl::string_view> halves = absl::StrSplit(line, absl::MaxSplits(" - ", 1));
     if (halves.size() != 2) continue;
@@ -34,7 +34,7 @@ std::string Cgroups::find_mount(std::string_view mountinfo) {
     if (mount.size() < 5 || type.size() < 3) continue;
     const std::vector<absl::string_view> options = absl::StrSplit(type[2], ',');
     const bool memory = std::find(options.begin(), options.end(), "memory") != options.end();
-    // v1's memory controller, if mounted, is where memory cgroups are; cgroup2 has none then
+    // if v1's memory controller is mounted, it has the memory cgroups; cgroup2 has none then
     if (type[0] == "cgroup" && memory) return unmangled(mount[4]);
     if (type[0] == "cgroup2") second = unmangled(mount[4]);
   }
@@ -76,11 +76,11 @@ void Cgroups::refresh_if_due(uint64_t now_ns) {
   if (root_.empty()) return;
   uint64_t before = scanned_ns_.load(std::memory_order_relaxed);
   if (before != 0 && now_ns - before <= kRescanAfter_ns) return;
-  // of several that find it due, one looks
+  // if several threads find it due, one looks
   if (scanned_ns_.compare_exchange_strong(before, now_ns, std::memory_order_relaxed)) refresh();
 }
 
-// Where one comes as another goes the numbers stay the same: what is not found then is a miss.
+// If one comes as another goes, the numbers stay the same: a name that is not found then is a miss.
 void Cgroups::refresh_if_changed(uint64_t now_ns) {
   std::string counts = read_file(root_ + "/cgroup.stat").value_or("");
   const uint64_t before = scanned_ns_.load(std::memory_order_relaxed);
@@ -94,11 +94,11 @@ void Cgroups::refresh_if_changed(uint64_t now_ns) {
 
 void Cgroups::refresh() {
   const std::lock_guard one_at_a_time(scanning_);
-  missed_.store(false, std::memory_order_relaxed);  // what was asked for before is looked for now
+  missed_.store(false, std::memory_order_relaxed);  // this look answers the misses so far
   Paths found = walk();
   const std::lock_guard lock(mutex_);
   ++scans_;
-  // what was known stays as long as there is room: pages outlive their cgroup
+  // known names stay as long as there is room: pages outlive their cgroup
   if (paths_.size() + found.size() > kMaxKnown)
     absl::erase_if(paths_, [&](const auto& one) { return !found.contains(one.first); });
   for (auto& [id, known] : found) paths_.insert_or_assign(id, Known{std::move(known.path), scans_});
@@ -109,7 +109,7 @@ Cgroups::Paths Cgroups::walk() const {
   Paths found;
   if (root_.empty()) return found;
   if (uint64_t id = inode_of(root_)) found[id].path.assign(1, '/');
-  // A cgroup that goes meanwhile takes nothing else with it.
+  // A cgroup that disappears meanwhile takes nothing else with it.
   std::vector<std::string> folders{root_};
   while (!folders.empty()) {
     const std::string folder = std::move(folders.back());

@@ -1,4 +1,4 @@
-// Cgroup ids to paths, by looking through the mounted hierarchy.
+// Maps cgroup ids to paths, by searching the mounted hierarchy.
 #pragma once
 
 #include <atomic>
@@ -13,43 +13,43 @@
 
 namespace swaptrail {
 
-// A cgroup's id is the inode number of its directory (kernfs, 64 bit). Memory cgroups are looked
-// for in cgroup2, or in v1's memory hierarchy where that is what is mounted. Any thread; nobody waits
-// while somebody else looks through the hierarchy.
+// A cgroup's id is the inode number of its directory (kernfs, 64 bit). Memory cgroups are searched
+// for in cgroup2, or in v1's memory hierarchy if that is mounted. Any thread; nobody waits while
+// another thread searches.
 class Cgroups {
  public:
   static constexpr size_t kMaxKnown = 65536;  // living and gone; further cgroups stay numbers
   static constexpr uint64_t kRescanAfter_ns = 1'000'000'000;
   static constexpr uint64_t kRescanAnyway_ns = 30'000'000'000;
 
-  // Finds the mount point from text like /proc/self/mountinfo; an empty one: no names.
+  // Finds the mount point from text like /proc/self/mountinfo; empty: there are no names.
   static std::string find_mount(std::string_view mountinfo);
 
   // `root`: the mount point of the hierarchy.
   explicit Cgroups(std::string root) : root_(std::move(root)) {}
 
-  // Path below the mount point, "/" for the root; nullopt if it was never found. An unknown id makes
-  // it look through the hierarchy again, but at most once in kRescanAfter_ns.
+  // Path below the mount point, "/" for the root; nullopt if it was never found. An unknown id
+  // triggers another search, at most once in kRescanAfter_ns.
   std::optional<std::string> path_of(uint64_t id, uint64_t now_ns);
-  // The same without looking: nothing but a lock for a moment.
+  // The same without a search: only a lock for a moment.
   std::optional<std::string> known_path(uint64_t id) const;
 
   // Ids of the cgroup at `path` and of those below, gone ones included; none if it was never there.
   std::vector<uint64_t> at_or_below(std::string_view path, uint64_t now_ns);
-  // Was it there when last looked? True for one that was never found.
+  // Did it exist at the last search? True for one that was never found.
   bool lives(uint64_t id) const;
 
-  // Looks through the hierarchy.
+  // Searches the hierarchy.
   void refresh();
-  // The same, if there may be something new: cgroups came or went (cgroup.stat of cgroup2's root says how many
-  // there are), somebody asked in vain, or the last look was long ago. For a thread that does it once a
-  // second, so that cgroups that live only for a moment are known by name.
+  // The same, if something may be new: cgroups came or went (cgroup.stat of cgroup2's root counts them), a
+  // name was missing, or the last search was long ago. For a thread that calls it once a second, so that even
+  // short-lived cgroups are known by name.
   void refresh_if_changed(uint64_t now_ns);
 
  private:
   struct Known {
     std::string path;
-    uint64_t seen = 0;  // number of the scan that found it last
+    uint64_t seen = 0;  // number of the last scan that found it
   };
   using Paths = absl::flat_hash_map<uint64_t, Known>;
   void refresh_if_due(uint64_t now_ns);
@@ -60,7 +60,7 @@ class Cgroups {
   Paths paths_;
   uint64_t scans_ = 0;
   std::atomic<uint64_t> scanned_ns_{0};
-  mutable std::atomic<bool> missed_{false};  // somebody asked for one that is not known
+  mutable std::atomic<bool> missed_{false};  // a cgroup was asked for that is not known
   std::string counts_;                       // cgroup.stat of the last refresh_if_changed()
   std::mutex scanning_;
 };

@@ -15,13 +15,13 @@ namespace swaptrail {
 // Reads swap_info[] (mm/swapfile.c) by a small BPF program that is attached to nothing. One thread.
 class KernelAreas {
  public:
-  // `symbols` are the running kernel's. Errors: NotFound (the kernel has no symbols of data, or
-  // hides their addresses), Unavailable (no such program is permitted).
+  // `symbols` are the running kernel's. Errors: NotFound (the kernel has no data symbols, or hides
+  // their addresses), Unavailable (no such program is permitted).
   static absl::StatusOr<std::unique_ptr<KernelAreas>> open(const SymbolTable& symbols);
   ~KernelAreas();
 
-  // Those whose type is taken now, by type. Without a lock: what changes meanwhile may be torn.
-  // Errors: Internal (the program does not run).
+  // The areas whose type is taken now, by type. Read without a lock: areas that change meanwhile
+  // may be torn. Errors: Internal (the program does not run).
   absl::StatusOr<std::vector<KernelArea>> read();
 
  private:

@@ -20,7 +20,7 @@ namespace swaptrail {
 namespace {
 
 constexpr int kPages = 16;   // touched
-constexpr int kEnough = 12;  // of these must agree; page tables and other CPUs' frees disturb some
+constexpr int kEnough = 12;  // so many must agree; page tables and other CPUs' frees disturb some
 
 // Bits 0-54 of a pagemap entry: the page frame number; 0 without CAP_SYS_ADMIN (fs/proc/task_mmu.c).
 uint64_t frame_of(int pagemap, const void* page, size_t page_size) {
@@ -34,7 +34,8 @@ struct Unload {
   void operator()(calibrate_bpf* object) const { calibrate_bpf__destroy(object); }
 };
 
-// Touches the page and votes: each struct page noted meanwhile, with the page's number, is a base.
+// Touches the page and votes: each struct page noted meanwhile gives, with the page's number, a
+// base.
 void touch_and_vote(calibrate_bpf& object, volatile char* page, int pagemap, size_t page_size,
                     std::map<uint64_t, int>& votes) {
   object.bss->count = 0;

@@ -1,4 +1,4 @@
-// From the address of a struct page to its page frame number.
+// Converts the address of a struct page to its page frame number.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +14,16 @@ class PageFrames {
   PageFrames(uint64_t base, uint64_t page_struct_size)
       : base_(base), page_struct_size_(page_struct_size) {}
 
-  // Finds the array by trial: touches a few pages of this process, asks /proc/self/pagemap for
-  // their numbers and a raw tracepoint on mm_page_alloc for their struct pages (calibrate.bpf.c).
-  // Errors: Unavailable if they don't fit together (no pagemap, no raw tracepoints, another memory
-  // model): swaptrail then shows no page frame numbers, and nothing else is lost.
+  // Finds the array by trial: touches a few pages of this process, and compares their numbers in
+  // /proc/self/pagemap with the struct pages that a raw tracepoint on mm_page_alloc reports
+  // (calibrate.bpf.c). Errors: Unavailable if they don't match (no pagemap, no raw tracepoints,
+  // another memory model): then swaptrail shows no page frame numbers, and nothing else is lost.
   static absl::StatusOr<PageFrames> calibrate();
 
   // Address of the struct page of frame 0.
   uint64_t base() const { return base_; }
 
-  // Address of a frame's struct page; whether there is such a frame is not checked.
+  // Address of a frame's struct page. Does not check whether the frame exists.
   uint64_t address_of(uint64_t number) const { return base_ + number * page_struct_size_; }
   // nullopt for an address before the array or not at a struct page.
   std::optional<uint64_t> number_of(uint64_t page_struct) const;

@@ -35,7 +35,7 @@ std::string holder_of(int lock_file) {
   return std::string(absl::StripSuffix(pid, "\n"));
 }
 
-// For the new handler and std::terminate(): no memory may be asked for here.
+// For the new handler and std::terminate(): no memory may be allocated here.
 [[noreturn]] void end_with(const char* line, int code) {
   const ssize_t written = write(STDERR_FILENO, line, strlen(line));
   _exit(written < 0 ? kExitFailure : code);
@@ -71,7 +71,7 @@ void raise_limit(__rlimit_resource resource, rlim_t wanted) {
   setrlimit(resource, &limit);
 }
 
-// A process without CAP_SETPCAP can't empty its bounding set: then confine() keeps programs from using it.
+// A process without CAP_SETPCAP can't empty its bounding set; then confine() keeps programs from using it.
 void empty_bounding_set() {
   for (cap_value_t capability = 0; cap_get_bound(capability) >= 0; ++capability)
     if (cap_drop_bound(capability) != 0) return;
@@ -85,14 +85,14 @@ void begin_safely() {
   umask(0077);
   std::set_new_handler(end_without_memory);
   std::set_terminate(end_unexpectedly);
-  // of a library that asserts, such as gRPC without threads: it has said why
+  // from a library that asserts, such as gRPC without threads: it has printed the reason
   signal(SIGABRT, [](int) {
     end_with("swaptraild: a library has given up: see the line before\n", kExitFailure);
   });
 }
 
 uint64_t descriptors_needed() {
-  // of gRPC each connection has three (daemon/listen/proxy.h); the rest is programs, maps, links, files
+  // each gRPC connection has three (daemon/listen/proxy.h); the rest is programs, maps, links, files
   constexpr uint64_t kOfGrpc = 3 * (256 + 64), kOfHttp = 256, kRest = 256;
   const long cpus = sysconf(_SC_NPROCESSORS_CONF);
   return kOfGrpc + kOfHttp + kRest + static_cast<uint64_t>(std::max(cpus, 1L));

@@ -40,8 +40,9 @@ uint64_t resident_bytes() {
   return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-// Field 22 of /proc/PID/stat, in clock ticks since the boot, time asleep included (fs/proc/array.c
-// do_task_stat): so the distance of the two clocks is taken off. A name may hold blanks and brackets.
+// Field 22 of /proc/PID/stat, in clock ticks since the boot, including time asleep (fs/proc/array.c
+// do_task_stat): so the difference of the two clocks is subtracted. A name may contain blanks and
+// brackets.
 uint64_t process_started_ns(uint32_t pid) {
   constexpr size_t kAfterName = 19;  // field 22, counted from the third
   constexpr uint64_t kSecond_ns = 1'000'000'000;

@@ -11,15 +11,15 @@
 
 namespace swaptrail {
 
-// /proc/vmstat with the text that its names point into. The vm events in it are exact: the kernel
-// sums all CPUs when it is read (mm/vmstat.c all_vm_events).
+// /proc/vmstat, with the text that its names point into. Its vm events are exact: the kernel sums
+// all CPUs when it is read (mm/vmstat.c all_vm_events).
 struct VmstatReading {
   std::unique_ptr<const std::string> text;
   Vmstat values;
 };
 absl::StatusOr<VmstatReading> read_vmstat();
 
-// Fills `values` from the text "name value\n"...; other lines are passed over.
+// Fills `values` from the text "name value\n"...; other lines are skipped.
 void parse_vmstat(absl::string_view text, Vmstat& values);
 
 // Of this process (VmRSS); 0 = it can't be read.

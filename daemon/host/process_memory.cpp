@@ -85,7 +85,8 @@ absl::StatusOr<std::unique_ptr<ProcessMemory>> ProcessMemory::start(bool may_pag
       new ProcessMemory(std::move(ours), std::move(our_control), starter));
 }
 
-// It ends when it finds `control` closed; if it can't, with this process (PR_SET_PDEATHSIG).
+// The child ends when it finds `control` closed; if it can't, it ends with this process
+// (PR_SET_PDEATHSIG).
 ProcessMemory::~ProcessMemory() {
   requests_.reset();
   control_.reset();
@@ -100,7 +101,7 @@ absl::StatusOr<Answer> ProcessMemory::ask(Request request) {
   request.sequence = ++sequence_;
   if (!requests_) return gone();
   Answer answer;
-  // of those before that nobody waited for any more
+  // late answers to earlier requests that nobody waited for any more
   while (recv(requests_.get(), &answer, sizeof(answer), MSG_DONTWAIT) > 0) {
   }
   ssize_t size = send(requests_.get(), &request, sizeof(request), MSG_NOSIGNAL);

@@ -27,7 +27,7 @@ constexpr off_t kMostMaps_bytes = off_t{8} << 20;
 constexpr uint64_t kPresent = uint64_t{1} << 63, kSwap = uint64_t{1} << 62;
 constexpr uint64_t kFileOrShared = uint64_t{1} << 61;
 constexpr uint64_t kFrame = (uint64_t{1} << 55) - 1;
-// Types from here on are no swap areas (include/linux/swap.h MAX_SWAPFILES, with everything on).
+// Types from here on are not swap areas (include/linux/swap.h MAX_SWAPFILES, with everything on).
 constexpr uint32_t kFirstSpecialType = 23;
 
 int open_pagemap(uint32_t pid) {
@@ -36,7 +36,7 @@ int open_pagemap(uint32_t pid) {
   return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-// Why `pagemap` ended early: it does so beyond user space, and at once if there is no memory.
+// Why reading `pagemap` ended early: beyond user space, or at once if there is no memory.
 int short_read(int pagemap) {
   uint64_t first;
   return pread(pagemap, &first, sizeof(first), 0) == sizeof(first) ? EFAULT : ENXIO;
@@ -101,7 +101,7 @@ void count(const Request& request, Answer& answer) {
   close(pagemap);
 }
 
-// The next number at `at`, in `base`; moves behind it and the `stop` that must follow.
+// Takes the next number at `at`, in `base`; moves past it and the `stop` that must follow.
 bool take_number(const char*& at, const char* end, int base, char stop, uint64_t& value) {
   const auto [next, error] = std::from_chars(at, end, value, base);
   if (error != std::errc() || next == end || *next != stop) return false;
@@ -117,7 +117,7 @@ struct MapsLine {
   size_t path_bytes = 0;
 };
 
-// False if `line`, without its newline, is no such line.
+// False if `line`, without its newline, is not such a line.
 bool parse_maps_line(const char* line, size_t bytes, MapsLine& out) {
   const char* at = line;
   const char* const end = line + bytes;
@@ -136,7 +136,7 @@ bool parse_maps_line(const char* line, size_t bytes, MapsLine& out) {
   return true;
 }
 
-// Of the mapping that has the address, if it is one of a file.
+// Fills in the mapping that has the address, if it is of a file.
 void put_file(const MapsLine& line, Answer& answer) {
   if (line.inode == 0) return;
   answer.values[0] = line.major;
@@ -173,7 +173,7 @@ void file(const Request& request, Answer& answer) {
       if (found && request.address >= mapping.begin) put_file(mapping, answer);
     }
     held = static_cast<size_t>(end - line);
-    if (held == sizeof(buffer)) held = 0;  // no line is so long
+    if (held == sizeof(buffer)) held = 0;  // no line is that long
     std::copy_n(line, held, buffer);
   }
   close(maps);
@@ -189,7 +189,7 @@ void page_out(const Request& request, Answer& answer) {
   const iovec range{reinterpret_cast<void*>(request.address),
                     std::min(request.length_bytes, ProcessMemory::kMostPageOut_bytes)};
   const long done = syscall(SYS_process_madvise, process, &range, 1, kAdvicePageOut, 0);
-  // Of the range only pages that can't be reclaimed are EINVAL here: the rest was checked.
+  // For the range, EINVAL can only mean pages that can't be reclaimed: the rest was checked.
   if (done <= 0) answer.error = done == 0 ? ENOMEM : errno == EINVAL ? EBUSY : errno;
   answer.values[0] = done > 0 ? static_cast<uint64_t>(done) : 0;
   close(static_cast<int>(process));
@@ -225,7 +225,7 @@ Answer answer_to(const Request& request, bool may_page_out) {
       file(request, answer);
       return answer;
   }
-  _exit(1);  // not a request of ours
+  _exit(1);  // not one of our requests
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The process that reads page tables for ProcessMemory: what it is asked, and what it does.
+// The process that reads page tables for ProcessMemory: its requests and what it does.
 #pragma once
 
 #include <sys/types.h>
@@ -18,12 +18,12 @@ struct Request {
   uint64_t length_bytes = 0;
 };
 
-// From the starter, in place of an answer: the process that had the request has ended.
+// Sent by the starter in place of an answer: the process that had the request has ended.
 inline constexpr uint64_t kEndedSequence = 0;
 
 struct Answer {
   uint64_t sequence = 0;
-  pid_t child = 0;    // who answers
+  pid_t child = 0;    // the process that answers
   int64_t error = 0;  // as errno
   // kPage: the entry, flags, whether there are flags. kFrameFlags: flags. kCount: resident,
   // swapped, other. kPageOut: bytes. kFile: major, minor, inode; 0 = none.
@@ -37,13 +37,14 @@ uint64_t page_bytes();
 // An entry of /proc/PID/pagemap, without flags.
 PageEntry decode(uint64_t entry);
 
-// What start() of ProcessMemory forks. Runs until `control` is closed at the other end: keeps a process that
-// answers on `requests`, and starts another, at most one a second, when that has ended or does not answer: a
-// byte on `control` says so. It is told nothing else, so that it can keep the capabilities that those
-// processes need. `parent`: who forked it.
+// The process that start() of ProcessMemory forks. Runs until the other end of `control` is closed: keeps a
+// process that answers on `requests`, and starts another, at most one a second, when it has ended or a byte
+// on `control` says that it does not answer. It accepts no other input, so it can keep the capabilities that
+// those processes need. `parent`: the process that forked it.
 [[noreturn]] void start_children(int requests, int control, bool may_page_out, pid_t parent);
 
-// Runs in such a process. It trusts no request: all checks are made here, none by who asks.
+// Runs in such a process. It trusts no request: it makes all checks itself, and relies on none of
+// the caller's.
 [[noreturn]] void serve(int requests, bool may_page_out, pid_t parent);
 
 }  // namespace swaptrail::memory_child

@@ -1,4 +1,4 @@
-// The process that starts those which read page tables: see process_memory_child.h.
+// The process that starts the readers of page tables: see process_memory_child.h.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/capability.h>
@@ -24,7 +24,7 @@ namespace {
 
 constexpr int kLeastLife_ms = 1000;  // no more than one start a second
 
-// Leaves two descriptors, with new numbers.
+// Keeps only two descriptors, with new numbers.
 void close_all_but(int& one, int& other) {
   one = fcntl(one, F_DUPFD_CLOEXEC, 10);
   other = fcntl(other, F_DUPFD_CLOEXEC, 10);
@@ -34,7 +34,8 @@ void close_all_but(int& one, int& other) {
   closefrom(std::max(one, other) + 1);
 }
 
-// A seccomp filter is inherited: so these are also what a new process needs until it has its own.
+// A seccomp filter is inherited, so these are also the calls that a new process needs until it has
+// its own.
 bool allow_only_what_is_needed() {
   return allow_only({SYS_clone,
                      SYS_wait4,
@@ -72,7 +73,7 @@ bool give_up_privileges(bool may_page_out) {
   return keep_capabilities(kept).ok();
 }
 
-// Returns when `child` is to be followed by another one. Ends this process with the parent, or if `child` ended
+// Returns when another process must follow `child`. Ends this process with the parent, or if `child` ended
 // because nobody asks any more.
 void watch(pid_t child, int control) {
   const int ended = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
@@ -92,7 +93,7 @@ void watch(pid_t child, int control) {
 }  // namespace
 
 void start_children(int requests, int control, bool may_page_out, pid_t parent) {
-  // Signals to the process group are the parent's to answer: it may still ask while it shuts down.
+  // The parent handles signals to the process group: it may still ask while it shuts down.
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE})
     signal(number, SIG_IGN);
   close_all_but(requests, control);

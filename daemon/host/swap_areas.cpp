@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "daemon/base/files.h"
 #include "daemon/base/monotonic.h"
+#include "trace/text.h"
 
 namespace swaptrail {
 namespace {
@@ -36,7 +37,7 @@ void describe(SeenArea& seen) {
   std::error_code error;
   const std::string name = std::filesystem::canonical(sysfs, error).filename().string();
   if (error) return;
-  // a partition has its queue above it
+  // a partition's queue is one level up
   std::string rotational = first_line(sysfs + "/queue/rotational");
   if (rotational.empty()) rotational = first_line(sysfs + "/../queue/rotational");
   if (!rotational.empty()) area.rotational = known(rotational == "1");
@@ -48,7 +49,7 @@ void describe(SeenArea& seen) {
 // swap_start) and leaves out the types that are free.
 std::vector<SeenArea> parse_swap_areas(std::string_view proc_swaps, uint64_t now_ns) {
   std::vector<SeenArea> areas;
-  const absl::string_view text(proc_swaps.data(), proc_swaps.size());
+  const absl::string_view text = absl_view(proc_swaps);
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     const std::vector<absl::string_view> fields =
         absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());

@@ -118,7 +118,7 @@ struct Release {
   void operator()(void* filter) const { seccomp_release(filter); }
 };
 
-// Collects the first error, so that rules can stand in a row.
+// Keeps the first error, so that rules can follow each other.
 class Filter {
  public:
   explicit Filter(uint32_t otherwise) : filter_(seccomp_init(otherwise)) {
@@ -154,13 +154,14 @@ class Filter {
   int error_ = 0;
 };
 
-// What an argument of a call has to be. Its own functions: the macros of seccomp.h leave fields out.
+// The condition on an argument of a call. Our own functions: the macros of seccomp.h leave fields
+// out.
 scmp_arg_cmp is(unsigned argument, uint64_t value) { return {argument, SCMP_CMP_EQ, value, 0}; }
 scmp_arg_cmp has_bits(unsigned argument, uint64_t mask, uint64_t value) {
   return {argument, SCMP_CMP_MASKED_EQ, mask, value};
 }
 
-// Threads, signals and limits of its own. No process: glibc falls back to clone(2), whose flags can be looked at.
+// Threads, signals and limits of its own. No process: glibc falls back to clone(2), whose flags can be checked.
 void allow_threads(Filter& filter) {
   filter.rule(SCMP_ACT_ERRNO(ENOSYS), "clone3");
   filter.allow_if("clone", has_bits(0, CLONE_THREAD, CLONE_THREAD));
@@ -169,7 +170,7 @@ void allow_threads(Filter& filter) {
   filter.allow_if("prlimit64", is(0, 0));
 }
 
-// No memory becomes code.
+// No memory becomes executable.
 void allow_memory(Filter& filter) {
   filter.allow_if("mmap", has_bits(2, PROT_EXEC, 0));
   filter.allow_if("mprotect", has_bits(2, PROT_EXEC, 0));
@@ -182,7 +183,7 @@ void allow_sockets(Filter& filter) {
     filter.allow_if("ioctl", is(1, request));
 }
 
-// Reading the totals and detaching; a program of its own to run is loaded before.
+// Reading the totals and detaching. A program that swaptraild runs itself is loaded before.
 void allow_bpf(Filter& filter) {
   for (const int command : {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_OBJ_GET_INFO_BY_FD,
                             BPF_PROG_TEST_RUN, BPF_LINK_DETACH})

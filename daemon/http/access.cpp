@@ -38,7 +38,7 @@ absl::StatusOr<std::unique_ptr<Access>> Access::open(const std::string& path) {
   return access;
 }
 
-// What has the same text as before is not made anew: passwords that are known stay known.
+// A file whose text has not changed is not loaded again: passwords that are known stay known.
 absl::StatusOr<Access::Loaded> Access::load(const Loaded& before) const {
   Loaded loaded = before;
   if (path_.empty()) {
@@ -95,7 +95,7 @@ void Access::refresh(uint64_t now_ns) {
   const std::lock_guard guard(mutex_);
   const std::string was = std::exchange(trouble_, std::string(status.message()));
   if (!status.ok()) {
-    // once, and not once a second
+    // report it once, not every second
     if (trouble_ != was)
       log_line(absl::StrCat("the new web configuration is not used: ", trouble_));
     return;

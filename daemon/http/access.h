@@ -1,4 +1,4 @@
-// Who may connect and read, as the configuration file says now.
+// Who may connect and read, according to the current configuration file.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -16,11 +16,10 @@
 
 namespace swaptrail::http {
 
-// Any thread. The file, certificates and keys are read again by refresh(), each of them once, and what
-// is new is used if all of it is good. Otherwise that is reported on standard error, and what was goes on. A
-// reload only lets in fewer, or others: TLS is not switched on or off by it, the last user does not go,
-// and certificates of clients are not looked at less. A file that is half written must not open anything;
-// a restart may.
+// Any thread. refresh() reads the file, certificates and keys again, each of them once, and uses the new
+// ones if all of them are good. Otherwise it reports that on standard error, and keeps using the old ones. A
+// reload only lets in fewer, or others: it does not switch TLS on or off, remove the last user, or check
+// clients' certificates less strictly. A half-written file must not open anything; a restart may.
 class Access {
  public:
   // `path` empty: plain HTTP for everybody. Errors: those of read_named_file(), parse_web_config(),
@@ -31,7 +30,7 @@ class Access {
   void refresh(uint64_t now_ns);
   std::shared_ptr<SSL_CTX> tls() const;          // null: plain HTTP
   std::shared_ptr<Passwords> passwords() const;  // never null
-  // Why the files as they are now are not what is used; empty: they are.
+  // Why the current files are not the ones in use; empty: they are.
   std::string trouble() const;
 
  private:

@@ -32,7 +32,7 @@ void Connection::advance(uint64_t now_ns) {
 void Connection::shake(uint64_t now_ns) {
   const long result = wire_.handshake();
   if (result == Wire::kBroken) enter(State::kDone, now_ns);
-  if (result > 0) state_ = State::kReading;  // with the time that it has used up
+  if (result > 0) state_ = State::kReading;  // its time limit includes the handshake
 }
 
 void Connection::read(uint64_t now_ns) {
@@ -47,7 +47,7 @@ void Connection::read(uint64_t now_ns) {
   }
 }
 
-// A client that has sent its request, and will send no more, still gets its answer.
+// A client that has sent its request and closed its sending side still gets its answer.
 void Connection::end(bool cleanly, uint64_t now_ns) {
   ended_ = true;
   if (!cleanly || in_.find(kHeadEnd) == std::string::npos) enter(State::kDone, now_ns);

@@ -1,4 +1,5 @@
-// One client's socket, with TLS or without: what was read of its request, what is left to be written.
+// One client's socket, with TLS or without: the part of its request that was read, and what is left
+// to write.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +15,7 @@ namespace swaptrail::http {
 class Connection {
  public:
   enum class State : uint8_t {
-    kShaking,  // TLS is being agreed on
+    kShaking,  // the TLS handshake
     kReading,
     kWorking,  // a worker makes the answer
     kWriting,
@@ -24,19 +25,19 @@ class Connection {
   // As Wire has them.
   Connection(Descriptor socket, SSL_CTX* tls, uint64_t now_ns);
 
-  // Goes on as far as it can. kReading: head() may be whole now.
+  // Makes as much progress as it can. If kReading, head() may be complete now.
   void advance(uint64_t now_ns);
-  // The whole head of a request, taken out of what was read; empty: it is not there yet.
+  // The whole head of a request, removed from what was read; empty: not complete yet.
   std::string take_head();
-  // What was read and not taken: at most kMostHead_bytes.
+  // What was read but not taken: at most kMostHead_bytes.
   std::string_view begun() const { return in_; }
-  // While kReading or kWorking. `close`: after the last byte.
+  // While kReading or kWorking. `close`: close after the last byte.
   void write(std::string bytes, bool close, uint64_t now_ns);
 
   State state() const { return state_; }
   int socket() const { return wire_.socket(); }
   bool wants_to_write() const { return state_ != State::kWorking && wire_.waits_to_write(); }
-  uint64_t since_ns() const { return since_ns_; }  // when it got into its state
+  uint64_t since_ns() const { return since_ns_; }  // when it entered its state
   bool idle() const { return state_ == State::kReading && in_.empty() && answered_; }
 
  private:

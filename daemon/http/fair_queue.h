@@ -1,4 +1,4 @@
-// A bounded queue in which clients take turns, whatever each of them has put into it.
+// A bounded queue in which clients take turns, however much each of them has put into it.
 #pragma once
 
 #include <algorithm>
@@ -13,15 +13,16 @@
 
 namespace swaptrail::http {
 
-// One thread, or under its user's lock. Costs grow with the number of clients in it, so `most` is small.
+// One thread, or under the caller's lock. Cost grows with the number of clients in it, so `most` is
+// small.
 template <typename Item>
 class FairQueue {
  public:
-  // At most `most` items, of one client `most_of_one`; both at least 1.
+  // At most `most` items, and `most_of_one` of one client; both at least 1.
   FairQueue(size_t most_of_one, size_t most) : most_of_one_(most_of_one), most_(most) {}
 
-  // What finds no room: `item`, if its client has most_of_one or nobody has more than it would have;
-  // otherwise the newest item of the client that has most.
+  // Returns the item that finds no room: `item`, if its client has most_of_one or nobody has more
+  // than it would have; otherwise the newest item of the client that has most.
   std::optional<Item> push(const ClientAddress& from, Item item) {
     auto turn = std::find_if(turns_.begin(), turns_.end(),
                              [&](const Turn& one) { return one.from == from; });
@@ -43,7 +44,8 @@ class FairQueue {
     return gone;
   }
 
-  // The oldest item of the next client in turn for which `may` holds; none: there is no such client.
+  // The oldest item of the next client in turn for which `may` holds; none if there is no such
+  // client.
   template <typename May>
   std::optional<std::pair<ClientAddress, Item>> pop(const May& may) {
     const auto turn =

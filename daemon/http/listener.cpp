@@ -57,7 +57,7 @@ absl::StatusOr<Addresses> resolve(const Place& place, int family) {
       absl::StrCat("no such host '", place.host, "': ", gai_strerror(error)));
 }
 
-// -1 and errno if it can't be.
+// Returns -1 and sets errno on failure.
 int listen_at(const addrinfo& address) {
   const int on = 1, off = 0;
   const int made =
@@ -80,7 +80,7 @@ uint16_t port_of(int socket) {
   sockaddr_storage name{};
   socklen_t length = sizeof(name);
   if (getsockname(socket, reinterpret_cast<sockaddr*>(&name), &length) != 0) return 0;
-  // the port is at the same place in both
+  // the port is at the same offset in both families
   return ntohs(reinterpret_cast<const sockaddr_in*>(&name)->sin_port);
 }
 
@@ -90,7 +90,7 @@ absl::StatusOr<Listener> listen_on(const std::string& address) {
   const auto place = parse_address(address);
   if (!place.ok()) return place.status();
   int error = EAFNOSUPPORT;
-  // all addresses: IPv6 takes IPv4 with it, where there is IPv6
+  // all addresses: an IPv6 socket accepts IPv4 too, if there is IPv6
   for (const int family : {place->host.empty() ? AF_INET6 : AF_UNSPEC, AF_INET}) {
     const auto found = resolve(*place, family);
     if (!found.ok() && family == AF_UNSPEC) return found.status();

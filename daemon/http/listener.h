@@ -13,7 +13,7 @@ struct Listener {
   uint16_t port = 0;
 };
 
-// "HOST:PORT", "[IPv6]:PORT" or ":PORT" (all addresses, IPv6 too where there is). Errors:
+// "HOST:PORT", "[IPv6]:PORT" or ":PORT" (all addresses, also IPv6 if available). Errors:
 // InvalidArgument (not such a text, or no such host), Unavailable (it can't be bound, with the
 // reason).
 absl::StatusOr<Listener> listen_on(const std::string& address);

@@ -21,7 +21,7 @@ constexpr size_t kSaltAt = 7, kSaltLength = 22;
 constexpr char kLetters[] = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 constexpr std::string_view kLastOfSalt = ".Oeu";
 
-// -1: it is no bcrypt hash.
+// -1: not a bcrypt hash.
 int cost_of(const std::string& hash) {
   const bool known = absl::StartsWith(hash, "$2a$") || absl::StartsWith(hash, "$2b$") ||
                      absl::StartsWith(hash, "$2y$");
@@ -50,8 +50,8 @@ absl::Status check_hash(const std::string& hash) {
   if (cost < kLeastCost || cost > kMostCost) {
     return absl::InvalidArgumentError("the cost of the bcrypt hash must be 4 to 16");
   }
-  // Read here, since crypt() would take seconds for a dear one. Only two bits of the salt's last letter
-  // count: with others set no password would ever be right.
+  // Checked here, since crypt() would take seconds for an expensive hash. Only two bits of the salt's
+  // last letter count: with others set no password would ever match.
   if (hash.find_first_not_of(kLetters, kSaltAt) != std::string::npos ||
       kLastOfSalt.find(hash[kSaltAt + kSaltLength - 1]) == std::string::npos)
     return absl::InvalidArgumentError(
@@ -105,8 +105,9 @@ void Passwords::start_next() {
   comparing_ = true;
 }
 
-// One comparison of each cost that occurs, one of which is with `hash` if there is one: what it takes
-// tells neither which names there are nor what their hashes cost. That is less than twice the dearest.
+// Makes one comparison for each cost that occurs, one of them with `hash` if there is one: so the time
+// taken shows neither which names exist nor what their hashes cost. It is less than twice the time of
+// the most expensive.
 bool Passwords::matches(const std::string& password, const std::string* hash) const {
   bool right = false;
   for (const auto& [cost, dummy] : dummies_) {

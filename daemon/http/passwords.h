@@ -1,4 +1,4 @@
-// Names and bcrypt hashes of those who may read the pages.
+// Names and bcrypt hashes of the users who may read the pages.
 #pragma once
 
 #include <array>
@@ -19,26 +19,26 @@ namespace swaptrail::http {
 using Users = std::map<std::string, std::string>;  // name -> bcrypt hash
 
 // OK, or what is wrong with a hash: it must be $2a$, $2b$ or $2y$ with a cost of 4 to 16. The text
-// does not have the hash in it.
+// does not contain the hash.
 absl::Status check_hash(const std::string& hash);
 
 enum class PasswordCheck : uint8_t { kRight, kWrong, kBusy };
 
-// Any thread. A bcrypt comparison takes long on purpose. One is made at a time, so that wrong passwords
-// take one CPU at most; few wait for it, so that they don't take all threads; and clients take turns, so
-// that the flood of one costs another a few comparisons of waiting and never its place. What was right
-// before is remembered (at most kMostKnown) and does not wait.
+// Any thread. A bcrypt comparison is slow on purpose. Only one runs at a time, so wrong passwords take
+// one CPU at most; few wait for it, so they don't take all threads; and clients take turns, so a flood
+// from one costs another client a few comparisons of waiting, but never its place. A password that was
+// right before is remembered (at most kMostKnown) and does not wait.
 class Passwords {
  public:
   static constexpr size_t kMostKnown = 128;
   static constexpr size_t kMostWaiting = 5,
-                          kMostWaitingOfOne = 2;  // beside the one that is compared
+                          kMostWaitingOfOne = 2;  // besides the one that is being compared
 
   explicit Passwords(Users users);
 
   bool empty() const { return users_.empty(); }
   // The same work for every name and every wrong password, whatever the hashes cost. Waits for its turn.
-  // kBusy: too many others wait, in all or of the client at `from`.
+  // kBusy: too many others wait, in total or from the client at `from`.
   PasswordCheck check(const ClientAddress& from, const std::string& name,
                       const std::string& password);
 
@@ -56,7 +56,7 @@ class Passwords {
   void remember(const Digest& digest);
 
   const Users users_;
-  std::map<int, std::string> dummies_;  // a hash of each cost that occurs
+  std::map<int, std::string> dummies_;  // a hash for each cost that occurs
   Digest salt_{};
   std::mutex turns_;  // of the next three, and of the turns that wait
   std::condition_variable turned_;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "trace/text.h"
 
 namespace swaptrail::http {
 namespace {
@@ -41,7 +42,7 @@ bool is_token(string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), is_token_letter);
 }
 bool is_visible(char letter) { return letter > ' ' && letter < 0x7f; }
-// Bytes above 0x7f are permitted there, whatever they mean.
+// Bytes above 0x7f are permitted in a value, whatever they mean.
 bool is_value_letter(char letter) {
   return letter == '\t' || !absl::ascii_iscntrl(static_cast<unsigned char>(letter));
 }
@@ -56,7 +57,7 @@ string_view trimmed(string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
-// Members of a list that commas part, without empty ones.
+// The members of a comma-separated list, without empty ones.
 std::vector<string_view> members_of(string_view list) {
   std::vector<string_view> members;
   for (const string_view member : absl::StrSplit(list, ','))
@@ -67,9 +68,9 @@ std::vector<string_view> members_of(string_view list) {
 class Reader {
  public:
   std::variant<RequestHead, HeadRefused> read(string_view head) {
-    absl::ConsumePrefix(&head, "\r\n");  // one that ended the request before (RFC 9112, 2.2)
+    absl::ConsumePrefix(&head, "\r\n");  // the end of the previous request (RFC 9112, 2.2)
     const std::vector<string_view> lines = absl::StrSplit(head, "\r\n");
-    // what follows the last header is the empty line, and nothing after that
+    // after the last header comes the empty line, and nothing after that
     if (lines.size() < 3 || !lines.back().empty() || !lines[lines.size() - 2].empty()) return kBad;
     if (const Refused refused = read_request_line(lines.front())) return *refused;
     const size_t headers = lines.size() - 3;
@@ -118,7 +119,8 @@ class Reader {
     return {};
   }
 
-  // "http://HOST/PATH", as to a proxy: must be taken, and its host instead of the header's.
+  // "http://HOST/PATH", as sent to a proxy: it must be accepted, and its host replaces the
+  // header's.
   static Refused take_authority(string_view& target) {
     const size_t scheme = target.find("://");
     const string_view name = target.substr(0, std::min(scheme, target.size()));
@@ -179,7 +181,7 @@ class Reader {
 
   Refused check_host() const { return minor_ >= 1 && !has_host_ ? Refused(kBad) : Refused(); }
 
-  // A body would be taken for the next request, or the other way round.
+  // A body would be mistaken for the next request, or the reverse.
   Refused check_body() const {
     if (!has_coding_) return has_body_ ? Refused(kHasBody) : Refused();
     if (has_length_ || minor_ == 0 || codings_.empty()) return kBad;
@@ -199,7 +201,7 @@ class Reader {
 }  // namespace
 
 std::variant<RequestHead, HeadRefused> read_head(std::string_view head) {
-  return Reader().read(string_view(head.data(), head.size()));
+  return Reader().read(absl_view(head));
 }
 
 std::optional<HeadRefused> refuse_early(std::string_view begun) {

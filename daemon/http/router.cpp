@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/http/passwords.h"
 #include "daemon/http/request_head.h"
+#include "trace/text.h"
 
 namespace swaptrail::http {
 namespace {
@@ -20,7 +21,7 @@ using httplib::Response;
 
 constexpr char kPlain[] = "text/plain; charset=utf-8";
 
-// What httplib is given: nothing that was sent but what was read and found good.
+// The request for httplib: only what was read and found valid.
 std::string text_of(const RequestHead& head) {
   std::string text = absl::StrCat(head.method, " ", head.target == "*" ? "/" : head.target,
                                   " HTTP/1.1\r\nHost: localhost\r\n");
@@ -31,7 +32,7 @@ std::string text_of(const RequestHead& head) {
   return text + "\r\n";
 }
 
-// A stream for one request that is here already.
+// A stream for one request that is already complete.
 class MemoryStream : public httplib::Stream {
  public:
   MemoryStream(std::string in, const ClientAddress& from) : in_(std::move(in)), from_(from) {}
@@ -46,7 +47,7 @@ class MemoryStream : public httplib::Stream {
     out_.append(from, size);
     return static_cast<ssize_t>(size);
   }
-  // Not as a text: respond() gets it so, and nobody else.
+  // The address is not passed as text: respond() gets it directly.
   void get_remote_ip_and_port(std::string& address, int&) const override {
     address.assign(from_.bytes.begin(), from_.bytes.end());
   }
@@ -115,11 +116,11 @@ void refuse(Response& response, int status, const char* text) {
 }  // namespace
 
 std::string bare_response(int status, std::string_view reason) {
-  return absl::StrCat("HTTP/1.1 ", status, " ", absl::string_view(reason.data(), reason.size()),
+  return absl::StrCat("HTTP/1.1 ", status, " ", absl_view(reason),
                       "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 }
 
-// httplib parses the request and writes the response; it never gets to a socket, a file, or a body.
+// httplib parses the request and writes the response; it never gets a socket, a file, or a body.
 class Router::Parser : private httplib::Server {
  public:
   Parser(const Site& site, const Access& access, HttpCounts& counts)
@@ -130,7 +131,7 @@ class Router::Parser : private httplib::Server {
       return HandlerResponse::Handled;
     });
     set_post_routing_handler([](const Request&, Response& response) {
-      response.headers.erase("Accept-Ranges");  // there are none
+      response.headers.erase("Accept-Ranges");  // ranges are not supported
       response.headers.erase("Keep-Alive");     // its numbers would not be ours
     });
   }
@@ -171,7 +172,7 @@ class Router::Parser : private httplib::Server {
     serve(request, response);
   }
 
-  // The path as it was sent: nothing is decoded, joined or shortened.
+  // The path as it was sent: not decoded, joined or shortened.
   void serve(const Request& request, Response& response) {
     const std::string path = request.target.substr(0, request.target.find('?'));
     response.status = 200;

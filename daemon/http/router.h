@@ -1,4 +1,4 @@
-// One request in, one response out. No socket: reception.h has those.
+// Turns one request into one response. No socket: server.cpp has those.
 #pragma once
 
 #include <functional>
@@ -28,10 +28,10 @@ struct Site {
 
 struct Answer {
   std::string bytes;
-  bool close = true;  // the connection, after it
+  bool close = true;  // close the connection after it
 };
 
-// A response without a request: for what is refused before it is read.
+// A response without a parsed request: for what is refused before it is read.
 std::string bare_response(int status, std::string_view reason);
 
 // Any thread.
@@ -41,8 +41,8 @@ class Router {
   Router(const Site& site, const Access& access, HttpCounts& counts);
   ~Router();
 
-  // `head`: the request line and all headers, with the empty line at the end. `from`: whose turn it is if
-  // there is a password to be compared, which is waited for.
+  // `head`: the request line and all headers, with the empty line at the end. `from`: the client whose
+  // turn it is if a password must be compared; the call waits for that.
   Answer answer(std::string_view head, const ClientAddress& from);
 
  private:

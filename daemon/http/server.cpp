@@ -30,7 +30,7 @@ namespace swaptrail::http {
 namespace {
 
 constexpr uint64_t kListener = 0, kBell = 1, kFirst = 2;  // what an epoll event is about
-constexpr int kLook_ms = 200;                             // for those that take too long
+constexpr int kLook_ms = 200;                             // at those that take too long
 
 using State = Connection::State;
 
@@ -54,7 +54,8 @@ absl::Status check_bounds(const HttpOptions& options) {
 
 }  // namespace
 
-// Has all sockets. Everything but the constructor, the destructor and ring() is its thread's.
+// Owns all sockets. Everything except the constructor, the destructor and ring() belongs to its
+// thread.
 class HttpServer::Reception {
  public:
   Reception(const HttpOptions& options, Site site, std::unique_ptr<Access> access,
@@ -148,7 +149,7 @@ void HttpServer::Reception::run() {
     for (int at = 0; at < count; ++at) on_event(events[static_cast<size_t>(at)]);
     if (now_ns_ - looked_ns_ >= uint64_t{kLook_ms} * 1'000'000) close_slow();
   }
-  places_.clear();  // here, where a broken pipe is no signal
+  places_.clear();  // here, where a broken pipe raises no signal
 }
 
 void HttpServer::Reception::on_event(const epoll_event& event) {
@@ -157,7 +158,7 @@ void HttpServer::Reception::on_event(const epoll_event& event) {
   if (what == kBell) return take_answers();
   const auto found = places_.find(what);
   if (found == places_.end()) return;
-  // it broke while its answer is made
+  // it broke while its answer was being made
   if (found->second.connection.state() == State::kWorking) {
     leave(found);
     return;
@@ -204,8 +205,9 @@ void HttpServer::Reception::accept_one(Descriptor socket, const ClientAddress& f
   go_on(added);
 }
 
-// A client that has half of all places gives up one of its own for another; when all are taken, who has
-// most of them gives up one. False: that client's are all waiting for their answers.
+// A client that has half of all places gives up one of its own for a new one. When all places are
+// taken, the client with most of them gives one up. False: all of that client's are waiting for their
+// answers.
 bool HttpServer::Reception::make_room(const ClientAddress& from) {
   const size_t most_of_one = std::max<size_t>(options_.max_connections / 2, 1);
   const bool is_full = places_.size() >= options_.max_connections;
@@ -218,15 +220,16 @@ bool HttpServer::Reception::make_room(const ClientAddress& from) {
   return true;
 }
 
-// Of the client `of`, or of the one that has most places (null). The one that has been silent for longest
-// goes: between two requests, or else before a whole one, or else while it takes its answer.
+// Of the client `of`, or of the client with most places (null). Chooses the connection that has been
+// silent longest: first those between two requests, then those before a complete one, then those that are
+// taking their answer.
 HttpServer::Reception::Places::iterator HttpServer::Reception::longest_waiter(
     const ClientAddress* of) {
   const auto rank = [](const Connection& connection) {
     if (connection.state() == State::kWriting) return 1;
     return connection.idle() ? 3 : 2;
   };
-  // greater: goes rather
+  // greater: is closed first
   const auto order = [&](const Place& place) {
     return std::tuple(places_of(place.from), rank(place.connection),
                       UINT64_MAX - place.connection.since_ns());
@@ -246,7 +249,7 @@ size_t HttpServer::Reception::places_of(const ClientAddress& from) const {
   return found == by_address_.end() ? 0 : found->second;
 }
 
-// The place after it.
+// Returns the place after it.
 HttpServer::Reception::Places::iterator HttpServer::Reception::leave(Places::iterator at) {
   const auto address = by_address_.find(at->second.from);
   if (--address->second == 0) by_address_.erase(address);
@@ -262,7 +265,7 @@ void HttpServer::Reception::go_on(Places::iterator at) {
     leave(at);
     return;
   }
-  // while a worker has it, only that it broke is reported
+  // while a worker has it, only its breaking is reported
   uint32_t events = connection.wants_to_write() ? EPOLLOUT : EPOLLIN;
   if (connection.state() == State::kWorking) events = 0;
   watch(EPOLL_CTL_MOD, connection.socket(), events, at->first);
@@ -286,7 +289,7 @@ void HttpServer::Reception::hand_over(uint64_t number, Place& place) {
   connection.write(bare_response(refused->status, refused->reason), true, now_ns_);
 }
 
-// One that was in the queue, and gave its room there to another client's.
+// A request that was in the queue, and lost its place to another client's.
 void HttpServer::Reception::refuse_request(uint64_t number) {
   const auto found = places_.find(number);
   if (found == places_.end()) return;

@@ -18,7 +18,7 @@ namespace swaptrail::http {
 namespace {
 
 constexpr size_t kMostUsers = 1000;
-constexpr int kMostDepth = 3;           // the document, a section, and what a field must not be
+constexpr int kMostDepth = 3;           // the document, a section, and one more for invalid fields
 constexpr size_t kMostValues = 10'000;  // scalars, maps and lists of the document
 
 struct File {
@@ -35,8 +35,8 @@ bool has_control(const std::string& text) {
   return std::any_of(text.begin(), text.end(), absl::ascii_iscntrl);
 }
 
-// Looks through the document before anything is made of it, and stops at what the format doesn't need:
-// each of these is a way to make much of a small text, or to hide something in it.
+// Walks through the document before anything is built from it, and stops at features that the format
+// doesn't need: each of them can make much of a small text, or hide something in it.
 class Limits : public YAML::EventHandler {
  public:
   struct Broken {
@@ -84,7 +84,7 @@ class Limits : public YAML::EventHandler {
   size_t values_ = 0;
 };
 
-// Throws Limits::Broken, and what the parser throws.
+// Throws Limits::Broken, and the parser's exceptions.
 void check_limits(const std::string& text) {
   std::istringstream in(text);
   YAML::Parser parser(in);

@@ -28,11 +28,11 @@ struct WebConfig {
   Users users;                   // empty: everybody may read
 };
 
-// `text` is the file's, `path` its name: relative paths in it begin at its folder, and messages begin
-// with it and the line. Errors: InvalidArgument for what is no YAML or too large, aliases, anchors, tags,
-// deep nesting, more than one document, a field that is not known, not supported or there twice, a value
-// out of bounds, and for what asks for neither TLS nor users: an empty file must not open the metrics.
-// Messages have no value of basic_auth_users in them.
+// `text` is the file's, `path` its name: relative paths in it start at its folder, and messages begin
+// with it and the line. Errors: InvalidArgument for text that is not YAML or too large, aliases, anchors,
+// tags, deep nesting, more than one document, a field that is unknown, unsupported or there twice, a
+// value out of bounds, and for a file that asks for neither TLS nor users: an empty file must not open
+// the metrics. Messages contain no value of basic_auth_users.
 absl::StatusOr<WebConfig> parse_web_config(const std::string& text, const std::string& path);
 
 }  // namespace swaptrail::http

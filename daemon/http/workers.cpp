@@ -54,7 +54,7 @@ std::vector<Workers::Result> Workers::take() {
   return std::exchange(done_, {});
 }
 
-// Under the lock. None: nothing waits but for clients that have all the threads that they may have.
+// Under the lock. None: only clients that already have all the threads they may have are waiting.
 std::optional<Workers::Asked> Workers::next() {
   auto asked = waiting_.pop([this](const ClientAddress& from) {
     const auto found = busy_.find(from);

@@ -1,5 +1,5 @@
-// A few threads that make answers, and the queue in front of them. Both are bounded, in all and for each
-// client: none takes more than half of either.
+// A few threads that make answers, and the queue in front of them. Both are bounded, in total and for
+// each client: no client gets more than half of either.
 #pragma once
 
 #include <condition_variable>
@@ -30,8 +30,8 @@ class Workers {
   Workers(Router& router, size_t threads, size_t most_waiting, std::function<void()> ready);
   ~Workers();
 
-  // The connection whose request finds no room in the queue, if there is one: this one, or one of the
-  // client that has most there.
+  // The connection whose request finds no room in the queue, if any: this one, or one of the client
+  // that has most there.
   std::optional<uint64_t> ask(uint64_t connection, const ClientAddress& from, std::string head);
   std::vector<Result> take();
 
@@ -50,13 +50,13 @@ class Workers {
   std::mutex mutex_;
   std::condition_variable asked_;
   FairQueue<Question> waiting_;
-  std::map<ClientAddress, size_t> busy_;  // threads, by whom they work for
+  std::map<ClientAddress, size_t> busy_;  // threads, by the client that they work for
   std::vector<Result> done_;
   bool ended_ = false;
   std::vector<std::thread> threads_;
 };
 
-// For threads of the daemon that are not to see its signals: blocks all of them.
+// For threads of the daemon that must not see its signals: blocks all of them.
 void block_signals();
 
 }  // namespace swaptrail::http

@@ -36,7 +36,7 @@ using ConnectionDoor = std::unique_ptr<grpc::experimental::ExternalConnectionAcc
 constexpr size_t kKeptForFull = 16;  // of max_connections
 constexpr int kTcpBacklog = 128;
 
-// Of HTTP/2: a peer that has gone without a word is noticed.
+// HTTP/2 keepalive: detects a peer that has gone silently.
 constexpr int kKeepalive_ms = 60'000, kKeepaliveTimeout_ms = 20'000;
 constexpr int kPoll_ms = 500;
 
@@ -68,7 +68,7 @@ absl::Status check_limits(const ListenOptions& options) {
   return absl::OkStatus();
 }
 
-// The group whose members may open the socket; none: root only, with a warning.
+// The group whose members may open the socket; none: only root, with a warning.
 absl::StatusOr<std::optional<gid_t>> socket_group(const ListenOptions& options,
                                                   std::vector<std::string>& warnings) {
   if (options.socket_group.empty()) return std::nullopt;
@@ -136,11 +136,11 @@ uint16_t port_of(int listener) {
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
   if (getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
-  // The port is at the same place in both families.
+  // The port is at the same offset in both families.
   return ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
 }
 
-// What no connection can exceed, whatever it sends.
+// The limits that no connection can exceed, whatever it sends.
 void set_limits(grpc::ServerBuilder& builder, const ListenOptions& options) {
   const std::pair<const char*, int> arguments[] = {
       {GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams},
@@ -151,18 +151,19 @@ void set_limits(grpc::ServerBuilder& builder, const ListenOptions& options) {
        static_cast<int>(absl::ToInt64Milliseconds(options.handshake_limit))},
       {GRPC_ARG_KEEPALIVE_TIME_MS, kKeepalive_ms},
       {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeout_ms},
-      // Off: each PING too many would queue a GOAWAY and an error. The proxy bounds their rate.
+      // Off: each PING too many would queue a GOAWAY and an error. The proxy limits their rate.
       {GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0},
-      // It grows the window of a connection up to 16 MiB to make bulk transfer fast: none here.
+      // It would grow a connection's window up to 16 MiB for fast bulk transfer: there is none
+      // here.
       {GRPC_ARG_HTTP2_BDP_PROBE, 0}};
   for (const auto& [name, value] : arguments) builder.AddChannelArgument(name, value);
   builder.SetMaxReceiveMessageSize(options.max_receive_bytes);
   builder.SetMaxSendMessageSize(options.max_send_bytes);
-  // A small compressed message can be a large one: the limit of size is applied before.
+  // A small compressed message can expand to a large one: the size limit is applied before that.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
-  // One queue: else there is one for each CPU, with a thread that polls it. A thread that misses the
-  // shutdown sees it when its poll ends.
+  // One queue: otherwise there is one for each CPU, with a thread that polls it. A thread that
+  // misses the shutdown sees it when its poll ends.
   using Sync = grpc::ServerBuilder::SyncServerOption;
   builder.SetSyncServerOption(Sync::NUM_CQS, 1);
   builder.SetSyncServerOption(Sync::CQ_TIMEOUT_MSEC, kPoll_ms);
@@ -172,7 +173,7 @@ void set_limits(grpc::ServerBuilder& builder, const ListenOptions& options) {
   builder.SetResourceQuota(quota);
 }
 
-// Threads that are made meanwhile get no signals: those are for the main thread.
+// Threads that are made meanwhile get no signals, which are for the main thread.
 class SignalsBlocked {
  public:
   SignalsBlocked() {
@@ -188,7 +189,7 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
-// A server, and the way into it.
+// A server, and the connections' way into it.
 struct Served {
   std::unique_ptr<grpc::Server> server;
   ConnectionDoor door;
@@ -208,8 +209,8 @@ absl::StatusOr<Served> serve_on(const ListenOptions& options,
   return served;
 }
 
-// gRPC's library ends with its last server, and waits then for a poll of its own that lasts ten seconds
-// (iomgr/tcp_posix.cc, run_poller). So it never ends before the process.
+// gRPC's library shuts down with its last server, and then waits for a poll of its own that takes ten
+// seconds (iomgr/tcp_posix.cc, run_poller). So keep it until the process ends.
 void keep_library() {
   static std::once_flag once;
   std::call_once(once, grpc_init);
@@ -330,7 +331,7 @@ void ApiServer::shutdown(absl::Time deadline) {
   if (parts_->proxy) parts_->proxy->stop_accepting();
   parts_->socket->remove();
   parts_->tcp.reset();
-  // At once: neither takes calls while the other one waits for its own.
+  // At the same time: neither takes calls while the other one waits for its own.
   std::vector<std::thread> ends;
   for (const Served* one : all)
     if (one->server)

@@ -7,7 +7,7 @@ namespace swaptrail::listen {
 namespace {
 
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-constexpr uint32_t kBytesOfOne = 1024;  // so many cost as much as a small frame
+constexpr uint32_t kBytesOfOne = 1024;  // this many cost as much as a small frame
 
 // RFC 9113, section 6.
 enum Type : uint8_t { kData = 0, kHeaders = 1, kReset = 3, kSettings = 4, kContinuation = 9 };
@@ -19,9 +19,9 @@ struct Cost {
 };
 constexpr Cost kCosts[] = {
     {kHeaders, 4},       // a call: its memory, a thread
-    {kReset, 256},       // a call for nothing: its thread goes on until it has noticed
+    {kReset, 256},       // a wasted call: its thread runs on until it notices
     {kSettings, 8},      // an answer, and new windows for all streams
-    {kContinuation, 4},  // decoded with the others
+    {kContinuation, 4},  // decoded together with the others
 };
 
 uint64_t cost_of(const Frame& frame) {
@@ -38,7 +38,7 @@ void FrameBorders::skip_payload(std::string_view& bytes) {
   bytes.remove_prefix(size);
 }
 
-// True: it is whole.
+// True: the header is complete.
 bool FrameBorders::take_header(std::string_view& bytes) {
   const size_t size = std::min(header_.size() - header_bytes_, bytes.size());
   std::ranges::copy(bytes.substr(0, size), header_.begin() + header_bytes_);

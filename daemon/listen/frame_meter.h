@@ -1,9 +1,9 @@
-// What it costs to serve what a client of HTTP/2 sends, and how many calls it has open.
+// Measures what an HTTP/2 client's input costs to serve, and how many calls it has open.
 //
-// A client can make a server work and allocate with a few bytes: PING and SETTINGS want an answer each,
-// HEADERS with RST_STREAM make a call and throw it away, a header block has no end of its own, and the
-// limit of calls holds only for who confirms it. So each frame has a cost, whatever is in it, and a little
-// is added for its bytes. The meter follows the borders of frames (RFC 9113, section 4.1) in both
+// A client can make a server work and allocate with a few bytes: PING and SETTINGS need an answer each,
+// HEADERS with RST_STREAM make a call and cancel it, a header block has no limit of its own, and the limit
+// of calls binds only a client that confirms it. So each frame has a cost, whatever is in it, plus a
+// little for its bytes. The meter follows the borders of frames (RFC 9113, section 4.1) in both
 // directions, and keeps nothing of their payload.
 #pragma once
 
@@ -23,10 +23,10 @@ struct Frame {
   uint32_t stream = 0;
 };
 
-// Finds the frames in a stream of bytes, wherever that was cut.
+// Finds the frames in a stream of bytes, wherever the stream was cut.
 class FrameBorders {
  public:
-  // Calls `visit(frame)` for each whose header ends in `bytes`; ends early if it returns false.
+  // Calls `visit(frame)` for each frame whose header ends in `bytes`; stops if it returns false.
   template <typename Visit>
   void pass(std::string_view bytes, Visit visit) {
     while (!bytes.empty()) {
@@ -51,9 +51,9 @@ class FrameMeter {
   static constexpr size_t kMostHeaderBlock_bytes = 64 << 10;  // HEADERS and its CONTINUATIONs
   static constexpr size_t kMostOpenStreams = 128;
 
-  // The cost of the next bytes from the client; a small frame costs 1. Nothing: the connection is to be
-  // closed, since they are no HTTP/2, or a header block is too long, or there are too many open streams.
-  // What else is wrong with a frame is for who gets it.
+  // The cost of the next bytes from the client; a small frame costs 1. Nothing: the connection must be
+  // closed, because the bytes are not HTTP/2, or a header block is too long, or too many streams are
+  // open. Other errors in a frame are left to its receiver.
   std::optional<uint64_t> on_client(std::string_view bytes);
   // The next bytes from the server: they end streams.
   void on_server(std::string_view bytes);

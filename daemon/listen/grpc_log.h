@@ -1,12 +1,12 @@
-// What gRPC has to say: a line for each handshake that fails, so as many as a stranger likes.
+// gRPC's own messages: one for each failed handshake, so a stranger can cause any number of them.
 #pragma once
 
 #include <cstdint>
 
 namespace swaptrail::listen {
 
-// From now on gRPC's errors go to stderr as swaptraild's own lines do, at most ten in a minute, and
-// what does not print in them is replaced. For the whole process.
+// From now on gRPC's errors go to stderr in the form of swaptraild's own lines, at most ten a
+// minute, with unprintable characters replaced. For the whole process.
 void bound_grpc_log();
 
 // Lines that were left out. Any thread.

@@ -16,7 +16,7 @@ absl::StatusOr<Peer> peer_of(int socket) {
   Peer peer{credentials.uid, std::vector<gid_t>(64)};
   socklen_t bytes = static_cast<socklen_t>(peer.groups.size() * sizeof(gid_t));
   int result = getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, peer.groups.data(), &bytes);
-  if (result != 0 && errno == ERANGE) {  // `bytes` now says how many there are: they don't change
+  if (result != 0 && errno == ERANGE) {  // `bytes` now has their size: they don't change
     peer.groups.resize(bytes / sizeof(gid_t));
     result = getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, peer.groups.data(), &bytes);
   }

@@ -22,7 +22,7 @@ absl::StatusOr<Peer> peer_of(int socket);
 // uid 0, and members of `control_group`.
 bool may_control(const Peer& peer, std::optional<gid_t> control_group);
 
-// Groups of other user namespaces look like this one here: it must grant nothing.
+// Groups of other user namespaces appear here as this one: it must grant nothing.
 gid_t overflow_group();
 
 }  // namespace swaptrail::listen

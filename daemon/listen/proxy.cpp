@@ -15,17 +15,17 @@
 namespace swaptrail::listen {
 namespace {
 
-constexpr int kAcceptsAtOnce = 64;  // then those that are open have their turn
+constexpr int kAcceptsAtOnce = 64;  // then the open ones have their turn
 constexpr int kEvents = 64;
 constexpr int kNoMemoryPause_us = 10'000;
 constexpr uint64_t kConnectionCost = 64;  // of FrameMeter's, for its user
 constexpr size_t kMostUsers = 1024;
 constexpr uint64_t kMostEnding_ns = 10'000'000'000;
-constexpr uint64_t kDrain_ns = 500'000'000;  // at the end, for what gRPC has said last
-// How long it waits, if no event comes, for what time alone brings.
+constexpr uint64_t kDrain_ns = 500'000'000;  // at the end, for gRPC's last bytes
+// How long it waits without an event, for changes that only time brings.
 constexpr int kThrottled_ms = 5, kPassing_ms = 100;
 
-// The keys of epoll events: these, and twice a connection's number, plus one for its server's side.
+// The keys of epoll events: these, and twice a connection's number, plus one for its server side.
 enum Key : uint64_t { kBell, kUnixListener, kTcpListener, kFirst };
 uint64_t client_key(uint64_t number) { return kFirst + 2 * number; }
 uint64_t server_key(uint64_t number) { return kFirst + 2 * number + 1; }
@@ -127,7 +127,7 @@ void Proxy::on_event(uint64_t key, uint32_t events) {
   if (found == connections_.end()) return;  // an event before this one has ended it
   Relay& relay = found->second.relay;
   if ((events & (EPOLLHUP | EPOLLERR)) != 0) {
-    // Without an end these events come again and again.
+    // Without ending it these events would come again and again.
     if (key == client_key(found->first)) {
       relay.on_client_gone();
     } else {
@@ -170,7 +170,7 @@ void Proxy::go_on(Connections::iterator at) {
   passing_ |= relay.passing_since_ns() != 0;
 }
 
-// Those to whom time alone makes a difference.
+// Looks at the connections that change by time alone.
 void Proxy::look_at_all() {
   more_ = throttled_ = passing_ = false;
   for (auto at = connections_.begin(); at != connections_.end();) {
@@ -204,7 +204,7 @@ void Proxy::accept_some(int listener) {
       return;
     } else if (errno == EAGAIN) {
       return;
-    }  // else: that connection has gone before it was accepted
+    }  // else: that connection was gone before it was accepted
   }
 }
 
@@ -241,13 +241,13 @@ bool Proxy::has_room(Access access) const {
   return open < limit && both < settings_.limits[index(Access::kFull)];
 }
 
-// Those of whom nothing is to be remembered.
+// Forgets users about whom nothing needs to be remembered.
 void Proxy::forget_users() {
   for (auto at = users_.begin(); at != users_.end();)
     at = at->second.idle(now_ns_) ? users_.erase(at) : std::next(at);
 }
 
-// Nothing: there are too many, none of which can be forgotten.
+// Nothing: there are too many users, and none can be forgotten.
 std::optional<Proxy::Users::iterator> Proxy::user_of(const UserKey& key, Access access) {
   if (users_.size() >= kMostUsers) forget_users();
   const auto found = users_.find(key);

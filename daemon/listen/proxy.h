@@ -1,8 +1,8 @@
 // Accepts connections, decides which server they go to, and relays between their clients and gRPC.
 //
 // gRPC gets one end of a socket pair for each connection, so everything that a client can do to it passes
-// here. Of each user (a uid by unix socket, an address by TCP) it is known what they hold: connections,
-// and the rate of what they send.
+// here. For each user (a uid by unix socket, an address by TCP) the proxy knows the open connections and
+// the rate of what they send.
 #pragma once
 
 #include <sys/types.h>
@@ -32,14 +32,14 @@ inline constexpr size_t kAccesses = 3;
 
 class Proxy {
  public:
-  // Takes a connection over: it closes `fd`, which is non-blocking. On the proxy's thread.
+  // Takes over a connection: it closes `fd`, which is non-blocking. Runs on the proxy's thread.
   using Serve = std::function<void(Access, int fd)>;
   struct Settings {
     int unix_listener = -1;  // non-blocking, and outlives stop()
     int tcp_listener = -1;   // -1: none
     SSL_CTX* tls = nullptr;  // of TCP; outlives the proxy
     std::optional<gid_t> control_group;
-    // Most open connections; kReading's and kFull's are counted together against kFull's.
+    // The most open connections; kReading's and kFull's are counted together against kFull's.
     std::array<size_t, kAccesses> limits{};
     std::array<size_t, kAccesses> limits_of_user{};
     std::array<size_t, kAccesses> streams_of_user{};  // open at the same time
@@ -51,9 +51,9 @@ class Proxy {
   static absl::StatusOr<std::unique_ptr<Proxy>> start(Settings settings);
   ~Proxy();  // finish()
 
-  // No connection is taken once it returns; those that are open stay. From one thread.
+  // No connection is accepted after it returns; open ones stay. From one thread.
   void stop_accepting();
-  // Closes those as well, half a second later at the latest: until then goes out what gRPC has said last.
+  // Closes those as well, within half a second: until then gRPC's last bytes are sent.
   void finish();
   // Any thread.
   ConnectionCounts counts() const;
@@ -74,7 +74,7 @@ class Proxy {
     const Access access;
     const Users::iterator user;
     Relay relay;
-    uint32_t client_watched = 0, server_watched = 0;  // events that epoll has been asked for
+    uint32_t client_watched = 0, server_watched = 0;  // events that epoll watches
     bool was_throttled = false;
   };
   using Connections = std::map<uint64_t, Connection>;
@@ -105,7 +105,7 @@ class Proxy {
   Users users_;
   Connections connections_;
   uint64_t next_number_ = 1, now_ns_ = 0, looked_ns_ = 0;
-  bool more_ = false, throttled_ = false, passing_ = false;  // is any of them
+  bool more_ = false, throttled_ = false, passing_ = false;  // whether any connection is
   std::array<Count, kAccesses> counts_;
   std::atomic<uint64_t> unknown_peer_{0}, no_descriptors_{0};
   std::thread thread_;

@@ -1,4 +1,4 @@
-// A token bucket that may go into debt: what was done is paid for, before more is done.
+// A token bucket that may go into debt: work that was done must be paid for before more is done.
 #pragma once
 
 #include <algorithm>

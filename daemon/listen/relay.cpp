@@ -10,10 +10,10 @@
 namespace swaptrail::listen {
 namespace {
 
-constexpr int kSteps = 4;  // then others have their turn
+constexpr int kSteps = 4;  // then the others have their turn
 constexpr size_t kFromServer_bytes = 32 << 10;
-// Small: with what fits between here and gRPC, it is what gRPC may still read of a client that stopped
-// reading.
+// Small: with what fits between here and gRPC, it is all that gRPC may still read from a client that
+// stopped reading.
 constexpr size_t kFromClient_bytes = 4 << 10;
 constexpr int kServerBuffer_bytes = 8 << 10;
 
@@ -52,7 +52,7 @@ void Relay::advance(uint64_t now_ns) {
   set_events();
 }
 
-// True: something was moved, and more may be.
+// True: something was moved, and there may be more.
 bool Relay::move_to_client() {
   static thread_local std::array<char, kFromServer_bytes> room;
   std::string_view rest = to_client_;
@@ -60,7 +60,7 @@ bool Relay::move_to_client() {
     const ssize_t got = recv(server_.get(), room.data(), room.size(), 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (got <= 0) {
-      done_ = true;  // it has ended, and all that it sent is written
+      done_ = true;  // it has ended, and everything that it sent is written
       return false;
     }
     rest = {room.data(), static_cast<size_t>(got)};
@@ -96,7 +96,7 @@ bool Relay::read_client(uint64_t now_ns) {
   return passes;
 }
 
-// Takes what the client sent, and what it costs. False: the connection is to be closed.
+// Takes what the client sent, and charges its cost. False: the connection must be closed.
 bool Relay::pass(std::string_view bytes, uint64_t now_ns) {
   const size_t streams = meter_.open_streams();
   const auto cost = meter_.on_client(bytes);
@@ -113,7 +113,7 @@ void Relay::count_streams(size_t before) { user_.streams += meter_.open_streams(
 
 bool Relay::write_server() {
   if (to_server_.empty()) {
-    if (client_ended_) shutdown(server_.get(), SHUT_WR);  // again does no harm
+    if (client_ended_) shutdown(server_.get(), SHUT_WR);  // doing it again does no harm
     return false;
   }
   const ssize_t sent = ::send(server_.get(), to_server_.data(), to_server_.size(), MSG_NOSIGNAL);
@@ -122,7 +122,7 @@ bool Relay::write_server() {
     return true;
   }
   const bool later = errno == EAGAIN || errno == EINTR;
-  if (!later) to_server_.clear();  // gRPC has closed it: what it said last is still read
+  if (!later) to_server_.clear();  // gRPC has closed it: its last bytes are still read
   if (!later) client_ended_ = true;
   return false;
 }

@@ -1,8 +1,8 @@
-// One connection: what its client sends goes to gRPC, and what gRPC sends to the client.
+// One connection: passes the client's bytes to gRPC, and gRPC's to the client.
 //
 // gRPC 1.51 answers what it reads at once and queues the answer: frames of a client that does not read
 // would fill its memory. Here a client is read from only while it reads itself, and no faster than the
-// rates of its connection and of its user allow. So a flood waits in the sockets of who sends it.
+// rates of its connection and of its user allow. So a flood waits in its sender's sockets.
 #pragma once
 
 #include <cstddef>
@@ -17,12 +17,12 @@
 
 namespace swaptrail::listen {
 
-// Costs are those of FrameMeter: 1,600 calls a second on a connection, 31 of them cancelled; twice as many
-// for a user.
+// Costs are those of FrameMeter: 1,600 calls a second on a connection, 31 if they are cancelled; twice as
+// many for a user.
 inline constexpr uint64_t kConnectionRate_per_s = 8'000, kConnectionBurst = 4'000;
 inline constexpr uint64_t kUserRate_per_s = 16'000, kUserBurst = 8'000;
 
-// Of all connections of a user. A connection on which one more call is opened than permitted is closed.
+// For all connections of a user. A connection that opens one call too many is closed.
 struct Load {
   RateLimit rate;
   size_t most_streams;
@@ -32,30 +32,30 @@ struct Load {
 // Nothing here waits. One thread.
 class Relay {
  public:
-  // `server`: gRPC has the other end. `user`, whose connection it is, must outlive it.
+  // `server`: gRPC has the other end. `user`, the owner of the connection, must outlive it.
   Relay(Wire client, Descriptor server, Load& user, uint64_t now_ns);
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
 
-  // Moves what can be moved now, up to some 100 KiB.
+  // Moves what can be moved now, up to about 100 KiB.
   void advance(uint64_t now_ns);
-  // The client is gone for both directions.
+  // The client is gone in both directions.
   void on_client_gone() { done_ = true; }
-  // gRPC has closed its end; what it sent before is still to be had.
+  // gRPC has closed its end; what it sent before can still be read.
   void on_server_gone(uint64_t now_ns);
 
-  bool done() const { return done_; }                // to be destroyed
-  bool over_limits() const { return over_limits_; }  // that is why
+  bool done() const { return done_; }                // can be destroyed
+  bool over_limits() const { return over_limits_; }  // the reason for that
   bool is_shaken() const { return shaken_; }         // TLS is agreed on
   // Which events advance() waits for: EPOLLIN, EPOLLOUT.
   uint32_t client_events() const { return client_events_; }
   uint32_t server_events() const { return server_events_; }
-  // advance() has something to do without an event.
+  // advance() has something to do even without an event.
   bool has_more() const { return more_; }
-  // It is too fast: advance() has something to do once time has passed.
+  // It is too fast: advance() has something to do after some time.
   bool throttled() const { return throttled_; }
-  // Since when it is in a state that may not last: TLS is being agreed on, or one side has ended. 0: it is not.
+  // When it entered a state that must not last: the TLS handshake, or one side has ended. 0: it is in none.
   uint64_t passing_since_ns() const {
     return shaken_ && !client_ended_ && !server_gone_ ? 0 : since_ns_;
   }

@@ -32,7 +32,7 @@ absl::StatusOr<TlsFiles> read_files(const ListenOptions& options) {
   return files;
 }
 
-// What a client of gRPC asks for; without it, it isn't one.
+// The protocol that gRPC clients ask for; a client without it isn't one.
 int choose_http2(SSL*, const uint8_t** chosen, uint8_t* chosen_size, const uint8_t* offered,
                  unsigned offered_size, void*) {
   static constexpr uint8_t kHttp2[] = {2, 'h', '2'};

@@ -11,7 +11,7 @@
 namespace swaptrail::listen {
 
 // For HTTP/2, from the files that the tls_ options name: clients need a certificate signed by
-// `tls_client_ca`, but not with `tls_no_client_auth`. No thread is made. Errors: InvalidArgument, which
+// `tls_client_ca`, except with `tls_no_client_auth`. Makes no thread. Errors: InvalidArgument, which
 // begin with the option (it is missing; those of read_pem_file() and make_tls_context()); Internal.
 absl::StatusOr<std::shared_ptr<SSL_CTX>> tls_context(const ListenOptions& options);
 

@@ -19,12 +19,12 @@ namespace {
 
 constexpr int kBacklog = 128;
 constexpr size_t kMostName_bytes = 64;        // leaves room for address_in()
-constexpr size_t kMostGroup_bytes = 1 << 20;  // an entry of the database of groups
+constexpr size_t kMostGroup_bytes = 1 << 20;  // an entry of the group database
 
 absl::Status failed(int error, const std::string& what) { return absl::ErrnoToStatus(error, what); }
 
-// bind() and connect() take a path only: this one leads through the open folder, wherever the
-// folder's path leads to by now.
+// bind() and connect() take only a path: this one leads through the open folder, wherever the
+// folder's own path leads by now.
 sockaddr_un address_in(int folder, const std::string& name) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -54,7 +54,8 @@ absl::Status check_socket_path(const std::string& path) {
 
 namespace {
 
-// May what is at the path be replaced: nothing is there, or a socket on which nobody listens.
+// May whatever is at the path be replaced? Yes if nothing is there, or a socket on which nobody
+// listens.
 absl::Status check_replaceable(int folder, const std::string& name, const std::string& path) {
   struct stat found {};
   if (fstatat(folder, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0)
@@ -104,15 +105,15 @@ absl::StatusOr<UnixSocket> UnixSocket::create(const std::string& path, std::opti
   return made;
 }
 
-// Under another name first: at its path it is seen with its owner and mode, and listening.
+// First under another name: when it appears at its path it has its owner and mode, and listens.
 absl::Status UnixSocket::bind_and_publish(std::optional<gid_t> group) {
   const std::string draft = ".new.sock";
   const int folder = folder_.get();
   listener_ = Descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!listener_) return failed(errno, "no socket");
-  unlinkat(folder, draft.c_str(), 0);  // of a daemon that was killed just here
+  unlinkat(folder, draft.c_str(), 0);  // of a daemon that was killed at this point
   const sockaddr_un address = address_in(folder, draft);
-  // The mode of the unbound socket is that of the file which bind() makes: no moment with another.
+  // bind() gives its file the mode of the unbound socket: it never has another mode.
   if (fchmod(listener_.get(), 0600) != 0 ||
       bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
     return failed(errno, absl::StrCat("can't make the socket ", path_));

@@ -1,4 +1,4 @@
-// The daemon's unix socket: made so that nobody else can come between, and taken away again.
+// The daemon's unix socket: made so that nobody else can interfere, and removed again.
 #pragma once
 
 #include <sys/types.h>
@@ -12,19 +12,19 @@
 
 namespace swaptrail::listen {
 
-// A group's number. Errors: NotFound, Internal (the database of groups can't be read).
+// A group's number. Errors: NotFound, Internal (the group database can't be read).
 absl::StatusOr<gid_t> group_id(const std::string& name);
 
-// Whether a socket can be at `path`: absolute, no longer than an address of AF_UNIX has room for. Errors:
+// Whether a socket can be at `path`: absolute, and not longer than an AF_UNIX address allows. Errors:
 // InvalidArgument.
 absl::Status check_socket_path(const std::string& path);
 
 class UnixSocket {
  public:
-  // Listens at `path`, mode 0660 and of `group`; without one, mode 0600. It appears at its path
-  // complete, or not at all. Symbolic links are not followed, neither as the socket nor as its
-  // folder. Two daemons that start at the same moment are kept apart by the daemon's lock file, not
-  // here. Errors: as ApiServer::start.
+  // Listens at `path`, with mode 0660 and `group`; without one, mode 0600. It appears at its path
+  // complete, or not at all. Symbolic links are not followed, neither for the socket nor for its
+  // folder. The daemon's lock file, not this, keeps apart two daemons that start at the same
+  // moment. Errors: as ApiServer::bind.
   static absl::StatusOr<UnixSocket> create(const std::string& path, std::optional<gid_t> group);
 
   UnixSocket(UnixSocket&&) = default;

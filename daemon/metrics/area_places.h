@@ -1,4 +1,4 @@
-// Series of their own for swap areas: a counter never goes on for another device.
+// Gives each swap area its own series: a counter never continues for another device.
 #pragma once
 
 #include <array>
@@ -17,17 +17,17 @@ namespace swaptrail::metrics {
 inline constexpr size_t kAreas = 32, kOtherArea = kAreas, kNoArea = kAreas + 1;
 inline constexpr size_t kAreaPlaces = kAreas + 2;
 
-// The pipeline thread writes; names that are there may be read by any thread.
+// The pipeline thread writes; any thread may read names that are there.
 class AreaPlaces {
  public:
   struct Name {
     uint32_t type = 0;
-    std::string path;  // empty: not known what area had the type
+    std::string path;  // empty: the area of this type is not known
   };
 
-  // An area that is new, or whose type is known only now. Others change nothing.
+  // For an area that is new, or whose type is known only now. Other calls change nothing.
   void on_area(const AreaInstance& area);
-  // Of an entry (0 = none) that was in use at that time.
+  // The place for an entry (0 = none) that was in use at that time.
   size_t place_of(uint64_t entry, uint64_t at_ns);
 
   // Any thread. Places below named() have a name, which never changes.

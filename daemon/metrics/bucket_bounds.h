@@ -12,7 +12,7 @@ namespace swaptrail::metrics {
 
 inline constexpr size_t kSteps = 25;
 
-// The upper borders in nanoseconds; a time equal to one is below it.
+// The upper borders in nanoseconds; a time equal to a border counts as below it.
 class BucketBounds {
  public:
   explicit constexpr BucketBounds(uint64_t first_ns) {
@@ -31,8 +31,8 @@ class BucketBounds {
     }
   }
 
-  // kSteps: above the last border. A border is at least twice the one before, so that there is at
-  // most one among the times of the same bit width.
+  // kSteps: above the last border. A border is at least twice the previous one, so there is at most
+  // one among the times of the same bit width.
   constexpr size_t bucket_of(uint64_t time_ns) const {
     const size_t step = first_[static_cast<size_t>(std::bit_width(time_ns))];
     return step + (borders_[step] < time_ns ? 1 : 0);

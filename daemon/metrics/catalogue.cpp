@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "trace/text.h"
 
 namespace swaptrail::metrics {
 namespace {
@@ -16,10 +17,10 @@ fails if it is not up to date.
 
 - Served at `/metrics` as text (0.0.4), or as OpenMetrics 1.0 to whoever prefers that in `Accept`.
 - Base units. No pid, address or page number in a label.
-- A metric that needs a hook which this kernel does not offer is absent, and `swaptrail_hook_state` tells
+- A metric that needs a hook which this kernel does not offer is absent, and `swaptrail_hook_state` shows
   why. Where several hooks are named, any one of them will do.
 - Series with few and fixed labels are there from the start, at 0, so that `increase()` sees the first event:
-  by reason, cause, how, kind, origin (those that the mode of the hooks can tell apart), area (those in use)
+  by reason, cause, how, kind, origin (those that the mode of the hooks can distinguish), area (those in use)
   and backend (`device`, `zswap`, `zero`; `clean` too where it is counted). Other series of counters and
   histograms are there once there is something to count: lifecycles by outcome, those of a cgroup.
 
@@ -36,7 +37,8 @@ constexpr std::string_view kEnd = R"(
 | origins | 12: `none`, `kswapd`, `direct`, `memcg_limit`, `proactive`, `node_reclaim`, `madv_pageout`, `damon`, `hibernation`, `memcg`, `unknown`, `lru_gen` |
 | outcomes | 7: `freed_device`, `freed_zswap`, `freed_zero`, `freed_clean`, `aborted`, `in_flight`, `unknown` |
 | stages | 6: `isolated_to_slot`, `slot_to_unmapped`, `unmapped_to_write`, `device_write`, `completed_to_removed`, `isolated_to_removed` |
-| hooks, programs | those of the attach plan: at most 18, and 64 |
+| kinds | those of events: docs/EVENTS.md |
+| hooks, programs | those of the attach plan: at most 22, and 64 |
 
 A histogram has 27 series more for each set of labels. The borders are 1, 2.5 and 5 of each power of ten:
 from 1 us to 100 s, and for `swaptrail_time_in_swap_seconds` from 1 ms to 100,000 s.
@@ -64,14 +66,12 @@ bool is_chosen(absl::string_view hook, const AttachPlan& plan) {
   return found != nullptr && found->state == HookState::kChosen;
 }
 
-// std::string_view and absl::string_view differ here.
-absl::string_view view(std::string_view text) { return {text.data(), text.size()}; }
-
 std::string in_code(std::string_view list, std::string_view separator, std::string_view between) {
   if (list.empty()) return "-";
   return absl::StrCat(
       "`",
-      absl::StrReplaceAll(view(list), {{view(separator), absl::StrCat("`", view(between), "`")}}),
+      absl::StrReplaceAll(absl_view(list),
+                          {{absl_view(separator), absl::StrCat("`", absl_view(between), "`")}}),
       "`");
 }
 
@@ -94,7 +94,7 @@ std::string_view type_name(Type type) {
 
 bool is_visible(const Metric& metric, const AttachPlan& plan) {
   if (metric.hooks.empty()) return true;
-  for (const absl::string_view hook : absl::StrSplit(view(metric.hooks), '|')) {
+  for (const absl::string_view hook : absl::StrSplit(absl_view(metric.hooks), '|')) {
     if (is_chosen(hook, plan)) return true;
   }
   return false;
@@ -105,12 +105,12 @@ std::string catalogue_text() {
   absl::StrAppend(&text, "| name | type | unit | labels | series, at most | hook | meaning |\n",
                   "|---|---|---|---|---|---|---|\n");
   for (const Metric& metric : catalogue()) {
-    absl::StrAppend(&text, "| `", view(metric.name), "` | ", view(type_name(metric.type)), " | ",
-                    metric.unit.empty() ? "-" : view(metric.unit), " | ",
-                    in_code(metric.labels, ",", ", "), " | ", view(metric.bound), " | ",
-                    in_code(metric.hooks, "|", " or "), " | ", view(metric.help), " |\n");
+    absl::StrAppend(&text, "| `", absl_view(metric.name), "` | ", absl_view(type_name(metric.type)),
+                    " | ", metric.unit.empty() ? "-" : absl_view(metric.unit), " | ",
+                    in_code(metric.labels, ",", ", "), " | ", absl_view(metric.bound), " | ",
+                    in_code(metric.hooks, "|", " or "), " | ", absl_view(metric.help), " |\n");
   }
-  return absl::StrCat(text, view(kEnd));
+  return absl::StrCat(text, absl_view(kEnd));
 }
 
 }  // namespace swaptrail::metrics

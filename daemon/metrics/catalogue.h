@@ -1,5 +1,5 @@
-// Every metric of swaptraild: a row that says what it is, and how its series are filled. The scrape and docs/METRICS.md are
-// made from the rows.
+// Every metric of swaptraild: one row with its description and the function that fills its series. The scrape and
+// docs/METRICS.md are made from the rows.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ enum class Type : uint8_t { kCounter, kGauge, kHistogram };
 
 struct Scrape;
 class Series;
-// Adds the series of one metric, as they are in this scrape (scrape.h).
+// Adds the series of one metric for this scrape (scrape.h).
 using FillSeries = void (*)(const Scrape& scrape, Series& out);
 
 struct Metric {
@@ -24,19 +24,19 @@ struct Metric {
   // Base unit, empty if it counts something else: "seconds", "bytes", "pages", "ratio".
   std::string_view unit;
   std::string_view labels;  // "area,backend", empty: none
-  // At most so many series, as a formula of the words below the table in docs/METRICS.md.
+  // The most series, as a formula of the words below the table in docs/METRICS.md.
   std::string_view bound;
-  // Hooks of the attach plan, any one of which must be chosen: "removed|page_freed". Otherwise the
-  // metric is not there at all. Empty: always there.
+  // Hooks of the attach plan, any one of which must be chosen: "removed
+  // page_freed". If none is, the metric does not exist. Empty: it always exists.
   std::string_view hooks;
   std::string_view help;
   FillSeries fill;
 };
 
-// The rows of three files, by what they look at.
+// The rows of three files, by subject.
 std::span<const Metric> page_metrics();    // the counters of pages, lifecycles and times
 std::span<const Metric> cgroup_metrics();  // series by cgroup
-std::span<const Metric> status_metrics();  // all else
+std::span<const Metric> status_metrics();  // everything else
 
 // All of them, in this order.
 std::span<const Metric> catalogue();

@@ -16,7 +16,7 @@ constexpr uint8_t origin_of(uint64_t key) { return static_cast<uint8_t>(key); }
 
 uint32_t cells_for(uint32_t tracked) { return std::max(64u, 4 * tracked); }
 
-// So that the first is taken from the end.
+// In this order the first is taken from the end.
 std::vector<uint32_t> countdown(uint32_t from) {
   std::vector<uint32_t> all(from);
   for (uint32_t at = 0; at < from; ++at) all[at] = from - 1 - at;
@@ -77,7 +77,7 @@ void CgroupLedger::add_cell(uint32_t victim, uint32_t reclaimer, uint8_t origin,
   cells_[*found].pages.add(pages);
 }
 
-// A turn with more to move than kMostMoves goes on at the next call.
+// A turn with more to move than kMostMoves continues at the next call.
 void CgroupLedger::settle_turn() {
   const uint64_t turn = turn_.load(std::memory_order_acquire);
   const uint64_t version = version_.load(std::memory_order_relaxed);
@@ -104,7 +104,7 @@ bool CgroupLedger::take_doomed() {
   return all;
 }
 
-// The idlest rows into `going_`, idlest first.
+// Puts the idlest rows into `going_`, idlest first.
 void CgroupLedger::find_idle(size_t most) {
   const auto idler = [this](uint32_t one, uint32_t other) { return busy_[one] < busy_[other]; };
   for (uint32_t row = 0; row < tracked_ && most != 0; ++row) {
@@ -117,7 +117,8 @@ void CgroupLedger::find_idle(size_t most) {
   }
 }
 
-// The busiest candidate against the idlest row, and so on as long as the candidate was busier.
+// Compares the busiest candidate with the idlest row, then the next ones, as long as the candidate
+// was busier.
 void CgroupLedger::take_idle() {
   const std::span<HeavyHitters::Candidate> busiest = heavy_hitters_.busiest();
   const auto ends = std::remove_if(busiest.begin(), busiest.end(), [this](const auto& one) {
@@ -151,7 +152,7 @@ void CgroupLedger::collapse(uint32_t row) {
   collapsed_.add(1);
 }
 
-// Those of `going_`, which is empty afterwards.
+// Frees those of `going_`, which is empty afterwards.
 void CgroupLedger::free_cells() {
   if (going_.empty()) return;
   for (uint32_t at = 0; at < cells_.size(); ++at) {
@@ -179,7 +180,7 @@ void CgroupLedger::tick(const Cgroups& cgroups) {
   for (uint32_t row = 0; row < tracked_; ++row) {
     const uint64_t serial = rows_[row].serial.load(std::memory_order_acquire);
     const uint64_t cgroup = rows_[row].cgroup.load(std::memory_order_acquire);
-    // somebody else got the row between the two loads
+    // another cgroup got the row between the two loads
     if (cgroup == 0 || rows_[row].serial.load(std::memory_order_acquire) != serial) continue;
     if (is_gone(cgroups, row, cgroup, serial)) {
       rows_[row].doomed.store(serial, std::memory_order_release);
@@ -194,12 +195,12 @@ void CgroupLedger::copy(LedgerCopy& out) const {
   while (!copy_once(out)) std::this_thread::yield();
 }
 
-// Every load is an acquire: whoever sees a value of a move, or one that came after it, sees a later
-// version in the end.
+// Every load is an acquire: a reader that sees a value written by a move, or after it, then sees a
+// later version at the end.
 bool CgroupLedger::copy_once(LedgerCopy& out) const {
   const uint64_t version = version_.load(std::memory_order_acquire);
   if (version % 2 != 0) return false;
-  // before the rows: a cell that is seen has its rows
+  // before the rows: if a cell is seen, its rows are seen too
   for (size_t at = 0; at < cells_.size(); ++at) {
     const uint64_t key = cells_[at].key.load(std::memory_order_acquire);
     out.cells[at] = {victim_of(key), reclaimer_of(key), origin_of(key), key != 0,

@@ -1,8 +1,8 @@
-// What each of a bounded number of cgroups lost and took, and all others together.
+// What each of a bounded number of cgroups lost and took, and the sum of all others.
 //
-// The pipeline thread alone writes and moves. It never waits: what shall be moved is only marked by
-// tick(), from another thread, and done by the pipeline at its next event (settle()). While it moves
-// counts from one row to another, a version is odd; a reader that meets that begins anew.
+// Only the pipeline thread writes and moves. It never waits: tick(), on another thread, only marks
+// what must move, and the pipeline moves it at its next event (settle()). While it moves counts from
+// one row to another, a version is odd; a reader that sees that starts again.
 #pragma once
 
 #include <array>
@@ -19,8 +19,8 @@
 
 namespace swaptrail::metrics {
 
-// The columns of a row: base pages, but for faults and their time, which are of who waited. Reclaimed
-// pages have one for each origin.
+// The columns of a row: base pages, except faults and their time, which belong to the reader.
+// Reclaimed pages have one column for each origin.
 inline constexpr size_t kSwappedOut = 0, kSwappedIn = 1, kRegretted = 2, kFaultWait_ns = 3;
 inline constexpr size_t kFaults = 4, kMajorFaults = 5;
 inline constexpr size_t kReclaimed = 6, kColumns = kReclaimed + SWAPTRAIL_ORIGIN_END;
@@ -30,7 +30,7 @@ using Columns = std::array<uint64_t, kColumns>;
 struct LedgerCopy {
   struct Row {
     uint64_t cgroup = 0;  // 0: empty, and neither `other` nor `node`
-    uint64_t serial = 0;  // differs for each time that a cgroup got a row
+    uint64_t serial = 0;  // differs each time that a cgroup gets a row
     Columns counts{};
   };
   struct Cell {
@@ -42,7 +42,7 @@ struct LedgerCopy {
   };
   std::vector<Row> rows;  // the tracked ones, then `other`, then `node`
   std::vector<Cell> cells;
-  std::array<uint64_t, SWAPTRAIL_ORIGIN_END> matrix_other{};  // pages in no cell
+  std::array<uint64_t, SWAPTRAIL_ORIGIN_END> matrix_other{};  // pages that are in no cell
   uint64_t collapsed = 0;                                     // rows merged into `other` so far
 };
 
@@ -50,26 +50,26 @@ class CgroupLedger {
  public:
   static constexpr uint32_t kMostTracked = 10'000;
   static constexpr uint32_t kMostMoves = 512;  // of one settle(): about 50 us
-  // A cgroup whose path is not found for so many ticks gives up its row.
+  // A cgroup whose path is not found for this many ticks gives up its row.
   static constexpr uint32_t kNamelessTicks = 3;
 
-  // `tracked`: rows, 1 to kMostTracked (what is beyond is cut). The matrix has four cells for each,
-  // but at least 64.
+  // `tracked`: rows, 1 to kMostTracked (a larger number is cut). The matrix has four cells for
+  // each, but at least 64.
   explicit CgroupLedger(uint32_t tracked);
 
-  // The pipeline thread's.
+  // For the pipeline thread.
   uint32_t row_of(uint64_t cgroup, uint64_t weight);  // gives it one if there is room
   uint32_t other() const { return tracked_; }
   uint32_t node() const { return tracked_ + 1; }
   void add(uint32_t row, size_t column, uint64_t more) { rows_[row].counts[column].add(more); }
   void add_cell(uint32_t victim, uint32_t reclaimer, uint8_t origin, uint64_t pages);
-  // Does what tick() asked for. A load if there is nothing.
+  // Does what tick() asked for. Costs a load if there is nothing.
   void settle() {
     if (turn_.load(std::memory_order_acquire) != settled_) settle_turn();
   }
 
-  // One thread's, once a second: marks the rows of cgroups that are gone, and lets the untracked
-  // that were busier since the last call take the rows of the idlest.
+  // For one thread, once a second: marks the rows of cgroups that are gone, and gives rows of the
+  // idlest to untracked cgroups that were busier since the last call.
   void tick(const Cgroups& cgroups);
 
   // Any thread's.
@@ -81,7 +81,7 @@ class CgroupLedger {
   struct Row {
     std::atomic<uint64_t> cgroup{0};
     std::atomic<uint64_t> serial{0};
-    std::atomic<uint64_t> doomed{0};  // the serial that shall go: tick() writes it
+    std::atomic<uint64_t> doomed{0};  // the serial that must go: tick() writes it
     std::array<Count, kColumns> counts;
   };
   struct Cell {

@@ -25,7 +25,7 @@ void fill_cgroup_fault_wait(const Scrape& scrape, Series& out) {
   out.add({{"cgroup", text_of(CgroupSeries::kOther)}}, seconds(scrape.cgroups.other()));
 }
 
-// The minor ones are the rest.
+// The minor faults are the rest.
 void add_faults(std::string_view cgroup, const Columns& counts, Series& out) {
   out.add({{"cgroup", text_of(cgroup)}, {"major", "false"}},
           counts[kFaults] - std::min(counts[kMajorFaults], counts[kFaults]));
@@ -42,7 +42,7 @@ void add_reclaimed(std::string_view cgroup, const Columns& counts, size_t origin
           counts[kReclaimed + origin]);
 }
 
-// Of `other` and the node all origins are there from the start on, for increase().
+// `other` and the node have all origins from the start, for increase().
 void add_always(std::string_view cgroup, const Columns& counts, const Scrape& scrape, Series& out) {
   for (size_t origin = 0; origin < kOrigins; ++origin) {
     if (counts[kReclaimed + origin] == 0 && !can_occur(scrape, origin)) continue;

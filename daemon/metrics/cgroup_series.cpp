@@ -16,7 +16,8 @@ void CgroupSeries::update(const LedgerCopy& copy, const Cgroups& cgroups) {
   add_cells(copy);
 }
 
-// No two rows with the same path: a cgroup that was made anew waits until the old one's row is gone.
+// No two rows have the same path: a cgroup that was created again waits until the old one's row is
+// gone.
 void CgroupSeries::name_rows(const LedgerCopy& copy, const Cgroups& cgroups) {
   sides_.resize(copy.rows.size() - 2);
   absl::flat_hash_set<std::string> taken;

@@ -13,11 +13,11 @@
 
 namespace swaptrail::metrics {
 
-// One scrape after the other, by whatever thread.
+// One scrape after another, on any thread.
 //
 // A row gets a series as soon as its path is known and the cgroup lives. What was shown as part of
-// `other` before stays there, and the series begins behind it: so no series, `other` included, ever
-// becomes less, and the sum of all is exact. A cell of the matrix has a series if both sides have one.
+// `other` before stays there, and the series begins after it: so no series, not even `other`, ever
+// falls, and the sum of all is exact. A cell of the matrix has a series if both sides have one.
 class CgroupSeries {
  public:
   struct Row {
@@ -32,10 +32,10 @@ class CgroupSeries {
   };
   static constexpr std::string_view kOther = "other", kNode = "(node)";
 
-  // From a newer copy each time.
+  // Each time from a newer copy.
   void update(const LedgerCopy& copy, const Cgroups& cgroups);
 
-  // Those with a path; `other` and `node` are extra. The node only reclaims.
+  // Those with a path; `other` and `node` are separate. The node only reclaims.
   const std::vector<Row>& rows() const { return rows_; }
   const Columns& other() const { return other_; }
   const Columns& node() const { return node_; }
@@ -47,7 +47,7 @@ class CgroupSeries {
   struct Side {
     uint64_t serial = 0;
     std::string path;  // empty: no series
-    Columns before{};  // what `other` has of it
+    Columns before{};  // the part of it that `other` has
   };
   struct Shown {
     uint64_t victim_serial = 0, reclaimer_serial = 0;
@@ -67,9 +67,9 @@ class CgroupSeries {
   uint64_t collapsed_ = 0;
 };
 
-// A label's value: bytes that are not UTF-8 become U+FFFD, as Prometheus wants it, and control
-// characters '?', for /metrics is read on terminals too. Two names may so become one: who makes
-// series of them keeps them apart.
+// A label's value: bytes that are not UTF-8 become U+FFFD, as Prometheus requires, and control
+// characters become '?', because /metrics is also read on terminals. Two names may become the same
+// that way: the caller must keep their series apart.
 std::string label_text(std::string_view text);
 
 }  // namespace swaptrail::metrics

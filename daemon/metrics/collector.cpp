@@ -17,7 +17,7 @@ constexpr prometheus::MetricType kTypes[] = {prometheus::MetricType::Counter,
                                              prometheus::MetricType::Gauge,
                                              prometheus::MetricType::Histogram};
 
-// Those of --validate, --record and --flight are only there with them.
+// Metrics of --validate, --record and --flight exist only with those options.
 bool is_asked_for(std::string_view name, const PipelineStatus& pipeline_status) {
   const bool flight = name.starts_with("swaptrail_flight_");
   if (name.starts_with("swaptrail_validation_")) return pipeline_status.validation.sample != 0;

@@ -1,4 +1,4 @@
-// A scrape: everything in the catalogue, as it is now.
+// A scrape: everything in the catalogue, with its current values.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@
 
 namespace swaptrail::metrics {
 
-// Who uses the API of gRPC. Counters are since the start.
+// Use of the gRPC API. Counters are since the start.
 struct ApiUse {
   struct Connections {
     std::string access;  // "full", "reading" or "tcp"
@@ -31,14 +31,14 @@ struct ApiUse {
   std::vector<Connections> connections;
 };
 
-// Who reads the metrics by HTTP. Counters are since the start.
+// Use of the metrics by HTTP. Counters are since the start.
 struct HttpUse {
   uint64_t connections = 0, accepted = 0, closed_full = 0, closed_address = 0;
   uint64_t refused_malformed = 0, refused_queue = 0, refused_passwords = 0;
   bool config_is_current = true;
 };
 
-// Where the numbers are from. All must outlive the collector, and may be asked by any thread.
+// The sources of the numbers. All must outlive the collector, and any thread may query them.
 struct Sources {
   const MetricCounters& metric_counters;
   const StatusBoard& status_board;
@@ -56,8 +56,8 @@ class Collector : public prometheus::Collectable {
  public:
   explicit Collector(Sources sources) : sources_(std::move(sources)) {}
 
-  // One family for each metric of the catalogue that has its hook, in its order; it may have no
-  // series. Any thread; one at a time, the others wait for it (a few milliseconds).
+  // One family for each metric of the catalogue that has its hook, in catalogue order; a family may
+  // have no series. Any thread; one at a time, the others wait for it (a few milliseconds).
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:

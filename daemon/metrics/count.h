@@ -8,8 +8,8 @@
 
 namespace swaptrail::metrics {
 
-// One writer. The store is a release and the read an acquire (both free on x86), which is what
-// CgroupLedger::copy() rests on.
+// One writer. The store is a release and the read an acquire (both free on x86);
+// CgroupLedger::copy() relies on that.
 class Count {
  public:
   void add(uint64_t more) { raise(value_, more); }

@@ -1,4 +1,5 @@
-// A hash table of fixed room: open addressing, linear probing, no allocation after it was made.
+// A hash table of fixed capacity: open addressing, linear probing, no allocation after
+// construction.
 #pragma once
 
 #include <algorithm>
@@ -14,9 +15,9 @@
 
 namespace swaptrail::metrics {
 
-// Keys are never 0. Keys that follow each other lie together in groups of 8: ids are given out in
-// order, and are asked for in nearly that order. At most half full. The memory is taken from the
-// system as it is touched. One thread.
+// Keys are never 0. Consecutive keys lie together in groups of 8: ids are given out in order, and
+// looked up in nearly that order. At most half full. The system provides the memory as it is
+// touched. One thread.
 template <typename Value>
 class FixedMap {
   static_assert(std::is_trivially_copyable_v<Value> && std::is_trivially_destructible_v<Value>);
@@ -36,7 +37,7 @@ class FixedMap {
     }
     return nullptr;
   }
-  // A key that is not in it yet. Null if there is no room.
+  // Adds a key that is not in it yet. Null if there is no room.
   Value* insert(uint64_t key) {
     SWAPTRAIL_DCHECK(key != 0 && find(key) == nullptr);
     if (size_ == most_) return nullptr;
@@ -46,7 +47,7 @@ class FixedMap {
     entries_[at] = Entry{key, Value{}};
     return &entries_[at].value;
   }
-  // What was found for `key`, or a new one. Null if it is not there and there is no room.
+  // The value for `key`, or a new one. Null if it is not there and there is no room.
   Value* find_or_insert(uint64_t key, bool& is_new) {
     SWAPTRAIL_DCHECK(key != 0);
     size_t at = home(key);
@@ -61,13 +62,13 @@ class FixedMap {
   void erase(uint64_t key) {
     if (Value* found = find(key)) erase_found(found);
   }
-  // `found`: by find(), and nothing was added or erased since.
+  // `found`: from find(), with nothing added or erased since.
   void erase_found(Value* found) {
     const auto* bytes = reinterpret_cast<const char*>(found) - offsetof(Entry, value);
     close_gap(static_cast<size_t>(reinterpret_cast<const Entry*>(bytes) - entries_.get()));
   }
-  // Makes room: the smallest key of those behind a hand that goes round, eight at a time. Only if
-  // it is not empty.
+  // Makes room: a hand goes round, eight keys at a time, and the smallest of those keys is erased.
+  // Only if the map is not empty.
   void erase_an_old_one() {
     SWAPTRAIL_DCHECK(size_ != 0);
     uint64_t oldest = 0;
@@ -101,7 +102,7 @@ class FixedMap {
     return static_cast<size_t>(mixed >> (64 - bits_ + 3) << 3 | (key & 7));
   }
   size_t next(size_t at) const { return (at + 1) & mask_; }
-  // Those behind that would rather stand at the gap, or before it, move up.
+  // Keys behind the gap whose home is at it or before it move up.
   void close_gap(size_t gap) {
     for (size_t at = next(gap); entries_[at].key != 0; at = next(at)) {
       const size_t wanted = home(entries_[at].key);

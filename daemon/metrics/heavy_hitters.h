@@ -1,4 +1,5 @@
-// The busiest of many that are not counted one by one: the space-saving sketch, in fixed memory.
+// Finds the busiest of many ids that are not counted one by one: the space-saving sketch, in fixed
+// memory.
 #pragma once
 
 #include <algorithm>
@@ -9,15 +10,15 @@
 
 namespace swaptrail::metrics {
 
-// One thread. An id has its place in one of several small sketches, so that few are looked at for each
-// note.
+// One thread. An id has its place in one of several small sketches, so that each note looks at few
+// ids.
 class HeavyHitters {
  public:
   static constexpr size_t kSketches = 16, kPlaces = 8, kRoom = kSketches * kPlaces;
   struct Candidate {
     uint64_t id = 0;
     uint64_t weight = 0;
-    uint64_t doubt = 0;  // of `weight`, so much may be somebody else's
+    uint64_t doubt = 0;  // this much of `weight` may belong to others
     uint64_t sure() const { return weight - doubt; }
   };
 

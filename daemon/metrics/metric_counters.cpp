@@ -67,7 +67,7 @@ void MetricCounters::await(const Lifecycle& lifecycle, size_t origin) {
   awaited_now_.set(awaited_.size());
 }
 
-// Of a folio not known: of no cgroup, by an unknown origin.
+// An unknown folio: no cgroup, and an unknown origin.
 MetricCounters::Awaited MetricCounters::take_awaited(const Return& entry_return) {
   const uint64_t id = entry_return.lifecycle_id;
   Awaited* found = id == 0 ? nullptr : awaited_.find(id);
@@ -88,7 +88,7 @@ MetricCounters::Awaited MetricCounters::take_awaited(const Return& entry_return)
 void MetricCounters::on_return(const Return& entry_return) {
   ledger_.settle();
   add_wait(entry_return);
-  // Without pages it was a fault alone: the page was back already, or did not come.
+  // Without pages it was only a fault: the page was back already, or did not come.
   const bool failed = is_failed(entry_return.how);
   if (failed) {
     const size_t area = areas_.place_of(entry_return.entry, entry_return.time_ns);
@@ -100,7 +100,7 @@ void MetricCounters::on_return(const Return& entry_return) {
   freed_unread_[static_cast<size_t>(entry_return.how)].add(entry_return.nr_pages);
 }
 
-// Charged to the cgroup of the thread that waited, whosever page it was.
+// Charged to the cgroup of the thread that waited, whoever owns the page.
 void MetricCounters::add_wait(const Return& entry_return) {
   if (entry_return.fault_ns == 0) return;
   faults_[known_backend(entry_return.backend)][entry_return.major].add(kShortTimes,

@@ -1,8 +1,8 @@
-// Everything that the reconstructor yields, counted for the metrics.
+// Counts everything that the reconstructor yields, for the metrics.
 //
-// The pipeline thread counts, without a lock, an allocation or a wait; any thread reads at any time.
-// Each number is exact and never becomes less, but a reader sees several numbers of one lifecycle one
-// after the other.
+// The pipeline thread counts without a lock, an allocation or a wait; any thread reads at any time.
+// Each number is exact and never falls, but a reader sees the numbers of one lifecycle change one
+// after another.
 #pragma once
 
 #include <array>
@@ -29,7 +29,7 @@ inline constexpr size_t kBackends = SWAPTRAIL_BACKEND_END;
 struct MetricOptions {
   uint32_t cgroups = 100;              // with series of their own, 1 to 10,000
   uint64_t regret_ns = 1'000'000'000;  // swapped in again sooner: the swap-out was a mistake
-  // Freed folios whose cgroup and origin are kept for their return: 24 bytes each, twice over. When
+  // Freed folios whose cgroup and origin are kept until they return: 24 bytes each, twice over. If
   // there are more, an old one is forgotten and its return counts as unattributed.
   size_t max_awaited = 1 << 20;
   bool returns_are_seen = true;  // false: no hook reports returns, so nothing is kept for them
@@ -39,7 +39,7 @@ class MetricCounters : public LifecycleSink {
  public:
   explicit MetricCounters(const MetricOptions& options);
 
-  // For who learns it later; before the first event.
+  // For a caller that learns it later; before the first event.
   void set_returns_are_seen(bool seen) { options_.returns_are_seen = seen; }
 
   // The pipeline thread's.
@@ -48,9 +48,9 @@ class MetricCounters : public LifecycleSink {
   void on_stay(const Stay& stay) override;
   void on_violation(const Violation& violation) override;
   void on_loss(const Loss& loss) override;
-  // A swap area came, went, or has its type only now.
+  // A swap area came, went, or its type is known only now.
   void on_area(const AreaInstance& area) { areas_.on_area(area); }
-  // What tick() asked for, if no event comes. Once a sweep; a load if there is nothing.
+  // Does what tick() asked for, if no event comes. Once a sweep; costs a load if there is nothing.
   void settle() { ledger_.settle(); }
 
   // Another thread's, once a second, after Cgroups::refresh().
@@ -82,7 +82,7 @@ class MetricCounters : public LifecycleSink {
   const TimeHistogram& time_in_swap(size_t backend) const { return in_swap_[backend]; }
   uint64_t violations() const { return violations_.read(); }
   uint64_t losses() const { return losses_.read(); }
-  // Pages that came back or were freed unread, of a folio not known or forgotten.
+  // Pages that came back or were freed unread, of an unknown or forgotten folio.
   uint64_t unattributed_pages() const { return unattributed_.read(); }
   uint64_t awaited() const { return awaited_now_.read(); }
   uint64_t awaited_room() const { return awaited_.room(); }

@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "daemon/metrics/catalogue.h"
 #include "prometheus/text_serializer.h"
+#include "trace/text.h"
 
 namespace swaptrail::metrics {
 namespace {
@@ -32,7 +33,7 @@ void append_number(double value, std::string& out) {
   }
 }
 
-// A border is a float in the text, also when it is whole: "1.0".
+// The text of a border is a float, even if it is whole: "1.0".
 void append_border(double value, std::string& out) {
   const size_t begin = out.size();
   append_number(value, out);
@@ -50,7 +51,7 @@ void append_escaped(std::string_view text, std::string& out) {
   }
 }
 
-// {a="b",c="d"} and nothing if there is none; `border` is the value of `le`.
+// {a="b",c="d"}, or nothing if there is no label; `border` is the value of `le`.
 void append_labels(const ClientMetric& metric, const std::string* border, std::string& out) {
   if (metric.label.empty() && border == nullptr) return;
   char before = '{';
@@ -163,8 +164,7 @@ std::string openmetrics_text(const std::vector<MetricFamily>& families) {
 
 bool prefers_openmetrics(std::string_view accept) {
   double openmetrics = 0, text = 0;
-  for (const absl::string_view part :
-       absl::StrSplit(absl::string_view(accept.data(), accept.size()), ',')) {
+  for (const absl::string_view part : absl::StrSplit(absl_view(accept), ',')) {
     const Accepted accepted = accepted_of(part);
     const bool version_is_ours =
         accepted.version.empty() || accepted.version == "1.0.0" || accepted.version == "0.0.1";

@@ -1,4 +1,4 @@
-// Metric families as text: 0.0.4, which prometheus-cpp writes, and OpenMetrics 1.0, which it does not.
+// Writes metric families as text: 0.0.4, by prometheus-cpp, and OpenMetrics 1.0, which it can't write.
 #pragma once
 
 #include <string>
@@ -14,19 +14,19 @@ inline constexpr std::string_view kTextType = "text/plain; version=0.0.4; charse
 inline constexpr std::string_view kOpenMetricsType =
     "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-// A counter's family is called as the counter without `_total`. Each family of the catalogue whose
+// A counter's family has the counter's name without `_total`. Each family of the catalogue whose
 // name ends with its unit has a UNIT line. No created timestamps.
 std::string openmetrics_text(const std::vector<prometheus::MetricFamily>& families);
 
-// Whether an Accept header would rather have OpenMetrics than text: it names it in a version that
-// we write (0.0.1, 1.0.0 or none), with a quality that is not below that of text/plain.
+// Whether an Accept header prefers OpenMetrics to text: it names it in a version that we write
+// (0.0.1, 1.0.0 or none), with a quality not below that of text/plain.
 bool prefers_openmetrics(std::string_view accept);
 
 struct Exposition {
   std::string_view content_type;
   std::string text;
 };
-// A scrape, as an Accept header wants it. Any thread.
+// A scrape in the format that an Accept header asks for. Any thread.
 Exposition exposition_of(const prometheus::Collectable& source, std::string_view accept);
 
 }  // namespace swaptrail::metrics

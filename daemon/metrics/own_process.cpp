@@ -10,11 +10,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "daemon/base/files.h"
+#include "trace/text.h"
 
 namespace swaptrail::metrics {
 namespace {
 
-// Places behind the name, which may have blanks and parentheses in it.
+// Positions after the name, which may contain blanks and parentheses.
 constexpr size_t kUserTime = 11, kSystemTime = 12, kThreads = 17, kStartTime = 19, kVirtual = 20,
                  kResident = 21, kFields = 22;
 
@@ -37,7 +38,7 @@ uint64_t open_descriptors() {
   uint64_t count = 0;
   while (const dirent* entry = readdir(folder)) count += entry->d_name[0] != '.' ? 1 : 0;
   closedir(folder);
-  return count - 1;  // the folder's own
+  return count - 1;  // the entry of the open folder itself
 }
 
 }  // namespace
@@ -46,8 +47,7 @@ void parse_stat(std::string_view text, double boot_seconds, OwnProcess& out) {
   const size_t name_end = text.rfind(") ");
   if (name_end == std::string_view::npos) return;
   const std::string_view rest = text.substr(name_end + 2);
-  const std::vector<absl::string_view> fields =
-      absl::StrSplit(absl::string_view(rest.data(), rest.size()), ' ');
+  const std::vector<absl::string_view> fields = absl::StrSplit(absl_view(rest), ' ');
   if (fields.size() < kFields) return;
   const auto number = [&](size_t place) {
     uint64_t value = 0;

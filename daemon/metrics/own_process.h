@@ -1,4 +1,4 @@
-// What the kernel says of the daemon's own process. Stateless; any thread.
+// The kernel's figures for the daemon's own process. Stateless; any thread.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ struct OwnProcess {
   uint64_t max_fds = 0;
 };
 
-// The fields of a text like /proc/self/stat (proc(5)); others stay as they are. `boot_seconds`: when
-// the machine was booted, since 1970. What can't be read stays 0.
+// Sets the fields found in a text like /proc/self/stat (proc(5)). `boot_seconds`: when the machine
+// was booted, since 1970. What can't be read stays 0.
 void parse_stat(std::string_view text, double boot_seconds, OwnProcess& out);
 
 OwnProcess own_process();

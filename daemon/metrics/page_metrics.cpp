@@ -1,4 +1,4 @@
-// What the counters counted of pages, lifecycles and times.
+// Metrics from the counts of pages, lifecycles and times.
 #include <algorithm>
 #include <utility>
 
@@ -10,11 +10,11 @@ namespace {
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
 
-// A place without a name is no place yet.
+// A place without a name does not count yet.
 bool is_place(const Scrape& scrape, size_t area) {
   return area >= kAreas || area < scrape.sources.metric_counters.areas().named();
 }
-// Adds the labels that say which area it is.
+// Adds the labels that identify the area.
 void add_area(const Scrape& scrape, size_t area, Labels& labels) {
   if (area >= kAreas) {
     labels.push_back({"area", area == kNoArea ? "none" : "other"});
@@ -34,8 +34,8 @@ Labels area_and_backend(const Scrape& scrape, size_t area, std::string backend) 
 std::string backend_text(size_t backend) {
   return text_of(backend_name(static_cast<uint8_t>(backend)));
 }
-// What is there at 0 from the start on, so that increase() sees the first event too: the areas in use,
-// and the backends where a page can lie.
+// Series that exist from the start, at 0, so that increase() sees the first event: those of areas in
+// use, and of backends where a page can lie.
 bool is_in_use(const Scrape& scrape, size_t area) {
   if (area >= kAreas) return false;
   const AreaPlaces::Name& name = scrape.sources.metric_counters.areas().name(area);
@@ -230,7 +230,7 @@ constexpr Metric kPageMetrics[] = {
     {"swaptrail_incomplete_lifecycles_total", kCounter, "", "reason", "5", "",
      "Lifecycles of which something was not seen, by the reason.", fill_incomplete},
     {"swaptrail_aborts_total", kCounter, "", "reason", "10", "",
-     "Lifecycles that were given up, by the reason (none: it can not be told). The page stayed in memory, but for slot_gone: then nobody needed it any more.",
+     "Lifecycles that were given up, by the reason (none: not known). The page stayed in memory, but for slot_gone: then nobody needed it any more.",
      fill_aborts},
     {"swaptrail_violations_total", kCounter, "", "", "1", "",
      "Transitions that the kernel can not make: a bug of swaptrail, of the kernel, or of the observation.",

@@ -1,4 +1,4 @@
-// What one scrape looks at, and how each metric's series come out of it. Internal to metrics/.
+// The inputs of one scrape, and how each metric's series are made from them. Internal to metrics/.
 #pragma once
 
 #include <memory>
@@ -30,13 +30,13 @@ struct Scrape {
   ApiUse api;
   HttpUse http;
   OwnProcess process;
-  double previous_seconds = 0;  // what the collection before took
+  double previous_seconds = 0;  // how long the previous collection took
 };
 
-// Can reclaim of this origin be told from others in the mode of the hooks?
+// Can the mode of the hooks distinguish reclaim of this origin?
 bool can_occur(const Scrape& scrape, size_t origin);
 
-// The series of one metric, while they are put together.
+// The series of one metric, while they are being collected.
 class Series {
  public:
   // Each label's name and value.

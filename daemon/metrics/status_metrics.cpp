@@ -1,4 +1,4 @@
-// How the observation, the host, the store and the daemon itself stand.
+// The state of the observation, the host, the store and the daemon itself.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -25,7 +25,7 @@ const char* area_kind(const SwapArea& area) {
   return S_ISBLK(status.st_mode) ? "device" : "file";
 }
 
-// With the labels that say which area it is. Its number can be unknown.
+// With the labels that identify the area. Its number can be unknown.
 template <typename Visit>
 void for_areas(const Scrape& scrape, const Visit& visit) {
   for (const SwapArea& area : scrape.areas) {
@@ -48,7 +48,7 @@ void fill_area_size(const Scrape& scrape, Series& out) {
 }
 void fill_area_used(const Scrape& scrape, Series& out) {
   for_areas(scrape, [&](const SwapArea& area, Series::Labels labels) {
-    if (area.used_bytes != kNotTold) out.add(std::move(labels), area.used_bytes);
+    if (area.used_bytes != kUsedNotKnown) out.add(std::move(labels), area.used_bytes);
   });
 }
 void fill_area_priority(const Scrape& scrape, Series& out) {
@@ -57,8 +57,8 @@ void fill_area_priority(const Scrape& scrape, Series& out) {
   });
 }
 
-// The row `emitted`, of records and not pages, is in swaptrail_events_*. A level is no counter: its two
-// sides are left out.
+// Left out: the row `emitted`, which is about records and is in swaptrail_events_*; and the two sides
+// of a level, which is no counter.
 template <auto Member, bool Levels>
 void fill_reconciliation(const Scrape& scrape, Series& out) {
   for (const ReconcileRow& row : scrape.pipeline_status->reconciliation) {
@@ -87,7 +87,7 @@ void fill_mode(const Scrape& scrape, Series& out) {
   out.add({{"mode", std::string(mode_name(plan.mode.mode))}, {"kernel", plan.release}}, 1.0);
 }
 
-// A program that is attached to several targets is one series.
+// A program that is attached to several targets has one series.
 template <uint64_t ProgramRuns::*Member, bool InSeconds>
 void fill_programs(const Scrape& scrape, Series& out) {
   std::map<std::pair<std::string, std::string>, uint64_t> sums;
@@ -225,8 +225,8 @@ constexpr Metric kStatusMetrics[] = {
     {"swaptrail_events_invalid_total", kCounter, "", "", "1", "",
      "Records that are no event of this ABI; they are left out.",
      SWAPTRAIL_ONE(scrape.pipeline_status->stream.invalid)},
-    {"swaptrail_events_total", kCounter, "", "kind", "19", "", "Records attempted, by their kind.",
-     fill_kinds},
+    {"swaptrail_events_total", kCounter, "", "kind", "kinds", "",
+     "Records attempted, by their kind.", fill_kinds},
     {"swaptrail_context_full_total", kCounter, "", "", "1", "",
      "Reclaim batches and faults not followed because the BPF table of tasks was full.",
      SWAPTRAIL_ONE(uint64_t{scrape.pipeline_status->totals.context_full})},
@@ -252,7 +252,7 @@ constexpr Metric kStatusMetrics[] = {
      "Differences found; only there with --validate.",
      SWAPTRAIL_ONE(scrape.pipeline_status->validation.findings)},
     {"swaptrail_recording_stopped", kGauge, "", "", "1", "",
-     "1: writes of a recording were refused within ten seconds, and what happens meanwhile is not all recorded; only there with --record or --flight.",
+     "1: writes of a recording were refused within ten seconds, or the last flight recording could not be written; what happens meanwhile is not all recorded; only there with --record or --flight.",
      SWAPTRAIL_ONE(scrape.pipeline_status->recording->stopped ? 1.0 : 0.0)},
     {"swaptrail_recording_parts_total", kCounter, "", "", "1", "",
      "Parts of recordings begun; only there with --record or --flight.",

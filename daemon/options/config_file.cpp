@@ -16,9 +16,9 @@ namespace swaptrail {
 namespace {
 
 constexpr size_t kMostProblems = 20;
-constexpr size_t kMostNamed_bytes = 60;  // of a name that is not known
+constexpr size_t kMostNamed_bytes = 60;  // of an unknown name
 
-// Tabs and the ends of lines are all of the control characters that a text has.
+// Tabs and line ends are the only control characters in a text.
 bool is_text(std::string_view text) {
   for (const char one : text)
     if (absl::ascii_iscntrl(static_cast<unsigned char>(one)) && one != '\n' && one != '\t' &&
@@ -27,7 +27,7 @@ bool is_text(std::string_view text) {
   return utf8(text) == text;
 }
 
-// What stands in a file and is not about the observation.
+// Options that don't belong in a file because they are not about the observation.
 bool is_for_command_line(const std::string& option) {
   return option == "--config" || option == "--help" || option == "--version" ||
          option == "--check-config";
@@ -37,8 +37,8 @@ class Reader {
  public:
   Reader(const CLI::App& app, const std::string& path, const std::set<std::string>& given)
       : app_(app), path_(path), given_(given) {
-    // Names have dots. A value that is one is taken as it stands: "[::1]:9789" is no list, nor are the words
-    // of a threshold.
+    // Names contain dots. A value that contains some is taken literally: "[::1]:9789" is not a list, nor are
+    // the words of a threshold.
     list_.parentSeparator('/');
     one_.parentSeparator('/')->arrayBounds('\x01', '\x02');
   }
@@ -50,7 +50,7 @@ class Reader {
     std::vector<CLI::ConfigItem> items = parse(one_, text);
     if (!items.empty() && takes_several("--" + items[0].name)) items = parse(list_, text);
     if (items.size() != 1 || items[0].inputs.empty())
-      return refuse(number, "is no NAME = VALUE: mend it");
+      return refuse(number, "is not NAME = VALUE: fix it");
     take(items[0], number);
   }
 

@@ -19,9 +19,10 @@ struct ConfigFile {
   std::vector<std::string> problems;    // each begins with the file and its line; at most 20
 };
 
-// `text` has NAME = VALUE lines, with the options of `app` as names; `path` is for messages. What is in
-// `given` (with its "--") is left out, since the command line comes first. Everything wrong is told, but for
-// values that the options themselves refuse: no text, unknown names, no value, a name that is there twice.
+// `text` has NAME = VALUE lines, with the options of `app` as names; `path` is for messages. Options in
+// `given` (with their "--") are left out, since the command line has precedence. Reports everything that is
+// wrong, except values that the options themselves refuse: not a text, unknown names, no value, a name that
+// is there twice.
 ConfigFile parse_config_file(const CLI::App& app, const std::string& text, const std::string& path,
                              const std::set<std::string>& given);
 

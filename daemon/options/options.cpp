@@ -51,7 +51,7 @@ void add_observation(CLI::App& app, Options& options) {
   app.add_option("--max-folios", options.max_folios, "folios followed at the same time [1048576]")
       ->check(CLI::Range(size_t{1024}, size_t{1} << 24));
   app.add_flag("--validate{16}", options.validate,
-               "hold one folio in N against a model of the kernel, 16 without N; tell what differs")
+               "compare one folio in N with a kernel model, 16 without N; report what differs")
       ->check(CLI::Range(1, 1 << 20));
   app.add_flag(
       "--bpf-statistics", options.bpf_statistics,
@@ -162,7 +162,7 @@ void add_explaining(CLI::App& app, Options& options) {
       ->check(CLI::ExistingFile);
 }
 
-// Not CLI11's own option for it, which opens whatever is at the path.
+// Not CLI11's own option for it, which would open whatever is at the path.
 void add_config_file(CLI::App& app, Options& options) {
   app.add_option("--config", options.config_file,
                  "read options from this file: NAME = VALUE lines");
@@ -185,14 +185,14 @@ void check_together(const Options& options) {
     throw CLI::ValidationError("--listen", "needs either --tls-client-ca or --tls-no-client-auth");
 }
 
-// What can be seen of a command line before CLI11 takes it.
+// What can be learnt from a command line before CLI11 parses it.
 struct CommandLine {
   std::set<std::string> given;  // options, with their "--"
   std::string config;           // the value of --config
   std::vector<std::string> problems;
 };
 
-// CLI11 takes "--x= NEXT" for "--x NEXT", and tells only the first of several problems.
+// CLI11 takes "--x= NEXT" for "--x NEXT", and reports only the first of several problems.
 CommandLine look_at(const CLI::App& app, const std::vector<std::string>& arguments) {
   CommandLine line;
   for (size_t at = 0; at < arguments.size() && arguments[at] != "--"; ++at) {
@@ -200,7 +200,7 @@ CommandLine look_at(const CLI::App& app, const std::vector<std::string>& argumen
     const size_t equals = arguments[at].find('=');
     const std::string name = arguments[at].substr(0, equals);
     const CLI::Option* option = app.get_option_no_throw(name);
-    if (option == nullptr) continue;  // CLI11 tells
+    if (option == nullptr) continue;  // CLI11 reports it
     if (!line.given.insert(name).second && option->get_items_expected_max() <= 1)
       line.problems.push_back(name + " is given twice: remove one");
     const bool apart = equals == std::string::npos && option->get_items_expected_min() > 0;
@@ -215,7 +215,7 @@ CommandLine look_at(const CLI::App& app, const std::vector<std::string>& argumen
   return line;
 }
 
-// Adds to `arguments` what the file says; what is wrong with it goes to `line`.
+// Adds the file's options to `arguments`; problems with it go to `line`.
 ConfigFile read_config_file(const CLI::App& app, CommandLine& line,
                             std::vector<std::string>& arguments) {
   const auto text = read_named_file(line.config, Secrecy::kPublic);
@@ -229,7 +229,7 @@ ConfigFile read_config_file(const CLI::App& app, CommandLine& line,
   return file;
 }
 
-// With the line of the file, if it is about an option that comes from there.
+// Adds the line of the file, if the error is about an option that comes from there.
 std::string what_to_say(const CLI::ParseError& error, const ConfigFile& file,
                         const CommandLine& line) {
   const std::string what = error.what();
@@ -246,7 +246,7 @@ ExitCode refuse(const std::vector<std::string>& problems) {
   return kExitUsage;
 }
 
-// What depends on more than one option, or on how it was written.
+// Completes what depends on more than one option, or on how it was written.
 void complete(const CLI::App& app, Options& options) {
   const bool total_given = app.get_option("--record-total")->count() > 0;
   if (!options.flight_dir.empty() && !total_given) options.total_mib = 64;
@@ -262,7 +262,7 @@ std::string socket_path(const Options& options) {
 }
 
 void define_options(CLI::App& app, Options& options) {
-  app.description("Watches the kernel swap pages out and tells the whole trail of each.");
+  app.description("Watches the kernel swap pages out and reports the whole trail of each.");
   app.set_version_flag("--version", "swaptraild " SWAPTRAIL_VERSION);
   app.footer(kFooter);
   add_observation(app, options);

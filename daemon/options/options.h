@@ -18,7 +18,7 @@ class App;
 
 namespace swaptrail {
 
-// The filter is on what is printed.
+// The filter limits only what is printed.
 struct Options : PrintFilter, PipelineOptions {
   std::optional<Mode> mode;        // none: the best that the kernel permits
   std::string mode_word = "auto";  // as it was given
@@ -36,7 +36,7 @@ struct Options : PrintFilter, PipelineOptions {
   // who may ask what
   std::string socket;  // of gRPC; empty: api.sock in run_dir
   std::string socket_group = "swaptrail";
-  std::string control_group;  // beside uid 0; empty: nobody
+  std::string control_group;  // besides uid 0; empty: nobody
   bool enable_pageout = false;
   std::string listen;  // TCP with TLS; empty: none
   std::string tls_cert, tls_key, tls_client_ca;
@@ -45,7 +45,7 @@ struct Options : PrintFilter, PipelineOptions {
   std::string web_path = "/metrics";
   std::string web_config;  // TLS and passwords of HTTP
 
-  std::string config_file;  // where others of these came from
+  std::string config_file;  // the source of others of these
   bool check_config = false;
   bool explain_attach = false;
   std::string btf;      // of another kernel
@@ -59,8 +59,8 @@ std::string socket_path(const Options& options);
 void define_options(CLI::App& app, Options& options);
 
 // The options, or the code with which to exit at once (help, version, or an error that has been
-// printed to stderr). The file of --config is read; what is wrong with the other files is found by
-// problems_at_start() of start_checks.h.
+// printed to stderr). Reads the file of --config; problems_at_start() of start_checks.h finds what
+// is wrong with the other files.
 std::variant<Options, ExitCode> parse_options(int argc, char** argv);
 
 }  // namespace swaptrail

@@ -1,4 +1,4 @@
-// What the pipeline does, as far as an operator has a say.
+// The options of the pipeline.
 #pragma once
 
 #include <cstddef>
@@ -19,9 +19,9 @@ struct PipelineOptions {
   size_t part_age_s = 3600;
   size_t total_mib = 1024;  // --flight: in memory, 64 unless given
   size_t most_files = 10'000;
-  uint64_t flight_every_s = 60;  // between files that pressure or OOM kills ask for
+  uint64_t flight_every_s = 60;  // between files that pressure or OOM kills trigger
 
-  uint32_t validate = 0;  // one folio in so many is held against the model; 0: none
+  uint32_t validate = 0;  // one folio in this many is compared with the model; 0: none
 };
 
 }  // namespace swaptrail

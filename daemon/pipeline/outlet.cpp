@@ -16,10 +16,10 @@
 namespace swaptrail {
 namespace {
 
-// Of the buffer: what is sent is forgotten, and what is empty is given back, from here on.
+// From this size on, the part of the buffer that was sent is dropped, and an empty buffer is freed.
 constexpr size_t kForgetFrom_bytes = size_t{1} << 20;
 
-// A pipe or socket that poll(2) calls writable takes this much without waiting.
+// How much a pipe or socket takes without waiting when poll(2) calls it writable.
 size_t most_at_once(int file_descriptor) {
   struct stat file {};
   const bool never_waits = (fcntl(file_descriptor, F_GETFL) & O_NONBLOCK) != 0 ||
@@ -33,7 +33,8 @@ uint64_t lines_of(std::string_view text) {
 
 }  // namespace
 
-// O_NONBLOCK belongs to the open file, which other processes may share: so it is opened anew.
+// O_NONBLOCK belongs to the open file, which other processes may share: so the file is opened
+// again.
 void never_wait_for_reader(int file_descriptor) {
   struct stat file {};
   if (fstat(file_descriptor, &file) != 0) return;
@@ -81,7 +82,7 @@ bool Outlet::has_room(int timeout_ms) const {
   return poll(&file, 1, timeout_ms) > 0;
 }
 
-// False: not now, or not any more.
+// False: nothing could be written now, or ever again.
 bool Outlet::write_some() {
   const size_t size = std::min(pending_.size() - sent_, most_at_once_);
   const ssize_t written = ::write(file_descriptor_, pending_.data() + sent_, size);
@@ -97,7 +98,7 @@ bool Outlet::write_some() {
   return false;
 }
 
-// The rest of a line that the reader has begun to read stays: what is put next begins a line.
+// Keeps the rest of a line that the reader has begun to read: the next text must begin a line.
 void Outlet::give_up() {
   const bool torn = sent_ > 0 && sent_ < pending_.size() && pending_[sent_ - 1] != '\n';
   const size_t keep_to = torn ? pending_.find('\n', sent_) + 1 : sent_;

@@ -1,4 +1,4 @@
-// Text on its way to a file descriptor whose reader is never waited for.
+// Sends text to a file descriptor without ever waiting for its reader.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,11 @@
 
 namespace swaptrail {
 
-// Makes a write to `file_descriptor` fail with EAGAIN where it would wait, if it is a pipe or a terminal. Other
-// processes that share it notice nothing. Does nothing where that is not possible.
+// Makes a write to `file_descriptor` fail with EAGAIN instead of waiting, if it is a pipe or a terminal. Other
+// processes that share it are not affected. Does nothing if that is not possible.
 void never_wait_for_reader(int file_descriptor);
 
-// Keeps what the reader does not take yet, within a bound; beyond it whole lines are left out and counted. One
+// Keeps what the reader does not take yet, up to a limit. Beyond it, whole lines are left out and counted. One
 // thread.
 class Outlet {
  public:
@@ -23,15 +23,15 @@ class Outlet {
   // Does not own `file_descriptor`.
   explicit Outlet(int file_descriptor);
 
-  // `lines`: each with its newline. All of them are kept, or none.
+  // `lines`: each with its newline. Keeps all of them, or none.
   void put(std::string_view lines);
-  // Writes what the reader takes at once.
+  // Writes as much as the reader takes at once.
   void drain();
-  // Waits for the reader, at most this long. What it has not taken then is left out.
+  // Waits for the reader, at most this long. What it has not taken by then is left out.
   void finish(absl::Duration patience);
 
   uint64_t lines_left_out() const { return lines_left_out_; }
-  // A write failed for good: the reader is gone, or the disk is full. Nothing is kept any more.
+  // A write failed for good: the reader is gone, or the disk is full. Nothing more is kept.
   bool broken() const { return broken_; }
 
  private:

@@ -61,7 +61,7 @@ bool Output::write(std::string_view text) {
 void Output::print_last(const ReconstructorCounters& counters, const StreamCounters& stream,
                         std::vector<ReconcileRow> rows) {
   flush();
-  outlet_.finish(kPatience);  // before the summary, which says what was left out
+  outlet_.finish(kPatience);  // before the summary, which reports what was left out
   print_summary(counters, stream, std::move(rows));
   outlet_.finish(kPatience);
 }

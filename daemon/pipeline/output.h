@@ -1,4 +1,4 @@
-// Names as this host knows them, and where swaptraild prints.
+// Names as this host knows them, and swaptraild's output.
 #pragma once
 
 #include <cstdint>
@@ -30,10 +30,10 @@ class HostNames : public Names {
  private:
   std::optional<PageFrames> frames_;
   CgroupWalker& walker_;
-  mutable std::string last_path_;  // what the view of cgroup_path() refers to
+  mutable std::string last_path_;  // the target of cgroup_path()'s view
 };
 
-// To a file descriptor, without waiting for its reader until the end. Pipeline thread only.
+// Writes to a file descriptor, and waits for its reader only at the end. Pipeline thread only.
 class Output : public Printer {
  public:
   static constexpr absl::Duration kPatience = absl::Seconds(2);
@@ -41,17 +41,17 @@ class Output : public Printer {
   // `names` must outlive it.
   Output(PrintFormat format, const PrintFilter& filter, const Names& names, int file_descriptor);
 
-  // What the reader did not take before. To be called with each sweep.
+  // Writes what the reader did not take before. Call it with each sweep.
   void drain() { outlet_.drain(); }
   // As print_summary(), after all other lines. Waits for a slow reader, at most twice kPatience: what it has not
-  // taken then is left out, and counted.
+  // taken by then is left out and counted.
   void print_last(const ReconstructorCounters& counters, const StreamCounters& stream,
                   std::vector<ReconcileRow> rows);
-  // Lines that a slow reader did not get.
+  // Lines that were left out because the reader was slow.
   uint64_t lines_left_out() const override { return outlet_.lines_left_out(); }
 
-  // Once a second: where only the summary is printed, and standard error is a terminal, a line there that is
-  // written over by the next one.
+  // Call it once a second. If only the summary is printed, and standard error is a terminal, shows a status
+  // line there that the next one overwrites.
   void show(const PipelineStatus& pipeline_status, bool way_back_is_seen);
 
  protected:
@@ -61,7 +61,7 @@ class Output : public Printer {
   Outlet outlet_;
   bool shows_status_;
   bool status_shown_ = false;
-  uint64_t out_pages_ = 0, back_pages_ = 0, shown_ns_ = 0;  // of the line before
+  uint64_t out_pages_ = 0, back_pages_ = 0, shown_ns_ = 0;  // of the previous line
 };
 
 }  // namespace swaptrail

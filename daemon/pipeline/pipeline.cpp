@@ -23,7 +23,8 @@ namespace {
 constexpr long kSweepEvery_ns = 10'000'000;
 constexpr double kBusy = 0.05;           // of a ring in use: sweep again at once
 constexpr double kMayHaveDropped = 0.5;  // of a ring in use
-// Readings of both counters, some 100 us each: the first is in every difference for good.
+// Readings of both counters, about 100 us each. An error of the first reading is in every later
+// difference.
 constexpr int kTriesAtBegin = 64, kTriesEachSecond = 4, kTriesAtEnd = 16;
 constexpr uint64_t kPublishEvery_ns = 1'000'000'000;
 
@@ -60,7 +61,7 @@ std::vector<RecordedHook> recorded_hooks(const AttachPlan& plan) {
   return hooks;
 }
 
-// What is known of this observation, but for its page frames.
+// What is known of this observation, except its page frames.
 RecordingHeader observed_header(const EventSource& source, const PipelineOptions& options) {
   RecordingHeader header = host_header();
   header.mode = std::string(mode_name(source.plan().mode.mode));
@@ -71,7 +72,7 @@ RecordingHeader observed_header(const EventSource& source, const PipelineOptions
   return header;
 }
 
-// Null if it is not asked for, or can't be: then that is said.
+// Null if it is not asked for, or not possible: the reason is printed.
 std::unique_ptr<Validation> make_validation(const EventSource& source,
                                             const PipelineOptions& options, const AreaWatch& areas,
                                             LifecycleSink& next) {
@@ -85,14 +86,14 @@ std::unique_ptr<Validation> make_validation(const EventSource& source,
   return nullptr;
 }
 
-// The output first: it is what a terminal waits for.
+// The output first: a terminal waits for it.
 std::vector<LifecycleSink*> all_sinks(const PipelineClients& clients) {
   std::vector<LifecycleSink*> sinks{&clients.output};
   sinks.insert(sinks.end(), clients.sinks.begin(), clients.sinks.end());
   return sinks;
 }
 
-// Hands on what came until `end_ns`, and counts later events. What was lost before them counts all the same.
+// Passes on what came until `end_ns`, and counts later events. Losses before them count all the same.
 class UntilEnd : public EventSink {
  public:
   UntilEnd(uint64_t end_ns, EventSink& next) : end_ns_(end_ns), next_(next) {}
@@ -189,15 +190,15 @@ absl::Status Pipeline::start_recording(const PipelineOptions& options, const Hos
   return triggers_.watch_pressure(options.flight_pressure);
 }
 
-// They come first in the stream, before all who need their names.
+// They come first in the stream, before everything that needs their names.
 void Pipeline::follow_areas() {
   areas_.hand_on_to(*sink_);
   if (!recorder_) return;
   areas_.add_listener([this](const AreaInstance& area) { recorder_->on_area(area); });
 }
 
-// /proc/vmstat between two readings of the totals, as often as permitted, until nothing that is
-// compared moved between them; else the reading with the least that did, which is kept with it.
+// Reads /proc/vmstat between two readings of the totals, up to `tries` times, until no compared
+// value moved between them; otherwise takes the reading in which least moved, and stores how much.
 absl::Status Pipeline::read_both(int tries, Reading& reading) {
   uint64_t least = ~uint64_t{0};
   for (int tried = 0; tried < tries && least != 0; ++tried) {
@@ -224,7 +225,7 @@ absl::Status Pipeline::read_both(int tries, Reading& reading) {
   return absl::OkStatus();
 }
 
-// Those of the kernel first: what has changed until then is in the totals after it.
+// Reads the kernel's first: the totals after it then include all changes up to it.
 absl::Status Pipeline::read_used_slots(Reading& reading) const {
   const auto swaps = source_->swaps();
   if (!swaps.ok()) return absl::OkStatus();  // a kernel without it has no such row
@@ -239,7 +240,7 @@ absl::Status Pipeline::read_used_slots(Reading& reading) const {
   return absl::OkStatus();
 }
 
-// The counters of the kernel and ours, of one moment as far as possible.
+// The kernel's counters and ours, of the same moment as far as possible.
 absl::StatusOr<Reading> Pipeline::read(Reading::Moment moment, int tries) {
   Reading result;
   result.moment = moment;
@@ -274,7 +275,7 @@ absl::StatusOr<FlightFiles> Pipeline::write_flight(const std::string& reason) {
   return recorder_->trigger(reason, monotonic_ns());
 }
 
-// Kept for a second: who asks for it again and again must not hold up the rings.
+// Kept for a second: frequent requests for it must not hold up the rings.
 const SlotUse& Pipeline::slot_use() {
   const uint64_t now = monotonic_ns();
   if (slot_use_.at_ns != 0 && now - slot_use_.at_ns < kPublishEvery_ns) return slot_use_;
@@ -304,11 +305,11 @@ const SlotUse& Pipeline::slot_use() {
   return slot_use_;
 }
 
-// Both readings are of now: what is in the rings is not consumed yet, and shows as such.
+// Both readings are current: what is still in the rings is not consumed yet, and shows as such.
 void Pipeline::publish_status(uint64_t now_ns) {
   published_ns_ = now_ns;
   auto end = read(Reading::Moment::kEnd, kTriesEachSecond);
-  if (!end.ok()) return;  // the one before stays, and its time tells
+  if (!end.ok()) return;  // the previous status stays, and its time shows its age
   Reading last = *end;
   last.moment = Reading::Moment::kLast;
   auto pipeline_status = std::make_shared<PipelineStatus>();
@@ -340,7 +341,8 @@ void Pipeline::publish_status(uint64_t now_ns) {
 std::vector<ReconcileRow> Pipeline::trust_rows(const std::vector<Reading>& readings) const {
   const uint64_t kinds = visible_kinds(source_->plan());
   std::vector<ReconcileRow> rows = reconcile_readings(readings, kinds);
-  if (!rows.empty()) add_balance(readings, reconstructor_.counters(), kinds, rows);  // as a replay
+  if (!rows.empty())
+    add_balance(readings, reconstructor_.counters(), kinds, rows);  // as in a replay
   return rows;
 }
 
@@ -356,13 +358,14 @@ StreamCounters Pipeline::stream_now(const swaptrail_totals& totals) const {
   return stream;
 }
 
-// After a sweep, and before its events go on: those that come after a skipped run may be wrong for it.
-void Pipeline::tell_skipped_runs() {
+// After a sweep, and before its events are passed on: those that follow a skipped run may be wrong
+// because of it.
+void Pipeline::report_skipped_runs() {
   if (const auto loss = source_->newly_skipped()) sink_->on_loss(*loss);
 }
 
-// What was dropped for want of room, before events of that time go on. A ring that was never half full
-// when it was read has dropped nothing since; once a second all are looked at all the same.
+// Reports drops for lack of room, before events of that time are passed on. A ring that was never half
+// full when it was read has dropped nothing since; once a second all rings are checked anyway.
 void Pipeline::report_drops() {
   const uint64_t now = monotonic_ns();
   if (source_->fill() < kMayHaveDropped && now - drops_read_ns_ < kPublishEvery_ns) return;
@@ -370,12 +373,12 @@ void Pipeline::report_drops() {
   report_all_drops().IgnoreError();  // the next one comes soon
 }
 
-// One sweep; true if the rings fill so fast that the next one should come at once.
+// One sweep. True if the rings fill so fast that the next sweep should come at once.
 bool Pipeline::step() {
   const uint64_t consumed = source_->counters().consumed;
   const uint64_t complete_until = source_->sweep(merger_);
   areas_.poll();
-  if (source_->counters().consumed != consumed) tell_skipped_runs();
+  if (source_->counters().consumed != consumed) report_skipped_runs();
   report_drops();
   const uint64_t emitted = merger_.counters().emitted;
   merger_.advance(complete_until, areas_);
@@ -404,15 +407,16 @@ absl::Status Pipeline::report_all_drops() {
   auto totals = source_->totals_by_cpu();
   if (!totals.ok()) return totals.status();
   for (uint32_t cpu = 0; cpu < totals->size(); ++cpu)
-    if (source_->emptied(cpu))  // else what is left there may report the same drops
+    if (source_->emptied(cpu))  // otherwise what is left there may report the same drops
       merger_.report_drops(cpu,
                            static_cast<uint32_t>((*totals)[cpu].dropped[SWAPTRAIL_DROP_RING_FULL]),
                            monotonic_ns());
   return absl::OkStatus();
 }
 
-// What was seen until `end_ns`, when every hook was still attached: a page whose completion was missed
-// only because that hook went first would look like a loss. Returns how many events came after.
+// Keeps what was seen until `end_ns`, when every hook was still attached: later, a page whose
+// completion was missed only because that hook was detached first would look like a loss. Returns how
+// many events came after.
 uint64_t Pipeline::drain(uint64_t end_ns) {
   UntilEnd until_end(end_ns, areas_);
   uint64_t consumed = 0;
@@ -420,15 +424,15 @@ uint64_t Pipeline::drain(uint64_t end_ns) {
     consumed = source_->counters().consumed;
     const uint64_t complete_until = source_->sweep(merger_);
     areas_.poll();
-    tell_skipped_runs();
+    report_skipped_runs();
     merger_.advance(complete_until, until_end);
   } while (!all_emptied(*source_) && source_->counters().consumed != consumed);
   merger_.flush(until_end);
   return until_end.later();
 }
 
-// Whatever can't be read any more, the recording and the summary are finished; what is missing then is the
-// rows that hold totals against the kernel's.
+// Finishes the recording and the summary even if something can't be read any more. Then only the rows that
+// compare totals with the kernel's are missing.
 absl::Status Pipeline::finish() {
   absl::Status status;
   auto end = read(Reading::Moment::kEnd, kTriesAtEnd);
@@ -436,11 +440,11 @@ absl::Status Pipeline::finish() {
   const uint64_t end_ns = monotonic_ns();
   source_->detach();
   const uint64_t after_end = drain(end_ns);
-  // what was dropped after the last record of a CPU that found room shows in no record
+  // a CPU's drops after its last record that found room show in no record
   status.Update(report_all_drops());
   merger_.flush(*sink_);
   if (validation_)
-    validation_->finish(end_ns);  // of both
+    validation_->finish(end_ns);  // the reconstructor's too
   else
     reconstructor_.finish(end_ns);
 
@@ -458,7 +462,8 @@ absl::Status Pipeline::finish() {
   }
   if (recorder_) recorder_->finish(end_ns);
   finished_ = true;
-  // the report is made of the readings alone, so that a replay makes the same; the validation adds to it
+  // the report is made only from the readings, so that a replay makes the same one; the validation adds
+  // to it
   std::vector<ReconcileRow> rows = trust_rows(readings_);
   if (validation_)
     for (const ReconcileRow& row : validation_->trust_rows()) rows.push_back(row);

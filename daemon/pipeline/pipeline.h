@@ -1,4 +1,4 @@
-// The one thread that does the work: sweep -> order -> lifecycles -> output, until told to stop.
+// The one thread that does the work: sweep -> order -> lifecycles -> output, until it is stopped.
 #pragma once
 
 #include <atomic>
@@ -24,12 +24,12 @@
 
 namespace swaptrail {
 
-// Who the pipeline works for. All of it must outlive the pipeline.
+// The parts that the pipeline works for. All must outlive it.
 struct PipelineClients {
   const HostNames& names;
   Output& output;
   AreaWatch& areas;
-  std::vector<LifecycleSink*> sinks;  // hear of lifecycles after the output, on the pipeline thread
+  std::vector<LifecycleSink*> sinks;  // get lifecycles after the output, on the pipeline thread
   StatusBoard& status_board;
   PipelineRequests& requests;
   std::function<void()> after_sweep;  // on the pipeline thread, 100 times a second and more
@@ -37,8 +37,8 @@ struct PipelineClients {
 
 class Pipeline : private PipelineView {
  public:
-  // Takes the first readings of the totals and of /proc/vmstat, and opens the recording if one is
-  // asked for. Errors: as EventSource::totals and vmstat, Recorder::create and
+  // Takes the first readings of the totals and of /proc/vmstat, and opens the recording if there is
+  // to be one. Errors: as EventSource::totals and vmstat, Recorder::create and
   // FlightTriggers::watch_pressure.
   static absl::StatusOr<std::unique_ptr<Pipeline>> create(std::unique_ptr<EventSource> source,
                                                           const PipelineOptions& options,
@@ -46,8 +46,8 @@ class Pipeline : private PipelineView {
   // Ends the recording if run() did not.
   ~Pipeline() override;
 
-  // Runs until `stop` is set, from a signal handler for instance; then detaches, takes out what is
-  // left, closes what is in flight and prints the summary. Errors: of what could not be read at the end;
+  // Runs until `stop` is set, for instance by a signal handler. Then detaches, takes out what is left,
+  // closes what is in flight and prints the summary. Errors: of what could not be read at the end;
   // recording and summary are finished all the same.
   absl::Status run(const std::atomic<bool>& stop);
 
@@ -69,7 +69,7 @@ class Pipeline : private PipelineView {
   absl::Status read_used_slots(Reading& reading) const;
   std::vector<ReconcileRow> trust_rows(const std::vector<Reading>& readings) const;
   void look_for_triggers();
-  void tell_skipped_runs();
+  void report_skipped_runs();
   void report_drops();
   uint64_t drain(uint64_t end_ns);
   absl::Status finish();
@@ -91,9 +91,9 @@ class Pipeline : private PipelineView {
   FlightSchedule flight_schedule_;
   bool flight_ = false;
   bool finished_ = false;
-  // Behind the watch of the areas: the recorder, the validation, the reconstructor. Each hands on.
+  // After the area watch: the recorder, the validation, the reconstructor. Each passes events on.
   EventSink* sink_ = nullptr;
-  std::vector<Reading> readings_;            // begin, end, last: what the report is made of
+  std::vector<Reading> readings_;            // begin, end, last: the report is made from these
   std::optional<swaptrail_totals> earlier_;  // of the reading before the next one
   uint64_t published_ns_ = 0;
   SlotUse slot_use_;

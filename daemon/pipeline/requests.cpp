@@ -22,7 +22,7 @@ absl::Status PipelineRequests::ask(Request request, absl::Time deadline) {
   waiting_.store(asked_.size(), std::memory_order_release);
   answered_.wait_until(lock, absl::ToChronoTime(deadline),
                        [&] { return asked->state == Waiting::State::kDone || !open_; });
-  // one that runs now refers to what is on this stack
+  // a running request refers to this stack
   answered_.wait(lock, [&] { return asked->state != Waiting::State::kRunning; });
   if (asked->state == Waiting::State::kDone) return absl::OkStatus();
   asked->state = Waiting::State::kGivenUp;

@@ -1,4 +1,4 @@
-// Requests to the pipeline thread, which alone may look at what is in flight.
+// Requests to the pipeline thread, which alone may look at lifecycles in flight.
 #pragma once
 
 #include <atomic>
@@ -21,7 +21,7 @@
 
 namespace swaptrail {
 
-// What the used slots of the swap areas are, in base pages, at one moment.
+// What the used slots of the swap areas hold, in base pages, at one moment.
 struct SlotUse {
   struct Area {
     SwapArea area;          // with the kernel's used_bytes
@@ -32,21 +32,21 @@ struct SlotUse {
     uint64_t kept = 0;      // of pages that are back in memory
   };
   uint64_t at_ns = 0;
-  bool way_back_is_seen = false;    // if not, nothing of the above can be trusted
+  bool way_back_is_seen = false;    // if not, none of the above is reliable
   std::vector<Area> areas;          // those that are on
   uint64_t not_followed_pages = 0;  // found no room in a table, since the start
   uint64_t lost_records = 0;        // since the start
 };
 
-// What a request may look at and do. On the pipeline thread, between two sweeps: keep it short.
+// What a request may read and do. Runs on the pipeline thread, between two sweeps: keep it short.
 class PipelineView {
  public:
   virtual ~PipelineView() = default;
   virtual const Reconstructor& reconstructor() const = 0;
   // Not older than a second.
   virtual const SlotUse& slot_use() = 0;
-  // Writes what the flight recorder holds. Errors: FailedPrecondition (none is running), those of
-  // writing.
+  // Writes what the flight recorder holds to files. Errors: FailedPrecondition (none is running),
+  // those of writing.
   virtual absl::StatusOr<FlightFiles> write_flight(const std::string& reason) = 0;
 };
 
@@ -55,14 +55,14 @@ class PipelineRequests {
   static constexpr size_t kMostWaiting = 64;
   using Request = std::function<void(PipelineView&)>;
 
-  // Any thread but the pipeline's. Returns once the request was answered. A request whose caller
-  // has given up is not run any more, so it may refer to what is on its stack.
-  // Errors: ResourceExhausted (too many wait), DeadlineExceeded, Unavailable (the pipeline has ended).
+  // Any thread except the pipeline's. Returns once the request was answered. A request whose caller
+  // has given up is not run any more, so it may refer to its caller's stack. Errors: ResourceExhausted
+  // (too many wait), DeadlineExceeded, Unavailable (the pipeline has ended).
   absl::Status ask(Request request, absl::Time deadline);
 
-  // The pipeline thread's: answers all that wait. Costs a load if there is none.
+  // For the pipeline thread: answers all that wait. Costs a load if there are none.
   void answer(PipelineView& view);
-  // No more: what waits, and what comes, is Unavailable.
+  // From now on waiting and new requests get Unavailable.
   void close();
   // Any thread.
   bool open() const { return open_.load(std::memory_order_relaxed); }

@@ -1,4 +1,4 @@
-// How the observation stands: what the pipeline tells of itself once a second, for any thread.
+// The state of the observation: the pipeline publishes it once a second, for any thread.
 #pragma once
 
 #include <atomic>
@@ -21,7 +21,7 @@
 
 namespace swaptrail {
 
-// How full a table of fixed room is.
+// How full a table of fixed size is.
 struct Fill {
   uint64_t used = 0;
   uint64_t room = 0;
@@ -44,8 +44,8 @@ struct PipelineStatus {
   uint64_t lines_left_out = 0;               // of the output: its reader was too slow
 };
 
-// Where the newest one hangs, and when the rings were last read. Any thread; the lock is held for the copy
-// of a pointer.
+// Holds the newest status, and when the rings were last read. Any thread; the lock is held only to copy a
+// pointer.
 class StatusBoard {
  public:
   void publish(std::shared_ptr<const PipelineStatus> pipeline_status) {
@@ -59,7 +59,7 @@ class StatusBoard {
     return newest_;
   }
 
-  // The pipeline's, after each sweep. Monotonic, as all times here.
+  // For the pipeline, after each sweep. Monotonic, like all times here.
   void note_sweep(uint64_t now_ns) { swept_ns_.store(now_ns, std::memory_order_relaxed); }
   // How long ago the rings were last read; 0 before the first sweep.
   uint64_t sweep_age_ns(uint64_t now_ns) const {

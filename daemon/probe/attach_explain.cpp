@@ -1,4 +1,4 @@
-// The attach plan in words: a table for people, JSON lines for programs.
+// Prints the attach plan: a table for people, JSON lines for programs.
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "daemon/probe/attach_plan.h"
 #include "trace/report/print.h"
+#include "trace/text.h"
 #include "trace/utf8.h"
 
 namespace swaptrail {
@@ -27,7 +28,7 @@ std::string programs_of(const AttachTarget& target) {
   return absl::StrJoin(names, ", ");
 }
 
-// Names of functions and their types are those of a BTF file, which may be anybody's.
+// Names of functions and their types come from a BTF file, which anybody may have made.
 std::string row(absl::string_view name, const std::string& what, const std::string& more) {
   return absl::StrFormat("%-20s %-34s %s\n", name, printable(what), printable(more));
 }
@@ -37,7 +38,7 @@ std::string note(const Parts&... parts) {
   return absl::StrFormat("%-20s   %s\n", "", printable(absl::StrCat(parts...)));
 }
 
-// One row of the table: the name, what serves it, and below it what does not and why.
+// One row of the table: the hook, its target, and below it the rejected candidates with reasons.
 std::string explain_hook(const HookPlan& hook) {
   std::string out;
   if (hook.state == HookState::kChosen) {
@@ -60,7 +61,7 @@ std::string explain_hook(const HookPlan& hook) {
 
 std::string json_string(absl::string_view text) {
   std::string out;
-  append_json_string({text.data(), text.size()}, out);
+  append_json_string(std_view(text), out);
   return out;
 }
 
@@ -110,7 +111,7 @@ std::string rejected_array(const HookPlan& hook) {
 
 std::string hook_object(const HookPlan& hook) {
   std::vector<Field> fields = {{"hook", json_string(hook.hook)},
-                               {"state", json_string(std::string(hook_state_name(hook.state)))}};
+                               {"state", json_string(absl_view(hook_state_name(hook.state)))}};
   const Field optional[] = {
       {"target", hook.target.target},
       {"end_target", hook.target.end_target},

@@ -24,7 +24,8 @@ constexpr uint32_t kTrampolineStructBytes = 16;
 constexpr absl::string_view kAnyType = "_";
 constexpr absl::string_view kRest = "...";
 
-// Whether the trampoline takes structs by value: it came with btf_func_model's arg_flags (6.1).
+// Whether the trampoline accepts structs by value: supported since btf_func_model's arg_flags
+// (6.1).
 bool trampoline_takes_structs(const KernelView& kernel) {
   return kernel.has_field("btf_func_model", "arg_flags");
 }
@@ -66,13 +67,13 @@ bool shape_fits(const FunctionShape& shape, const Candidate& candidate) {
          arguments_fit(shape.arguments, absl::StripSuffix(parts.second, ")"), candidate.counts);
 }
 
-// All rows of one target of one hook, and what the kernel says about it.
+// All rows of one target of one hook, and what the kernel has for it.
 class TargetResolver {
  public:
   TargetResolver(const KernelView& kernel, Mode mode, std::vector<const Candidate*> rows)
       : kernel_(kernel), mode_(mode), rows_(std::move(rows)) {}
 
-  // The first row that fits sets `chosen`; otherwise the reason why none can.
+  // The first row that fits sets `chosen`; otherwise returns the reason why none can.
   std::optional<RejectedCandidate> resolve(AttachTarget* chosen) const {
     const std::string name(rows_.front()->target);
     const std::optional<FunctionShape> shape = shape_of(name);
@@ -181,7 +182,8 @@ std::vector<std::vector<const Candidate*>> targets_of(const Hook& hook, Mode mod
   return targets;
 }
 
-// Says why a hook with no usable candidate is missing, or that there is nothing to miss.
+// Sets why a hook without a usable candidate is missing, or that the kernel has nothing to see
+// there.
 void conclude(const Hook& hook, HookPlan* plan) {
   const auto not_in_btf = [](const RejectedCandidate& c) { return c.why == Rejection::kNotInBtf; };
   const auto text = [](std::string* out, const RejectedCandidate& rejected) {
@@ -219,7 +221,7 @@ HookPlan plan_hook(const KernelView& kernel, Mode mode, const Hook& hook) {
   return plan;
 }
 
-// Tracepoint mode also names the stages that stay dark, by the hooks of the full mode.
+// Tracepoint mode also names the stages that it can't see, by the hooks of the full mode.
 void add_unseen(AttachPlan* plan) {
   for (const Unseen& unseen : unseen_by_tracepoints()) {
     HookPlan hook;

@@ -1,4 +1,4 @@
-// The attach plan: for one kernel and one mode, which program goes where, and what can't be seen.
+// The attach plan: for one kernel and one mode, where each program goes, and what can't be seen.
 //
 // Pure: it looks at a KernelView and the catalogue, loads nothing and has no state. The session
 // loads what the plan names and nothing else.
@@ -23,9 +23,9 @@ struct ModeChoice {
   std::string reason;
 };
 
-// Full if tracing programs load, else kprobe if permitted, else tracepoint. A forced mode is taken
-// as it is; if the host seems to refuse it the reason says so.
-// Errors: FailedPrecondition if nothing is forced and the host refuses all three, with the reasons.
+// Full if tracing programs load, else kprobe if permitted, else tracepoint. A forced mode is used
+// even if the host seems to refuse it; then the reason says so. Errors: FailedPrecondition, with
+// the reasons, if nothing is forced and the host refuses all three.
 absl::StatusOr<ModeChoice> choose_mode(const HostFeatures& host, std::optional<Mode> forced);
 
 // "full", "kprobe" or "tracepoint"; InvalidArgument for anything else (`auto` is not a mode).
@@ -33,10 +33,10 @@ absl::StatusOr<Mode> parse_mode(absl::string_view name);
 
 // Why a candidate was not chosen.
 enum class Rejection : uint8_t {
-  kNotNeeded,       // it would do, but a preferred one does
+  kNotNeeded,       // it would work, but a preferred one does too
   kNotInBtf,        // no such function or tracepoint
   kNoSymbol,        // in BTF, but inlined everywhere
-  kSuffixOnly,      // only a clone by the compiler, with other arguments
+  kSuffixOnly,      // only a compiler clone, with other arguments
   kAmbiguous,       // several functions of that name
   kReturnsStruct,   // can't be traced; in practice another function of the same name
   kStructArgument,  // a struct by value that this kernel's BPF, or a kprobe, can't take
@@ -88,21 +88,22 @@ struct AttachPlan {
   bool symbols_checked = true;
   std::string symbols_reason;  // if not checked
   std::vector<HookPlan> hooks;
-  // For each CPU, so many slots may be in use and hold nothing (mm/swap_slots.c, up to Linux 6.14).
+  // For each CPU, up to this many slots may be in use and hold nothing (mm/swap_slots.c, up to
+  // Linux 6.14).
   uint32_t reserved_slots = 0;
 
   // The plan of one hook, or nullptr if this mode has no such hook.
   const HookPlan* find(absl::string_view hook) const;
 };
 
-// Resolves every hook of the mode against the kernel. Never fails: what can't be resolved is
+// Resolves every hook of the mode for the kernel. Never fails: a hook that can't be resolved is
 // missing, with its reason.
 AttachPlan make_attach_plan(const KernelView& kernel, const ModeChoice& mode);
 
 // The event kinds that can appear, bits 1 << enum swaptrail_kind.
 uint32_t visible_kinds(const AttachPlan& plan);
 
-// A table for a terminal, and one JSON object a line (first the mode and the host, then one per
+// A table for a terminal, or one JSON object a line (first the mode and the host, then one per
 // hook). `host` may be null: the plan may be for another kernel.
 std::string explain_text(const AttachPlan& plan, const HostFeatures* host);
 std::string explain_jsonl(const AttachPlan& plan, const HostFeatures* host);

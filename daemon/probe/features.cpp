@@ -28,9 +28,9 @@ namespace {
 
 constexpr char kLicense[] = "GPL";
 constexpr char kProbeName[] = "swaptrail_probe";
-// Attached to for a moment. The first is called by the kernel's own self-tests only.
+// Attached to for a moment. Only the kernel's own self-tests call the first.
 constexpr const char* kHarmlessFunctions[] = {"bpf_fentry_test1", "do_swap_page"};
-// Fires only when kswapd is woken, and is there in every kernel.
+// Fires only when kswapd is woken, and exists in every kernel.
 constexpr char kHarmlessTracepoint[] = "mm_vmscan_kswapd_wake";
 constexpr char kKprobePmu[] = "/sys/bus/event_source/devices/kprobe/type";
 constexpr char kLockdownFile[] = "/sys/kernel/security/lockdown";
@@ -80,7 +80,7 @@ int load(bpf_prog_type type, const bpf_insn (&program)[kCount], uint32_t btf_id 
 Fact yes(std::string reason) { return {true, 0, std::move(reason)}; }
 Fact no(std::string reason) { return {false, 0, std::move(reason)}; }
 
-// What the kernel most likely means by an error, said to someone who can change it.
+// What an error of the kernel most likely means, for somebody who can change it.
 Fact refused(absl::string_view what, int error, absl::string_view other_meaning) {
   constexpr absl::string_view kNotPermitted =
       "not permitted: by this host, by lockdown, or for want of CAP_BPF and CAP_PERFMON";

@@ -1,4 +1,4 @@
-// What this host lets BPF programs do, found by trying, and what it is set up for.
+// What this host lets BPF programs do, found by trying, and how it is set up.
 //
 // Facts about the kernel's code (shapes of functions) are not here but in kernel_view.h.
 #pragma once
@@ -12,7 +12,7 @@
 
 namespace swaptrail {
 
-// One thing that is so or not so, with a sentence that says why, for people.
+// One fact, true or false, with a sentence for people that says why.
 struct Fact {
   bool ok = false;
   int error = 0;  // errno of the attempt that failed, 0 if there was none
@@ -27,7 +27,7 @@ struct HostFeatures {
   Fact rdonly_cast;        // kfunc bpf_rdonly_cast exists: typed reads without that helper
   Fact lockdown;           // ok: not locked down, or not known; shown as no_lockdown
   Fact swap;               // ok: at least one swap area is on
-  Fact memlock;            // ok: RLIMIT_MEMLOCK does not stand in the way of BPF maps
+  Fact memlock;            // ok: RLIMIT_MEMLOCK does not limit BPF maps
 };
 
 // Every fact with its name, in the order in which to show them.
@@ -45,11 +45,11 @@ inline constexpr std::array<NamedFact, 8> kHostFacts = {{
 
 // Finds all facts of the running host. `running` must be the running kernel's own view, since ids
 // of its BTF go to the kernel. Loads, attaches and closes programs of a few instructions: leaves
-// nothing behind, blocks for milliseconds, needs root or CAP_BPF and CAP_PERFMON to find anything
-// allowed. Errors are facts.
+// nothing behind, blocks for milliseconds. Needs root, or CAP_BPF and CAP_PERFMON, to find anything
+// allowed. Errors become facts.
 HostFeatures probe_host(const KernelView& running);
 
-// As probe_host finds them, from the text of the files; for tests too.
+// As probe_host finds them, from the text of the files; also for tests.
 Fact lockdown_fact(absl::string_view security_lockdown);  // "none [integrity] confidentiality"
 Fact swap_fact(absl::string_view proc_swaps);
 

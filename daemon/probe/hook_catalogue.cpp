@@ -213,7 +213,8 @@ constexpr Unseen kUnseen[] = {
     {"slot_freed", "no tracepoint where a slot is freed"},
     {"swap_in", "no tracepoint in do_swap_page"},
     {"shmem_swap_in", "no tracepoint where shared memory is read back"},
-    {"swap_read", "reads from swap don't carry REQ_SWAP: they can't be told from other reads"},
+    {"swap_read",
+     "reads from swap don't carry REQ_SWAP: they can't be distinguished from other reads"},
     {"zswap_loaded", "no tracepoint in zswap"},
     {"split", "no tracepoint where a folio is split"},
 };

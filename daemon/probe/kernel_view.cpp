@@ -26,7 +26,7 @@ constexpr char kNoBtf[] =
 // Damaged BTF can hold a cycle of typedefs; nothing real nests as deep as this.
 constexpr int kMaxDepth = 32;
 
-// BTF ids come from a file: an id out of range is answered with "void".
+// BTF ids come from a file: "void" is returned for an id out of range.
 const btf_type* type_at(const btf* object, uint32_t id) {
   static const btf_type kVoidType = {};
   const btf_type* type = id == 0 ? nullptr : btf__type_by_id(object, id);
@@ -43,7 +43,7 @@ bool is_qualifier(const btf_type* type) {
          btf_is_type_tag(type);
 }
 
-// Skips const, volatile and the like; with `typedefs`, these too.
+// Skips const, volatile and the like; with `typedefs`, typedefs too.
 const btf_type* strip(const btf* object, uint32_t id, bool typedefs) {
   const btf_type* type = type_at(object, id);
   for (int depth = 0; depth < kMaxDepth; ++depth) {
@@ -112,7 +112,7 @@ ValueType value_type(const btf* object, uint32_t id) {
   return value;
 }
 
-// libbpf would wait for a FIFO's writer, and read a device without an end.
+// libbpf would wait for a FIFO's writer, and read an endless device.
 absl::Status check_btf_file(const std::string& path) {
   struct stat found {};
   if (stat(path.c_str(), &found) != 0)
@@ -127,7 +127,7 @@ absl::Status check_btf_file(const std::string& path) {
 absl::StatusOr<btf*> parse_btf(const std::string& path) {
   if (absl::Status file = path.empty() ? absl::OkStatus() : check_btf_file(path); !file.ok())
     return file;
-  // libbpf tells its troubles on stderr; ours goes into the status, in one line
+  // libbpf prints its errors on stderr; ours go into the status, in one line
   const libbpf_print_fn_t print = libbpf_set_print(nullptr);
   btf* object = path.empty() ? btf__parse_raw(kRunningBtf) : btf__parse(path.c_str(), nullptr);
   const int error = errno;

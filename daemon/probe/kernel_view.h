@@ -1,6 +1,6 @@
-// What the attach plan may look at: a kernel's BTF and the names in its symbol table.
+// What the attach plan may use: a kernel's BTF and the names in its symbol table.
 //
-// Nothing here knows a version number: the release string is for people to read.
+// Nothing here uses a version number: the release string is for people to read.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct btf;
 
 namespace swaptrail {
 
-// What a value is, as far as a BPF program that receives it must care.
+// The kind of a value, as far as a BPF program that receives it must care.
 enum class TypeKind : uint8_t { kVoid, kInteger, kBool, kPointer, kStruct, kOther };
 
 // The type of an argument or of a return value.
@@ -50,7 +50,7 @@ class KernelView {
     // Raw BTF, or an ELF file with a .BTF section. Empty: /sys/kernel/btf/vmlinux.
     std::string btf_path;
     // /proc/kallsyms, a System.map, or bare names, one a line. Empty: /proc/kallsyms, but only if
-    // btf_path is empty too: another kernel's BTF says nothing about this one's symbols.
+    // btf_path is empty too: another kernel's BTF does not go with this one's symbols.
     std::string symbols_path;
     // For people to read. Empty: of the running kernel, if btf_path is empty too.
     std::string release;
@@ -65,9 +65,9 @@ class KernelView {
   KernelView& operator=(KernelView&&) noexcept;
   ~KernelView();
 
-  // The kernel's release as `uname -r` says it; empty if not known.
+  // The kernel's release as in `uname -r`; empty if not known.
   const std::string& release() const { return release_; }
-  // Whether symbol() can tell anything; if not, symbols_reason() says why.
+  // Whether symbol() can answer; if not, symbols_reason() says why.
   bool symbols_checked() const { return symbols_->has_functions(); }
   const std::string& symbols_reason() const { return symbols_reason_; }
 
@@ -78,7 +78,7 @@ class KernelView {
   // The shape of a raw tracepoint, as include/linux/tracepoint.h's DEFINE_EVENT leaves it in BTF
   // (typedef btf_trace_NAME), without the hidden `void *__data`.
   std::optional<FunctionShape> raw_tracepoint(absl::string_view name) const;
-  // How the symbol table has this name of a function.
+  // How the symbol table has a function of this name.
   Symbol symbol(absl::string_view name) const;
   // Without a symbol if there is no table. Valid as long as the view.
   const SymbolTable& symbols() const { return *symbols_; }

@@ -9,8 +9,8 @@
 namespace swaptrail {
 namespace {
 
-// Up to the next blank of a line, which is taken from it. A table has more than 100,000 lines: this is most of
-// what reading one takes.
+// Takes the text up to the next blank from a line. A table has more than 100,000 lines, and this is most of
+// the time to read one.
 absl::string_view next_word(absl::string_view& line) {
   const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
   size_t first = 0;
@@ -22,7 +22,7 @@ absl::string_view next_word(absl::string_view& line) {
   return word;
 }
 
-// The name in a line that is a function of the kernel proper; empty if it is none.
+// The name in a line, if it is a function of the kernel proper; empty otherwise.
 absl::string_view function_name(absl::string_view line) {
   constexpr absl::string_view kText = "tTwW";
   const absl::string_view first = next_word(line), type = next_word(line), name = next_word(line);

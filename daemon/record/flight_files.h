@@ -1,4 +1,4 @@
-// What the flight recorder wrote.
+// The files that the flight recorder wrote.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace swaptrail {
 
 struct FlightFiles {
   std::vector<std::string> paths;  // oldest first
-  // Monotonic: the files have everything that was observed from here on; 0 = there are none.
+  // Monotonic: the files have everything that was observed from here on; 0 = there are no files.
   uint64_t since_ns = 0;
 };
 

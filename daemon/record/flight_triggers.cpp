@@ -75,8 +75,8 @@ std::optional<FlightSchedule::Due> FlightSchedule::next(const std::string& reaso
     if (waiting_.empty()) waiting_ = reason;
   }
   if (!may || (reason.empty() && waiting_.empty())) return std::nullopt;
-  Due due{reason.empty() ? waiting_ : reason, suppressed_ - told_};
-  told_ = suppressed_;
+  Due due{reason.empty() ? waiting_ : reason, suppressed_ - reported_};
+  reported_ = suppressed_;
   waiting_.clear();
   written_ns_ = now_ns;
   return due;

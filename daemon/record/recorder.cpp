@@ -16,8 +16,8 @@ namespace {
 constexpr uint64_t kFlushEvery_ns = 1'000'000'000;
 constexpr uint64_t kStoppedFor_ns = 10'000'000'000;
 constexpr size_t kMaxCgroups = 65536;  // names kept; the events have the ids in any case
-constexpr size_t kAreasOfType = 4;     // on, off, on, off: what is older is over
-// Flight files on disk: so many times what is kept in memory.
+constexpr size_t kAreasOfType = 4;     // on, off, on, off: older ones are over
+// Flight files on disk: this many times what is kept in memory.
 constexpr uint64_t kFlightFiles = 16;
 
 uint64_t realtime_ns() {
@@ -84,7 +84,7 @@ absl::StatusOr<std::unique_ptr<Recorder>> Recorder::create(const RecorderOptions
   return recorder;
 }
 
-// A part knows everything that the ones before it knew.
+// A part knows everything that the parts before it knew.
 absl::StatusOr<Recorder::Part> Recorder::open_part(uint64_t now_ns) {
   Part part;
   part.begun_ns = now_ns;
@@ -96,7 +96,7 @@ absl::StatusOr<Recorder::Part> Recorder::open_part(uint64_t now_ns) {
     if (!file.ok()) return file.status();
     part.sink = *std::move(file);
   }
-  header_.part = static_cast<uint32_t>(pipeline_status_.parts);
+  header_.part = static_cast<uint32_t>(status_.parts);
   auto writer = RecordingWriter::create(*part.sink, header_);
   if (!writer.ok()) {
     if (!part.name.empty()) folder_.remove(part.name);
@@ -106,14 +106,14 @@ absl::StatusOr<Recorder::Part> Recorder::open_part(uint64_t now_ns) {
   for (const SwapArea& area : areas_) note(part.writer->add(area));
   for (const auto& [id, cgroup] : cgroups_) note(part.writer->add(cgroup));
   for (const Reading& reading : begin_) note(part.writer->add(reading));
-  ++pipeline_status_.parts;
+  ++status_.parts;
   return part;
 }
 
-// A refusal of the sink pauses the writer by itself; here it is only told.
+// If the sink refuses, the writer pauses by itself; here it is only reported.
 void Recorder::note(const absl::Status& status) {
   if (status.ok()) return;
-  ++pipeline_status_.refused;
+  ++status_.refused;
   refused_ns_ = monotonic_ns();
   stopped_.happened(
       absl::StrCat("recording stopped: ", status.message(), "; the observation goes on"),
@@ -137,8 +137,8 @@ void Recorder::on_time(uint64_t now_ns) {
   next_.on_time(now_ns);
 }
 
-// What was, as far as a part that begins now may need it: of each type what holds now, and what was
-// before, for events that are still on their way.
+// Keeps what a part that begins now may need: for each type the current area, and the previous one,
+// for events that are still on their way.
 void Recorder::remember(const SwapArea& area) {
   areas_.push_back(area);
   std::stable_sort(areas_.begin(), areas_.end(),
@@ -179,12 +179,12 @@ void Recorder::add(const Reading& reading) {
 }
 
 RecordingStatus Recorder::status(uint64_t now_ns) const {
-  RecordingStatus pipeline_status = pipeline_status_;
-  pipeline_status.flight = options_.flight;
-  // a disk that is almost full takes a little now and then
+  RecordingStatus result = status_;
+  result.flight = options_.flight;
+  // an almost full disk accepts a little from time to time
   const bool lately = refused_ns_ != 0 && now_ns - refused_ns_ < kStoppedFor_ns;
-  pipeline_status.stopped = trigger_failed_ || lately || part_.writer->paused();
-  return pipeline_status;
+  result.stopped = trigger_failed_ || lately || part_.writer->paused();
+  return result;
 }
 
 void Recorder::tick(uint64_t now_ns) {
@@ -208,21 +208,21 @@ void Recorder::tick(uint64_t now_ns) {
 }
 
 void Recorder::limit_files(std::string_view kept, uint64_t bytes) {
-  pipeline_status_.parts_dropped += folder_.limit({bytes, options_.most_files}, kept);
+  status_.parts_dropped += folder_.limit({bytes, options_.most_files}, kept);
 }
 
-// Somebody may move the folder away, or mount something over it. What is written goes on in the old one, whose
-// limits hold, until there is one at its path again. True: there is another one now.
+// The folder may be moved away, or something mounted over it. Writing continues in the old one, with its
+// limits, until there is a folder at its path again. True: there is a new one now.
 bool Recorder::follow_folder(uint64_t now_ns) {
-  pipeline_status_.moved = false;
+  status_.moved = false;
   if (folder_.is_in_place()) return false;
   moved_.happened(absl::StrCat(options_.dir, " is not the folder any more in which recordings are"),
                   now_ns);
-  pipeline_status_.moved = !folder_.open_again().ok();
-  return !pipeline_status_.moved;
+  status_.moved = !folder_.open_again().ok();
+  return !status_.moved;
 }
 
-// If the next part can't be opened (disk full) the old one just goes on.
+// If the next part can't be opened (disk full), the old one continues.
 void Recorder::change_part(uint64_t now_ns) {
   auto next = open_part(now_ns);
   if (!next.ok()) return;
@@ -243,14 +243,14 @@ uint64_t Recorder::flight_bytes() const {
   return sum;
 }
 
-// Flight: what is too old, or too much.
+// Flight: drops what is too old or too much.
 void Recorder::forget_old(uint64_t now_ns) {
   const auto too_old = [&](const Kept& part) {
     return options_.keep_ns != 0 && now_ns - part.end_ns > options_.keep_ns;
   };
   while (!kept_.empty() && (too_old(kept_.front()) || flight_bytes() > options_.total_bytes)) {
     kept_.pop_front();
-    ++pipeline_status_.parts_dropped;
+    ++status_.parts_dropped;
   }
 }
 
@@ -273,10 +273,10 @@ absl::StatusOr<FlightFiles> Recorder::trigger(const std::string& reason, uint64_
   limit_files(oldest, kFlightFiles * options_.total_bytes);
   trigger_failed_ = !status.ok();
   if (!status.ok()) {
-    ++pipeline_status_.refused;
+    ++status_.refused;
     return status;
   }
-  ++pipeline_status_.triggers;
+  ++status_.triggers;
   return files;
 }
 

@@ -1,12 +1,12 @@
-// Writes the ordered stream into recordings on its way to the reconstructor.
+// Writes the ordered stream into recordings, on its way to the reconstructor.
 //
 // Two ways to keep it: a series of files with limits on size, age and sum (--record), or the last
 // minutes in memory, written to files when something happens (--flight). Each file, or part, is a
 // recording of its own with its own header, names and areas; `swaptrail merge` joins them.
 //
-// Pipeline thread only. A block is compressed and written where it fills, once in some 16,384
-// events; a disk that is full pauses the recording, never the observation, and the gap is reported in
-// the recording once there is room again.
+// Pipeline thread only. A block is compressed and written by the call that fills it, once in about
+// 16,384 events. A full disk pauses the recording, never the observation; the gap is reported in the
+// recording once there is room again.
 #pragma once
 
 #include <cstdint>
@@ -32,14 +32,14 @@
 namespace swaptrail {
 
 struct RecorderOptions {
-  std::string dir;                                 // as open_folder() wants it; files are 0600
+  std::string dir;                                 // as open_folder() requires; files are 0600
   bool flight = false;                             // keep in memory until trigger()
   uint64_t part_bytes = 64ULL << 20;               // a new part after this many bytes ...
   uint64_t part_age_ns = 3600ULL * 1'000'000'000;  // ... or this long
-  uint64_t keep_ns = 0;  // flight: what is older goes, 0 = as long as there is room
-  // Of all parts in `dir`, or in memory (then of 16 times as much in `dir`): the oldest go.
+  uint64_t keep_ns = 0;  // flight: older parts are dropped, 0 = as long as there is room
+  // For all parts in `dir`, or in memory (then 16 times as much in `dir`): the oldest are removed.
   uint64_t total_bytes = 1ULL << 30;
-  uint64_t most_files = 10'000;  // in `dir`: the oldest go
+  uint64_t most_files = 10'000;  // in `dir`: the oldest are removed
 };
 
 class Recorder : public EventSink {
@@ -55,18 +55,18 @@ class Recorder : public EventSink {
   void on_loss(const Loss& loss) override;
   void on_time(uint64_t now_ns) override;
 
-  // An area came, went, or has its type only now. One whose type is not known is left out.
+  // An area came, went, or its type is known only now. An area of unknown type is left out.
   void on_area(const AreaInstance& area);
 
   // A reading for the trust number; the first one is repeated in every part.
   void add(const Reading& reading);
 
-  // Now and then: closes the open block each second, so that a crash loses no more; begins a new
-  // part where one is due; tries again after a pause.
+  // Call it from time to time: closes the open block each second, so that a crash loses no more;
+  // begins a new part when one is due; tries again after a pause.
   void tick(uint64_t now_ns);
 
-  // Flight: writes what is in memory to files "flight-..." in `dir` and goes on. What could not be
-  // written stays in memory, and no torn file behind. Errors: of the files.
+  // Flight: writes what is in memory to files "flight-..." in `dir` and continues. What could not
+  // be written stays in memory, and no torn file is left behind. Errors: of the files.
   absl::StatusOr<FlightFiles> trigger(const std::string& reason, uint64_t now_ns);
 
   void finish(uint64_t end_ns);
@@ -97,7 +97,7 @@ class Recorder : public EventSink {
   RecorderOptions options_;
   RecordingFolder folder_;
   RecordingHeader header_;
-  std::vector<SwapArea> areas_;  // what a new part has to say of them, by time
+  std::vector<SwapArea> areas_;  // what a new part has to record of them, by time
   const Names& names_;
   EventSink& next_;
   Part part_;
@@ -111,13 +111,13 @@ class Recorder : public EventSink {
   uint64_t last_cgroup_ = 0;
   std::vector<Reading> begin_;
   uint64_t flushed_ns_ = 0;
-  RecordingStatus pipeline_status_;
-  uint64_t refused_ns_ = 0;      // the last time; 0 = never
+  RecordingStatus status_;
+  uint64_t refused_ns_ = 0;      // when it last refused; 0 = never
   bool trigger_failed_ = false;  // the last one
   RepeatedTrouble stopped_, resumed_, moved_;
 };
 
-// The header of a recording made on this host, but for what the session knows.
+// The header of a recording made on this host, except what the session knows.
 RecordingHeader host_header();
 
 }  // namespace swaptrail

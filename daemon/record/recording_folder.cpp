@@ -48,7 +48,7 @@ bool take_time(std::string_view& name) {
   return true;
 }
 
-// The number of a file with this name; nothing if it is none of this kind.
+// The number of a file with this name; nothing if it is not of this kind.
 std::optional<uint64_t> number_of(std::string_view name, RecordingFolder::Kind kind) {
   const bool flight = name.starts_with(kFlight);
   if (flight != (kind == RecordingFolder::Kind::kFlight)) return std::nullopt;
@@ -66,7 +66,7 @@ std::optional<uint64_t> number_of(std::string_view name, RecordingFolder::Kind k
   return number;
 }
 
-// A regular file of ours that begins as a recording does: its size.
+// The size of a file, if it is a regular file of ours that begins as a recording does.
 std::optional<uint64_t> recording_bytes(int folder, const std::string& name) {
   const Descriptor file(
       openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -80,7 +80,7 @@ std::optional<uint64_t> recording_bytes(int folder, const std::string& name) {
   return is_one ? std::optional(static_cast<uint64_t>(known.st_size)) : std::nullopt;
 }
 
-// What write() has under way. Nobody takes it for a recording.
+// The name of a file while write() is writing it: it does not look like a recording.
 std::string hidden(const std::string& name) { return "." + name + std::string(kUnfinished); }
 
 bool is_hidden(std::string_view name, RecordingFolder::Kind kind) {
@@ -89,8 +89,8 @@ bool is_hidden(std::string_view name, RecordingFolder::Kind kind) {
   return number_of(name.substr(1), kind).has_value();
 }
 
-// What is at `name` stays. Nobody else writes to the folder, so that nothing comes there meanwhile; not every
-// file system knows RENAME_NOREPLACE.
+// Does not replace a file at `name`. Nobody else writes to the folder, so nothing appears there meanwhile;
+// not every file system supports RENAME_NOREPLACE.
 absl::Status give_name(int folder, const std::string& draft, const std::string& name) {
   struct stat found {};
   if (fstatat(folder, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0)
@@ -157,7 +157,8 @@ void RecordingFolder::remove(const std::string& name) {
   std::erase_if(files_, [&](const File& file) { return file.name == name; });
 }
 
-// Of other daemons and people too: so it is done when it is opened, and not only what was made is known.
+// Other daemons and people change it too: so files are looked up when the folder is opened, not only
+// noted when made.
 void RecordingFolder::look() {
   files_.clear();
   std::error_code error;
@@ -179,7 +180,7 @@ void RecordingFolder::look() {
 
 void RecordingFolder::note_made(std::string name) {
   const uint64_t number = *number_of(name, kind_);
-  if (!files_.empty()) files_.back().bytes = bytes_of(files_.back());  // it has grown to its end
+  if (!files_.empty()) files_.back().bytes = bytes_of(files_.back());  // it has its final size now
   files_.push_back({number, 0, std::move(name)});
 }
 
@@ -198,7 +199,7 @@ uint64_t RecordingFolder::limit(const Limits& limits, std::string_view kept) {
   for (; file != files_.end() && file->name != kept; ++file) {
     const auto left = static_cast<uint64_t>(files_.end() - file);
     if (sum <= limits.bytes && left <= limits.files) break;
-    // it may have been taken away, or be another's by now
+    // it may have been removed, or belong to somebody else by now
     if (recording_bytes(folder_.get(), file->name) &&
         unlinkat(folder_.get(), file->name.c_str(), 0) == 0)
       ++removed;

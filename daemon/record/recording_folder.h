@@ -1,7 +1,8 @@
-// The files that recorders keep in a folder: their names, their order in time, and which of them go.
+// The files that recorders keep in a folder: their names, their order in time, and which of them are
+// removed.
 //
 // A name ends with a number that is one more than any before it in the folder: the order of the numbers is
-// that of time, whatever the clock did, in all observations that were recorded there.
+// the order in time, whatever the clock did, over all observations that were recorded there.
 //
 //   20260131T120000Z-00000042.swaptrail                   a part of a series
 //   flight-20260131T120000Z-signal-00000007.swaptrail     of a flight recorder, and why it was written
@@ -20,8 +21,8 @@
 
 namespace swaptrail {
 
-// One thread. Only files that have such a name, are this user's, are no links, and begin as a recording does
-// are looked at. The folder is held open: what is made and removed is in it, also if it is moved away.
+// One thread. Considers only files that have such a name, are this user's, are no links, and begin as a
+// recording does. The folder is held open: files are made and removed in it even if it is moved away.
 class RecordingFolder {
  public:
   enum class Kind : uint8_t { kSeries, kFlight };
@@ -30,7 +31,7 @@ class RecordingFolder {
     uint64_t files = 0;
   };
 
-  // Makes the folder if it is missing. What a write that was interrupted left behind is removed. Errors: of
+  // Makes the folder if it is missing. Removes what an interrupted write left behind. Errors: of
   // open_folder().
   static absl::StatusOr<RecordingFolder> open(std::string path, Kind kind);
 
@@ -38,19 +39,19 @@ class RecordingFolder {
   std::string next_name(uint64_t realtime_ns, std::string_view reason = {});
   std::string path_of(std::string_view name) const;
 
-  // A file that is filled little by little. Errors: of FileSink::create.
+  // A file that is filled step by step. Errors: of FileSink::create.
   absl::StatusOr<std::unique_ptr<FileSink>> create(const std::string& name);
-  // A file that appears with all of its bytes, which are on the disk, or not at all. Errors: of FileSink.
+  // A file that appears with all of its bytes, already on the disk, or not at all. Errors: of FileSink.
   absl::Status write(const std::string& name, std::string_view bytes);
   void remove(const std::string& name);
 
-  // Removes the oldest files of this kind until all of them are within the limits, but never `kept` and
-  // what is younger. Returns how many went.
+  // Removes the oldest files of this kind until all of them are within the limits, but never `kept` or
+  // younger ones. Returns how many were removed.
   uint64_t limit(const Limits& limits, std::string_view kept);
 
   // Whether its path still leads to it.
   bool is_in_place() const;
-  // Opens what is at its path by now. Errors: of open(); then it stays what it was.
+  // Opens the folder that is now at its path. Errors: of open(); then nothing changes.
   absl::Status open_again();
 
  private:

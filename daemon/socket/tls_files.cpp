@@ -26,7 +26,7 @@ using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 
 absl::Status wrong(const PemFile& file, absl::string_view what) {
-  ERR_clear_error();  // its words are those of OpenSSL's makers
+  ERR_clear_error();  // its texts are for OpenSSL's developers
   return absl::InvalidArgumentError(absl::StrCat(file.name, ": ", what));
 }
 
@@ -34,10 +34,10 @@ Bio bio_of(const std::string& text) {
   return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
-// Also with an empty one: nobody is asked on a terminal.
+// Returns no passphrase, so that nobody is asked on a terminal.
 int no_passphrase(char*, int, int, void*) { return 0; }
 
-// A text that ends within a certificate is refused as a whole: it may still be written.
+// A text that ends inside a certificate is refused as a whole: it may still be being written.
 absl::StatusOr<std::vector<Certificate>> certificates_in(const PemFile& file) {
   const Bio bio = bio_of(file.text);
   std::vector<Certificate> found;
@@ -46,7 +46,7 @@ absl::StatusOr<std::vector<Certificate>> certificates_in(const PemFile& file) {
     found.emplace_back(one);
   const unsigned long why = ERR_peek_last_error();
   if (ERR_GET_LIB(why) != ERR_LIB_PEM || ERR_GET_REASON(why) != PEM_R_NO_START_LINE)
-    return wrong(file, "a certificate in it is damaged or not whole: write the file anew");
+    return wrong(file, "a certificate in it is damaged or not whole: write the file again");
   if (found.empty())
     return wrong(file, "holds no certificate in PEM ('-----BEGIN CERTIFICATE-----')");
   ERR_clear_error();

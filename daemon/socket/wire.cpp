@@ -26,7 +26,7 @@ Wire::~Wire() {
   ERR_clear_error();
 }
 
-// Of a call of OpenSSL that did not succeed.
+// Classifies the result of an OpenSSL call that did not succeed.
 long Wire::outcome(int result) {
   const int error = SSL_get_error(tls_.get(), result);
   ERR_clear_error();

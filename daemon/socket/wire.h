@@ -13,23 +13,23 @@ namespace swaptrail {
 // One thread.
 class Wire {
  public:
-  // What is returned instead of a number of bytes.
+  // Returned instead of a number of bytes.
   static constexpr long kEnded = 0;    // the other side sends no more
   static constexpr long kLater = -1;   // try again when the socket is ready, see waits_to_write()
   static constexpr long kBroken = -2;  // close it
 
-  // `socket` does not block. `tls` null: without.
+  // `socket` is non-blocking. `tls` null: no TLS.
   Wire(Descriptor socket, SSL_CTX* tls);
   ~Wire();
   Wire(Wire&&) = default;
 
-  // As a server. 1: TLS is agreed on, or there is none; kLater or kBroken.
+  // As a server. 1: the TLS handshake is done, or there is no TLS; kLater or kBroken.
   long handshake();
   long receive(char* to, size_t size);
   long send(const char* from, size_t size);
 
   int socket() const { return socket_.get(); }
-  // After kLater: it waits until the socket can be written. Otherwise until it can be read.
+  // After kLater: whether it waits to write to the socket. Otherwise it waits to read.
   bool waits_to_write() const { return waits_to_write_; }
 
  private:

@@ -1,4 +1,4 @@
-// Whose pages lie in the swap areas, and for how long.
+// Whose pages are in the swap areas, and for how long.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 
 namespace swaptrail::store {
 
-// Upper bounds of ages in nanoseconds; what is older is in one more bucket.
+// Upper bounds of ages in nanoseconds; older pages go to one more bucket.
 inline constexpr std::array<uint64_t, 7> kAgeBounds = {1'000'000'000,
                                                        10'000'000'000,
                                                        60'000'000'000,
@@ -34,11 +34,11 @@ struct AreaUse {
   std::array<uint64_t, kAgeBounds.size() + 1> ages{};  // since they were freed
 };
 
-// Pages that were swapped out, and have not come back nor lost their slot, as far as the store
-// knows: what was evicted is not in it. By number of area. `now_ns` is monotonic; at most
-// `max_owners` for each area, and `max_table` pairs of area and cgroup are told apart while counting.
-// `is_of_now`: whether entries of a type were, at that time, of the area that has the type now; others
-// are left out. Gives the snapshot back piece by piece. Any thread.
+// Pages that were swapped out, and have neither come back nor lost their slot, as far as the store
+// knows: evicted lifecycles are not counted. By number of area. `now_ns` is monotonic. At most
+// `max_owners` for each area; at most `max_table` pairs of area and cgroup are distinguished while
+// counting. `is_of_now`: whether entries of a type belonged, at that time, to the area that has the
+// type now; others are left out. Releases the snapshot piece by piece. Any thread.
 std::vector<AreaUse> query_areas(Snapshot snapshot, uint64_t now_ns, size_t max_owners = 100,
                                  size_t max_table = 65536, const Stop& stop = {},
                                  const std::function<bool(uint32_t, uint64_t)>& is_of_now = {});

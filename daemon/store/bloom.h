@@ -1,6 +1,6 @@
-// Sets that may say yes wrongly, never no: what lets a query pass over a whole segment.
+// Sets that may wrongly say yes, but never wrongly no: they let a query skip a whole segment.
 //
-// The words belong to the segment. Written by the pipeline thread alone, and read by others only once
+// The words belong to the segment. Only the pipeline thread writes them; others read them only once
 // the segment is sealed.
 #pragma once
 
@@ -13,8 +13,8 @@
 
 namespace swaptrail::store {
 
-// Four bits in one word a key: one cache line to write or read. With 16 bits a key about 1 in 100 is
-// a wrong yes; when overfull, every answer is yes.
+// Four bits in one word for each key: one cache line to write or read. With 16 bits a key about 1
+// answer in 100 is a wrong yes; an overfull set always says yes.
 class Bloom {
  public:
   Bloom() = default;
@@ -38,8 +38,9 @@ class Bloom {
   std::span<uint64_t> words_;
 };
 
-// Ranges of units (slots, pages, struct pages) in spaces (areas, processes), asked for by one unit.
-// A range goes in as the one or two blocks of its size, rounded up to a power of two.
+// Ranges of units (slots, pages, struct pages) in spaces (areas, processes), queried by a single
+// unit.
+// A range is stored as the one or two blocks of its size, rounded up to a power of two.
 class RangeBloom {
  public:
   RangeBloom() = default;

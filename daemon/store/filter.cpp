@@ -8,7 +8,7 @@
 namespace swaptrail::store {
 namespace {
 
-// A larger set is not looked for in summaries: it would cost more than it spares.
+// A larger set is not looked up in summaries: that would cost more than it saves.
 constexpr size_t kMaxProbes = 256;
 
 template <typename Value>
@@ -46,7 +46,7 @@ Matcher::Matcher(const Filter& filter)
   if (filter.cgroups) cgroups_ = sorted(*filter.cgroups);
   for (const std::string& text : comms_) {
     Comm comm{};
-    if (text.size() > comm.size()) continue;  // nobody is called that
+    if (text.size() > comm.size()) continue;  // no process can have that name
     std::memcpy(comm.data(), text.data(), text.size());
     comm_hashes_.push_back(comm_hash(comm));
   }

@@ -1,4 +1,4 @@
-// Which lifecycles a query wants.
+// Selects the lifecycles that a query wants.
 #pragma once
 
 #include <cstdint>
@@ -12,30 +12,30 @@
 
 namespace swaptrail::store {
 
-// A span that took longer than a time.
+// A span that took longer than a given time.
 struct SlowerThan {
   Latency span = Latency::kIsolatedToRemoved;
   uint64_t longer_than_ns = 0;
 };
 
-// Fields are joined by AND, the values of one field by OR; an empty field lets all pass. The caller
-// limits how many values there are.
+// Fields are combined by AND, the values of one field by OR; an empty field accepts everything. The
+// caller limits how many values there are.
 struct Filter {
   std::vector<uint32_t> pids;      // of any mapping that is kept
   std::vector<std::string> comms;  // of any mapping that is kept, exactly
   // Charged to one of these. Present but empty (a path that does not exist): nothing passes.
   std::optional<std::vector<uint64_t>> cgroups;
-  std::vector<uint32_t> areas;  // without a slot: of no area
+  std::vector<uint32_t> areas;  // a lifecycle without a slot has no area
   std::vector<Outcome> outcomes;
   std::vector<uint8_t> origins;  // of the reclaim that began it
   std::optional<SlowerThan> slower_than;
   uint64_t since_ns = 0;             // closed at or after this time, monotonic
   uint64_t until_ns = ~uint64_t{0};  // closed before this time, monotonic
   bool regretted = false;            // only those of which a page came back too soon
-  bool incomplete = false;           // only those that do not tell everything
+  bool incomplete = false;           // only incomplete lifecycles
 };
 
-// A filter made ready for use on many. Copies what it needs; const use from any thread.
+// A filter prepared for use on many lifecycles. Copies what it needs; const use from any thread.
 class Matcher {
  public:
   explicit Matcher(const Filter& filter);
@@ -59,7 +59,7 @@ class Matcher {
   bool any_comm_, any_cgroup_;
   uint64_t areas_ = 0;                   // bits; 0 = any
   uint32_t outcomes_ = 0, origins_ = 0;  // bits; 0 = any
-  bool never_ = false;                   // a value that no lifecycle has is the only one
+  bool never_ = false;                   // all its values are ones that no lifecycle has
   std::optional<SlowerThan> slower_than_;
   uint64_t since_ns_, until_ns_;
   bool regretted_, incomplete_;

@@ -14,7 +14,7 @@ namespace swaptrail::store {
 
 using GroupKey = std::array<uint64_t, kMaxGroupBy>;
 
-// The value of a record in a column, and its process' name if the column is one of processes.
+// The value of a record in a column, and its process' name if it is a column of processes.
 uint64_t group_value(GroupBy by, const RecordView& record, const AreaOf& area_of);
 Comm group_comm(GroupBy by, const RecordView& record);
 
@@ -29,20 +29,20 @@ class GroupTable {
     GroupKey key{};
     std::array<Comm, kMaxGroupBy> comms{};
     StatsCounts counts;
-    uint64_t named_in = 0;  // the segment that its comms are from
+    uint64_t named_in = 0;  // the segment that its comms come from
   };
 
   GroupTable(std::vector<GroupBy> columns, size_t most, AreaOf area_of = {})
       : columns_(std::move(columns)), most_(most), area_of_(std::move(area_of)) {}
 
-  // Number of its group, or kOther if there was no room. Feed it as visit_and_release does, with the
-  // segment's number: the name of a process is then what it was called last.
+  // The number of its group, or kOther if there was no room. Feed it in the order of
+  // visit_and_release, with the segment's number: then a process has its last known name.
   uint32_t add(uint64_t segment, const RecordView& record, const Back& back);
-  // Number of the group of who waited in a fault on a page of it; counts nothing.
+  // The number of the reader's group, for a fault on one of its pages; counts nothing.
   uint32_t group_of(const RecordView& record, const Return& fault);
   std::span<const Group> groups() const { return groups_; }
   const StatsCounts& unplaced() const { return unplaced_; }
-  // Numbers of groups, those with most `weight` first, ties by key.
+  // Numbers of groups, those with the largest `weight` first, ties by key.
   std::vector<uint32_t> largest(uint64_t StatsCounts::*weight) const;
 
  private:

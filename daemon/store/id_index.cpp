@@ -26,7 +26,7 @@ void IdIndex::erase(uint64_t id, uint32_t place) {
     if (slots_[hole].place == kNowhere) return;
     hole = next(hole);
   }
-  // Whatever could not stand nearer to its home because of us moves up.
+  // Moves up each entry that was kept from its home by the erased one.
   const size_t mask = slots_.size() - 1;
   for (size_t at = next(hole); slots_[at].place != kNowhere; at = next(at)) {
     const size_t way = (at - home(slots_[at].tag)) & mask;

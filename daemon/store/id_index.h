@@ -1,4 +1,4 @@
-// Where in the store a lifecycle is, by its id.
+// Finds a lifecycle in the store by its id.
 #pragma once
 
 #include <cstddef>
@@ -7,13 +7,13 @@
 
 namespace swaptrail::store {
 
-// Open addressing in memory of a fixed size, with deletion that leaves no traces. It keeps the low
-// half of an id: who finds a place looks whether it is the id. For one thread.
+// Open addressing in memory of a fixed size, with deletion that leaves no tombstones. It keeps only
+// the low half of an id: the caller checks whether a place has the right id. For one thread.
 class IdIndex {
  public:
   static constexpr uint32_t kNowhere = ~uint32_t{0};
 
-  // Room for `most` lifecycles at the same time.
+  // Room for `most` lifecycles at a time.
   explicit IdIndex(size_t most) : slots_(slots_for(most)) {}
   static size_t bytes_for(size_t most) { return slots_for(most) * sizeof(Slot); }
 
@@ -21,7 +21,7 @@ class IdIndex {
   void add(uint64_t id, uint32_t place);
   // Does nothing if it is not there.
   void erase(uint64_t id, uint32_t place);
-  // The place for which `is_it` says yes; kNowhere if there is none.
+  // The place for which `is_it` returns true; kNowhere if there is none.
   template <typename IsIt>
   uint32_t find(uint64_t id, const IsIt& is_it) const {
     const auto tag = static_cast<uint32_t>(id);

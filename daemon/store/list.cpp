@@ -5,7 +5,7 @@
 namespace swaptrail::store {
 namespace {
 
-// Of what the page before left to do, that which is no longer there.
+// How many lifecycles that the previous page left for later are gone by now.
 uint64_t evicted_between(const ListQuery& query, const Snapshot& snapshot) {
   if (!query.position) return 0;
   const uint64_t oldest = snapshot.oldest_sequence();
@@ -28,7 +28,7 @@ ListPage list_lifecycles(const Snapshot& snapshot, const ListQuery& query) {
   const auto visit = [&](uint64_t sequence, const RecordView& record) {
     if (patience.is_over()) return false;
     if (!matcher.matches(record)) return true;
-    if (page.lifecycles.size() == query.page_size) {  // there is one more
+    if (page.lifecycles.size() == query.page_size) {  // there is at least one more
       page.next = Position{.sequence = sequence, .oldest = snapshot.oldest_sequence()};
       return false;
     }

@@ -8,7 +8,7 @@
 namespace swaptrail::store {
 namespace {
 
-// Of one lifecycle: a large folio that came back page by page, and some more.
+// Notes of one lifecycle: enough for a large folio that came back page by page, and some more.
 constexpr size_t kMostNotes = 2 * kMostPagesKept;
 
 template <typename Wanted, typename IsIt>

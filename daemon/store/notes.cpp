@@ -44,7 +44,7 @@ uint64_t Notes::write(const Words& words) {
   const uint64_t number = total_.load(std::memory_order_relaxed) + 1;
   Slot& slot = slots_[number % slots_.size()];
   slot.number.store(0, std::memory_order_relaxed);
-  // Release: who sees one of the words also sees that the number is gone.
+  // Release: a reader that sees one of the words also sees that the number is gone.
   for (size_t at = 0; at < kWords; ++at) slot.words[at].store(words[at], std::memory_order_release);
   slot.number.store(number, std::memory_order_release);
   total_.store(number, std::memory_order_release);

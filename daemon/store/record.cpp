@@ -14,7 +14,7 @@ struct FirstReturn {
   uint64_t time_ns, after_ns, fault_ns, address, reader_cgroup;
   Comm comm;
   uint32_t tgid, tid, owner_tgid;
-  uint16_t first_page;  // its entry, counted from the lifecycle's
+  uint16_t first_page;  // of its entry, counted from the lifecycle's first
   uint16_t nr_pages, mapped_pages, passes;
   uint8_t shmem;
   uint8_t unused[3];
@@ -23,8 +23,8 @@ struct FirstReturn {
 // How the second reclaimer is stored.
 enum class LastForm : uint8_t { kSame, kOtherBatch, kOther };
 
-// Then: the stages that were seen, the first reclaimer, the last one, the mappings, the shared object,
-// the bits of the pages that are gone.
+// Followed by: the stages that were seen, the first reclaimer, the last one, the mappings, the shared
+// object, the bits of the pages that are gone.
 struct ColdHead {
   FirstReturn first_return;
   uint64_t last_note;  // atomic once it is published
@@ -57,7 +57,7 @@ enum Flag : uint8_t {
   kObject = 64,  // a shared object is kept
 };
 
-// Where things are.
+// The offsets of the parts.
 struct Layout {
   size_t first, last, mappings, object, gone, end;
 };
@@ -79,7 +79,7 @@ Layout layout_of(const ColdHead& head, size_t mappings) {
   return layout;
 }
 
-// Also those that an owner's guess filled in without counting.
+// Includes mappings that an owner's guess filled in without counting.
 size_t mappings_of(const Lifecycle& lifecycle) {
   constexpr Mapping kEmpty{};
   size_t kept = kMaxMappings;
@@ -154,7 +154,7 @@ ColdHead head_of(const Lifecycle& lifecycle) {
 
 const ColdHead& head_at(const std::byte* cold) { return *reinterpret_cast<const ColdHead*>(cold); }
 
-// Words that are written after the record was published. (atomic_ref takes no const word before C++26.)
+// Words that change after the record was published. (atomic_ref takes no const word before C++26.)
 std::atomic_ref<uint64_t> atomic_at(const uint64_t* word) {
   return std::atomic_ref<uint64_t>(*const_cast<uint64_t*>(word));
 }

@@ -1,9 +1,10 @@
-// One stored lifecycle: a fixed part that queries look at, and a part of its own length for the rest.
+// One stored lifecycle: a fixed part that queries look at, and a part of variable length for the
+// rest.
 //
-// Everything but what came back of its pages is written before the record is published, and never
-// again. What came back is: one atomic word; a bit for each page of a large folio; the first return's
-// details, written once before the word says that they are there; and the number of the newest note
-// about the rest (notes.h).
+// Everything except returns is written before the record is published, and never again. Returns are:
+// one atomic word; a bit for each page of a large folio; the first return's details, written once
+// before the word says that they are there; and the number of the newest note about the rest
+// (notes.h).
 #pragma once
 
 #include <array>
@@ -21,10 +22,10 @@
 namespace swaptrail::store {
 
 // What came back of a lifecycle's pages so far, in base pages (each stops at 65535), and what kind of
-// return the first one was. A fault that brought no page back is none: it is in the notes.
+// return the first one was. A fault that brought no page back does not count: it is in the notes.
 struct Back {
   uint16_t gone_pages = 0;        // no longer in swap, however that came
-  uint16_t swapped_in_pages = 0;  // of those: somebody used them again
+  uint16_t swapped_in_pages = 0;  // of those: used again
   uint16_t regretted_pages = 0;   // of those: sooner than the regret time
   bool any = false;               // the first return's details may be read
   ReturnHow how = ReturnHow::kSwappedIn;
@@ -35,7 +36,7 @@ struct Back {
   static Back unpacked(uint64_t word);
 };
 
-// Of a larger folio it is not kept which of its pages came back.
+// For a larger folio it is not kept which of its pages came back.
 inline constexpr size_t kMostPagesKept = 512;
 using PageBits = std::array<uint64_t, kMostPagesKept / 64>;
 
@@ -45,12 +46,13 @@ struct StoredLifecycle {
   Lifecycle lifecycle;
   Back back;
   std::optional<Return> first_return;  // a large folio may come back in parts
-  NoteChain notes;                     // what else became of it, as far as was asked for
-  PageBits gone{};                     // of a large folio: bit n: page n is no longer in swap
+  NoteChain notes;                     // what else happened to it, as far as was asked for
+  PageBits gone{};                     // for a large folio: bit n: page n is no longer in swap
 
-  // Is page `index` of the folio no longer in swap? Nothing: not kept.
+  // Is page `index` of the folio no longer in swap? Nothing: that is not kept.
   std::optional<bool> is_gone(uint32_t index) const;
-  // The return that took page `index` out of swap; null: it is there, or that return is not kept.
+  // The return that took page `index` out of swap; null: it is still there, or that return is not
+  // kept.
   const Return* return_of(uint32_t index) const;
 };
 
@@ -61,7 +63,7 @@ struct alignas(64) Hot {
   uint64_t entry;
   uint64_t cgroup;
   std::atomic<uint64_t> back;  // Back::packed
-  uint32_t cold;               // where the rest is, bytes into the segment
+  uint32_t cold;               // offset of the other part in the segment, bytes
   uint32_t victim;             // mappings[0].tgid
   uint32_t victim_comm;        // comm_hash of mappings[0], its low half
   uint32_t reclaimer;          // last.tgid
@@ -85,10 +87,10 @@ class RecordView {
   uint64_t at(Stage stage) const;  // 0 = not seen
   uint64_t slot_ns() const;        // as slot_time_ns()
   std::span<const Mapping> mappings() const;
-  Comm reclaimer_comm() const;  // of who freed it or gave it up
+  Comm reclaimer_comm() const;  // of the process that freed it or gave it up
   Back back() const { return Back::unpacked(hot_->back.load(std::memory_order_acquire)); }
   // Nanoseconds; nothing if a stage was not seen, or the page has not come back (as far as `back`
-  // knows). Of a folio that came back in parts: the first part's.
+  // knows). For a folio that came back in parts: until the first part.
   std::optional<uint64_t> span_ns(Latency span, const Back& back) const;
   Lifecycle lifecycle() const;
   // Only if `back.any`.
@@ -105,22 +107,22 @@ class RecordView {
   const std::byte* cold_;
 };
 
-// The part of its own length.
+// The part of variable length.
 inline constexpr size_t kMinColdBytes = 176, kMaxColdBytes = 504;
 struct Cold {
   size_t bytes;      // a multiple of 8
   uint8_t mappings;  // in it
 };
-// Writes it to `at`, which is aligned to 8 and has kMaxColdBytes of room.
+// Writes it to `at`, which is aligned to 8 and has room for kMaxColdBytes.
 Cold write_cold(const Lifecycle& lifecycle, std::byte* at);
-// Makes the fixed part at `at`; `place` is where the other will be.
+// Makes the fixed part at `at`; `place` is where the other part will be.
 void write_hot(const Lifecycle& lifecycle, const Cold& cold, uint32_t place, std::byte* at);
-// Adds a return to a published record. True: its details have no place there, and need a note. The
-// single writer's.
+// Adds a return to a published record. True: its details have no place there, and need a note. Only
+// for the single writer.
 bool add_return(const Return& entry_return, uint64_t regret_ns, Hot& hot, std::byte* cold);
 void set_last_note(uint64_t number, std::byte* cold);
 
-// Of its text: what stands behind the first NUL does not count.
+// Hash of its text: bytes after the first NUL do not count.
 uint64_t comm_hash(const Comm& comm);
 
 }  // namespace swaptrail::store

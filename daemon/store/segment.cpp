@@ -9,8 +9,8 @@
 namespace swaptrail::store {
 namespace {
 
-// Words of the filters: the large ones hold a key of each record at 16 bits, the small ones a few
-// hundred processes and cgroups. Multiples of 8 keep the records on cache lines.
+// Words of the filters: the large ones have room for a key of each record at 16 bits, the small
+// ones for a few hundred processes and cgroups. Multiples of 8 keep the records on cache lines.
 struct FilterWords {
   size_t large, small;
   size_t total() const { return 3 * large + 3 * small; }
@@ -164,7 +164,7 @@ void Segment::note_return(uint32_t index, const Return& entry_return, uint64_t r
 bool Segment::pin(uint64_t ordinal) {
   SWAPTRAIL_DCHECK(ordinal != 0);
   // Sequentially consistent, as are retire() and pinned(): either we see that it was retired, or
-  // who retired it sees the pin before using it again.
+  // the thread that retired it sees the pin before reusing it.
   pins_.fetch_add(1);
   if (ordinal_.load() == ordinal) return true;
   unpin();

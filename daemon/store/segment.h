@@ -1,8 +1,8 @@
-// A piece of the store: some thousand lifecycles in a row, and what is common to them.
+// A piece of the store: some thousand consecutive lifecycles, and a summary of them.
 //
-// The pipeline thread fills one segment at a time and publishes each record by its count. A segment
-// is never freed while the store or a snapshot lives: it is retired, and used again once nobody has
-// it pinned. Its ordinal (1, 2, ...; 0 = retired) is what a reader checks after pinning it.
+// The pipeline thread fills one segment at a time and publishes each record by increasing the
+// count. A segment is never freed while the store or a snapshot lives: it is retired, and reused
+// once nobody has it pinned. A reader checks its ordinal (1, 2, ...; 0 = retired) after pinning it.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@
 
 namespace swaptrail::store {
 
-// What the kernel of this host counts in.
+// The sizes that this host's kernel uses.
 struct PageSizes {
   uint32_t page = 4096;       // bytes
   uint32_t struct_page = 64;  // bytes of a struct page: the distance of two pages of a folio
@@ -29,14 +29,14 @@ struct Units {
   uint32_t count = 0;  // 0 = not known
   bool covers(uint64_t unit) const { return unit - first < count; }
 };
-// Slots of its area.
+// Slots, numbered in its area.
 Units slot_units(const Hot& hot);
 // Struct pages.
 Units folio_units(const Hot& hot, const PageSizes& sizes);
 // User pages of a mapping of a folio of `nr_pages`.
 Units mapped_units(const Mapping& mapping, uint16_t nr_pages, const PageSizes& sizes);
 
-// What is common to all records of a sealed segment.
+// A summary of all records of a sealed segment.
 struct SegmentSummary {
   uint64_t min_closed_ns = ~uint64_t{0};
   uint64_t max_closed_ns = 0;
@@ -47,7 +47,7 @@ struct SegmentSummary {
   bool unkept_mappings = false;         // some folio had more mappings than are kept
   Bloom tgids, comms, cgroups;          // of mappings; of what the folio is charged to
   RangeBloom slots, folios, addresses;  // by area; no space; by process
-  // These go on changing as pages come back.
+  // These still change as pages come back.
   std::array<std::atomic<uint64_t>, kLatencyCount> longest_ns{};
   std::atomic<bool> regretted{false};
 
@@ -56,7 +56,8 @@ struct SegmentSummary {
 
 class Segment {
  public:
-  // Takes `bytes` of memory, itself included (see min_bytes); not touched before it is needed.
+  // Takes `bytes` of memory, itself included (see min_bytes); memory is not touched before it is
+  // needed.
   Segment(size_t bytes, const PageSizes& sizes);
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
@@ -64,7 +65,7 @@ class Segment {
   // How many lifecycles fit at most.
   static size_t max_records(size_t bytes);
 
-  // The pipeline thread's. open() only when pinned() is false.
+  // For the pipeline thread. open() only while pinned() is false.
   void open(uint64_t ordinal, uint64_t first_sequence);
   bool append(const Lifecycle& lifecycle);  // false: no room, nothing is changed
   void seal() { sealed_.store(true, std::memory_order_release); }
@@ -74,7 +75,7 @@ class Segment {
   void note_return(uint32_t index, const Return& entry_return, uint64_t regret_ns, Notes& notes);
   void note_stay(uint32_t index, const Stay& stay, Notes& notes);
 
-  // Any thread's. False: it is not that segment any more. Each true needs an unpin().
+  // For any thread. False: it is not that segment any more. Each true needs an unpin().
   bool pin(uint64_t ordinal);
   void unpin() { pins_.fetch_sub(1, std::memory_order_release); }
 

@@ -23,14 +23,14 @@ Snapshot& Snapshot::operator=(Snapshot&& other) noexcept {
   return *this;
 }
 
-// From the newest down to the first that was retired: that leaves no gap. False: the newest is gone.
+// From the newest down to the first retired one: that leaves no gap. False: the newest is gone.
 bool Snapshot::pin_all() {
   const uint64_t newest = ring_->newest.load(std::memory_order_acquire);
   const uint64_t places = ring_->live.size();
   for (uint64_t ordinal = newest; ordinal > 0 && newest - ordinal < places; --ordinal) {
     Segment* segment = ring_->live[ordinal % places].load(std::memory_order_acquire);
     if (segment == nullptr || !segment->pin(ordinal)) break;
-    const bool sealed = segment->sealed();  // before the count: that is then the last
+    const bool sealed = segment->sealed();  // read before the count, which is then final
     parts_.push_back({.segment = segment,
                       .first_sequence = segment->first_sequence(),
                       .count = segment->count(),
@@ -46,7 +46,7 @@ void Snapshot::unpin() {
 
 StoredLifecycle Snapshot::stored(uint64_t sequence, const RecordView& record,
                                  size_t most_notes) const {
-  // First the notes: a page of which they tell is then also gone.
+  // The notes first: a page that they mention is then also marked as gone.
   NoteChain notes = ring_->notes.chain(record.last_note(), most_notes);
   StoredLifecycle out = record.stored(sequence);
   out.notes = std::move(notes);

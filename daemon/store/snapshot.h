@@ -1,4 +1,4 @@
-// What the store held at one moment, for any thread.
+// The contents of the store at one moment, for any thread.
 #pragma once
 
 #include <algorithm>
@@ -14,21 +14,21 @@
 
 namespace swaptrail::store {
 
-// What the store and its snapshots share: it lives as long as the last of them.
+// Shared by the store and its snapshots: it lives as long as the last of them.
 struct SegmentRing {
   SegmentRing(size_t places, size_t most_notes) : live(places), notes(most_notes) {}
 
-  std::vector<std::atomic<Segment*>> live;  // by ordinal; one that was retired may still stand here
+  std::vector<std::atomic<Segment*>> live;  // by ordinal; may still hold one that was retired
   std::atomic<uint64_t> newest{0};          // ordinal
   Notes notes;
   std::vector<std::unique_ptr<Segment>> owned;  // the pipeline thread's
 };
 
-// A row of lifecycles without gaps that stays readable, whatever the writer does. Taking one costs a
-// counter for each segment. What came back of a lifecycle may still be added to it.
+// A sequence of lifecycles without gaps that stays readable, whatever the writer does. Taking one
+// costs a counter for each segment. Returns of a lifecycle may still be added to it.
 //
-// Keep it for a query and no longer: its segments cannot be used again meanwhile, and when too many
-// are held the store has no room for new lifecycles (StoreStatus::unstored).
+// Keep it only as long as a query needs it: its segments can't be reused meanwhile, and when too
+// many are held the store has no room for new lifecycles (StoreStatus::unstored).
 class Snapshot {
  public:
   struct Part {
@@ -46,9 +46,9 @@ class Snapshot {
 
   std::span<const Part> parts() const { return parts_; }  // the oldest first
   uint64_t lifecycles() const { return next_sequence() - oldest_sequence(); }
-  // Of the first in it; next_sequence() if it is empty.
+  // The sequence of its first lifecycle; next_sequence() if it is empty.
   uint64_t oldest_sequence() const { return parts_.empty() ? 1 : parts_.front().first_sequence; }
-  // That the next lifecycle would have had.
+  // The sequence that the next lifecycle would have had.
   uint64_t next_sequence() const;
   uint64_t oldest_closed_ns() const;  // 0 if it is empty
   // A record of one of parts(), with at most `most_notes` of its notes.
@@ -67,15 +67,15 @@ class Snapshot {
   std::vector<Part> parts_;
 };
 
-// Asked every so many records of a long query: true = nobody wants its answer any more. What the
-// query then returns is a part, not to be used. Empty = never.
+// Called from time to time during a long query: true = nobody wants its answer any more. What the
+// query then returns is incomplete, and not to be used. Empty = never.
 using Stop = std::function<bool()>;
 
-// Counts the records that a query has looked at, and asks now and then.
+// Counts the records that a query has looked at, and calls Stop from time to time.
 class Patience {
  public:
   explicit Patience(const Stop& stop) : stop_(stop) {}
-  // Once for each record: true if the query is to end.
+  // Call it once for each record: true if the query must end.
   bool is_over() { return ++looked_ % kLooks == 0 && stop_ && stop_(); }
 
  private:
@@ -84,8 +84,8 @@ class Patience {
   uint32_t looked_ = 0;
 };
 
-// Calls visit(sequence, RecordView) for those from `from` on downwards (upwards), but for segments
-// that wanted(SegmentSummary) does not want; stops when visit returns false.
+// Calls visit(sequence, RecordView) for those from `from` on downwards (upwards), but skips
+// segments that wanted(SegmentSummary) rejects; stops when visit returns false.
 template <typename Wanted, typename Visit>
 void visit_newest_first(const Snapshot& snapshot, uint64_t from, const Wanted& wanted,
                         const Visit& visit) {
@@ -113,9 +113,9 @@ void visit_oldest_first(const Snapshot& snapshot, uint64_t from, const Wanted& w
     }
   }
 }
-// Visits all, and gives back each segment that is done: the oldest first, as the writer wants them,
-// so that a long query does not take its room. Inside a segment the newest come first.
-// visit(the segment's first sequence, RecordView); stops when it returns false.
+// Visits all, and releases each segment that is done: the oldest first, as the writer needs them,
+// so that a long query does not take its room. Inside a segment the newest come first. visit(the
+// segment's first sequence, RecordView); stops when it returns false.
 template <typename Wanted, typename Visit>
 void visit_and_release(Snapshot snapshot, const Wanted& wanted, const Visit& visit) {
   for (; !snapshot.parts().empty(); snapshot.release_oldest()) {

@@ -30,7 +30,7 @@ absl::Status check(const StatsQuery& query) {
 }
 
 // Times of one span, and the group of each. Kept, because only at the end is it known which groups have
-// a row, and histograms for all would be too many.
+// a row, and histograms for all groups would be too many.
 struct Times {
   std::vector<uint32_t> groups;
   std::vector<uint64_t> times;
@@ -42,7 +42,8 @@ struct Times {
 };
 using Matches = std::vector<Times>;  // for each of spans, in its order
 
-// Faults on pages of a record, each for who waited. Of further ones the newest that are kept.
+// Faults on pages of a record, each counted for its reader. Of further faults, the newest that are
+// kept.
 void add_faults(const Notes* notes, const RecordView& record, const Back& back, GroupTable& table,
                 Times& out) {
   constexpr size_t kMostNotes = 2 * kMostPagesKept;
@@ -115,7 +116,7 @@ ByRow sort_by_row(const Times& times, const std::vector<uint32_t>& row_of, uint3
   return out;
 }
 
-// One histogram at a time.
+// Makes one histogram at a time.
 void add_latencies(const Matches& matches, const std::vector<uint32_t>& row_of, Stats& stats) {
   const auto rows = static_cast<uint32_t>(stats.rows.size() + 1);
   for (const Times& times : matches) {

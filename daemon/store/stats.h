@@ -1,4 +1,4 @@
-// Counts and latencies by groups, and the matrix of who pushes out whose pages.
+// Counts and latencies by groups, and the matrix: whose reclaim pushes out whose pages.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ enum class GroupBy : uint8_t {
   kVictimProcess,  // of the first mapping; 0 = no owner
   kReclaimer,      // the process that freed it or gave it up
   kOrigin,         // ... on whose behalf: of that pass, as in the summary
-  kArea,           // kNoArea = it never had a slot; else see StatsQuery::area_of
+  kArea,           // kNoArea = it never had a slot; otherwise see StatsQuery::area_of
   kOutcome,
   kBackend,
   kCount,
@@ -26,7 +26,7 @@ enum class GroupBy : uint8_t {
 inline constexpr uint64_t kNoArea = ~uint64_t{0};
 inline constexpr size_t kMaxGroupBy = 3;
 
-// Base pages, but for `lifecycles`. Of a folio that came back in parts, each part counts by itself.
+// Base pages, except `lifecycles`. For a folio that came back in parts, each part counts by itself.
 struct StatsCounts {
   uint64_t lifecycles = 0;
   uint64_t pages = 0;
@@ -45,7 +45,7 @@ struct Quantiles {
 
 struct StatsRow {
   std::array<uint64_t, kMaxGroupBy> key{};  // a value for each of group_by, in its order; then 0
-  std::array<Comm, kMaxGroupBy> comms{};    // of processes: what the last of them was called
+  std::array<Comm, kMaxGroupBy> comms{};    // of processes: the last known name
   StatsCounts counts;
   std::vector<Quantiles> latencies;  // for each of spans, in its order
 };
@@ -54,12 +54,13 @@ using AreaOf = std::function<uint64_t(uint32_t type, uint64_t at_ns)>;
 
 struct StatsQuery {
   Filter filter;
-  // What area entries of a type belonged to at a time (monotonic): the value of kArea. None: the type.
+  // The area that entries of a type belonged to at a time (monotonic): the value of kArea. None: the
+  // type.
   AreaOf area_of;
   std::vector<GroupBy> group_by;  // at most 3, no two alike; none = one group
   std::vector<Latency> spans;     // at most 8
   size_t max_groups = 100;        // rows in the answer
-  size_t max_table = 65536;       // groups told apart while counting
+  size_t max_table = 65536;       // groups distinguished while counting
   Stop stop;
 };
 
@@ -68,14 +69,14 @@ struct Stats {
   StatsRow other;              // the sum of all that have no row
   uint64_t other_groups = 0;   // groups that were counted but have no row
   uint64_t unplaced = 0;       // lifecycles for whose groups the table had no room; in `other`
-  uint64_t from_ns = 0;        // the first and the last closing that matched, 0 = none did
+  uint64_t from_ns = 0;        // the first and the last closing time that matched, 0 = none did
   uint64_t to_ns = 0;
 };
 
-// One look at each record; takes memory for the table, and 12 bytes for each match and span. The time of
-// a fault counts for who waited: in columns of processes and cgroups that is the reader, elsewhere the
-// lifecycle's own value.
-// Gives the snapshot back piece by piece. Any thread. Errors: InvalidArgument if the query is out of bounds.
+// Looks once at each record; takes memory for the table, and 12 bytes for each match and span. The time
+// of a fault counts for the reader in columns of processes and cgroups, elsewhere for the lifecycle's
+// own value.
+// Releases the snapshot piece by piece. Any thread. Errors: InvalidArgument if the query is out of bounds.
 absl::StatusOr<Stats> query_stats(Snapshot snapshot, const StatsQuery& query);
 
 // Base pages of freed lifecycles.
@@ -90,10 +91,10 @@ struct MatrixCell {
 
 struct Matrix {
   std::vector<MatrixCell> cells;  // most pages first
-  uint64_t other_pages = 0;       // in cells that found no place
+  uint64_t other_pages = 0;       // in cells that found no room
 };
 
-// As query_stats; `max_table` cells are told apart, `max_cells` are in the answer.
+// As query_stats; distinguishes `max_table` cells, and returns `max_cells`.
 Matrix query_matrix(Snapshot snapshot, const Filter& filter, size_t max_cells,
                     size_t max_table = 65536, const Stop& stop = {});
 

@@ -9,8 +9,9 @@
 namespace swaptrail::store {
 namespace {
 
-// Ids of evicted lifecycles taken out of the index with each one that is added. A segment holds at
-// most 3 times as many records as another, so all are out before the next eviction.
+// How many ids of evicted lifecycles are taken out of the index for each one that is added. A
+// segment holds at most 3 times as many records as another, so all are out before the next
+// eviction.
 constexpr uint32_t kForgetPerAdd = 4;
 
 constexpr size_t kMinSegmentBytes = size_t{16} << 10, kMaxSegmentBytes = size_t{16} << 20;
@@ -19,7 +20,7 @@ constexpr size_t kMaxBytes = size_t{16} << 30;
 }  // namespace
 
 Store::Division Store::divide(const Options& options) {
-  // What a segment costs beside itself: its pointers in the ring, and who owns it.
+  // What a segment costs besides itself: its pointers in the ring, and its owner's.
   const size_t segment_bytes = options.segment_bytes + sizeof(std::atomic<Segment*>) +
                                sizeof(std::unique_ptr<Segment>) + sizeof(uint32_t) +
                                sizeof(Snapshot::Part);
@@ -38,7 +39,7 @@ Store::Division Store::divide(const Options& options) {
         options.spare_segments != 0 ? options.spare_segments : std::max<size_t>(segments / 8, 1);
     if (segments < spare + 3) break;
     out.segments = segments;
-    out.live = segments - spare - 1;  // one is on its way out of the index
+    out.live = segments - spare - 1;  // one is being taken out of the index
     out.index_records = segments * per_segment;
     out.fixed_bytes = fixed;
     break;
@@ -117,8 +118,8 @@ void Store::note_loss(const Loss& loss) {
   last_loss_ns_.store(newest, std::memory_order_release);
 }
 
-// The open segment is full: goes on with another one, in the place of the oldest if need be.
-// False: snapshots hold all that could be used.
+// The open segment is full: continues with another one, if need be in place of the oldest. False:
+// snapshots hold all segments that could be used.
 bool Store::roll() {
   forget_retired(~uint32_t{0});
   uint32_t owned = kNone;
@@ -142,7 +143,7 @@ void Store::open(uint32_t owned, uint64_t first_sequence) {
   ring_->newest.store(ordinal, std::memory_order_release);
 }
 
-// One that is evicted and held by nobody, or a new one while there are fewer than may be.
+// One that is evicted and not held, or a new one while there are fewer than allowed.
 bool Store::take_segment(uint32_t& owned) {
   auto& all = ring_->owned;
   for (uint32_t at = 0; at < all.size(); ++at) {
@@ -174,7 +175,7 @@ void Store::forget_retired(uint32_t most) {
 
 StoreStatus Store::status() const {
   StoreStatus out;
-  // Evicted first: it must not seem to be more than were stored.
+  // Evicted first: it must not exceed the number stored.
   out.evicted = evicted_.load(std::memory_order_acquire);
   const uint64_t stored = stored_.load(std::memory_order_acquire);
   out.lifecycles = stored - out.evicted;

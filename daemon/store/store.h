@@ -1,8 +1,8 @@
-// The memory store of recent lifecycles: bounded in bytes, filled by one thread, read by many.
+// The memory store of recent lifecycles: limited in bytes, filled by one thread, read by many.
 //
 // The pipeline thread adds and never waits: no lock, and no allocation once the store is full. Any
-// thread takes a snapshot and asks it (list.h, lookup.h, stats.h, areas.h). Only closed lifecycles
-// are in it. When it is full the oldest segment goes as a whole.
+// thread takes a snapshot and queries it (list.h, lookup.h, stats.h, areas.h). Only closed
+// lifecycles are in it. When it is full the oldest segment is evicted as a whole.
 #pragma once
 
 #include <atomic>
@@ -18,18 +18,18 @@
 
 namespace swaptrail::store {
 
-// All since the start, but for `lifecycles` and `bytes`.
+// Everything since the start, except `lifecycles` and `bytes`.
 struct StoreStatus {
   uint64_t lifecycles = 0;  // in it now
-  uint64_t bytes = 0;       // taken now; never becomes less
+  uint64_t bytes = 0;       // in use now; never falls
   uint64_t max_bytes = 0;
-  uint64_t evicted = 0;            // lifecycles that had to go
-  uint64_t unstored = 0;           // lifecycles for which snapshots left no room
+  uint64_t evicted = 0;            // lifecycles that were evicted
+  uint64_t unstored = 0;           // lifecycles that found no room because of snapshots
   uint64_t returns_joined = 0;     // returns whose lifecycle was in the store
   uint64_t returns_unmatched = 0;  // ... was not, or is not known
   uint64_t violations = 0;
   uint64_t notes = 0;         // made
-  uint64_t notes_kept = 0;    // room for so many
+  uint64_t notes_kept = 0;    // the most that can be kept
   uint64_t last_loss_ns = 0;  // when the newest loss ended, 0 = there was none
 };
 
@@ -38,7 +38,7 @@ class Store {
   struct Options {
     size_t max_bytes = size_t{64} << 20;     // all that it ever takes, see create()
     size_t segment_bytes = size_t{1} << 20;  // 16 KiB to 16 MiB
-    // Segments set aside for what snapshots hold of evicted lifecycles; 0 = an eighth of all.
+    // Segments reserved for what snapshots hold of evicted lifecycles; 0 = an eighth of all.
     size_t spare_segments = 0;
     uint64_t regret_ns = 1'000'000'000;  // swapped in again sooner: the swap-out was a mistake
     size_t max_violations = 1000;
@@ -65,19 +65,19 @@ class Store {
   const Violations& violations() const { return violations_; }
 
  private:
-  // How `max_bytes` are divided.
+  // How `max_bytes` is divided.
   struct Division {
     size_t segments = 0;  // in all
-    size_t live = 0;      // of those: lifecycles that are not evicted
+    size_t live = 0;      // of those: with lifecycles that are not evicted
     size_t index_records = 0;
     size_t notes = 0;
-    size_t fixed_bytes = 0;  // everything but segments
+    size_t fixed_bytes = 0;  // everything except segments
   };
   static Division divide(const Options& options);
   static uint32_t place_of(uint32_t owned, uint32_t index) { return owned << kIndexBits | index; }
 
   Store(const Options& options, const Division& division);
-  // Where the lifecycle is; IdIndex::kNowhere: it is not there, or on its way out.
+  // Where the lifecycle is; IdIndex::kNowhere: it is not there, or being evicted.
   uint32_t find(uint64_t id) const;
   bool roll();
   bool take_segment(uint32_t& owned);
@@ -99,7 +99,7 @@ class Store {
   std::vector<uint32_t> live_;        // ring: number of the owned segment, by ordinal
   uint64_t oldest_ = 1, newest_ = 0;  // ordinals of live segments
   uint32_t open_ = kNone;
-  // Evicted, with ids that are still in the index: not to be used before they are out of it.
+  // Evicted, with ids that are still in the index: must not be used before they are out of it.
   uint32_t retired_ = kNone;
   uint32_t retired_left_ = 0;
 

@@ -19,7 +19,7 @@ void Violations::add(const Violation& violation) {
   std::memcpy(words.data() + 6, violation.text.data(), length);
   Slot& slot = slots_[number % slots_.size()];
   slot.number.store(0, std::memory_order_relaxed);
-  // Release: who sees one of the words also sees that the number is gone.
+  // Release: a reader that sees one of the words also sees that the number is gone.
   for (size_t at = 0; at < kWords; ++at) slot.words[at].store(words[at], std::memory_order_release);
   slot.number.store(number, std::memory_order_release);
   total_.store(number, std::memory_order_release);
@@ -50,7 +50,7 @@ ViolationPage Violations::page(uint64_t before, size_t page_size) const {
   if (end < kept) out.lost = kept - end;
   for (uint64_t number = end; number-- > kept && out.violations.size() < page_size;) {
     auto violation = read(number);
-    if (!violation) break;  // it and all before it were overwritten meanwhile
+    if (!violation) break;  // it and all older ones were overwritten meanwhile
     out.violations.push_back(*std::move(violation));
     out.next = number > kept ? number : 0;
   }

@@ -1,4 +1,4 @@
-// The last violations, and how many there were.
+// The last violations, and their total number.
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ struct ViolationPage {
 inline constexpr size_t kMaxViolationText = 200;
 
 // A ring of fixed memory. One thread adds, any number read; nobody waits. All of it is atomic words:
-// a reader sees by the number in front and behind whether it read one violation or parts of two.
+// the number before and after shows a reader whether it read one violation or parts of two.
 class Violations {
  public:
   explicit Violations(size_t most) : slots_(most) {}
@@ -31,7 +31,7 @@ class Violations {
   // The pipeline thread's.
   void add(const Violation& violation);
   uint64_t total() const { return total_.load(std::memory_order_acquire); }
-  // Violations are numbered 1, 2, ... `before` 0 = begin with the youngest.
+  // Violations are numbered 1, 2, ... `before` 0 = begin with the newest.
   ViolationPage page(uint64_t before, size_t page_size) const;
 
  private:

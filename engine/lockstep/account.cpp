@@ -10,7 +10,8 @@ namespace {
 
 constexpr uint32_t bit(AbortReason reason) { return 1u << static_cast<unsigned>(reason); }
 
-// Why a pass did not free it, in the words of a lifecycle. Several where the hooks can't tell.
+// Why a pass did not free it, as AbortReasons of a lifecycle: several if the hooks can't
+// distinguish them.
 uint32_t reasons_of(Why why) {
   switch (why) {
     case Why::kNoSlot:
@@ -36,13 +37,13 @@ uint32_t reasons_of(Why why) {
   }
 }
 
-// Out of the cache without reclaim: a fault took it back, or nobody needs the slot any more.
+// Left the cache without reclaim: a fault took it back, or nobody needs the slot any more.
 uint32_t left_reasons(const Account& account) {
-  const uint32_t told = reasons_of(account.end.why);
+  const uint32_t known = reasons_of(account.end.why);
   // Shared memory whose write failed left because somebody needed it.
   const bool needed = account.shmem && account.write_failed;
   if (account.refaulted || needed) return bit(AbortReason::kReferenced);
-  if (told != 0 && !goes_on(account)) return told;
+  if (known != 0 && !goes_on(account)) return known;
   return bit(account.shmem ? AbortReason::kReferenced : AbortReason::kSlotGone);
 }
 
@@ -65,7 +66,7 @@ Judgement judge(const Account& account) {
   return {Outcome::kAborted, reasons_of(account.end.why)};
 }
 
-// The stages that an account holds; when it was isolated is how the two were found to be one.
+// The stages that are compared. Isolation is not one of them: it identifies the attempt.
 constexpr Stage kCompared[] = {Stage::kSlotAllocated, Stage::kUnmapped, Stage::kWriteBegin,
                                Stage::kWriteIssued,   Stage::kWriteEnd, Stage::kWriteCompleted,
                                Stage::kRemoved};
@@ -113,14 +114,14 @@ Rule compare_mappings(const Account& account, const Lifecycle& life, std::string
   }
   for (size_t i = 0; i < std::min<size_t>(account.mappings, kMaxMappings) && !account.piece; ++i) {
     const Mapping& ours = account.mapped[i];
-    const Mapping& told = life.mappings[i];
-    if (ours.address == told.address && ours.tgid == told.tgid && ours.ptes == told.ptes &&
-        (ours.first_page == told.first_page || account.nr_pages == 1 ||
+    const Mapping& theirs = life.mappings[i];
+    if (ours.address == theirs.address && ours.tgid == theirs.tgid && ours.ptes == theirs.ptes &&
+        (ours.first_page == theirs.first_page || account.nr_pages == 1 ||
          ours.first_page == SWAPTRAIL_PAGE_UNKNOWN)) {
       continue;
     }
-    text = absl::StrCat("mapping ", i, ": model process ", ours.tgid, ", lifecycle ", told.tgid,
-                        ours.address == told.address ? "" : ", at another address");
+    text = absl::StrCat("mapping ", i, ": model process ", ours.tgid, ", lifecycle ", theirs.tgid,
+                        ours.address == theirs.address ? "" : ", at another address");
     return Rule::kLifecycleMappings;
   }
   return Rule::kCount;

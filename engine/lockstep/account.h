@@ -1,4 +1,4 @@
-// The model's own account of one swap-out attempt, to be held against the lifecycle of trace/.
+// The model's own account of one swap-out attempt, to be compared with the lifecycle of trace/.
 #pragma once
 
 #include <array>
@@ -12,17 +12,17 @@
 
 namespace swaptrail::engine {
 
-// From the first step that a hook sees until the folio is freed or given up. Times in ns, 0 = not.
+// From the first step that a hook sees until the folio is freed or given up. Times in ns, 0 = none.
 struct Account {
   uint64_t folio = 0;
   uint64_t entry = 0;
   uint64_t begin_ns = 0;        // its first event; 0 = there is none
   uint64_t first_batch_ns = 0;  // of the batch that it began in
   uint64_t last_batch_ns = 0;
-  uint64_t left_ns = 0;  // out of the swap cache, and not by reclaim
+  uint64_t left_ns = 0;  // left the swap cache, and not by reclaim
   std::array<uint64_t, kStageCount> stage_ns{};
-  std::array<Mapping, kMaxMappings> mapped{};  // the first
-  uint32_t mappings = 0;                       // all
+  std::array<Mapping, kMaxMappings> mapped{};  // the first of them
+  uint32_t mappings = 0;                       // all of them
   uint32_t passes = 0;
   uint32_t nr_pages = 1;
   uint8_t backend = SWAPTRAIL_BACKEND_NONE;
@@ -39,14 +39,14 @@ struct Account {
 
   bool began() const { return begin_ns != 0; }
   bool written() const { return stage_ns[static_cast<size_t>(Stage::kWriteBegin)] != 0; }
-  // A step that a hook saw; a new write makes void what an older one left.
+  // Notes a step that a hook saw. A new write invalidates what an older one left.
   void note(swaptrail_kind kind, const swaptrail_event& event);
 };
 
-// Whether a pass that ended so leaves the folio on its way: a later pass goes on with it.
+// Whether the folio stays on its way after its last pass, so that a later pass continues with it.
 bool goes_on(const Account& account);
 
-// What differs between the two; Rule::kCount if nothing does. `text` says what the two have.
+// Compares the two: the rule for their first difference, or Rule::kCount. `text` has both values.
 Rule compare(const Account& account, const Lifecycle& lifecycle, std::string& text);
 
 }  // namespace swaptrail::engine

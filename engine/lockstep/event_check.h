@@ -1,4 +1,4 @@
-// Can this record come from bpf/ at all? What one event tells of itself, without any other.
+// Can this record come from bpf/ at all? Checks one event on its own.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace swaptrail::engine {
 
-// Empty, or what is odd about it. For records that is_valid_event() lets pass; mode full or kprobe.
+// What is odd about it, or empty. For records that is_valid_event() accepts; mode full or kprobe.
 std::string_view oddity(const swaptrail_event& event, uint32_t cpus, uint32_t page_struct_size);
 
 }  // namespace swaptrail::engine

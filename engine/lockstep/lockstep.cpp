@@ -42,7 +42,7 @@ Lockstep::Impl::Impl(const LockstepOptions& options, FindingSink& sink)
     : options_(options),
       sink_(sink),
       way_back_(
-          options_, counters, [this](WayBack::Wrong wrong) { tell_wrong(std::move(wrong)); },
+          options_, counters, [this](WayBack::Wrong wrong) { report_wrong(std::move(wrong)); },
           [this](uint64_t since_ns) { return hidden(since_ns); }) {}
 
 void Lockstep::Impl::on_area(const Area& area, uint64_t empty_at_ns) {
@@ -67,7 +67,7 @@ void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
     }
     if (broken == Rule::kSequenceRepeated) return way_back_.on_ignored(event);
   }
-  // The run that would have begun its batch was skipped: it can be long ago.
+  // The run that would have begun its batch was skipped, perhaps long ago.
   const bool no_begin = event.kind == SWAPTRAIL_RECLAIM_END && event.batch_ns == 0;
   if (no_begin && runs_skipped_) return;
   const std::string_view odd = oddity(event, options_.cpus, options_.page_struct_size);
@@ -75,13 +75,13 @@ void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
     find(FindingKind::kViolation, Rule::kBadEvent, event, std::string(odd));
     return;
   }
-  if (stream_.waiting() == 0) tell_held();
+  if (stream_.waiting() == 0) report_held();
   now_ns_ = std::max<uint64_t>(now_ns_, event.time_ns);
   way_back_.on_event(event);
   dispatch(event, *this);
   if (event.tgid != 0 && event.kind != SWAPTRAIL_WRITE_COMPLETED)
     place_of(first_of_process_, event.tgid, event.time_ns);
-  // An interrupt is not the thread's doing.
+  // An interrupt is not an action of the thread.
   const bool own = event.tid != 0 && event.kind != SWAPTRAIL_WRITE_COMPLETED;
   if (own) place_of(last_of_thread_, event.tid) = event.time_ns;
 }
@@ -90,16 +90,17 @@ void Lockstep::Impl::on_loss(const Loss& loss) {
   loss_until_ns_ = std::max(loss_until_ns_, loss.to_ns);
   runs_skipped_ |= loss.is_of_runs();
   stream_.on_loss(loss);
-  // The rest of an open pass may be lost. What comes of it still is another one, and compared with nothing.
+  // The rest of an open pass may be lost. What still comes of it counts as another pass, which is not
+  // compared.
   for (Batch* batch : std::vector<Batch*>(passes_.begin(), passes_.end())) close_pass(*batch);
 }
 
 void Lockstep::Impl::finish(uint64_t now_ns) {
   now_ns_ = std::max(now_ns_, now_ns);
   // What a pass lacks may come after the end.
-  const uint64_t told_until_ns = std::exchange(loss_until_ns_, now_ns_ + 1);
+  const uint64_t real_loss_ns = std::exchange(loss_until_ns_, now_ns_ + 1);
   for (auto& [tid, batch] : batches_) close_pass(*batch);
-  loss_until_ns_ = told_until_ns;
+  loss_until_ns_ = real_loss_ns;
   if (stream_.missing()) {
     held_.clear();
     Event end{};
@@ -107,9 +108,9 @@ void Lockstep::Impl::finish(uint64_t now_ns) {
     find(FindingKind::kLoss, Rule::kSequenceGap, end, "");
   }
   finished_ = true;
-  tell_held();
-  tell_strays();
-  tell_untold();
+  report_held();
+  report_strays();
+  report_missing();
   way_back_.finish();
 }
 
@@ -158,7 +159,7 @@ void Lockstep::Impl::on_reclaim_end(const Event& event) {
   if (!sure) return end_batch(batch);
   if (event.result < 0 || static_cast<uint64_t>(event.result) < batch.freed_pages) {
     find(FindingKind::kViolation, Rule::kBatchReclaimedLess, event,
-         "freed " + std::to_string(batch.freed_pages) + " pages, told " +
+         "freed " + std::to_string(batch.freed_pages) + " pages, reported " +
              std::to_string(event.result));
   }
   end_batch(batch);
@@ -172,7 +173,7 @@ void Lockstep::Impl::end_batch(Batch& batch) {
   batches_.erase(batch.tid);
 }
 
-// The thread does something that it can't do in reclaim: the end of its batch is missing.
+// The thread does something that it can't do in reclaim, so the end of its batch is missing.
 void Lockstep::Impl::leave_reclaim(const Event& event) {
   const auto open = batches_.find(event.tid);
   if (open == batches_.end()) return;
@@ -183,13 +184,13 @@ void Lockstep::Impl::leave_reclaim(const Event& event) {
   end_batch(batch);
 }
 
-// Of the kinds that name the batch of their thread if it has one.
+// For the kinds that name the batch of their thread if it has one.
 void Lockstep::Impl::check_batch(const Event& event) {
   if (event.batch_ns == 0) return leave_reclaim(event);
   batch_of(event);
 }
 
-// Where the end of a batch was lost and its thread never came again.
+// For a batch whose end was lost and whose thread never came again.
 void Lockstep::Impl::drop_oldest_batch() {
   if (batches_.size() < kMaxThreads) return;
   ++counters.threads_full;
@@ -226,8 +227,8 @@ bool Lockstep::Impl::is_of_other_thread(const Event& event) const {
 
 // ---- passes ------------------------------------------------------------------------------------
 
-// From inside zswap_store, zswap may write back an older page, through a folio of its own
-// (mm/zswap.c: zswap_writeback_entry).
+// Inside zswap_store, zswap may write back an older page, through a folio of its own (mm/zswap.c:
+// zswap_writeback_entry).
 bool Lockstep::Impl::is_foreign_write(const Batch& batch, const Event& event) const {
   if (event.kind != SWAPTRAIL_WRITE_ISSUED || batch.folio == event.folio) return false;
   const bool said = options_.event_abi >= 2 && event.u.page.backend == SWAPTRAIL_BACKEND_UNKNOWN;
@@ -256,11 +257,12 @@ void Lockstep::Impl::on_pass_event(const Event& event) {
   const auto record = folios_.find(event.folio);
   if (record != folios_.end()) record->second.in_pass = true;
   batch.events.push_back(event);
-  // Freed, its memory may be another folio at once.
+  // Once freed, its memory may become another folio at once.
   if (event.kind == SWAPTRAIL_REMOVED) close_pass(batch);
 }
 
-// Not in a batch: zswap's own writeback from a work queue, or a driver's shrinker that writes shmem.
+// Outside any batch: zswap's own writeback from a work queue, or a driver's shrinker that writes
+// shmem.
 void Lockstep::Impl::outside(const Event& event) {
   const auto open = batches_.find(event.tid);
   if (open != batches_.end() && open->second->begun && !hidden(open->second->begin_ns)) {
@@ -333,7 +335,7 @@ void Lockstep::Impl::run_pass(Batch& batch, FolioRecord& record, const std::vect
   }
 }
 
-// A stay in swap begins; or, if nothing maps the folio, the stay goes on, or is over.
+// A stay in swap begins. If nothing maps the folio, the stay continues, or is over.
 void Lockstep::Impl::note_removed(const FolioRecord& record, const std::vector<Event>& events) {
   for (const Event& event : events) {
     if (event.kind != SWAPTRAIL_REMOVED || event.result != 1) continue;
@@ -345,8 +347,8 @@ void Lockstep::Impl::note_removed(const FolioRecord& record, const std::vector<E
   }
 }
 
-// Others that freed or read its slot meanwhile. Just before REMOVED they may: it is reported when
-// __remove_mapping returns. Earlier the folio is in the swap cache.
+// Checks other threads that freed or read its slot meanwhile. That is possible just before REMOVED,
+// which is reported when __remove_mapping returns. Earlier the folio is in the swap cache.
 void Lockstep::Impl::judge_strangers(const Batch& batch, FolioRecord& record,
                                      const std::vector<Event>& events, const PassEnd& end) {
   const Event* stranger = nullptr;
@@ -385,7 +387,7 @@ Batch* Lockstep::Impl::pass_of(uint64_t entry, uint32_t nr_pages) {
 
 // ---- what may fall into a pass of its folio ------------------------------------------------------
 
-// From any context, an interrupt too.
+// Comes from any context, also an interrupt.
 void Lockstep::Impl::on_write_completed(const Event& event) {
   if (!sampled(event.folio)) return;
   FolioRecord* record = record_of(event);
@@ -417,8 +419,8 @@ void Lockstep::Impl::on_cache_deleted(const Event& event) {
   uncache_slots(event.entry, event.nr_pages, event.folio);
 }
 
-// Since 6.15 a slot is there, and since 7.0 in the swap cache, before the memory cgroup refuses it: then
-// folio_alloc_swap (mm/swapfile.c) gives it back before it fails. True: it may be that.
+// Since 6.15 the slot exists, and since 7.0 the folio is in the swap cache, before the memory cgroup
+// refuses: then folio_alloc_swap (mm/swapfile.c) gives it back before it fails. True: it may be that.
 bool Lockstep::Impl::is_tried_only(const Event& event) {
   const auto open = batches_.find(event.tid);
   const bool may_be =

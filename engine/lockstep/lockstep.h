@@ -1,12 +1,12 @@
-// Lockstep: an observed stream through the model, step by step.
+// Lockstep: runs an observed stream through the model, step by step.
 //
 // The validator takes from the stream only what the model cannot know: which folios entered reclaim and
-// in what state, whether a slot was to be had, what was zero-filled, when a device was done, what other
-// processes did. All else it predicts: the order of the stages, the state of the folio at each, slots,
-// outcomes. Each disagreement is a Finding, with the rule that was broken.
+// in what state, whether a slot was available, what was zero-filled, when a device was done, what other
+// processes did. It predicts everything else: the order of the stages, the state of the folio at each,
+// slots, outcomes. Each disagreement is a Finding, with the rule that was broken.
 //
-// Built without the code of trace/: it holds the lifecycles that trace/ made against its own account.
-// Never invents: what a loss may hide is no violation. One thread. Memory is bounded by the limits.
+// Uses no code of trace/: it checks the lifecycles that trace/ made against its own account. Never
+// invents: what a loss may hide is no violation. One thread. Memory is bounded by the limits.
 #pragma once
 
 #include <array>
@@ -27,7 +27,7 @@ namespace swaptrail::engine {
 enum class FindingKind : uint8_t {
   kViolation,     // the kernel can't have done this: we, it, or the observation is wrong
   kLoss,          // an event must be missing here, although no loss was reported
-  kDisagreement,  // the lifecycle that trace/ made is not the one the model has
+  kDisagreement,  // the lifecycle that trace/ made differs from the model's
 };
 
 struct Finding {
@@ -37,7 +37,7 @@ struct Finding {
   uint64_t folio = 0;
   uint64_t entry = 0;
   uint64_t time_ns = 0;
-  std::string text;  // what the model had, what was observed, and the events of the folio before it
+  std::string text;  // the model's state, the observation, and the folio's events before it
 };
 
 class FindingSink {
@@ -46,10 +46,10 @@ class FindingSink {
   virtual void on_finding(const Finding& finding) = 0;
 };
 
-// What the model was reported because it can't know it; counted, so that one sees how much is predicted.
+// Inputs of the model, because it can't know them. Counted, to show how much is predicted.
 enum class Taken : uint8_t {
   kEntered,   // a folio entered reclaim, in a state
-  kAdopted,   // ... and had a slot already that we never saw it get
+  kAdopted,   // ... and already had a slot that we did not see it get
   kSlot,      // which slot, or that there was none
   kMappings,  // how many page table entries were replaced
   kStillMapped,
@@ -62,7 +62,7 @@ enum class Taken : uint8_t {
   kNoUser,
   kRefused,
   kSwapIn,
-  kLeftCache,  // another than reclaim took it out of the cache
+  kLeftCache,  // something other than reclaim took it out of the cache
   kSlotFreed,
   kSplit,
   kCount,
@@ -75,34 +75,34 @@ struct LockstepOptions {
   bool may_miss_silently = false;  // events may be missing without a loss (kprobes inside kprobes)
   uint32_t cpus = 1;
   uint32_t page_struct_size = 64;              // bytes
-  uint32_t max_swapfiles = 23;                 // entries of a higher type are none of ours
-  uint32_t sample = 1;                         // follow one folio in so many, by address
+  uint32_t max_swapfiles = 23;                 // entries of a higher type are not ours
+  uint32_t sample = 1;                         // follow one folio in this many, by address
   uint32_t event_abi = SWAPTRAIL_ABI_VERSION;  // in which the events were recorded
-  bool returns = true;            // returns and stays are handed in: what was not is a finding
+  bool returns = true;            // returns and stays are passed in: a missing one is a finding
   bool shmem_faults_seen = true;  // the hook of SHMEM_SWAP_IN is there
   size_t max_folios = 1 << 20;    // followed at once
   size_t max_slots = 1 << 22;
-  size_t max_findings = 1000;  // told; the rest is only counted
+  size_t max_findings = 1000;  // reported; the rest is only counted
 };
 
 struct LockstepCounters {
   uint64_t events = 0;
   uint64_t steps = 0;        // of the model
   uint64_t passes = 0;       // of a folio through shrink_folio_list
-  uint64_t predictions = 0;  // events that the model foretold, in kind, order and state
+  uint64_t predictions = 0;  // events that the model predicted, in kind, order and state
   std::array<uint64_t, static_cast<size_t>(Taken::kCount)> taken{};
   std::array<uint64_t, static_cast<size_t>(Rule::kCount)> broken{};  // findings by rule
   uint64_t findings = 0;
   uint64_t lifecycles = 0;    // compared
   uint64_t agreed = 0;        // ... in stages, order, outcome, slot and mappings
   uint64_t not_compared = 0;  // incomplete, or touched by a loss
-  uint64_t returns = 0;       // handed in
+  uint64_t returns = 0;       // passed in
   uint64_t returns_agreed = 0;
   uint64_t returns_not_compared = 0;  // of pages that were away before, or touched by a loss
-  uint64_t stays = 0;                 // handed in
+  uint64_t stays = 0;                 // passed in
   uint64_t folios_full = 0;           // not followed: max_folios
   uint64_t slots_full = 0;
-  uint64_t threads_full = 0;  // times that what is known of threads was forgotten
+  uint64_t threads_full = 0;  // how often what is known of threads was forgotten
 };
 
 class Lockstep {
@@ -113,20 +113,20 @@ class Lockstep {
   Lockstep(const Lockstep&) = delete;
   Lockstep& operator=(const Lockstep&) = delete;
 
-  // A swap area as it was when the observation began, or was added later. Call before its events.
-  // `empty_at_ns`: when it was seen to have no slot in use, 0 = not: then a slot that is used after it
-  // and was not seen to be allocated is a finding.
+  // A swap area as it was when the observation began, or was added later. Call it before the area's
+  // events. `empty_at_ns`: when the area was seen to have no slot in use, 0 = never: after that time,
+  // the use of a slot that was not seen to be allocated is a finding.
   void on_area(const Area& area, uint64_t empty_at_ns = 0);
 
-  // The ordered stream; a loss just before the event that revealed it.
+  // The ordered stream; a loss comes just before the event that revealed it.
   void on_event(const swaptrail_event& event, uint64_t sequence);
   void on_loss(const Loss& loss);
-  // What trace/ made of the stream so far: call after the on_event() that closed it.
+  // A lifecycle that trace/ made of the stream so far: call it after the on_event() that closed it.
   void on_lifecycle(const Lifecycle& lifecycle);
-  // In the order in which trace/ told them, between lifecycles too.
+  // In the order in which trace/ reported them, also between lifecycles.
   void on_return(const Return& back);
   void on_stay(const Stay& stay);
-  // The observation ends. Call once, last (after what trace/ tells at the end).
+  // The observation ends. Call once, last (after trace/'s reports at the end).
   void finish(uint64_t now_ns);
 
   const LockstepCounters& counters() const;

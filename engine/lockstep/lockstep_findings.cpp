@@ -1,4 +1,4 @@
-// Findings, and the model's accounts against the lifecycles of trace/.
+// Findings, and the comparison of the model's accounts with the lifecycles of trace/.
 #include <algorithm>
 #include <utility>
 
@@ -37,11 +37,11 @@ void Lockstep::Impl::find(FindingKind kind, Rule rule, const Event& event, std::
                               ", thread ", event.tid);
   if (!text.empty()) absl::StrAppend(&finding.text, ": ", text);
   if (record != nullptr) absl::StrAppend(&finding.text, "; before: ", describe(*record));
-  tell(std::move(finding));
+  report(std::move(finding));
 }
 
-// While an event is missing that may still come, a finding waits: if it never comes, that is why.
-void Lockstep::Impl::tell(Finding finding) {
+// While a missing event may still come, findings wait: if it never comes, it is their cause.
+void Lockstep::Impl::report(Finding finding) {
   const bool of_stream = finding.rule == Rule::kSequenceGap ||
                          finding.rule == Rule::kSequenceRepeated ||
                          finding.rule == Rule::kTimeBackwards || finding.rule == Rule::kBadEvent;
@@ -54,9 +54,9 @@ void Lockstep::Impl::tell(Finding finding) {
   if (counters.findings++ < options_.max_findings) sink_.on_finding(finding);
 }
 
-void Lockstep::Impl::tell_held() {
+void Lockstep::Impl::report_held() {
   if (held_.empty()) return;
-  for (Finding& finding : std::exchange(held_, {})) tell(std::move(finding));
+  for (Finding& finding : std::exchange(held_, {})) report(std::move(finding));
 }
 
 // The model's state, and the last events.
@@ -105,7 +105,8 @@ void Lockstep::Impl::match(const Lifecycle& lifecycle) {
   }
   const bool sure = lifecycle.complete() && !lifecycle.overlapped_loss &&
                     !hidden(lifecycle.at(Stage::kIsolated)) && counters.folios_full == 0;
-  // Read in, and touched by reclaim before anything mapped it: whether that is an attempt is open.
+  // It was read in, and touched by reclaim before anything mapped it: it is open whether that is an
+  // attempt.
   const bool kept = lifecycle.readahead && lifecycle.at(Stage::kRemoved) == 0;
   if (!sure || kept || lifecycle.outcome == Outcome::kUnknown) {
     ++counters.not_compared;
@@ -126,7 +127,7 @@ bool Lockstep::Impl::match_closed(const Lifecycle& lifecycle) {
   std::deque<Account>& accounts = closed->second;
   const auto same = std::find_if(accounts.begin(), accounts.end(), [&](const Account& account) {
     const uint64_t isolated_ns = lifecycle.at(Stage::kIsolated);
-    // Whether its first pass is part of the attempt may be open.
+    // It may be open whether its first pass is part of the attempt.
     const bool open = account.unsure && account.last_batch_ns == isolated_ns;
     return account.first_batch_ns == isolated_ns || open;
   });
@@ -160,17 +161,17 @@ void Lockstep::Impl::judge(Account& account, const Lifecycle& lifecycle) {
   finding.entry = lifecycle.entry;
   finding.time_ns = lifecycle.closed_ns;
   finding.text = text;
-  tell(std::move(finding));
+  report(std::move(finding));
 }
 
-// What trace/ never reported.
-void Lockstep::Impl::tell_untold() {
+// Accounts whose lifecycle trace/ never reported.
+void Lockstep::Impl::report_missing() {
   for (const auto& [folio, accounts] : closed_) {
-    for (const Account& account : accounts) tell_untold(account);
+    for (const Account& account : accounts) report_missing(account);
   }
 }
 
-void Lockstep::Impl::tell_untold(const Account& account) {
+void Lockstep::Impl::report_missing(const Account& account) {
   if (account.unsure || hidden(account.begin_ns)) return;
   Event at{};
   at.time_ns = account.begin_ns;
@@ -181,7 +182,7 @@ void Lockstep::Impl::tell_untold(const Account& account) {
                     std::string(exit_name(account.end.exit))));
 }
 
-void Lockstep::Impl::tell_wrong(WayBack::Wrong wrong) {
+void Lockstep::Impl::report_wrong(WayBack::Wrong wrong) {
   if (options_.may_miss_silently && wrong.kind == FindingKind::kLoss) return;
   Finding finding;
   finding.kind = wrong.kind;
@@ -190,13 +191,13 @@ void Lockstep::Impl::tell_wrong(WayBack::Wrong wrong) {
   finding.entry = wrong.entry;
   finding.time_ns = wrong.time_ns;
   finding.text = std::move(wrong.text);
-  tell(std::move(finding));
+  report(std::move(finding));
 }
 
-void Lockstep::Impl::tell_strays() {
+void Lockstep::Impl::report_strays() {
   for (const auto& [key, stray] : strays_) {
     if (stray.count != 1) continue;
-    tell(stray.first);
+    report(stray.first);
   }
 }
 

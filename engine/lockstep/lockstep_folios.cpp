@@ -1,4 +1,4 @@
-// Folios in the swap cache: how they come to be known, and what befalls them outside their passes.
+// Folios in the swap cache: how they become known, and what happens to them outside their passes.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -11,7 +11,7 @@ bool was_removed(const Event& event) {
   return event.kind == SWAPTRAIL_REMOVED && event.result == 1;
 }
 
-// The state before the event, from the state that the event tells.
+// Derives the state before the event from the state in the event.
 void set_entry_state(Folio& folio, const Event& event) {
   folio = Folio{};
   folio.address = event.folio;
@@ -28,8 +28,9 @@ void set_entry_state(Folio& folio, const Event& event) {
   if (event.kind == SWAPTRAIL_WRITE_BEGIN || (allocated && !folio.anon)) folio.dirty = true;
 }
 
-// In the swap cache, with `more` and without any other flag that the model can know.
-bool told_state(const FolioRecord& record, const Event& event, uint16_t more) {
+// The event's state matches the model: in the swap cache, `more`, and no other flag that the model
+// knows.
+bool state_matches(const FolioRecord& record, const Event& event, uint16_t more) {
   constexpr uint16_t kKnown = SWAPTRAIL_STATE_SWAPCACHE | SWAPTRAIL_STATE_WRITEBACK |
                               SWAPTRAIL_STATE_SWAPBACKED | SWAPTRAIL_STATE_ANON |
                               SWAPTRAIL_STATE_KSM;
@@ -40,10 +41,10 @@ bool told_state(const FolioRecord& record, const Event& event, uint16_t more) {
   if (record.model.anon) expected |= SWAPTRAIL_STATE_ANON;
   if (record.model.ksm) expected |= SWAPTRAIL_STATE_KSM;
   uint16_t observed = event.state & kKnown;
-  // Somebody may have written to it; but what is dirty stays so until it is written.
+  // Somebody may have written to it; but a dirty folio stays dirty until it is written.
   const bool dirty = record.model.dirty && (event.state & SWAPTRAIL_STATE_DIRTY);
   if (dirty && !completed) observed |= SWAPTRAIL_STATE_DIRTY;
-  // Read in and mapped since: by then it has become anonymous.
+  // It was read in and mapped since: by then it has become anonymous.
   if (!record.kind_known) observed &= ~(SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_KSM);
   return observed == expected;
 }
@@ -55,7 +56,7 @@ void Lockstep::Impl::remember(FolioRecord& record, const Event& event) {
   record.history[record.history_next++ % record.history.size()] = {event.time_ns, event.kind};
 }
 
-// The record of the folio that the event names, if it is the same folio with the same entry still.
+// The record of the folio that the event names, if it is still the same folio with the same entry.
 FolioRecord* Lockstep::Impl::record_of(const Event& event) {
   const auto found = folios_.find(event.folio);
   if (found == folios_.end()) return nullptr;
@@ -67,7 +68,8 @@ FolioRecord* Lockstep::Impl::record_of(const Event& event) {
   return nullptr;
 }
 
-// It is in the swap cache still, but not at this address any more. Of its attempt nothing is sure.
+// It is still in the swap cache, but no longer at this address. Nothing is certain about its
+// attempt.
 void Lockstep::Impl::orphan(FolioRecord& record) {
   record.account.unsure = true;
   if (record.account.began()) close_account(record);
@@ -80,7 +82,7 @@ void Lockstep::Impl::orphan(FolioRecord& record) {
   }
 }
 
-// Written or moved in a way that the model does not follow: its slots are any.
+// It is written or moved in a way that the model does not follow: its slots may be any.
 void Lockstep::Impl::forget(FolioRecord& record) {
   record.account.unsure = true;
   if (record.account.began()) close_account(record);
@@ -91,7 +93,7 @@ void Lockstep::Impl::forget(FolioRecord& record) {
   folios_.erase(record.model.address);
 }
 
-// A folio enters a pass: what it is, and whether this goes on with an older account.
+// A folio enters a pass: determines its state, and whether it continues an older account.
 FolioRecord* Lockstep::Impl::enter(const Event& first, const Batch& batch) {
   const auto found = folios_.find(first.folio);
   FolioRecord* record = found == folios_.end() ? nullptr : &found->second;
@@ -112,7 +114,7 @@ FolioRecord* Lockstep::Impl::enter(const Event& first, const Batch& batch) {
   if (record == nullptr) {
     record = adopt(first, &batch);
     if (record == nullptr) return nullptr;
-    // A folio under writeback is left alone, and waits for another pass.
+    // A folio under writeback is skipped, and waits for another pass.
     const bool begins = first.kind != SWAPTRAIL_WRITE_END && first.kind != SWAPTRAIL_REMOVED;
     if (record->model.writeback && begins) {
       if (!hidden(batch.begin_ns)) {
@@ -133,7 +135,7 @@ FolioRecord* Lockstep::Impl::adopt(const Event& event, const Batch* batch) {
   if (folios_.size() >= options_.max_folios) return nullptr;
   Folio state;
   set_entry_state(state, event);
-  // shmem has just got its slot there, where no hook reports that.
+  // shmem has just got its slot there, and no hook reports that.
   const auto slot = slots_.find(event.entry);
   const bool used = slot != slots_.end() && slot->second.used;
   if (event.kind == SWAPTRAIL_WRITE_BEGIN && !state.anon && !used &&
@@ -152,7 +154,8 @@ FolioRecord* Lockstep::Impl::adopt(const Event& event, const Batch* batch) {
   return &record;
 }
 
-// A folio that zswap made to write an older page to the device (mm/zswap.c: zswap_writeback_entry).
+// A folio that zswap made in order to write an older page to the device (mm/zswap.c:
+// zswap_writeback_entry).
 FolioRecord* Lockstep::Impl::adopt_zswap(const Event& event) {
   if (folios_.size() >= options_.max_folios) return nullptr;
   const auto found = slots_.find(event.entry);
@@ -174,18 +177,18 @@ FolioRecord* Lockstep::Impl::adopt_zswap(const Event& event) {
   return &record;
 }
 
-// A folio in the swap cache that we do not know under this address: was it moved, or is it unknown?
+// A folio in the swap cache that is not known at this address: was it moved, or is it unknown?
 FolioRecord* Lockstep::Impl::claim_from(const Event& event, const Batch* batch) {
   const auto found = slots_.find(event.entry);
   if (found == slots_.end()) {
-    // shmem gets its slot inside its write, on some kernels without a hook.
+    // shmem gets its slot inside its write; on some kernels no hook shows it.
     const bool shmem = event.kind == SWAPTRAIL_WRITE_BEGIN && !(event.state & SWAPTRAIL_STATE_ANON);
     if (!shmem && was_free(event.entry)) {
       find(FindingKind::kLoss, Rule::kUnknownFolio, event,
            "its slot was never seen to be allocated");
     }
     take(Taken::kAdopted);
-    // From before the observation. Who faults on it will mean this folio.
+    // From before the observation. A fault on its slots will mean this folio.
     for (uint32_t page = 0; page < pages_of(event) && !shmem; ++page) {
       SlotRecord* one = slot_of(event.entry + page);
       if (one == nullptr) break;
@@ -236,7 +239,7 @@ void Lockstep::Impl::begin_account(FolioRecord& record, const Event& first) {
   Account& account = record.account;
   const bool new_pass = account.last_batch_ns != first.batch_ns;
   const bool unmaps = first.kind == SWAPTRAIL_UNMAPPED_ONE || first.kind == SWAPTRAIL_UNMAPPED;
-  // It was unmapped, and is mapped again: the old attempt came to nothing.
+  // It was unmapped, and is mapped again: the old attempt has failed.
   if (account.began() && new_pass && (account.refaulted || (unmaps && account.unmapped))) {
     account.refaulted = true;
     close_account(record);
@@ -249,12 +252,12 @@ void Lockstep::Impl::begin_account(FolioRecord& record, const Event& first) {
     account.begin_ns = first.time_ns;
     account.first_batch_ns = first.batch_ns;
     account.shmem = !record.model.anon;
-    // Nobody maps it, though reclaim did not unmap it: who had mapped it has copied it (mm/memory.c: do_wp_page,
+    // Nobody maps it, though reclaim did not unmap it: whoever mapped it has copied it (mm/memory.c: do_wp_page,
     // Linux 5.9 to 5.17), or has ended and left the slot to others.
     const bool came_back = record.from_swap && record.mapped.count() == record.model.nr_pages;
     const bool old_copy = came_back && first.kind == SWAPTRAIL_REMOVED;
     account.dropped = record.read_in || old_copy;
-    // A fault mapped a copy of it, it seems (mm/ksm.c: ksm_might_need_to_copy).
+    // Apparently a fault mapped a copy of it (mm/ksm.c: ksm_might_need_to_copy).
     const bool copied = record.mapped_once && !record.kind_known;
     account.unsure = hidden(first.batch_ns) || record.lost_track || copied;
   }
@@ -275,7 +278,8 @@ void Lockstep::Impl::close_account(FolioRecord& record) {
   account = Account{};
 }
 
-// What trace/ has not told for long it will not tell: a finding, and it makes room.
+// An account that trace/ has not reported for long will not be reported: a finding, and it makes
+// room.
 void Lockstep::Impl::age_closed() {
   constexpr uint64_t kLongNs = 60'000'000'000;
   while (!closing_.empty()) {
@@ -291,7 +295,7 @@ void Lockstep::Impl::age_closed() {
       return account.first_batch_ns == oldest.first_batch_ns;
     });
     if (same == accounts.end()) continue;
-    if (!full) tell_untold(*same);
+    if (!full) report_missing(*same);
     counters.folios_full += full;
     accounts.erase(same);
     --closed_count_;
@@ -301,7 +305,7 @@ void Lockstep::Impl::age_closed() {
 
 void Lockstep::Impl::settle(FolioRecord& record, const PassEnd& end) {
   Account& account = record.account;
-  // Its write had failed before the pass was seen to end.
+  // Its write had failed before the end of the pass was seen.
   const bool failed = account.write_failed && end.exit == Exit::kInFlight;
   account.end = failed ? PassEnd{Exit::kKept, Why::kWriteError, end.steps} : end;
   if (record.model.entry != 0) account.entry = record.model.entry;
@@ -317,7 +321,7 @@ void Lockstep::Impl::settle(FolioRecord& record, const PassEnd& end) {
     folios_.erase(address);
     return;
   }
-  if (!goes_on(account)) close_account(record);  // refaulted: when its batch ends
+  if (!goes_on(account)) close_account(record);  // if refaulted, when its batch ends
   if (!record.model.swapcache) folios_.erase(record.model.address);
 }
 
@@ -333,7 +337,7 @@ void Lockstep::Impl::apply(FolioRecord& record, const Event& event) {
       take(Taken::kSwapIn);
       if (record.account.dropped && !record.in_pass) record.account = Account{};
       record.account.refaulted |= !record.account.dropped && record.account.began();
-      // Whether what reclaim did to it before is an attempt is open.
+      // It is open whether what reclaim did to it before is an attempt.
       record.account.unsure |= record.account.dropped;
       record.account.dropped = record.read_in = false;
       record.mapped_once = true;
@@ -357,14 +361,14 @@ void Lockstep::Impl::note_mapped(FolioRecord& record, const Event& event) {
   }
 }
 
-// What an event that is no step reports its folio, which has the state `more` then.
-void Lockstep::Impl::check_told(FolioRecord& record, const Event& event, uint16_t more) {
+// Checks an event that is no step against its folio's model, which then has the state `more`.
+void Lockstep::Impl::check_state(FolioRecord& record, const Event& event, uint16_t more) {
   Rule rule = Rule::kCount;
   if (event.entry != record.model.entry) {
     rule = Rule::kEntryChanged;
   } else if (event.nr_pages != record.model.nr_pages) {
     rule = Rule::kPagesChanged;
-  } else if (!told_state(record, event, more)) {
+  } else if (!state_matches(record, event, more)) {
     rule = Rule::kStateWrong;
   }
   if (rule == Rule::kCount) return;
@@ -379,7 +383,7 @@ void Lockstep::Impl::apply_completed(FolioRecord& record, const Event& event) {
   if (!folio.writeback && (sure || came_late)) {
     find(FindingKind::kViolation, Rule::kCompletedWithoutWrite, event, describe(record), &record);
   } else if (sure) {
-    check_told(record, event, SWAPTRAIL_STATE_WRITEBACK);
+    check_state(record, event, SWAPTRAIL_STATE_WRITEBACK);
   }
   remember(record, event);
   folio.writeback = false;
@@ -396,7 +400,7 @@ void Lockstep::Impl::apply_completed(FolioRecord& record, const Event& event) {
   if (!record.in_pass) close_account(record);
 }
 
-// Its batch still runs, and may have given it up already. True: so it is.
+// Its batch still runs, and may have given it up already. True if it has.
 bool Lockstep::Impl::leave_closed(const FolioRecord& record, const Event& event) {
   const auto batch = batches_.find(record.last_tid);
   const auto closed = closed_.find(record.model.address);
@@ -416,7 +420,7 @@ void Lockstep::Impl::apply_left(FolioRecord& record, const Event& event) {
   if (folio.writeback && sure) {
     find(FindingKind::kLoss, Rule::kCompletionLost, event, describe(record), &record);
   } else if (sure) {
-    check_told(record, event, 0);
+    check_state(record, event, 0);
   }
   uncache_slots(event.entry, pages_of(event), event.folio);
   record.account.left_ns = event.time_ns;
@@ -431,7 +435,7 @@ void Lockstep::Impl::apply_left(FolioRecord& record, const Event& event) {
   folios_.erase(event.folio);
 }
 
-// Its pieces are folios of their own, where the whole was.
+// Its pieces are folios of their own, at the place of the whole.
 void Lockstep::Impl::apply_split(const Event& event) {
   const auto found = folios_.find(event.folio);
   if (found == folios_.end()) return;

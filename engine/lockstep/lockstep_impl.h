@@ -73,7 +73,8 @@ class Lockstep::Impl {
   void foreign_write(const Event& event);
   bool is_tried_only(const Event& event);
   void note_removed(const FolioRecord& record, const std::vector<Event>& events);
-  // Made if it is not there, with `time_ns`; where there is no room all others are forgotten.
+  // Creates the entry, with `time_ns`, if it does not exist; if there is no room, all others are
+  // forgotten.
   uint64_t& place_of(absl::flat_hash_map<uint32_t, uint64_t>& by_id, uint32_t id,
                      uint64_t time_ns = 0) {
     if (by_id.size() >= kMaxThreads && !by_id.contains(id)) {
@@ -92,7 +93,7 @@ class Lockstep::Impl {
   void orphan(FolioRecord& record);
   void forget(FolioRecord& record);
   void apply(FolioRecord& record, const Event& event);
-  void check_told(FolioRecord& record, const Event& event, uint16_t more);
+  void check_state(FolioRecord& record, const Event& event, uint16_t more);
   void apply_completed(FolioRecord& record, const Event& event);
   bool leave_closed(const FolioRecord& record, const Event& event);
   void note_mapped(FolioRecord& record, const Event& event);
@@ -101,7 +102,7 @@ class Lockstep::Impl {
   void begin_account(FolioRecord& record, const Event& first);
   void close_account(FolioRecord& record);
   void age_closed();
-  void tell_untold(const Account& account);
+  void report_missing(const Account& account);
   void settle(FolioRecord& record, const PassEnd& end);
   void remember(FolioRecord& record, const Event& event);
 
@@ -115,12 +116,12 @@ class Lockstep::Impl {
   void on_swap_read(const Event& event);
   void on_zswap_loaded(const Event& event);
   bool was_free(uint64_t entry) const;
-  SlotRecord* slot_of(uint64_t entry);  // made if it is not there; null: no room
+  SlotRecord* slot_of(uint64_t entry);  // created if it does not exist; null: no room
   void claim_slots(FolioRecord& record, const Event& event);
   void store_slots(const FolioRecord& record, bool stored);
   void store_slots(uint64_t entry, uint32_t nr_pages, bool stored);
-  // The page of the folio where an unmapping begins, or SWAPTRAIL_PAGE_UNKNOWN. Events of ABI 1 have it
-  // wrong for private pages of files on Linux 7.3.
+  // The page of the folio where an unmapping begins, or SWAPTRAIL_PAGE_UNKNOWN. Events of ABI 1 have a
+  // wrong value for private pages of files on Linux 7.3.
   uint32_t first_page_of(const Event& event, uint32_t nr_pages) const {
     const bool known = event.u.map.first_page != SWAPTRAIL_PAGE_UNKNOWN;
     if (nr_pages == 1 && (!known || options_.event_abi < 2)) return 0;
@@ -137,7 +138,7 @@ class Lockstep::Impl {
   // ---- lockstep_findings.cpp
   void find(FindingKind kind, Rule rule, const Event& event, std::string text,
             FolioRecord* record = nullptr);
-  // Something that happened since may be hidden: by a loss, or because nobody looked yet.
+  // Something that happened since then may be hidden: by a loss, or because nobody looked yet.
   bool hidden(uint64_t since_ns) const {
     return loss_until_ns_ > since_ns || since_ns <= options_.start_ns;
   }
@@ -145,11 +146,11 @@ class Lockstep::Impl {
   void match(const Lifecycle& lifecycle);
   bool match_closed(const Lifecycle& lifecycle);
   void judge(Account& account, const Lifecycle& lifecycle);
-  void tell(Finding finding);
-  void tell_wrong(WayBack::Wrong wrong);
-  void tell_held();
-  void tell_strays();
-  void tell_untold();
+  void report(Finding finding);
+  void report_wrong(WayBack::Wrong wrong);
+  void report_held();
+  void report_strays();
+  void report_missing();
   void take(Taken taken, uint64_t count = 1) {
     counters.taken[static_cast<size_t>(taken)] += count;
   }
@@ -171,7 +172,7 @@ class Lockstep::Impl {
   absl::flat_hash_set<Batch*> passes_;  // batches that work on a folio that we follow
   absl::node_hash_map<uint64_t, FolioRecord> folios_;  // by address
   absl::flat_hash_map<uint64_t, SlotRecord> slots_;    // by entry
-  // Accounts that the model has closed, and trace/ not yet; by folio, in order.
+  // Accounts that the model has closed, but trace/ not yet; by folio, in order.
   absl::flat_hash_map<uint64_t, std::deque<Account>> closed_;
   size_t closed_count_ = 0;  // of accounts; at most max_folios
   struct Closing {
@@ -183,19 +184,20 @@ class Lockstep::Impl {
   std::vector<Event> running_;   // the pass that is being looked at
   bool finished_ = false;
   WayBack way_back_;
-  // Folios that left the cache: a fault that began before may still say that it was that.
+  // Folios that left the cache: a fault that began before may still report that it took them.
   absl::flat_hash_map<uint64_t, uint64_t> leaving_;           // entry of a page -> folio
   absl::flat_hash_map<uint32_t, uint64_t> ended_;             // by thread: its last batch
   absl::flat_hash_map<uint32_t, uint64_t> first_of_process_;  // when it was first seen
   absl::flat_hash_map<uint32_t, uint64_t> last_of_thread_;    // when a thread's last event was
-  // Pages that came back to another process or address: a fork or mremap moves many, one is odd.
+  // Pages that came back to another process or address: a fork or mremap moves many, a single one
+  // is odd.
   struct Stray {
     uint64_t count = 0;        // of different unmappings
     uint64_t unmapped_ns = 0;  // the first
     Finding first;
   };
   absl::flat_hash_map<std::pair<uint64_t, uint64_t>, Stray> strays_;
-  std::array<uint64_t, 32> area_pages_{};     // by type, 0 = not told (swapon came later)
+  std::array<uint64_t, 32> area_pages_{};     // by type, 0 = not known (swapon came later)
   std::array<uint64_t, 32> area_empty_ns_{};  // 0 = it may have had slots in use
 };
 

@@ -1,4 +1,4 @@
-// Swap slots: who has them, what is in them, who reads them.
+// Swap slots: their owners, their contents, their readers.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -15,7 +15,7 @@ SlotRecord* Lockstep::Impl::slot_of(uint64_t entry) {
   return &slots_[entry];
 }
 
-// The area had no slot in use, and this one was not seen since.
+// The area had no slot in use, and this slot was not seen since.
 bool Lockstep::Impl::was_free(uint64_t entry) const {
   const uint32_t type = entry_type(entry);
   const uint64_t empty_ns = type < area_empty_ns_.size() ? area_empty_ns_[type] : 0;
@@ -42,13 +42,13 @@ void Lockstep::Impl::claim_slots(FolioRecord& record, const Event& event) {
   } else if (nr_pages > 1 && offset % nr_pages != 0) {
     find(FindingKind::kViolation, Rule::kSlotMisaligned, event, "", &record);
   }
-  bool told = false;
+  bool reported = false;
   for (uint32_t page = 0; page < nr_pages; ++page) {
     SlotRecord* slot = slot_of(event.entry + page);
-    // Its pass is looked at when it has ended: the slot may have been freed and taken again.
+    // Its pass is checked after it has ended: the slot may have been freed and taken again.
     if (slot == nullptr || slot->last_ns > event.time_ns) continue;
-    if (slot->used && !told && !hidden(slot->last_ns)) {
-      told = true;
+    if (slot->used && !reported && !hidden(slot->last_ns)) {
+      reported = true;
       find(FindingKind::kViolation, Rule::kSlotInUse, event,
            slot->cached != 0 ? "a folio in the swap cache has it" : "it holds a page", &record);
     }
@@ -88,7 +88,7 @@ bool Lockstep::Impl::was_there(uint32_t process, uint64_t time_ns) const {
   return seen != first_of_process_.end() && seen->second < time_ns;
 }
 
-// From where each page was unmapped: there it should come back to.
+// Notes where each page was unmapped from: that is where it should come back.
 void Lockstep::Impl::map_slots(const FolioRecord& record, const Event& event) {
   if (record.model.ksm || !record.model.anon) return;
   const uint32_t first = first_page_of(event, record.model.nr_pages);
@@ -100,13 +100,13 @@ void Lockstep::Impl::map_slots(const FolioRecord& record, const Event& event) {
     const auto found = slots_.find(record.model.entry + page);
     if (page >= record.model.nr_pages || found == slots_.end()) continue;
     SlotRecord& slot = found->second;
-    // Another one, now or in a pass before: any of them may come for it.
+    // Another mapping, now or in an earlier pass: any of them may bring it back.
     const uint64_t address = event.u.map.address + uint64_t{i} * 4096;
     const bool same = slot.owner == event.u.map.owner && slot.address == address;
     const bool several = slot.unmapped_ns != 0 && !same;
     slot.owner = several ? 0 : event.u.map.owner;
     slot.address = several ? 0 : address;
-    if (slot.unmapped_ns == 0) slot.unmapped_ns = event.time_ns;  // it may be forked from then on
+    if (slot.unmapped_ns == 0) slot.unmapped_ns = event.time_ns;  // a fork may copy it from then on
   }
 }
 
@@ -122,7 +122,8 @@ void Lockstep::Impl::check_removed(const FolioRecord& record, const Event& event
 
 // ---- the end of a slot's use ---------------------------------------------------------------------
 
-// Inside __remove_mapping it is reported before REMOVED is: then the folio's pass says whether it has left.
+// Inside __remove_mapping it is reported before REMOVED is: then the folio's pass shows whether it has
+// left.
 void Lockstep::Impl::on_slot_freed(const Event& event) {
   check_batch(event);
   if (Batch* pass = pass_of(event.entry, pages_of(event))) {
@@ -138,7 +139,7 @@ void Lockstep::Impl::on_slot_freed(const Event& event) {
   free_slots(event, !may_follow);
 }
 
-// The next event of its thread says whether it was inside a removal.
+// The next event of its thread shows whether it was inside a removal.
 void Lockstep::Impl::judge_freed_early(Batch& batch, const Event& next) {
   for (const Batch::FreedEarly& early : std::exchange(batch.freed_early, {})) {
     if (early.holder == 0) {
@@ -158,22 +159,22 @@ void Lockstep::Impl::judge_freed_early(Batch& batch, const Event& next) {
 
 void Lockstep::Impl::free_slots(const Event& event, bool must_have_left) {
   take(Taken::kSlotFreed);
-  bool told = false;
+  bool reported = false;
   const bool partial = options_.sample > 1;
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     const auto found = slots_.find(event.entry + page);
     if (found == slots_.end() && partial) continue;
     SlotRecord* slot = slot_of(event.entry + page);
-    if (slot == nullptr || slot->last_ns > event.time_ns) continue;  // somebody else has it by now
-    const bool sure = !told && must_have_left && !hidden(slot->last_ns);
+    if (slot == nullptr || slot->last_ns > event.time_ns) continue;  // another folio has it by now
+    const bool sure = !reported && must_have_left && !hidden(slot->last_ns);
     if (slot->cached != 0 && sure) {
-      told = true;
+      reported = true;
       find(FindingKind::kViolation, Rule::kSlotFreedWhileCached, event, "");
     } else if (slot->freed && sure) {
-      told = true;
+      reported = true;
       find(FindingKind::kViolation, Rule::kSlotFreedTwice, event, "");
     }
-    // Who had it stays: the fault that frees a slot tells only when it returns.
+    // The owner stays: a fault that frees a slot is reported only when it returns.
     SlotRecord free;
     free.address = slot->address;
     free.owner = slot->owner;
@@ -191,7 +192,7 @@ void Lockstep::Impl::on_swap_in(const Event& event) {
   leave_reclaim(event);
   if (!is_slot(event.entry)) return;
   if (static_cast<uint32_t>(event.result) & SWAPTRAIL_FAULT_NOT_DONE) return;
-  if (options_.event_abi >= 2 && event.u.map.ptes == 0) return;  // somebody else was quicker
+  if (options_.event_abi >= 2 && event.u.map.ptes == 0) return;  // another fault was quicker
   const auto leaving = leaving_.find(event.entry);
   if (leaving != leaving_.end()) {
     const auto closed = closed_.find(leaving->second);
@@ -229,7 +230,7 @@ void Lockstep::Impl::on_swap_in(const Event& event) {
   record.account = Account{};
 }
 
-// Its batch still runs, and may have given it up already: that a fault came is the stronger reason.
+// Its batch still runs, and may have given it up already: the fault is the stronger reason.
 void Lockstep::Impl::refault_closed(const FolioRecord& record) {
   const auto closed = closed_.find(record.model.address);
   if (closed == closed_.end()) return;
@@ -238,7 +239,7 @@ void Lockstep::Impl::refault_closed(const FolioRecord& record) {
   }
 }
 
-// The slot is free by now, most often: that is reported before shmem_swapin_folio returns.
+// The slot is mostly free by now: that is reported before shmem_swapin_folio returns.
 void Lockstep::Impl::on_shmem_swap_in(const Event& event) {
   leave_reclaim(event);
   if (!is_slot(event.entry) || event.result < 0 || event.u.map.ptes == 0) return;
@@ -252,7 +253,7 @@ void Lockstep::Impl::on_shmem_swap_in(const Event& event) {
   }
 }
 
-// Between the end of the slot's use and this fault the thread did something else: so it found the
+// Between the end of the slot's use and this fault the thread did something else, so it found the
 // entry after that.
 bool Lockstep::Impl::read_later(const SlotRecord& slot, const Event& event) const {
   const auto last = last_of_thread_.find(event.tid);
@@ -319,7 +320,7 @@ void Lockstep::Impl::on_swap_read(const Event& event) {
   if (!sampled(event.folio)) return;
   const auto old = folios_.find(event.folio);
   if (old != folios_.end()) {
-    if (old->second.in_pass) return;  // it is at work on another page: its pass will say so
+    if (old->second.in_pass) return;  // it works on another page: its pass will show this
     orphan(old->second);
     folios_.erase(old);
   }
@@ -368,7 +369,7 @@ void Lockstep::Impl::read_slot(SlotRecord& slot, uint64_t entry, const Event& ev
        &holder->second);
 }
 
-// Until Linux 6.12 or so a page that zswap gives back is dirty: zswap keeps no copy.
+// Until about Linux 6.12 a page that zswap gives back is dirty: zswap keeps no copy.
 void Lockstep::Impl::on_zswap_loaded(const Event& event) {
   const auto found = folios_.find(event.folio);
   if (found == folios_.end() || found->second.model.entry != event.entry) return;

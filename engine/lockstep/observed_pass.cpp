@@ -36,7 +36,8 @@ std::string flag_names(uint16_t flags) {
 
 constexpr uint32_t bit(uint8_t kind) { return 1u << kind; }
 
-// What of its folio's way an event of this kind says was done before: its rule if that is not so.
+// What must have happened to its folio before an event of this kind: the rule that is broken if it
+// has not.
 Rule order_rule(uint8_t kind, const Folio& folio) {
   if (kind == SWAPTRAIL_WRITE_BEGIN && folio.mapped != 0) return Rule::kWriteWhileMapped;
   if (kind == SWAPTRAIL_WRITE_BEGIN && !folio.swapcache) return Rule::kWriteBeforeSlot;
@@ -60,7 +61,8 @@ PassEnd ObservedPass::run() {
   if (rest != nullptr) {
     const std::string text = absl::StrCat("the pass had ended: ", std::string(exit_name(end.exit)),
                                           ", ", std::string(why_name(end.why)));
-    // Reclaim leaves a folio under writeback alone: so its end was missed, unless it still is.
+    // Reclaim skips a folio under writeback: so its end was missed, unless it is still under
+    // writeback.
     const bool done = record_.model.writeback && !(rest->state & SWAPTRAIL_STATE_WRITEBACK) &&
                       !(seen_ & bit(rest->kind));
     if (done) {
@@ -128,7 +130,7 @@ bool ObservedPass::lock(Folio& folio) {
   });
   folio.mapped = unmaps ? folio.nr_pages : 0;
   if (!folio.writeback) return true;
-  // Still under writeback as far as we know, and yet reclaim goes on with it.
+  // As far as we know it is still under writeback, and yet reclaim continues with it.
   peek();
   if (folio.writeback && next_ < events_.size()) {
     fail(FindingKind::kLoss, Rule::kCompletionLost, events_[next_], "");
@@ -136,7 +138,7 @@ bool ObservedPass::lock(Folio& folio) {
   return true;
 }
 
-// Seen only where the pass ends without anything else that could have ended it.
+// Visible only if the pass ends without anything else that could have ended it.
 bool ObservedPass::pinned(Folio& folio) {
   const bool may_be = folio.swapcache && !folio.dirty && peek() == nullptr;
   if (may_be) lockstep_.take(Taken::kExtraReference);
@@ -151,7 +153,7 @@ bool ObservedPass::split(Folio& folio) {
   lockstep_.take(Taken::kSplit);
   folio.nr_pages = pages_of(*next);
   // Its page table entries are unmapped for the split, and dirty ones make the folio dirty
-  // (mm/rmap.c: try_to_migrate_one). A slot may do that too, but only one it got.
+  // (mm/rmap.c: try_to_migrate_one). A slot may do that too, but only if it got one.
   const bool by_slot = lockstep_.options_.features.dirties_in_add_to_swap && next->result == 0;
   const bool dirtied = (next->state & SWAPTRAIL_STATE_DIRTY) && !folio.dirty && !by_slot;
   if (dirtied) lockstep_.take(Taken::kDirtied);
@@ -184,7 +186,7 @@ UnmapAnswer ObservedPass::unmap(Folio& folio) {
   }
   const Event* next = peek();
   if (next == nullptr || next->kind != SWAPTRAIL_UNMAPPED) return answer;
-  // No entry was replaced. Since the last pass one that is gone may have made it dirty.
+  // No entry was replaced. An entry that disappeared since the last pass may have made it dirty.
   if (mapped_.empty() && (next->state & SWAPTRAIL_STATE_DIRTY) && !folio.dirty) {
     lockstep_.take(Taken::kDirtied);
     answer.dirty = true;
@@ -196,7 +198,7 @@ UnmapAnswer ObservedPass::unmap(Folio& folio) {
   return answer;
 }
 
-// One mapping: which, and how many entries, is the page tables' affair.
+// One mapping: which one, and how many entries, depends on the page tables.
 void ObservedPass::take_one(const Event& event, const Folio& folio) {
   lockstep_.take(Taken::kMappings);
   if ((event.state & SWAPTRAIL_STATE_DIRTY) && !folio.dirty) lockstep_.take(Taken::kDirtied);
@@ -295,7 +297,8 @@ bool ObservedPass::relock(Folio&) { return peek() != nullptr; }
 
 bool ObservedPass::freeze(Folio& folio) {
   const Event* next = peek();
-  if (next == nullptr || next->kind != SWAPTRAIL_REMOVED) return true;  // tell() says what is wrong
+  if (next == nullptr || next->kind != SWAPTRAIL_REMOVED)
+    return true;  // report() says what is wrong
   if (next->result == 1) return true;
   lockstep_.take(Taken::kExtraReference);
   if ((next->state & SWAPTRAIL_STATE_DIRTY) && !folio.dirty) {
@@ -316,7 +319,8 @@ void ObservedPass::leave_cache(Folio& folio, bool reclaimed) {
 
 // ---- what must come ------------------------------------------------------------------------------
 
-void ObservedPass::tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) {
+void ObservedPass::report(swaptrail_kind kind, const Folio& folio, int32_t result,
+                          uint8_t backend) {
   if (failed_) return;
   const Event* next = peek(kind != SWAPTRAIL_WRITE_COMPLETED);
   if (next == nullptr || next->kind != kind) return missed(kind, next);
@@ -341,10 +345,10 @@ void ObservedPass::tell(swaptrail_kind kind, const Folio& folio, int32_t result,
   }
 }
 
-// The next event is not what the steps say must come.
+// The next event is not the one that must come according to the steps.
 void ObservedPass::missed(uint8_t kind, const Event* next) {
   if (next == nullptr) {
-    // The pass ends here. What comes after a pass of the same thread can't hide anything but a loss.
+    // The pass ends here. Only a loss can hide what comes after a pass of the same thread.
     Event last = events_.back();
     return fail(FindingKind::kLoss, Rule::kStageMissing, last,
                 absl::StrCat("after it must come ", std::string(kind_name(kind))));
@@ -387,7 +391,7 @@ void ObservedPass::check(const Event& event, const Folio& folio, int32_t result,
 }
 
 bool ObservedPass::check_state(const Event& event, const Folio& folio) {
-  // A fault that maps what was read in makes it anonymous.
+  // A fault that maps a page that was read in makes it anonymous.
   const bool mapped_since = !record_.kind_known && record_.mapped_once;
   const uint16_t open = mapped_since ? SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_KSM : 0;
   const uint16_t expected = flags_of(folio) & ~open;
@@ -430,7 +434,7 @@ void ObservedPass::fail(FindingKind kind, Rule rule, const Event& event, std::st
   give_up();
 }
 
-// The model goes on with what was observed last.
+// The model continues from what was observed last.
 void ObservedPass::resynchronise() {
   const auto own = std::find_if(events_.rbegin(), events_.rend(),
                                 [this](const Event& event) { return is_own(event); });

@@ -1,4 +1,4 @@
-// One pass of one folio as it was observed: the World that answers from a recording.
+// One observed pass of one folio: the World that answers from a recording.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,12 @@
 
 namespace swaptrail::engine {
 
-// Answers what the model can't know from what comes next, and holds everything else against it. After
-// the first thing that does not fit it goes along with what was observed: one finding a pass.
+// Answers what the model can't know from the next events, and checks everything else against them.
+// After the first mismatch it follows the observation: one finding a pass.
 class ObservedPass : public World {
  public:
-  // All must outlive it. `events`: those of the folio in this pass, and what befell it meanwhile.
+  // All must outlive it. `events`: the folio's events in this pass, and what happened to it
+  // meanwhile.
   using Impl = Lockstep::Impl;
   ObservedPass(Impl& lockstep, Batch& batch, FolioRecord& record, const std::vector<Event>& events);
 
@@ -24,7 +25,7 @@ class ObservedPass : public World {
   bool lock(Folio& folio) override;
   References references(Folio&) override { return References::kReclaim; }
   bool pinned(Folio& folio) override;
-  bool split_first(Folio&) override { return false; }  // a hook sees only what came of it
+  bool split_first(Folio&) override { return false; }  // a hook sees only its effects
   bool split(Folio& folio) override;
   SlotAnswer allocate(Folio& folio) override;
   UnmapAnswer unmap(Folio& folio) override;
@@ -37,17 +38,17 @@ class ObservedPass : public World {
   void device_write(Folio& folio) override;
   bool relock(Folio& folio) override;
   bool freeze(Folio& folio) override;
-  void tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override;
+  void report(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override;
   void leave_cache(Folio& folio, bool reclaimed) override;
 
  private:
-  // The next event that is the pass's own, or null. What befell the folio meanwhile is applied.
+  // The next event of the pass itself, or null. Applies what happened to the folio meanwhile.
   const Event* peek(bool completions_too = true);
   bool next_is(uint8_t kind) {
     const Event* next = peek();
     return next != nullptr && next->kind == kind;
   }
-  // WRITE_END is next, with this result; null if it is not.
+  // WRITE_END, if it is next with this result; otherwise null.
   const Event* ending();
   bool is_own(const Event& event) const;
   bool comes_later(uint8_t kind) const;

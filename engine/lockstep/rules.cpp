@@ -15,7 +15,7 @@ constexpr std::string_view kEvents = "bpf/event.h";
 constexpr std::string_view kModel = "trace/";
 
 constexpr std::array<RuleText, static_cast<size_t>(Rule::kCount)> kRules = {{
-    {"sequence_gap", kEvents, "events of this CPU are missing, and no loss tells of them"},
+    {"sequence_gap", kEvents, "events of this CPU are missing, and no loss reports them"},
     {"sequence_repeated", kEvents, "an event of this CPU came twice"},
     {"time_backwards", kEvents, "it is older than the event before it"},
     {"bad_event", kEvents, "it is not a record of this ABI"},
@@ -75,7 +75,7 @@ constexpr std::array<RuleText, static_cast<size_t>(Rule::kCount)> kRules = {{
     {"lifecycle_unknown", kModel, "the model has no such lifecycle, or the trace has not"},
     {"return_twice", kModel, "a page came back that was back already"},
     {"return_unseen", kModel, "a page came back, and nothing was seen to bring it"},
-    {"return_missing", kModel, "a fault, or the end of a page's stay in swap, was not told"},
+    {"return_missing", kModel, "a fault, or the end of a page's stay in swap, was not reported"},
     {"return_how", kModel, "the page came back in another way"},
     {"return_reader", kModel, "somebody else waited for the page"},
     {"return_wait", kModel, "the reader did not wait so long, or in so many passes"},
@@ -83,7 +83,8 @@ constexpr std::array<RuleText, static_cast<size_t>(Rule::kCount)> kRules = {{
     {"return_pages", kModel, "another number of pages came back, or was mapped"},
     {"return_lifecycle", kModel, "another swap-out began the page's stay in swap"},
     {"stay_unseen", kModel, "nothing was seen that changed where the page lies"},
-    {"stay_missing", kModel, "zswap moved a page, or readahead was in vain, and it was not told"},
+    {"stay_missing", kModel,
+     "zswap moved a page, or readahead was in vain, and it was not reported"},
 }};
 
 }  // namespace

@@ -15,9 +15,9 @@ enum class Rule : uint8_t {
   kTimeBackwards,  // inside one CPU
   kBadEvent,       // outside the event ABI
   // reclaim batches
-  kBatchNotBegun,       // an event of a batch whose begin is not there
+  kBatchNotBegun,       // an event of a batch whose begin was not seen
   kBatchNotEnded,       // its thread began another, or works outside
-  kBatchReclaimedLess,  // fewer pages reclaimed than folios were seen to go
+  kBatchReclaimedLess,  // fewer pages reclaimed than folios were seen to be freed
   kBatchOtherThread,    // an event names a batch of another thread
   kBatchUnscanned,      // more pages reclaimed than looked at
   kBatchTwice,          // it begins or ends again
@@ -41,7 +41,7 @@ enum class Rule : uint8_t {
   kZeroWithIo,
   kBackendWrong,  // what WRITE_END says is not what happened inside
   kCompletedWithoutWrite,
-  kCompletionLost,  // waits for a device although it was seen to be done with it
+  kCompletionLost,  // waits for a device that was seen to be done with it
   // leaving
   kRemovedWhileMapped,
   kRemovedUnderWriteback,
@@ -57,28 +57,28 @@ enum class Rule : uint8_t {
   kStageMissing,  // one that it did expect did not come
   kStateWrong,    // the folio's flags at an event are not the model's
   kPagesChanged,  // a folio's size changed without a split
-  kUnknownFolio,  // in the middle of its way, and never seen to begin
+  kUnknownFolio,  // in the middle of its way, and its begin was never seen
   // faults
   kFaultNotBegun,  // a second pass whose first was not seen
   kFaultMissing,   // a page was read for a fault that was not seen to end
   kFaultPages,     // it filled other page table entries than it can have
-  // against trace/
+  // comparison with trace/
   kLifecycleStages,
   kLifecycleOutcome,
   kLifecycleSlot,
   kLifecycleMappings,
-  kLifecycleUnknown,  // trace/ has one where the model has none, or the other way round
+  kLifecycleUnknown,  // trace/ has one where the model has none, or the reverse
   kReturnTwice,       // a page came back that was back already
   kReturnUnseen,      // nothing was seen that could have brought it back
-  kReturnMissing,     // a fault, or the end of a stay in swap, was not told
+  kReturnMissing,     // a fault, or the end of a stay in swap, was not reported
   kReturnHow,         // it came back in another way
   kReturnReader,      // another process waited for it
   kReturnWait,        // another time, or in other passes
-  kReturnMajor,       // a major fault told as minor, or the other way round
+  kReturnMajor,       // a major fault was reported as minor, or the reverse
   kReturnPages,       // another number of pages
   kReturnLifecycle,   // another swap-out began its stay
   kStayUnseen,        // a change of a page in swap that was not seen
-  kStayMissing,       // ... that was seen, and not told
+  kStayMissing,       // ... that was seen, and not reported
   kCount,
 };
 

@@ -12,7 +12,7 @@ StreamCheck::Cpu& StreamCheck::at(uint32_t cpu) {
   return cpus_[cpu];
 }
 
-// Runs that were skipped had no sequence.
+// Skipped runs had no sequence.
 void StreamCheck::on_loss(const Loss& loss) {
   if (loss.cpu >= kNoCpu) return;
   Cpu& cpu = at(loss.cpu);
@@ -21,8 +21,8 @@ void StreamCheck::on_loss(const Loss& loss) {
   match(cpu);
 }
 
-// What the counter of lost records says, and losses reported. An older event can come later: then its
-// counter is less.
+// Compares the counter of lost records with the losses reported. An older event can come later: then
+// its counter is smaller.
 void StreamCheck::count_lost(Cpu& cpu, const swaptrail_event& event) {
   const uint32_t more = event.lost - cpu.lost;
   if (more < kHalf) {
@@ -32,8 +32,8 @@ void StreamCheck::count_lost(Cpu& cpu, const swaptrail_event& event) {
   cpu.since_owed = cpu.owed > 0 ? cpu.since_owed + 1 : 0;
 }
 
-// Sequences from `next` on, below `sequence`, did not come yet. Only the last ones can: an interrupt puts
-// off no more than kWait.
+// Sequences from `next` on, below `sequence`, did not come yet. Only the last ones still can: an
+// interrupt delays no more than kWait.
 void StreamCheck::skip(Cpu& cpu, uint64_t sequence) {
   if (sequence <= cpu.next) return;
   const uint64_t first = sequence - std::min<uint64_t>(sequence - cpu.next, kWait);
@@ -55,7 +55,7 @@ void StreamCheck::forgive(Cpu& cpu, uint64_t sequence) {
   cpu.forgiven.push_back(sequence);
 }
 
-// The oldest first. Whether those far back are ever accounted for, `owed` says.
+// The oldest first. `owed` shows whether those far back are ever accounted for.
 void StreamCheck::match(Cpu& cpu) {
   const uint64_t far = std::min(cpu.known, cpu.far);
   cpu.far -= far;
@@ -103,7 +103,7 @@ Rule StreamCheck::place_of(Cpu& cpu, uint64_t sequence) {
     cpu.next = sequence + 1;
     return Rule::kCount;
   }
-  // The first that we saw need not be the first that was reserved.
+  // The first one seen need not be the first one reserved.
   const bool older = sequence < cpu.first && cpu.first - sequence <= kWait;
   if (older && cpu.before.insert(sequence).second) return Rule::kCount;
   const auto late = std::find(cpu.skipped.begin(), cpu.skipped.end(), sequence);

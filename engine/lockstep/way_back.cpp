@@ -12,7 +12,7 @@
 namespace swaptrail::engine {
 namespace {
 
-constexpr size_t kMostFaults = 64;  // of a thread, that were not told
+constexpr size_t kMostFaults = 64;  // of a thread, not reported
 constexpr size_t kMostReads = 64;
 constexpr uint64_t kLongestWaitNs = 60'000'000'000;  // of a fault, between two passes
 
@@ -43,9 +43,9 @@ WayBack::PageStay* WayBack::stay_at(uint64_t entry, bool make) {
   return &stays_[entry];
 }
 
-// The oldest that has ended, and that trace/ has not told to be back; or the last, if it has not; or
-// null.
-WayBack::PageStay* WayBack::untold_at(uint64_t entry) {
+// The oldest stay that has ended and that trace/ has not reported to be back; otherwise the last
+// one, if it is not reported; or null.
+WayBack::PageStay* WayBack::unreported_at(uint64_t entry) {
   const auto older = older_.find(entry);
   if (older != older_.end()) {
     const auto one = std::find_if(older->second.begin(), older->second.end(),
@@ -56,7 +56,7 @@ WayBack::PageStay* WayBack::untold_at(uint64_t entry) {
   return stay != nullptr && stay->away() ? stay : nullptr;
 }
 
-// The stay that a fault whose last pass began at `from_ns` can have ended, or null.
+// The stay that a fault whose last pass began at `from_ns` may have ended, or null.
 WayBack::PageStay* WayBack::open_at(uint64_t entry, uint64_t from_ns) {
   const auto fits = [&](const PageStay& stay) {
     return stay.away() && stay.fault == 0 && (stay.freed_ns == 0 || stay.freed_ns >= from_ns) &&
@@ -65,8 +65,8 @@ WayBack::PageStay* WayBack::open_at(uint64_t entry, uint64_t from_ns) {
   return first_stay(entry, fits);
 }
 
-// Another use of the slot begins. What was not told yet is still owed: a fault may have mapped the
-// page, and says when it returns. (Or swapoff did, which reports no mapping.)
+// Another use of the slot begins. A missing report is still owed: a fault may have mapped the page,
+// and reports when it returns. (Or swapoff did, which reports no mapping.)
 void WayBack::retire(uint64_t entry, PageStay& stay, uint64_t now_ns) {
   const auto older = older_.find(entry);
   if (older != older_.end()) {
@@ -136,9 +136,9 @@ void WayBack::on_removed(const Event& event) {
   early_.erase(event.tid);
 }
 
-void WayBack::on_dropped(const Event& event, bool is_told) {
+void WayBack::on_dropped(const Event& event, bool is_reported) {
   early_.erase(event.tid);
-  for (uint32_t page = 0; page < pages_of(event) && is_told; ++page) {
+  for (uint32_t page = 0; page < pages_of(event) && is_reported; ++page) {
     const PageStay* stay = stay_at(event.entry + page, false);
     if (stay != nullptr && stay->freed_ns == 0 && sure(*stay)) ++drops_[event.entry + page];
   }
@@ -171,7 +171,7 @@ void WayBack::on_freed(const Event& event) {
     if (options_.sample > 1 && !stay->away()) stays_.erase(event.entry + page);
   }
   if (event.batch_ns != 0) {
-    // Perhaps inside __remove_mapping, which tells REMOVED when it returns.
+    // Perhaps inside __remove_mapping, which reports REMOVED when it returns.
     early_[event.tid].push_back({event.entry, pages_of(event), event.time_ns, event.batch_ns});
     return;
   }
@@ -197,7 +197,7 @@ void WayBack::on_read(const Event& event) {
   if (thread.reads.empty()) thread.begun_ns = event.time_ns;
   const bool cached = event.state & SWAPTRAIL_STATE_SWAPCACHE;
   const PageStay* stay = stay_at(event.entry, false);
-  // Shared memory is read past the cache too, where its fault may have no hook.
+  // Shared memory is also read past the cache; its fault may have no hook.
   if (!cached && stay != nullptr && stay->removed_ns != 0 && options_.shmem_faults_seen) {
     thread.read_entry = event.entry;
     thread.read_pages = pages_of(event);
@@ -207,7 +207,7 @@ void WayBack::on_read(const Event& event) {
   }
 }
 
-// The thread ends a fault that mapped these pages, or (0 pages) reads for another one.
+// The thread ends a fault that mapped these pages, or (0 pages) reads for another fault.
 void WayBack::check_thread(Thread& thread, const Event& event, uint64_t first, uint32_t nr_pages) {
   const bool known = thread.begun_ns != 0 && !hidden_(thread.begun_ns);
   const uint64_t owed = thread.freed_entry != 0 ? thread.freed_entry : thread.read_entry;
@@ -220,10 +220,10 @@ void WayBack::check_thread(Thread& thread, const Event& event, uint64_t first, u
            absl::StrCat("thread ", event.tid, " read it for a fault that was not seen to end")});
 }
 
-// What was reported is done with; and the oldest of too many.
+// Drops faults that were reported; and the oldest if there are too many.
 void WayBack::make_room(Thread& thread) {
   while (!thread.faults.empty() &&
-         (thread.faults.front().told || thread.faults.size() >= kMostFaults)) {
+         (thread.faults.front().reported || thread.faults.size() >= kMostFaults)) {
     close_fault(thread.faults.front());
     thread.faults.pop_front();
   }
@@ -304,7 +304,7 @@ void WayBack::check_mapped(const Thread& thread, const Fault& fault, const Event
                       other ? absl::StrCat("; read for it: ", thread.read_pages) : ""));
 }
 
-// A thread that frees a slot in its fault does not swap the area off.
+// A thread that frees a slot in its fault is not in swapoff.
 void WayBack::check_not_swapoff(const Fault& fault, const Event& event) {
   const PageStay* stay = stay_at(fault.entry, false);
   const bool freed = stay != nullptr && stay->swapoff && stay->freed_tid == event.tid &&
@@ -314,11 +314,11 @@ void WayBack::check_not_swapoff(const Fault& fault, const Event& event) {
          "its slot was freed in this fault, and by swapoff");
 }
 
-// Of this slot it is certain that its page was not away.
+// It is certain that the page of this slot was not away.
 bool WayBack::is_back(uint64_t entry, uint64_t from_ns) {
   const PageStay* stay = stay_at(entry, false);
   if (stay == nullptr || !sure(*stay)) return false;
-  if (stay->freed_ns != 0 && stay->freed_ns < from_ns) return false;  // somebody else's by now
+  if (stay->freed_ns != 0 && stay->freed_ns < from_ns) return false;  // another page's by now
   return stay->removed_ns != 0 || stay->allocated_ns != 0;
 }
 

@@ -1,9 +1,10 @@
-// The way back of every page that was swapped out, from the events alone: who may return what, once.
+// The way back of every swapped-out page, from the events alone: what may be returned by whom, once.
 //
 // A *stay* of a page in swap begins when reclaim removes it from the swap cache. It ends when a fault
 // maps it, or when its slot is freed. A *fault* is all passes of do_swap_page (mm/memory.c) that one
-// thread makes for one address while the kernel says VM_FAULT_RETRY, or one call of shmem_swapin_folio
-// (mm/shmem.c). Each return that trace/ tells is held against these two. Internal to engine/.
+// thread makes for one address while the kernel returns VM_FAULT_RETRY, or one call of
+// shmem_swapin_folio (mm/shmem.c). Each return that trace/ reports is checked against these two.
+// Internal to engine/.
 #pragma once
 
 #include <algorithm>
@@ -43,14 +44,14 @@ class WayBack {
   void on_event(const Event& event);  // each; looks at reads, faults and freed slots
   void on_ignored(const Event& event) { ignored_ns_ = event.time_ns; }  // it came twice
   void on_allocated(uint64_t entry, uint32_t nr_pages, uint64_t time_ns);
-  // By reclaim: the stay begins. Call after on_event() of the REMOVED.
+  // Reclaim removed it: the stay begins. Call it after on_event() of the REMOVED.
   void on_removed(const Event& event);
-  // A folio that nobody maps: its page was in swap all the time, or is a copy elsewhere. `is_told`: trace/ must
+  // A folio that nobody maps: its page was in swap all the time, or was copied. `is_reported`: trace/ must
   // report it.
-  void on_dropped(const Event& event, bool is_told);
+  void on_dropped(const Event& event, bool is_reported);
   // Zswap writes an older page to the device (mm/zswap.c: zswap_writeback_entry).
   void on_zswap_written(const Event& event);
-  void forget(uint64_t entry, uint32_t nr_pages);  // of these slots nothing is known any more
+  void forget(uint64_t entry, uint32_t nr_pages);  // nothing is known of these slots any more
 
   // ---- what trace/ made of it
   void on_lifecycle(const Lifecycle& lifecycle);
@@ -59,21 +60,21 @@ class WayBack {
   void finish();
 
  private:
-  // One stay of one page, or what is known of a slot without any.
+  // One stay of one page, or what is known of a slot without a stay.
   struct PageStay {
     uint64_t removed_ns = 0;     // 0: there was no stay since the slot was allocated
     uint64_t allocated_ns = 0;   // 0: not seen
     uint64_t freed_ns = 0;       // its slot, 0 = not
     uint64_t superseded_ns = 0;  // removed again, though it was not seen to come back; 0 = not
     uint64_t fault = 0;          // number of the fault that brought it back, 0 = none
-    uint64_t lifecycle = 0;      // id of the lifecycle that began it, 0 = not told
+    uint64_t lifecycle = 0;      // id of the lifecycle that began it, 0 = not reported
     uint32_t freed_tid = 0;      // by this thread
-    bool told = false;           // returned, as trace/ says
+    bool reported = false;       // returned, according to trace/
     bool swapoff = false;        // freed by swapoff
     bool inside = false;         // freed inside __remove_mapping
     bool read = false;           // since it began
 
-    bool away() const { return removed_ns != 0 && !told; }
+    bool away() const { return removed_ns != 0 && !reported; }
     bool ended() const { return freed_ns != 0 || fault != 0; }
   };
   struct Fault {
@@ -92,13 +93,13 @@ class WayBack {
     uint32_t due = 0;     // pages that it brings back
     uint32_t unsure = 0;  // pages of which it is not known
     uint32_t returned = 0;
-    uint32_t mapped_told = 0;
+    uint32_t mapped_reported = 0;
     int32_t result = 0;
     uint16_t state = 0;
     bool shmem = false;
     bool open = false;  // VM_FAULT_RETRY: another pass may come
-    bool told = false;
-    bool any_major = false;  // one of its passes said VM_FAULT_MAJOR
+    bool reported = false;
+    bool any_major = false;  // one of its passes returned VM_FAULT_MAJOR
     bool counted = false;    // its page table entries were
     Comm comm{};
 
@@ -109,12 +110,12 @@ class WayBack {
   };
   // What a thread does between a read and the end of its fault.
   struct Thread {
-    std::deque<Fault> faults;  // not told yet, and the last that was
+    std::deque<Fault> faults;  // not reported yet, and the last that was
     uint64_t read_entry = 0;   // read past the swap cache in this fault, 0 = nothing
     uint32_t read_pages = 0;
     uint64_t freed_entry = 0;     // freed in this fault by itself, after it had read it
     std::vector<uint64_t> reads;  // entries read since its last fault; at most kMostReads
-    uint64_t begun_ns = 0;        // the first of what stands above
+    uint64_t begun_ns = 0;        // the begin of the earliest of the above
   };
   struct Early {  // freed before the REMOVED of its folio was reported
     uint64_t entry = 0;
@@ -137,7 +138,7 @@ class WayBack {
   void check_not_swapoff(const Fault& fault, const Event& event);
   void check_thread(Thread& thread, const Event& event, uint64_t first, uint32_t nr_pages);
   PageStay* stay_at(uint64_t entry, bool make);
-  PageStay* untold_at(uint64_t entry);
+  PageStay* unreported_at(uint64_t entry);
   PageStay* open_at(uint64_t entry, uint64_t from_ns);
   template <typename Fits>
   PageStay* first_stay(uint64_t entry, const Fits& fits);
@@ -155,25 +156,25 @@ class WayBack {
   Rule check_page(PageStay& stay, const Fault* fault, const Return& back, std::string& text) const;
   Rule check_unknown(uint64_t entry, const Fault* fault, std::string& text, bool& compared);
   PageStay* stay_of(uint64_t entry, const Fault* fault, const Return& back);
-  void mark_told(uint64_t entry, PageStay* stay);
+  void mark_reported(uint64_t entry, PageStay* stay);
   void close_fault(const Fault& fault);
-  void report_untold(uint64_t entry, const PageStay& stay);
+  void report_missing(uint64_t entry, const PageStay& stay);
 
   const LockstepOptions& options_;
   LockstepCounters& counters_;
   Report report_;
   Hidden hidden_;
-  absl::flat_hash_map<uint64_t, PageStay> stays_;              // the last of each slot, by entry
-  absl::flat_hash_map<uint64_t, std::deque<PageStay>> older_;  // that ended, and were not told yet
+  absl::flat_hash_map<uint64_t, PageStay> stays_;  // the last one of each slot, by entry
+  absl::flat_hash_map<uint64_t, std::deque<PageStay>> older_;  // ended, not reported yet
   absl::flat_hash_map<uint32_t, Thread> threads_;
   absl::flat_hash_map<uint32_t, std::vector<Early>> early_;  // by thread
-  absl::flat_hash_map<uint64_t, uint32_t> moves_;  // by entry: writes of zswap that were not told
-  absl::flat_hash_map<uint64_t, uint32_t> drops_;  // by entry: of pages read ahead, not told
+  absl::flat_hash_map<uint64_t, uint32_t> moves_;  // by entry: zswap's writes, not reported
+  absl::flat_hash_map<uint64_t, uint32_t> drops_;  // by entry: of pages read ahead, not reported
   uint64_t faults_ = 0;
   uint64_t now_ns_ = 0;
   uint64_t forgotten_ns_ = 0;  // all threads were forgotten then
   uint64_t ignored_ns_ = 0;    // the time of an event that was left out
-  const bool frees_at_once_;   // a slot is freed by who drops its last reference
+  const bool frees_at_once_;   // the task that drops a slot's last reference frees it
 };
 
 // The oldest that fits, or null.

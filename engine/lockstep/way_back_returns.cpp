@@ -1,4 +1,4 @@
-// The returns that trace/ tells, against stays and faults as they were observed.
+// Checks the returns that trace/ reports against the observed stays and faults.
 #include <algorithm>
 #include <utility>
 
@@ -33,7 +33,7 @@ void WayBack::on_lifecycle(const Lifecycle& lifecycle) {
   const uint64_t removed_ns = lifecycle.at(Stage::kRemoved);
   if (removed_ns == 0) return;
   for (uint32_t page = 0; page < lifecycle.nr_pages; ++page) {
-    PageStay* stay = untold_at(lifecycle.entry + page);
+    PageStay* stay = unreported_at(lifecycle.entry + page);
     if (stay == nullptr) continue;
     PageStay* last = stay_at(lifecycle.entry + page, false);
     for (PageStay* one : {stay, last}) {
@@ -77,9 +77,9 @@ Rule WayBack::judge(const Return& back, std::string& text, bool& compared) {
       if (rule == Rule::kCount) rule = check_length(*fault, back, text);
     }
     if (fault != nullptr) {
-      fault->told = true;
+      fault->reported = true;
       fault->returned += back.nr_pages;
-      fault->mapped_told += back.mapped_pages;
+      fault->mapped_reported += back.mapped_pages;
     }
   } else if (back.fault_ns != 0) {
     text = "nobody waited for it";
@@ -98,19 +98,19 @@ Rule WayBack::judge(const Return& back, std::string& text, bool& compared) {
       compared = false;
     }
     if (rule == Rule::kCount) rule = wrong;
-    if (stay != nullptr) mark_told(entry, stay);
+    if (stay != nullptr) mark_reported(entry, stay);
   }
   return rule;
 }
 
-// A fault that only waited, and whose thread was not seen to go on, may be reported later than it ended.
+// A fault that only waited, and whose thread was not seen to continue, may be reported after its end.
 WayBack::Fault* WayBack::fault_of(const Return& back) {
   const auto thread = threads_.find(back.tid);
   if (thread == threads_.end()) return nullptr;
   Fault* waited = nullptr;
   for (Fault& fault : thread->second.faults) {
     if (fault.end_ns == back.time_ns) return &fault;
-    const bool open = fault.has(SWAPTRAIL_FAULT_RETRY) && !fault.told;
+    const bool open = fault.has(SWAPTRAIL_FAULT_RETRY) && !fault.reported;
     if (open && waited == nullptr) waited = &fault;
   }
   return back.nr_pages == 0 ? waited : nullptr;
@@ -120,11 +120,11 @@ Rule WayBack::check_reader(const Fault& fault, const Return& back, std::string& 
   const bool other = back.tgid != fault.tgid || back.comm != fault.comm ||
                      back.reader_cgroup != fault.reader_cgroup;
   if (other) {
-    text = absl::StrCat("its reader is process ", fault.tgid, ", told ", back.tgid);
+    text = absl::StrCat("its reader is process ", fault.tgid, ", reported ", back.tgid);
     return Rule::kReturnReader;
   }
   if (back.shmem != fault.shmem || (!fault.shmem && back.owner_tgid != fault.owner)) {
-    text = absl::StrCat("it is memory of process ", fault.owner, ", told ", back.owner_tgid);
+    text = absl::StrCat("it is memory of process ", fault.owner, ", reported ", back.owner_tgid);
     return Rule::kReturnReader;
   }
   const uint64_t first = fault.address - fault.first_page * kPage;
@@ -139,23 +139,23 @@ Rule WayBack::check_reader(const Fault& fault, const Return& back, std::string& 
   return Rule::kReturnHow;
 }
 
-// How long it waited, whether that was major, and how many pages it brought.
+// How long it waited, whether it was major, and how many pages it brought.
 Rule WayBack::check_length(const Fault& fault, const Return& back, std::string& text) const {
   const uint64_t span = std::max(fault.sum_ns, fault.end_ns - fault.begin_ns);
   const bool passes = !fault.shmem && back.passes != fault.passes;
-  const bool first = !fault.told;  // a fault can end the stays of several swap-outs
+  const bool first = !fault.reported;  // a fault can end the stays of several swap-outs
   if (!first && (back.passes != 0 || back.fault_ns != 0 || back.major)) {
-    text = "its wait was told already";
+    text = "its wait was reported already";
     return Rule::kReturnTwice;
   }
   if (first && (passes || back.fault_ns < fault.sum_ns || back.fault_ns > span)) {
     text = absl::StrCat("model: ", fault.passes, " passes, ", fault.sum_ns,
-                        " ns; told: ", back.passes, ", ", back.fault_ns);
+                        " ns; reported: ", back.passes, ", ", back.fault_ns);
     return Rule::kReturnWait;
   }
   const bool bit = fault.has(SWAPTRAIL_FAULT_MAJOR);
   const bool waited = fault.has(SWAPTRAIL_FAULT_RETRY);
-  // What ended a fault that only waited was not seen. It can't be less than its passes were.
+  // The end of a fault that only waited was not seen. It is major at least if its passes were.
   const bool major = waited ? fault.any_major : bit || (fault.state & SWAPTRAIL_STATE_TRIED);
   const bool knows = !waited || major;
   const bool same = back.major == major || (fault.any_major && back.major);
@@ -164,10 +164,10 @@ Rule WayBack::check_length(const Fault& fault, const Return& back, std::string& 
     return Rule::kReturnMajor;
   }
   const uint32_t all = fault.returned + back.nr_pages;
-  const uint32_t mapped = fault.mapped_told + back.mapped_pages;
+  const uint32_t mapped = fault.mapped_reported + back.mapped_pages;
   if (all > fault.due + fault.unsure || (fault.counted && mapped > fault.mapped)) {
-    text = absl::StrCat("model: ", fault.due, " came back, ", fault.mapped, " mapped; told: ", all,
-                        ", ", mapped);
+    text = absl::StrCat("model: ", fault.due, " came back, ", fault.mapped,
+                        " mapped; reported: ", all, ", ", mapped);
     return Rule::kReturnPages;
   }
   return Rule::kCount;
@@ -189,7 +189,7 @@ Rule WayBack::check_page(PageStay& stay, const Fault* fault, const Return& back,
         text = stay.fault != 0 ? "another fault brought it back" : "the fault did not map it";
         return Rule::kReturnUnseen;
       }
-      // Shared memory, where no hook tells who read it.
+      // Shared memory, if no hook shows who read it.
       if (stay.fault == 0 && stay.freed_ns != 0 && stay.read) return Rule::kCount;
       text = "without a reader";
       return Rule::kReturnReader;
@@ -201,7 +201,7 @@ Rule WayBack::check_page(PageStay& stay, const Fault* fault, const Return& back,
       if (stay.fault == 0 && stay.freed_ns != 0 && !other_way && !other_time) return Rule::kCount;
       text = stay.fault != 0      ? "a fault brought it back"
              : stay.freed_ns == 0 ? "its slot was not freed"
-             : other_way          ? "swapoff was told wrongly"
+             : other_way          ? "swapoff was reported wrongly"
                                   : "its slot was freed at another time";
       return Rule::kReturnHow;
     }
@@ -210,7 +210,7 @@ Rule WayBack::check_page(PageStay& stay, const Fault* fault, const Return& back,
   }
 }
 
-// A page that is not away, as far as is known.
+// A page that is not away, as far as known.
 Rule WayBack::check_unknown(uint64_t entry, const Fault* fault, std::string& text, bool& compared) {
   const PageStay* stay = stay_at(entry, false);
   const bool known = stay != nullptr && sure(*stay) && options_.sample == 1 &&
@@ -221,12 +221,12 @@ Rule WayBack::check_unknown(uint64_t entry, const Fault* fault, std::string& tex
     return Rule::kCount;
   }
   text = absl::StrCat("slot ", slot_text(entry),
-                      stay->told ? ": it is back already" : ": it was not away");
-  return stay->told ? Rule::kReturnTwice : Rule::kReturnUnseen;
+                      stay->reported ? ": it is back already" : ": it was not away");
+  return stay->reported ? Rule::kReturnTwice : Rule::kReturnUnseen;
 }
 
-// The stay that this return ends, as far as one fits; else the oldest that is to end. That a slot was freed
-// is reported later than that a fault came: it may have been inside one.
+// The stay that this return ends, if one fits; otherwise the oldest that must end. The freeing of a slot is
+// reported after the fault: it may have been inside one.
 WayBack::PageStay* WayBack::stay_of(uint64_t entry, const Fault* fault, const Return& back) {
   const auto fits = [&](const PageStay& stay) {
     if (!stay.away()) return false;
@@ -236,10 +236,10 @@ WayBack::PageStay* WayBack::stay_of(uint64_t entry, const Fault* fault, const Re
     return stay.fault == 0 && (stay.freed_ns == back.time_ns || inside);
   };
   PageStay* stay = first_stay(entry, fits);
-  return stay != nullptr ? stay : untold_at(entry);
+  return stay != nullptr ? stay : unreported_at(entry);
 }
 
-void WayBack::mark_told(uint64_t entry, PageStay* stay) {
+void WayBack::mark_reported(uint64_t entry, PageStay* stay) {
   const auto older = older_.find(entry);
   if (older != older_.end()) {
     std::deque<PageStay>& stays = older->second;
@@ -251,45 +251,45 @@ void WayBack::mark_told(uint64_t entry, PageStay* stay) {
       return;
     }
   }
-  stay->told = true;
+  stay->reported = true;
   if (options_.sample > 1 && stay->freed_ns != 0) stays_.erase(entry);
 }
 
-void WayBack::on_stay(const Stay& told) {
+void WayBack::on_stay(const Stay& change) {
   if (!options_.returns) return;
   ++counters_.stays;
-  auto& awaited = told.change == StayChange::kZswapWriteback ? moves_ : drops_;
-  for (uint32_t page = 0; page < told.nr_pages; ++page) {
-    const auto found = awaited.find(told.entry + page);
+  auto& awaited = change.change == StayChange::kZswapWriteback ? moves_ : drops_;
+  for (uint32_t page = 0; page < change.nr_pages; ++page) {
+    const auto found = awaited.find(change.entry + page);
     if (found != awaited.end()) {
       if (--found->second == 0) awaited.erase(found);
       continue;
     }
-    const PageStay* stay = stay_at(told.entry + page, false);
+    const PageStay* stay = stay_at(change.entry + page, false);
     if (stay == nullptr || !sure(*stay) || options_.sample > 1 || stay->freed_ns != 0) continue;
-    report_({FindingKind::kDisagreement, Rule::kStayUnseen, told.lifecycle_id, told.entry + page,
-             told.time_ns, "nothing of the kind was seen of its slot"});
+    report_({FindingKind::kDisagreement, Rule::kStayUnseen, change.lifecycle_id,
+             change.entry + page, change.time_ns, "nothing of the kind was seen of its slot"});
     return;
   }
 }
 
-// Nothing more will be reported of this fault.
+// No more reports of this fault will come.
 void WayBack::close_fault(const Fault& fault) {
   if (!options_.returns || hidden_(fault.begin_ns)) return;
   const bool less =
-      fault.returned < fault.due || (fault.counted && fault.mapped_told < fault.mapped);
-  if (fault.told && less) {
+      fault.returned < fault.due || (fault.counted && fault.mapped_reported < fault.mapped);
+  if (fault.reported && less) {
     report_({FindingKind::kDisagreement, Rule::kReturnPages, 0, fault.entry, fault.end_ns,
              absl::StrCat("model: ", fault.due, " came back, ", fault.mapped,
-                          " mapped; told: ", fault.returned, ", ", fault.mapped_told)});
+                          " mapped; reported: ", fault.returned, ", ", fault.mapped_reported)});
   }
-  if (fault.told || fault.open) return;
+  if (fault.reported || fault.open) return;
   if (fault.has(SWAPTRAIL_FAULT_RETRY)) return;  // it only waited
   report_({FindingKind::kDisagreement, Rule::kReturnMissing, 0, fault.entry, fault.end_ns,
-           absl::StrCat("a fault of process ", fault.tgid, " was not told")});
+           absl::StrCat("a fault of process ", fault.tgid, " was not reported")});
 }
 
-void WayBack::report_untold(uint64_t entry, const PageStay& stay) {
+void WayBack::report_missing(uint64_t entry, const PageStay& stay) {
   if (!stay.away() || !stay.ended() || !sure(stay)) return;
   report_({FindingKind::kDisagreement, Rule::kReturnMissing, stay.lifecycle, entry,
            std::max(stay.freed_ns, stay.removed_ns),
@@ -302,9 +302,9 @@ void WayBack::finish() {
     for (const Fault& fault : thread.faults) close_fault(fault);
   }
   for (const auto& [entry, stays] : older_) {
-    for (const PageStay& stay : stays) report_untold(entry, stay);
+    for (const PageStay& stay : stays) report_missing(entry, stay);
   }
-  for (const auto& [entry, stay] : stays_) report_untold(entry, stay);
+  for (const auto& [entry, stay] : stays_) report_missing(entry, stay);
   for (const auto* awaited : {&moves_, &drops_}) {
     for (const auto& [entry, count] : *awaited) {
       const PageStay* stay = stay_at(entry, false);

@@ -23,7 +23,7 @@ class Store {
   void write_device(uint64_t offset, const Block& content);
   void write_zswap(uint64_t offset, const Block& content);
   void write_zero(uint64_t offset);
-  // Fills `content` from where it is. kNowhere: nothing was ever written, and nothing is filled.
+  // Fills `content` from wherever it is. kNowhere: nothing was ever written, and nothing is filled.
   Home read(uint64_t offset, Block& content) const;
   // zswap gives up what was read into the swap cache: an exclusive load (mm/zswap.c: zswap_load).
   void forget_zswap(uint64_t offset);
@@ -31,7 +31,7 @@ class Store {
   // True if `content` is what was last written there.
   bool is_what_went_out(uint64_t offset, const Block& content) const;
 
-  // The swap count of the slot (si->swap_map): who refers to it, page tables and shmem objects.
+  // The swap count of the slot (si->swap_map): how many page tables and shmem objects refer to it.
   uint16_t& count(uint64_t offset) { return slots_[offset].count; }
   bool cached(uint64_t offset) const { return slots_[offset].cached; }
   void set_cached(uint64_t offset, bool cached) { slots_[offset].cached = cached; }
@@ -54,13 +54,13 @@ class Store {
 // A write that the device has not finished.
 struct Flight {
   uint64_t done_ns = 0;
-  uint64_t number = 0;  // in order of submission: settles ties
+  uint64_t number = 0;  // in order of submission: breaks ties
   uint32_t frame = 0;
-  uint32_t cpu = 0;  // whose interrupt reports the end
+  uint32_t cpu = 0;  // the CPU whose interrupt reports the end
   bool failed = false;
 };
 
-// Writes under way on all devices, by when they end. No allocation once it has grown.
+// Writes under way on all devices, ordered by their end. No allocation once it has grown.
 class Flights {
  public:
   void add(Flight flight);

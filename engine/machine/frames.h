@@ -1,4 +1,4 @@
-// The memory of a simulated machine: page frames with what is in them, and who maps them.
+// The memory of a simulated machine: page frames with their contents, and who maps them.
 #pragma once
 
 #include <array>
@@ -11,8 +11,8 @@ namespace swaptrail::engine {
 
 inline constexpr uint32_t kNoFrame = ~uint32_t{0};
 
-// The content of a page: 64 bytes stand for all of it. Made from a number, so that what a page must
-// hold is known by 8 bytes; 0 makes zeros, as the kernel fills a new page.
+// The content of a page: 64 bytes stand for all of it. Made from a number, so that 8 bytes are
+// enough to know what a page must hold; 0 makes zeros, as the kernel fills a new page.
 using Block = std::array<uint64_t, 8>;
 inline void fill(Block& block, uint64_t token) {
   for (uint32_t i = 0; i < block.size(); ++i) {
@@ -26,7 +26,8 @@ inline bool is_filled(const Block& block, uint64_t token) {
   return block == expected;
 }
 
-// struct folio beyond what decides about its swap-out. `folio` is valid in a folio's first frame.
+// What a struct folio has beyond the fields that decide its swap-out. `folio` is valid in a folio's
+// first frame.
 struct Frame {
   Folio folio;
   uint32_t head = kNoFrame;         // the folio's first frame; kNoFrame: free
@@ -34,10 +35,10 @@ struct Frame {
   uint32_t log = kNoFrame;          // of the folio: its record in the SwapOutLog
   uint32_t shared_page = kNoFrame;  // shmem: page of the object
   bool locked = false;
-  bool isolated = false;   // taken off the LRU by a reclaimer, who holds a reference
-  bool from_swap = false;  // its content
+  bool isolated = false;   // taken off the LRU by a reclaimer, which holds a reference
+  bool from_swap = false;  // its content came from swap
   bool read_in = false;    // ... and nothing has mapped it since
-  bool mapped = false;     // of each page of a folio that is `from_swap`: by a fault
+  bool mapped = false;     // for each page of a folio that is `from_swap`: by a fault
   bool readahead = false;  // PG_readahead: read in, and not asked for yet
 };
 
@@ -60,7 +61,7 @@ class FrameTable {
   Block& content(uint32_t frame) { return contents_[frame]; }
   uint32_t size() const { return static_cast<uint32_t>(frames_.size()); }
 
-  // Was it filled from swap, each page of it mapped since, and not unmapped by reclaim?
+  // Was it filled from swap, each of its pages mapped since, and not unmapped by reclaim?
   bool came_back(const Folio& folio) const;
   static uint32_t of(const Folio& folio) {
     return static_cast<uint32_t>((folio.address - kPageStructs) / kPageStructSize);

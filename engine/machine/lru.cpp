@@ -125,7 +125,7 @@ void Lru::note_cost(uint64_t pages) {
   if (cost_ > size() / 4) cost_ /= 2;
 }
 
-// get_scan_count: there are no files, so their cost is 0, and still they get a part of the pressure.
+// get_scan_count: there are no files, so their cost is 0, but they still get a part of the pressure.
 uint64_t Lru::scan_share(uint64_t pages) const {
   const uint64_t total = 3 * cost_;
   const uint64_t anon = kSwappiness * (total + 1) / (2 * cost_ + 1);

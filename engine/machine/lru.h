@@ -1,8 +1,8 @@
-// In which order pages are looked at by reclaim: two lists with a second chance, or generations.
+// The order in which reclaim looks at pages: two lists with a second chance, or generations.
 //
 // mm/vmscan.c: shrink_inactive_list, shrink_active_list; scan_folios, sort_folio, folio_update_gen.
 // Sizes are in base pages. All folios are swap-backed: there is no list of files.
-// lru.cpp: what both have, and the two lists; lru_generations.cpp: generations.
+// lru.cpp: the common part and the two lists; lru_generations.cpp: generations.
 #pragma once
 
 #include <array>
@@ -23,8 +23,8 @@ inline constexpr uint32_t kBatch = 32;            // SWAP_CLUSTER_MAX
 inline constexpr uint32_t kGenerationBatch = 64;  // MIN_LRU_BATCH: folios isolated at once
 inline constexpr uint32_t kMostScanned = 4096;    // MAX_LRU_BATCH: folios looked at for them
 
-// How many folios of each tier left and came back; those whose tier does worse than the first are
-// spared (mm/vmscan.c: get_tier_idx, positive_ctrl_err).
+// How many folios of each tier left and came back. A tier that does worse than the first is spared
+// (mm/vmscan.c: get_tier_idx, positive_ctrl_err).
 class Tiers {
  public:
   void evicted(uint32_t tier) { ++evicted_[tier]; }
@@ -46,17 +46,18 @@ class Lru {
   Lru(FrameTable& frames, const Features& features);
 
   void renew(uint32_t frame) { links_[frame] = Link{}; }  // it was just allocated
-  // A page fault brought it in: it is on a list once there are kFaultBatch such (folio_add_lru).
+  // A page fault brought it in: it goes on a list once there are kFaultBatch such folios
+  // (folio_add_lru).
   void add_faulted(uint32_t frame);
-  void drain();  // lru_add_drain: they are on their lists now
-  // Reclaim is done with it (move_folios_to_lru). By the folio's flags.
+  void drain();  // lru_add_drain: afterwards they are on their lists
+  // Reclaim is done with it (move_folios_to_lru). Where it goes depends on the folio's flags.
   void put_back(uint32_t frame);
   void remove(uint32_t frame);
   bool has(uint32_t frame) const { return links_[frame].list < kPending; }
   // folio_rotate_reclaimable: it was written, and goes to the end where reclaim looks first.
   void rotate(uint32_t frame);
-  // Takes off what reclaim is to look at next: up to kBatch or kGenerationBatch pages, `most` at
-  // most. The number of pages that it looked at.
+  // Takes off the folios that reclaim looks at next: up to kBatch or kGenerationBatch pages, but at
+  // most `most`. Returns how many pages it looked at.
   uint32_t isolate(uint32_t most, std::vector<uint32_t>& out);
 
   uint64_t size() const { return sizes_[0] + sizes_[1] + sizes_[2] + sizes_[3]; }
@@ -68,11 +69,11 @@ class Lru {
   // ---- two lists
   uint64_t inactive() const { return sizes_[kInactive]; }
   uint64_t active() const { return sizes_[kActive]; }
-  // inactive_is_low, for less than a gigabyte: the lists are to be of one size.
+  // inactive_is_low, for less than a gigabyte: both lists should have the same size.
   bool inactive_is_low() const { return inactive() < active(); }
   // The oldest active folio becomes inactive; kNoFrame: there is none.
   uint32_t deactivate();
-  // lru_note_cost: pages were written. What follows from it is the share of a list that is scanned.
+  // lru_note_cost: pages were written. It determines the share of a list that is scanned.
   void note_cost(uint64_t pages);
   uint64_t scan_share(uint64_t pages) const;
   uint64_t activated() const { return activated_; }  // WORKINGSET_ACTIVATE_ANON
@@ -82,12 +83,12 @@ class Lru {
   bool only_generation() const { return oldest_ + kMinGenerations > newest_; }
   void begin_generation();  // inc_max_seq
   uint64_t newest() const { return newest_; }
-  // It was found young: it is moved when reclaim comes to it (folio_update_gen).
+  // It was found young: it is moved when reclaim reaches it (folio_update_gen).
   void promote(uint32_t frame);
   // The same, found by a reclaim that did not walk page tables: it is moved at once (folio_activate).
   void activate(uint32_t frame);
   bool take_second_reference(Folio& folio);  // lru_gen_set_refs; true: activate
-  // It is rejected by reclaim, and must not be among the oldest (evict_folios).
+  // Reclaim rejects it, and it must not be among the oldest (evict_folios).
   void keep_from_oldest(Folio& folio);
 
  private:

@@ -53,7 +53,7 @@ uint32_t Lru::tier_of(const Folio& folio, const Link& link) const {
   return references == 0 ? 0 : static_cast<uint32_t>(std::bit_width(references - 1));
 }
 
-// LRU_REFS_FLAGS, which were fewer and with PG_workingset once.
+// LRU_REFS_FLAGS, which had fewer bits once, but included PG_workingset.
 void Lru::clear_references(Folio& folio, Link& link) {
   folio.referenced = false;
   link.references = 0;
@@ -96,7 +96,7 @@ void Lru::promote(uint32_t frame) {
     link.references = 0;
     return;
   }
-  if (!has(frame)) {  // isolated, or not there yet
+  if (!has(frame)) {  // isolated, or not added yet
     if (!features_.promotes_referenced) folio.referenced = true;
     return;
   }
@@ -206,7 +206,7 @@ void Lru::begin_generation() {
   ++newest_;
 }
 
-// inc_min_seq: what is left of the oldest generation joins the next one, at its end.
+// inc_min_seq: the rest of the oldest generation joins the next one, at its end.
 void Lru::retire_oldest() {
   uint32_t frame = kNoFrame;
   while ((frame = lists_[oldest_ % kGenerations].tail) != kNoFrame) {
@@ -220,7 +220,7 @@ void Lru::retire_oldest() {
   ++oldest_;
 }
 
-// True if it stays out of this round: it is younger by now, or its tier is spared (sort_folio).
+// True if it is left out of this round: it is younger by now, or its tier is spared (sort_folio).
 bool Lru::sort(uint32_t frame, uint32_t highest_tier) {
   Link& link = links_[frame];
   Folio& folio = frames_[frame].folio;

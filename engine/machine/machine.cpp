@@ -10,10 +10,10 @@
 namespace swaptrail::engine {
 namespace {
 
-constexpr uint32_t kBurst = 8;                // steps of a CPU before another's turn
-constexpr uint64_t kSliceEnds = 64;           // one turn in so many, another process of the CPU
-constexpr uint64_t kOthersGoOn = 4;           // one question in so many, another CPU does something
-constexpr uint64_t kIdleLimit = 100'000'000;  // turns in which nobody could go on
+constexpr uint32_t kBurst = 8;       // steps of a CPU before another has its turn
+constexpr uint64_t kSliceEnds = 64;  // one turn in so many, the CPU switches to another process
+constexpr uint64_t kOthersGoOn = 4;  // one question in so many, another CPU does something
+constexpr uint64_t kIdleLimit = 100'000'000;  // turns in which nobody could continue
 
 uint32_t largest_order(const Workload& workload) {
   uint32_t order = 0;
@@ -21,7 +21,7 @@ uint32_t largest_order(const Workload& workload) {
   return order;
 }
 
-// Room beside the limit: what one fault takes at once, and frames that are being freed.
+// Room besides the limit: what one fault takes at once, and frames that are being freed.
 FrameTable frames_for(const SimulationOptions& options) {
   const uint32_t limit = static_cast<uint32_t>(options.limit_pages);
   const uint32_t order = largest_order(options.workload);
@@ -223,7 +223,7 @@ void Machine::complete(const Flight& flight) {
     frame.folio.dirty = true;
     frame.folio.reclaim = false;
   }
-  tell(SWAPTRAIL_WRITE_COMPLETED, frame.folio, 0, 0);
+  report(SWAPTRAIL_WRITE_COMPLETED, frame.folio, 0, 0);
   frame.folio.writeback = false;
   if (frame.folio.reclaim) {
     frame.folio.reclaim = false;

@@ -2,7 +2,7 @@
 //
 // Steps of several CPUs interleave without threads: at every question of shrink_folio() the machine
 // may let another CPU do a piece of its work, one fault or one folio, before it answers. So another
-// process really does fault the page between two steps of its swap-out, and waits for its lock.
+// process really can fault the page between two steps of its swap-out, and wait for its lock.
 //
 // machine.cpp: frame, clock, CPUs; machine_world.cpp: the questions; machine_reclaim.cpp: batches;
 // machine_fault.cpp: accesses and faults; machine_swap.cpp: slots and the swap cache;
@@ -44,7 +44,7 @@ class Machine final : private World {
   bool running() const { return alive_ != 0 && status_.ok() && !result_.truncated; }
   void run_cpu(uint32_t cpu);
   bool step(Process& process);  // false: it is blocked
-  void pause();                 // between two steps: others may go on
+  void pause();                 // between two steps: others may continue
   void run_other();
   void complete_due();
   void complete(const Flight& flight);
@@ -77,14 +77,14 @@ class Machine final : private World {
   void device_write(Folio& folio) override;
   bool relock(Folio& folio) override;
   bool freeze(Folio& folio) override;
-  void tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override;
+  void report(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override;
   void leave_cache(Folio& folio, bool reclaimed) override;
   void forget_mapping(const Folio& folio);
   void go_away(const Folio& folio);
   void note(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend);
   uint32_t unmap_from(Folio& folio, const MappingNode& node);
-  void tell_unmapped_one(const Folio& folio, const MappingNode& node, uint32_t first,
-                         uint32_t ptes);
+  void report_unmapped_one(const Folio& folio, const MappingNode& node, uint32_t first,
+                           uint32_t ptes);
   void submit(Flight flight);
   void submit_queued(uint32_t cpu);
   void split_off(uint32_t head, uint32_t index);
@@ -126,10 +126,11 @@ class Machine final : private World {
   bool first_touch(Process& process, uint64_t page, bool write);
   bool write_fault(Process& process, uint64_t page);
   bool swap_fault(Process& process, uint64_t page, bool write);
-  void tell_pass(Process& process, uint64_t page, uint64_t entry, int32_t result, uint16_t ptes);
-  void tell_shared(Process& process, uint32_t index, uint64_t entry, bool read, uint64_t begin_ns);
+  void report_pass(Process& process, uint64_t page, uint64_t entry, int32_t result, uint16_t ptes);
+  void report_shared(Process& process, uint32_t index, uint64_t entry, bool read,
+                     uint64_t begin_ns);
   void take_back(Process& process, uint64_t entry);
-  void tell_back(const Process& process, uint64_t entry, bool major);
+  void report_back(const Process& process, uint64_t entry, bool major);
   void copy_on_write(Process& process, uint64_t page);
   uint32_t read_for(Process& process, uint64_t page, uint64_t entry, int32_t& result);
   void map_swapped(Process& process, uint64_t page, uint32_t frame, uint64_t entry, bool write);
@@ -191,7 +192,7 @@ class Machine final : private World {
   uint64_t tokens_ = 0;
   uint32_t alive_ = 0;
   uint64_t activated_before_ = 0;    // lruvec->refaults: at the end of the last reclaim
-  uint64_t cost_noted_ = 0;          // pages written that lru_note_cost knows of
+  uint64_t cost_noted_ = 0;          // pages written that lru_note_cost has counted
   uint32_t stalls_ = 0;              // reclaims in a row that freed nothing
   bool slot_is_taken_back_ = false;  // by the allocator, see reclaim_slot()
   uint32_t cpu_ = 0;

@@ -1,4 +1,4 @@
-// Accesses, and the faults they make (mm/memory.c).
+// Accesses, and the faults that they cause (mm/memory.c).
 #include <algorithm>
 #include <cstring>
 
@@ -7,7 +7,7 @@
 namespace swaptrail::engine {
 namespace {
 
-constexpr uint64_t kRoomForCopy = 2;  // pages that a fault may take beside readahead
+constexpr uint64_t kRoomForCopy = 2;  // pages that a fault may take besides readahead
 
 }  // namespace
 
@@ -27,7 +27,7 @@ bool Machine::access(Process& process, const Access& access) {
   return first_touch(process, page, access.write);
 }
 
-// The process writes: the page has new content, or, at times, zeros.
+// The process writes: the page gets new content or, sometimes, zeros.
 void Machine::store(Process& process, uint64_t page, uint32_t frame) {
   const bool zero =
       process.plan.zero_percent != 0 && below(random_, 100) < process.plan.zero_percent;
@@ -89,7 +89,7 @@ void Machine::free_folio(uint32_t head) {
   frames_.release(head, frame.folio.nr_pages);
 }
 
-// The last reference may be gone; true: it was.
+// The last reference may be gone. Returns true if it was.
 bool Machine::maybe_free(uint32_t head) {
   const Frame& frame = frames_[head];
   const Folio& folio = frame.folio;
@@ -125,7 +125,7 @@ bool Machine::first_touch(Process& process, uint64_t page, bool write) {
   return true;
 }
 
-// The order of the folio for a first touch: large only where nothing is mapped yet.
+// The order of the folio for a first touch: large only if nothing is mapped there yet.
 uint32_t Machine::order_for(const Process& process, uint64_t page) const {
   const uint32_t order = process.plan.folio_order;
   const uint64_t count = uint64_t{1} << order;
@@ -139,7 +139,7 @@ uint32_t Machine::order_for(const Process& process, uint64_t page) const {
   return order;
 }
 
-// Nobody else maps the page, or refers to its slot.
+// No other process maps the page or refers to its slot.
 bool Machine::is_exclusive(const Folio& folio, uint32_t frame) {
   if (folio.nr_pages == 1) {
     if (folio.mapped != 1) return false;
@@ -159,7 +159,7 @@ bool Machine::write_fault(Process& process, uint64_t page) {
     if (!has_room(process, kRoomForCopy)) return false;
     copy_on_write(process, page);
   } else {
-    // Up to 5.18 the slot goes (reuse_swap_page); since, an exclusive page keeps it.
+    // Up to 5.18 the slot is freed (reuse_swap_page); since then an exclusive page keeps it.
     if (!features_.rmap_rechecks_mapped) try_free_swap(head);
     process.table[page].writable = 1;
   }
@@ -200,18 +200,18 @@ bool Machine::swap_fault(Process& process, uint64_t page, bool write) {
     hit_readahead(process, page, frame);
     if (!result_.truncated) log_.refaulted(frames_[frame].head, now_);
   }
-  // It waits for the device without the lock of its address space, and begins anew.
+  // It waits for the device without the lock of its address space, and begins again.
   const bool synchronous = area_of(entry).options.device == Device::kSynchronous;
   const bool waits =
       result == SWAPTRAIL_FAULT_MAJOR && !synchronous && process.tried_page != page + 1;
   if (waits) {
-    tell_pass(process, page, entry, SWAPTRAIL_FAULT_MAJOR | SWAPTRAIL_FAULT_RETRY, 0);
+    report_pass(process, page, entry, SWAPTRAIL_FAULT_MAJOR | SWAPTRAIL_FAULT_RETRY, 0);
     process.tried_page = page + 1;
     return false;
   }
   take_back(process, entry);
   map_swapped(process, page, frame, entry, write);
-  tell_pass(process, page, entry, result, 1);
+  report_pass(process, page, entry, result, 1);
   process.tried_page = 0;
   process.passes = 0;
   ++result_.swap_faults;
@@ -220,8 +220,8 @@ bool Machine::swap_fault(Process& process, uint64_t page, bool write) {
 }
 
 // One pass of do_swap_page returns.
-void Machine::tell_pass(Process& process, uint64_t page, uint64_t entry, int32_t result,
-                        uint16_t ptes) {
+void Machine::report_pass(Process& process, uint64_t page, uint64_t entry, int32_t result,
+                          uint16_t ptes) {
   const bool tried = process.tried_page == page + 1;
   swaptrail_event& event = begin_event(SWAPTRAIL_SWAP_IN);
   event.reader_cgroup = kCgroup;
@@ -239,7 +239,7 @@ void Machine::tell_pass(Process& process, uint64_t page, uint64_t entry, int32_t
   if (!tried) process.passes = 0;
   ++process.passes;
   if (ptes != 0) {
-    tell_back(process, entry, tried || (result & SWAPTRAIL_FAULT_MAJOR) != 0);
+    report_back(process, entry, tried || (result & SWAPTRAIL_FAULT_MAJOR) != 0);
   }
   process.fault_ns = 0;
   send(event);
@@ -250,13 +250,14 @@ void Machine::take_back(Process& process, uint64_t entry) {
   process.brings_back = away_.erase(entry) != 0;
 }
 
-void Machine::tell_back(const Process& process, uint64_t entry, bool major) {
+void Machine::report_back(const Process& process, uint64_t entry, bool major) {
   if (!process.brings_back || result_.truncated) return;
   result_.returns.push_back(
       {entry, now_, ReturnHow::kSwappedIn, process.tgid, process.passes, major});
 }
 
-// The page of the entry, from where it lies; neighbours too, if the device is not synchronous.
+// Reads the page of the entry from wherever it is; neighbours too, if the device is not
+// synchronous.
 uint32_t Machine::read_for(Process& process, uint64_t page, uint64_t entry, int32_t& result) {
   result = SWAPTRAIL_FAULT_MAJOR;
   const bool synchronous = area_of(entry).options.device == Device::kSynchronous;
@@ -355,7 +356,7 @@ bool Machine::access_shared(Process& process, const Access& access) {
   return true;
 }
 
-// The page of the object comes into memory, new or from swap. False: not yet.
+// Brings a page of the object into memory, new or from swap. False: not yet.
 bool Machine::bring_in_shared(Process& process, uint32_t index) {
   const uint64_t entry = shared_[index].entry;
   const uint64_t begin_ns = now_;
@@ -383,15 +384,15 @@ bool Machine::bring_in_shared(Process& process, uint32_t index) {
     if (!process.acting) take_back(process, entry);
     drop_from_cache(frame);
     put_count(entry);
-    if (!process.acting) tell_shared(process, index, entry, read, begin_ns);
+    if (!process.acting) report_shared(process, index, entry, read, begin_ns);
   }
   frames_[frame].folio.dirty = true;
   return true;
 }
 
 // shmem_swapin_folio returns.
-void Machine::tell_shared(Process& process, uint32_t index, uint64_t entry, bool read,
-                          uint64_t begin_ns) {
+void Machine::report_shared(Process& process, uint32_t index, uint64_t entry, bool read,
+                            uint64_t begin_ns) {
   constexpr uint32_t kDevice = 24;
   swaptrail_event& event = begin_event(SWAPTRAIL_SHMEM_SWAP_IN);
   event.reader_cgroup = kCgroup;
@@ -405,7 +406,7 @@ void Machine::tell_shared(Process& process, uint32_t index, uint64_t entry, bool
   event.u.map.ptes = 1;
   std::memcpy(event.u.map.comm, process.comm.data(), SWAPTRAIL_COMM_LEN);
   process.passes = 1;
-  tell_back(process, entry, read);
+  report_back(process, entry, read);
   send(event);
 }
 

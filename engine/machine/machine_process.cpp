@@ -1,11 +1,11 @@
-// What processes do beside touching memory: fork, exit, munmap, MADV_PAGEOUT, swapoff.
+// What processes do besides touching memory: fork, exit, munmap, MADV_PAGEOUT, swapoff.
 #include <algorithm>
 
 #include "engine/machine/machine.h"
 
 namespace swaptrail::engine {
 
-// False: it is not finished.
+// False: not finished.
 bool Machine::act(Process& process, const Action& action) {
   ++result_.steps;
   tick(256);
@@ -30,7 +30,7 @@ bool Machine::act(Process& process, const Action& action) {
   return true;
 }
 
-// dup_mmap: the child finds the same pages and slots; both find them read-only.
+// dup_mmap: the child gets the same pages and slots; for both they are read-only.
 void Machine::fork(Process& process, uint64_t accesses) {
   if (processes_.size() >= kMaxProcesses) return;
   ProcessPlan plan = process.plan;
@@ -101,7 +101,7 @@ void Machine::unmap_page(Process& process, uint64_t page) {
   maybe_free(head);
 }
 
-// The process may have unmapped the last page of a large folio that it had.
+// The process may have unmapped its last page of a large folio.
 void Machine::forget_mapping(Process& process, uint32_t head) {
   Frame& frame = frames_[head];
   for (uint32_t at = frame.mappings; at != kNoFrame; at = mappings_.at(at).next) {
@@ -117,7 +117,7 @@ void Machine::forget_mapping(Process& process, uint32_t head) {
 
 // ---- swapoff (mm/swapfile.c: try_to_unuse) -----------------------------------------------------
 
-// False: refused, as the kernel does where the pages would have no place.
+// False: refused, as by the kernel if the pages would have no room.
 bool Machine::start_swapoff(uint32_t type) {
   AreaRun& area = *areas_[type];
   uint64_t others = 0;
@@ -133,7 +133,7 @@ bool Machine::start_swapoff(uint32_t type) {
   return true;
 }
 
-// One page of one process, so that others go on in between. False: there is more.
+// One page of one process, so that others continue in between. False: there is more.
 bool Machine::swapoff_piece(Process& process, uint32_t type) {
   if (!process.acting && !start_swapoff(type)) return true;
   process.acting = true;
@@ -183,7 +183,7 @@ bool Machine::unuse(Process& process, Process& owner, uint64_t page) {
   return true;
 }
 
-// The page of a slot that is to be given up, in the swap cache and not under writeback.
+// Brings the page of a slot that must be given up into the swap cache, not under writeback.
 uint32_t Machine::bring_back(Process& process, uint64_t entry) {
   const uint32_t frame = cache_.find(entry);
   if (frame == kNoFrame) return has_room(process, 1) ? read_into_cache(entry, false) : kNoFrame;
@@ -207,7 +207,7 @@ bool Machine::unuse_shared(Process& process, uint32_t type) {
   return true;
 }
 
-// What only the swap cache still holds. False: not yet.
+// Drops what only the swap cache still holds. False: not yet.
 bool Machine::drop_unused(Process& process, uint32_t type) {
   const Store& store = areas_[type]->store;
   for (uint64_t offset = 1; offset < store.pages(); ++offset) {

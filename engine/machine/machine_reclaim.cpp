@@ -1,4 +1,4 @@
-// Reclaim: batches of folios through shrink_folio(), and what becomes of them after.
+// Reclaim: batches of folios through shrink_folio(), and what happens to them after that.
 #include <algorithm>
 #include <cstring>
 
@@ -39,7 +39,8 @@ void Machine::begin_pageout(Process& process, uint64_t first, uint64_t count) {
   reclaim.end_page = std::min(first + count, process.table.pages());
 }
 
-// A piece of work, so that other CPUs go on in between: the begin of a batch, a folio, or its end.
+// One piece of work, so that other CPUs continue in between: the begin of a batch, a folio, or its
+// end.
 void Machine::reclaim_piece(Process& process) {
   Reclaim& reclaim = process.reclaim;
   if (!reclaim.in_batch) {
@@ -51,7 +52,7 @@ void Machine::reclaim_piece(Process& process) {
   }
 }
 
-// False: there is none; reclaim is over, or goes on with more pressure.
+// False: there is none; reclaim is over, or continues with more pressure.
 bool Machine::next_batch(Process& process) {
   Reclaim& reclaim = process.reclaim;
   reclaim.list.clear();
@@ -81,7 +82,7 @@ void Machine::end_scan(Process& process) {
   activated_before_ = lru_.activated();
 }
 
-// madvise_cold_or_pageout_pte_range: what this process alone maps, a page table's worth.
+// madvise_cold_or_pageout_pte_range: pages that only this process maps, one page table's worth.
 void Machine::fill_pageout(Process& process) {
   Reclaim& reclaim = process.reclaim;
   while (reclaim.page < reclaim.end_page && reclaim.list.empty()) {

@@ -1,4 +1,4 @@
-// What reclaim looks at, and how it learns what is in use (mm/vmscan.c).
+// Which pages reclaim looks at, and how it learns which are in use (mm/vmscan.c).
 #include <algorithm>
 
 #include "engine/machine/machine.h"
@@ -30,7 +30,7 @@ void Machine::begin_scan(Reclaim& reclaim) {
   reclaim.may_deactivate = lru_.activated() != activated_before_ || lru_.inactive_is_low();
 }
 
-// shrink_lruvec: after each part of the inactive list, one of the active list.
+// shrink_lruvec: after each part of the inactive list comes one of the active list.
 void Machine::end_round(Reclaim& reclaim) {
   reclaim.in_round = false;
   if (!features_.multi_gen_lru) {
@@ -71,7 +71,7 @@ void Machine::scan_generations(Reclaim& reclaim) {
   if (scanned == 0 || reclaim.scanned >= enough) reclaim.to_scan = 0;
 }
 
-// try_to_shrink_lruvec since: it scans all the same, no more than asked for, and until there is room.
+// try_to_shrink_lruvec since then: it scans anyway, no more than asked for, and until there is room.
 void Machine::scan_bounded(Reclaim& reclaim) {
   if (lru_.wants_generation(reclaim.priority)) {
     walk_page_tables();
@@ -83,7 +83,7 @@ void Machine::scan_bounded(Reclaim& reclaim) {
   reclaim.in_round = true;
 }
 
-// shrink_active_list: the oldest active ones become inactive, and must be used again.
+// shrink_active_list: the oldest active folios become inactive, and must be used again.
 void Machine::balance_lists(uint64_t most) {
   lru_.drain();
   for (uint64_t i = 0; i < most; ++i) {
@@ -95,8 +95,8 @@ void Machine::balance_lists(uint64_t most) {
 
 // ---- generations -------------------------------------------------------------------------------
 
-// try_to_inc_max_seq: what was used since the last generation began is in the youngest, then a new
-// one begins. Only page tables with enough young entries are looked at the next time.
+// try_to_inc_max_seq: what was used since the last generation began joins the youngest, then a new
+// one begins. The next walk looks only at page tables with enough young entries.
 void Machine::walk_page_tables() {
   const uint64_t sequence = lru_.newest();
   for (const auto& process : processes_) {
@@ -115,7 +115,7 @@ void Machine::walk_page_tables() {
   lru_.begin_generation();
 }
 
-// get_pte_pfn, get_pfn_folio: of a folio that is isolated, only up to 6.13.
+// get_pte_pfn, get_pfn_folio: for a folio that is isolated, only up to 6.13.
 bool Machine::may_clear_young(const Pte& pte) const {
   if (!pte.present() || !pte.young) return false;
   return !features_.promotes_referenced || lru_.has(frames_[pte.frame()].head);
@@ -135,7 +135,7 @@ bool Machine::walk_page_table(Process& process, uint64_t first) {
   return young * kYoungPerLine >= end - first;
 }
 
-// folio_referenced with generations: test-and-clear, and a look at the neighbours of what was young.
+// folio_referenced with generations: test-and-clear, and a look at the neighbours of young entries.
 uint32_t Machine::look_around(uint32_t head) {
   uint32_t young = 0;
   const Folio& folio = frames_[head].folio;

@@ -1,4 +1,4 @@
-// What a simulated machine remembers of its processes, CPUs and swap areas. Internal to engine/.
+// The state of a simulated machine's processes, CPUs and swap areas. Internal to engine/.
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@
 
 namespace swaptrail::engine {
 
-// One call for pages: try_to_free_mem_cgroup_pages, or reclaim_pages of MADV_PAGEOUT.
+// One request for pages: try_to_free_mem_cgroup_pages, or reclaim_pages of MADV_PAGEOUT.
 struct Reclaim {
   struct Done {
     uint32_t frame = 0;
@@ -31,10 +31,10 @@ struct Reclaim {
   bool second_pass = false;  // rejects that could be freed now are tried once more (evict_folios)
   ScanControl control;
   int8_t priority = 0;
-  uint32_t tries = 0;           // whole rounds that gave nothing
+  uint32_t tries = 0;           // whole rounds that freed nothing
   uint64_t target = 0;          // pages
   uint64_t reclaimed = 0;       // by this call
-  uint64_t to_scan = 0;         // at this priority, still; 0: it is over
+  uint64_t to_scan = 0;         // left at this priority; 0: it is over
   uint64_t to_scan_active = 0;  // of the active list
   uint64_t scanned = 0;         // at this priority
   bool walked = false;          // page tables, at this priority (reclaim_state->mm_walk)
@@ -43,10 +43,10 @@ struct Reclaim {
   uint32_t batch_reclaimed = 0;
   Stat stat;
   LogBatch log;                // its begin_ns names the batch in events
-  std::vector<uint32_t> list;  // what is isolated for this batch; taken from the front
+  std::vector<uint32_t> list;  // isolated for this batch; taken from the front
   size_t next = 0;
   std::vector<Done> rejects;
-  std::vector<uint32_t> again;      // rejects for the second pass
+  std::vector<uint32_t> again;      // rejected folios for the second pass
   uint64_t page = 0, end_page = 0;  // MADV_PAGEOUT: the rest of the range
 };
 
@@ -65,26 +65,26 @@ struct Process {
   ProcessPlan plan;
   PageTable table;
   std::array<char, SWAPTRAIL_COMM_LEN> comm{};
-  // where it is in its plan
+  // its position in its plan
   uint64_t state = 0;      // of the generator
   uint64_t populated = 0;  // pages
   uint64_t done = 0;       // accesses
   std::vector<Action> actions;
   size_t next_action = 0;
-  bool pending = false;        // `access` was begun, and could not be finished
+  bool pending = false;        // `access` was begun, but could not be finished
   bool acting = false;         // swapoff was begun
-  uint32_t unuse_process = 0;  // how far it came
+  uint32_t unuse_process = 0;  // how far it got
   uint64_t unuse_page = 0;
   Access access;
-  // what it is in the middle of
+  // what it is doing
   uint64_t fault_ns = 0;  // begin of the swap fault, 0 = none
   uint64_t fault_entry = 0;
-  uint64_t tried_page = 0;        // of the fault that is to be tried again, plus 1; 0 = none
+  uint64_t tried_page = 0;        // of the fault that must be tried again, plus 1; 0 = none
   uint32_t passes = 0;            // of its fault
   bool brings_back = false;       // its fault ends a stay in swap
-  uint32_t waits_for = kNoFrame;  // folio whose lock somebody has; we hold a reference
+  uint32_t waits_for = kNoFrame;  // folio whose lock another task has; we hold a reference
   ReadaheadWindow readahead;
-  // Page tables that the next walk looks at, by the parity of its generation; empty: all
+  // Page tables that the next walk looks at, by the parity of its generation; empty: all of them
   // (mm/vmscan.c: lru_gen_mm_state.filters).
   std::array<std::vector<bool>, 2> walk_filters;
   std::vector<bool> young_tables;  // accessed bits of the entries that point to page tables
@@ -92,12 +92,12 @@ struct Process {
 };
 
 struct CpuRun {
-  std::vector<uint32_t> processes;  // that run here, by index
+  std::vector<uint32_t> processes;  // the processes that run here, by index
   size_t current = 0;
   uint64_t sequence = 0;           // events so far
   bool busy = false;               // in the middle of a step
   std::vector<uint64_t> returned;  // slots that wait to be freed together
-  std::vector<Flight> queued;      // writes that were queued, and not submitted (7.3)
+  std::vector<Flight> queued;      // writes that were queued, but not submitted (7.3)
 };
 
 struct AreaRun {

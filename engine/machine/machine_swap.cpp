@@ -18,13 +18,13 @@ bool Machine::any_count(const Folio& folio) {
   return false;
 }
 
-// swap_free: one user less.
+// swap_free: one user fewer.
 void Machine::put_count(uint64_t entry) {
   if (--count_of(entry) != 0) return;
   if (!area_of(entry).store.cached(entry_offset(entry))) release_slots(entry, 1);
 }
 
-// Nobody needs them any more. Some kernels collect 64 of them before they are really free.
+// Nobody needs them any more. Some kernels collect 64 slots before they are really free.
 void Machine::release_slots(uint64_t entry, uint32_t nr_pages) {
   AreaRun& area = area_of(entry);
   for (uint32_t i = 0; i < nr_pages; ++i) {
@@ -62,7 +62,7 @@ void Machine::free_slots(uint64_t entry, uint32_t nr_pages) {
                                false});
   }
   send(event);
-  if (slot_is_taken_back_) return;  // the allocator, who asked for it, knows
+  if (slot_is_taken_back_) return;  // the allocator asked for it, so it knows
   const absl::Status status = slots_.free(cpu_, entry, nr_pages);
   if (!status.ok()) status_ = status;
 }
@@ -77,7 +77,7 @@ bool Machine::try_free_swap(uint32_t head) {
 
 void Machine::drop_from_cache(uint32_t head) {
   Folio& folio = frames_[head].folio;
-  tell(SWAPTRAIL_CACHE_DELETED, folio, 0, 0);
+  report(SWAPTRAIL_CACHE_DELETED, folio, 0, 0);
   if (!result_.truncated) log_.left(head, now_);
   folio.swapcache = false;
   leave_cache(folio, false);
@@ -85,7 +85,7 @@ void Machine::drop_from_cache(uint32_t head) {
   folio.dirty = true;
 }
 
-// __try_to_reclaim_swap: the allocator wants the slot back, if only the cache holds it.
+// __try_to_reclaim_swap: the allocator wants the slot back if only the cache holds it.
 bool Machine::reclaim_slot(uint64_t entry) {
   const uint32_t frame = cache_.find(entry);
   if (frame == kNoFrame) return false;
@@ -100,7 +100,7 @@ bool Machine::reclaim_slot(uint64_t entry) {
 
 // ---- reading -----------------------------------------------------------------------------------
 
-// swap_read_folio: fills the frame. Compares it with what went out.
+// swap_read_folio: fills the frame, and compares it with what was written.
 void Machine::read_slot(uint32_t frame, uint64_t entry) {
   Store& store = area_of(entry).store;
   Folio& folio = frames_[frame].folio;

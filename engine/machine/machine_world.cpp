@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint64_t kFastestWriteNs = 4'000;
 constexpr uint64_t kWriteSpreadNs = 150'000;
-constexpr uint64_t kDoneAtOnce = 8;     // one write in so many ends before its submission returns
+constexpr uint64_t kDoneAtOnce = 8;     // one write in this many ends before its submission returns
 constexpr uint32_t kQueuedFolios = 32;  // SWAP_CLUSTER_MAX: one bio (mm/page_io.c, 7.3)
 constexpr uint32_t kHugePages = 512;    // HPAGE_PMD_NR
 constexpr int32_t kNoMemory = -12;      // -ENOMEM
@@ -79,7 +79,8 @@ bool Machine::split(Folio& folio) {
   return true;
 }
 
-// Page `index` of the folio becomes a folio of its own; the first one last. The rest comes next.
+// Page `index` of the folio becomes a folio of its own; the first one last. The rest is processed
+// next.
 void Machine::split_off(uint32_t head, uint32_t index) {
   Frame& whole = frames_[head];
   Frame& piece = frames_[head + index];
@@ -131,7 +132,7 @@ SlotAnswer Machine::allocate(Folio& folio) {
   }
   const uint32_t shared = frames_[head].shared_page;
   if (shared == kNoFrame) return answer;
-  // shmem_writeout: the page cache has the entry now.
+  // shmem_writeout: the page cache now holds the swap entry.
   shared_[shared].frame = kNoFrame;
   shared_[shared].entry = *entry;
   frames_[head].shared_page = kNoFrame;
@@ -170,12 +171,12 @@ uint32_t Machine::unmap_from(Folio& folio, const MappingNode& node) {
     if (!shared) ++count_of(folio.entry + i);
     ++replaced;
   }
-  if (replaced != 0) tell_unmapped_one(folio, node, first, replaced);
+  if (replaced != 0) report_unmapped_one(folio, node, first, replaced);
   return replaced;
 }
 
-void Machine::tell_unmapped_one(const Folio& folio, const MappingNode& node, uint32_t first,
-                                uint32_t ptes) {
+void Machine::report_unmapped_one(const Folio& folio, const MappingNode& node, uint32_t first,
+                                  uint32_t ptes) {
   const Process& owner = *processes_[node.process];
   swaptrail_event& event = begin_folio_event(SWAPTRAIL_UNMAPPED_ONE, folio, true);
   event.result = 1;
@@ -225,7 +226,7 @@ bool Machine::zswap_stores(Folio& folio) {
     area.store.write_zswap(entry_offset(folio.entry) + i, frames_.content(head + i));
   }
   result_.swapped_out_pages += folio.nr_pages;
-  tell(SWAPTRAIL_ZSWAP_STORED, folio, 0, 0);
+  report(SWAPTRAIL_ZSWAP_STORED, folio, 0, 0);
   frames_[head].locked = false;
   return true;
 }
@@ -286,8 +287,8 @@ void Machine::note(swaptrail_kind kind, const Folio& folio, int32_t result, uint
   log_.note(kind, folio, result, backend, now_, batch);
 }
 
-void Machine::tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) {
-  // The hook looks at folios of the swap cache only (bpf/stages.bpf.h: on_remove_begin).
+void Machine::report(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) {
+  // The hook sees only folios of the swap cache (bpf/stages.bpf.h: on_remove_begin).
   if (kind == SWAPTRAIL_REMOVED && result == 0 && !folio.swapcache) return;
   swaptrail_event& event = begin_folio_event(kind, folio, kind != SWAPTRAIL_WRITE_COMPLETED);
   event.result = result;
@@ -313,7 +314,7 @@ void Machine::forget_mapping(const Folio& folio) {
   if (folio.mapped == 0) frame.from_swap = false;
 }
 
-// Its pages are in swap now, and nowhere else; those of a copy that nobody used have been all the time.
+// Its pages are now in swap and nowhere else; those of an unused copy have been there all the time.
 void Machine::go_away(const Folio& folio) {
   const Frame& frame = frames_[FrameTable::of(folio)];
   if (frame.read_in || (frame.log == kNoFrame && frames_.came_back(folio))) return;

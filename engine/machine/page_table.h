@@ -1,4 +1,4 @@
-// The page table of a process, and what its pages must hold.
+// The page table of a process, and what its pages must contain.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace swaptrail::engine {
 
 enum class PteKind : uint8_t { kNone, kPresent, kSwap };
 
-// 8 bytes. kNone of own memory reads as zeros; kNone of shared memory asks the object.
+// 8 bytes. kNone in own memory reads as zeros; kNone in shared memory depends on the object.
 struct Pte {
   uint64_t value : 50 = 0;  // kPresent: frame; kSwap: offset of the slot
   uint64_t type : 6 = 0;    // kSwap: swap area
@@ -42,7 +42,8 @@ class PageTable {
   // What the process last wrote there (see fill() in engine/machine/frames.h).
   uint64_t& token(uint64_t page) { return tokens_[page]; }
 
-  // fork (mm/memory.c: copy_present_pte): a copy; from now on both find the pages read-only.
+  // fork (mm/memory.c: copy_present_pte): returns a copy; from now on the pages are read-only in
+  // both.
   PageTable fork(uint64_t own_pages);
 
  private:

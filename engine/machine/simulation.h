@@ -1,5 +1,5 @@
 // A free run: a simulated machine under a workload, and the event stream that its kernel's hooks
-// would make.
+// would produce.
 //
 // Deterministic: the same options give the same stream, byte for byte.
 #pragma once
@@ -22,7 +22,7 @@ struct SimulatedArea {
   Area area;
   Device device = Device::kAsynchronous;
   bool zswap = false;        // in front of it
-  double zswap_refuses = 0;  // share of folios that zswap does not take, 0..1
+  double zswap_refuses = 0;  // share of folios that zswap refuses, 0..1
   double error_rate = 0;     // of writes, 0..1
 };
 
@@ -33,11 +33,11 @@ struct SimulationOptions {
       workload;  // processes, what they touch, fork, exit, MADV_PAGEOUT, ... (engine/machine/workload.h)
   uint64_t seed = 1;
   uint32_t cpus = 2;          // 1 .. kMaxCpus
-  uint64_t limit_pages = 0;   // what may stay in memory (a cgroup's memory.max), base pages
+  uint64_t limit_pages = 0;   // how much may stay in memory (a cgroup's memory.max), base pages
   uint32_t page_cluster = 0;  // readahead: up to 2^n pages (vm.page-cluster), at most 5
-  double disturbance = 0;     // how often something gets in the way of a step for a moment, 0..1:
+  double disturbance = 0;     // how often something disturbs a step for a moment, 0..1:
                               // a lock is held, a page table is busy, somebody looks at the page
-  uint64_t max_events = 10'000'000;  // it stops there, and says so
+  uint64_t max_events = 10'000'000;  // the simulation stops there, and sets `truncated`
 };
 
 inline constexpr uint32_t kMaxCpus = 64;
@@ -59,7 +59,7 @@ struct SimulationResult {
   std::vector<DroppedCopy> dropped;
   uint64_t swapped_out_pages =
       0;  // written, stored or zero-filled (pswpout + zswpout + swpout_zero)
-  uint64_t swapped_in_pages = 0;  // read back (not from the swap cache), readahead too
+  uint64_t swapped_in_pages = 0;  // read back (not from the swap cache), including readahead
   uint64_t swap_faults = 0;       // on swap entries of page tables, that mapped their page
   uint64_t fault_passes = 0;      // SWAP_IN events: a fault that waits has several
   uint64_t accesses = 0;

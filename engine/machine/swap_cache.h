@@ -1,8 +1,8 @@
-// Which slot's page is in memory, and when the others left it.
+// Which slots' pages are in memory, and when the others left it.
 //
-// Up to 6.17 an area is cut into address spaces of 64 MiB, each with a tree; from 6.18 every
-// cluster of 512 slots has a table (mm/swap_state.c, mm/swap_table.h). Here both are arrays, made as
-// they are first used; only their size differs.
+// Up to 6.17 an area is divided into address spaces of 64 MiB, each with a tree; from 6.18 every
+// cluster of 512 slots has a table (mm/swap_state.c, mm/swap_table.h). Here both are arrays, created
+// on first use; only their size differs.
 #pragma once
 
 #include <cstdint>
@@ -35,9 +35,9 @@ class SwapCache {
   // Reclaim leaves a shadow: the age at which it left (mm/workingset.c: workingset_eviction).
   void remove(uint64_t entry, uint32_t nr_pages, std::optional<uint64_t> age);
   std::optional<uint64_t> shadow(uint64_t entry) const;
-  void forget(uint64_t entry);  // the slot was freed: its shadow goes
+  void forget(uint64_t entry);  // the slot was freed: its shadow is dropped
 
-  uint64_t parts() const { return parts_; }  // made so far
+  uint64_t parts() const { return parts_; }  // created so far
 
  private:
   static constexpr uint64_t kFrame = 1;  // the word is frame << 2 | 1, or age << 2 | 2, or 0

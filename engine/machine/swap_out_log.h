@@ -1,9 +1,9 @@
-// What really happened to each folio on its way out, from inside the machine: the oracle for those
-// who only see the events.
+// What really happened to each folio on its way out, from inside the machine: the oracle for code
+// that sees only the events.
 //
-// A record is one attempt, as trace/ has them: it begins with the first thing done to the folio that
-// a hook can see, and ends when the folio is freed, or at the end of the batch that gave it up. It
-// lives on while it is written, or unmapped and only held by somebody else for a moment.
+// A record is one attempt, as in trace/: it begins with the first action on the folio that a hook
+// can see, and ends when the folio is freed, or at the end of the batch that gave it up. It stays
+// open while the folio is being written, or is unmapped and somebody else holds it for a moment.
 #pragma once
 
 #include <array>
@@ -30,7 +30,7 @@ struct TrueSwapOut {
   uint64_t begin_ns = 0, end_ns = 0;
 };
 
-// Reclaim came to free a folio that nobody mapped any more, and that it had not unmapped: no swap-out.
+// Reclaim freed a folio that nobody mapped any more, and that it had not unmapped: no swap-out.
 struct DroppedCopy {
   uint64_t folio = 0;
   uint64_t time_ns = 0;
@@ -39,7 +39,7 @@ struct DroppedCopy {
 
 // A running batch of reclaim.
 struct LogBatch {
-  uint32_t id = 0;  // whose; never 0
+  uint32_t id = 0;  // of the batch; never 0
   uint64_t begin_ns = 0;
   std::vector<uint32_t> touched;  // records
 };
@@ -56,9 +56,9 @@ class SwapOutLog {
   void end_batch(LogBatch& batch, uint64_t now_ns);
   // A fault found it in the swap cache, and mapped it.
   void refaulted(uint32_t frame, uint64_t now_ns) { give_up(frame, now_ns); }
-  // It left the swap cache, and not by reclaim; or was freed.
+  // It left the swap cache, but not by reclaim; or was freed.
   void left(uint32_t frame, uint64_t now_ns) { give_up(frame, now_ns); }
-  // The observation ends: what is open is in flight.
+  // The observation ends: open records are in flight.
   void finish(uint64_t now_ns);
 
   std::vector<TrueSwapOut> take() { return std::move(done_); }

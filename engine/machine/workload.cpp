@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::array<std::string_view, static_cast<size_t>(Pattern::kCount)> kPatternNames = {
     "sequential", "uniform", "hotcold"};
-constexpr uint64_t kHotPercent = 80;  // of the accesses go to a fifth of the pages
+constexpr uint64_t kHotPercent = 80;  // this share of the accesses goes to a fifth of the pages
 
 uint64_t pick_page(Pattern pattern, uint64_t index, uint64_t pages, uint64_t& state) {
   if (pattern == Pattern::kSequential) return index % pages;

@@ -1,4 +1,4 @@
-// What the processes of a simulated machine do: access patterns, and what happens beside them.
+// What the processes of a simulated machine do: access patterns, and other actions.
 //
 // The generator is defined here exactly, so that a program in a real guest can make the same
 // accesses:
@@ -41,7 +41,7 @@ constexpr uint64_t below(uint64_t& state, uint64_t bound) {
 
 enum class Pattern : uint8_t { kSequential, kUniform, kHotCold, kCount };
 std::string_view pattern_name(Pattern pattern);  // "sequential", "uniform", "hotcold"
-// Errors: InvalidArgument, naming those there are.
+// Errors: InvalidArgument, which lists the existing ones.
 absl::StatusOr<Pattern> pattern_named(std::string_view name);
 
 struct Access {
@@ -52,13 +52,13 @@ struct Access {
 Access next_access(Pattern pattern, uint64_t index, uint64_t pages, uint32_t write_percent,
                    uint64_t& state);
 
-// One process with one thread. Its memory: pages 0 .. anon_pages - 1 are its own, those behind them
+// One process with one thread. Its memory: pages 0 .. anon_pages - 1 are its own; after them comes
 // the shared memory of the workload, if it maps it.
 struct ProcessPlan {
   Pattern pattern = Pattern::kUniform;
   uint64_t seed = 1;
   uint64_t anon_pages = 0;
-  uint64_t accesses = 0;        // beside those that populate
+  uint64_t accesses = 0;        // besides those that populate
   uint32_t write_percent = 50;  // of the accesses
   uint32_t zero_percent = 0;    // of the writes fill the page with zeros
   uint32_t folio_order = 0;     // first touch takes folios of 2^order pages; at most 9
@@ -68,7 +68,7 @@ struct ProcessPlan {
 
 enum class ActionKind : uint8_t {
   kFork,   // a child with a copy of the memory; it makes `nr_pages` accesses of its own, and exits
-  kExit,   // the memory goes
+  kExit,   // its memory is freed
   kUnmap,  // munmap of pages first_page .. + nr_pages
   kPageout,  // madvise(MADV_PAGEOUT) of them
   kSwapoff,  // of area `area`, by this process
@@ -87,7 +87,7 @@ struct Action {
 struct Workload {
   std::vector<ProcessPlan> processes;
   std::vector<Action> actions;  // of one process: in order of at_access
-  uint64_t shmem_pages = 0;     // one object, mapped by those processes that share
+  uint64_t shmem_pages = 0;     // one object, mapped by the processes that share
 };
 
 // One process over `pages` of its own.
@@ -95,8 +95,8 @@ Workload single_process(Pattern pattern, uint64_t pages, uint64_t accesses, uint
                         uint64_t seed);
 
 // Processes, patterns and actions of all kinds, drawn from the seed. About `pages` pages and
-// `accesses` accesses in all; `areas` is how many a swapoff may choose from (never the first; below
-// 2: none).
+// `accesses` accesses in total; `areas` is how many a swapoff may choose from (never the first;
+// below 2: none).
 struct MixtureSize {
   uint64_t pages = 512;
   uint64_t accesses = 4000;
@@ -105,10 +105,10 @@ struct MixtureSize {
 Workload mixture(const MixtureSize& size, uint64_t seed);
 
 inline constexpr uint32_t kMaxFolioOrder = 9;
-inline constexpr uint32_t kMaxProcesses = 256;            // with those that are forked
+inline constexpr uint32_t kMaxProcesses = 256;            // including forked ones
 inline constexpr uint64_t kMaxPages = uint64_t{1} << 28;  // of one process
 
-// Errors: InvalidArgument, naming what can't be run.
+// Errors: InvalidArgument, with the reason why it can't run.
 absl::Status check_workload(const Workload& workload);
 
 }  // namespace swaptrail::engine

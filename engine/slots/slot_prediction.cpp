@@ -20,7 +20,7 @@ static_assert(std::size(kViolationNames) == static_cast<size_t>(SlotViolation::k
 }  // namespace
 
 absl::Status SlotPrediction::add_area(const Area& area, bool fresh) {
-  // Of an area that was being swapped off, the last free slots may not have been seen.
+  // If an area was being swapped off, its last frees may not have been seen.
   if (slots_.area(area.type) != nullptr && slots_.retiring(area.type)) {
     slots_.swapoff(area.type).IgnoreError();
   }
@@ -90,7 +90,7 @@ SlotCheck SlotPrediction::take(uint32_t cpu, uint32_t nr_pages, uint64_t entry) 
 }
 
 void SlotPrediction::free(uint32_t cpu, uint64_t entry, uint32_t nr_pages, bool swapoff) {
-  // The second time it is retired already, and that is an error of no matter.
+  // The second time it is retired already; that error does not matter.
   if (swapoff && !slots_.retiring(entry_type(entry)))
     slots_.retire(entry_type(entry)).IgnoreError();
   const uint64_t cluster = slots_.options().cluster_slots;
@@ -112,7 +112,7 @@ void SlotPrediction::free_in_cluster(uint32_t cpu, uint64_t entry, uint32_t nr_p
   }
   known_[entry_type(entry)].freed.set(slot, nr_pages);
   if (slots_.free(cpu, entry, nr_pages).ok()) return;
-  // Some of them were taken before the observation: one by one then.
+  // Some of them were taken before the observation: then free them one by one.
   for (uint32_t page = 0; page < nr_pages; ++page) {
     if (!slots_.free(cpu, entry + page, 1).ok()) ++counts_.unknown_frees;
   }

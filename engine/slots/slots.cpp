@@ -41,7 +41,7 @@ SlotCore::SlotCore(const SlotOptions& options)
       cpus_(options_.cpus),
       random_(options.seed) {}
 
-// SplitMix64: any seed will do, 0 too.
+// SplitMix64: any seed works, even 0.
 uint64_t SlotCore::random() {
   uint64_t mixed = random_ += 0x9e3779b97f4a7c15;
   mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9;
@@ -64,7 +64,7 @@ absl::Status SlotAllocator::swapon(const Area& area) {
   const absl::StatusOr<int32_t> priority = order_.add(area);
   if (!priority.ok()) return priority.status();
   state->area.priority = *priority;
-  // Where a scan begins is random for areas that seek at no cost (wear levelling).
+  // A scan begins at a random place in areas that seek at no cost (wear levelling).
   if (!area.rotational) {
     state->now.scan_next = 1 + random() % state->now.highest;
     for (CpuPlace& cpu : state->cpus) cpu.scan_next = 1 + random() % state->now.highest;
@@ -79,8 +79,8 @@ absl::Status SlotAllocator::swapon(const Area& area) {
 // start (the header's, the last, those with bad slots) are on no free list.
 void SlotCore::set_free_order(AreaState& area) {
   const uint32_t count = area.clusters.count();
-  // SWAP_CLUSTER_COLS: SWAP_ADDRESS_SPACE_PAGES / SWAPFILE_CLUSTER; neighbours in time are that far
-  // apart, so that CPUs do not meet in one address space.
+  // SWAP_CLUSTER_COLS: SWAP_ADDRESS_SPACE_PAGES / SWAPFILE_CLUSTER. Clusters that are used one
+  // after another are that far apart, so that CPUs do not meet in one address space.
   const uint32_t columns = rules_.free_order == SlotRules::kColumns
                                ? static_cast<uint32_t>(std::max<uint64_t>(
                                      kAddressSpaceSlots / options_.cluster_slots, 1))

@@ -1,4 +1,4 @@
-// Which area is asked, and the caches of 64 slots a CPU in front of that (mm/swap_slots.c).
+// Selects the area, with the caches of 64 slots a CPU in front of that (mm/swap_slots.c).
 #include <algorithm>
 #include <utility>
 
@@ -35,7 +35,8 @@ uint64_t SlotCore::place(uint32_t cpu, uint32_t order) {
   return entry;
 }
 
-// get_swap_pages, swap_alloc_slow: each area that is asked goes behind its equals. How many found.
+// get_swap_pages, swap_alloc_slow: each area that is tried goes behind its equals. Returns how many
+// were found.
 uint32_t SlotCore::from_areas(uint32_t cpu, uint32_t order, uint32_t wanted, uint64_t* out) {
   if (reclaim_ && left() < int64_t{1} << order && half_full()) reclaim_when_full();
   const int64_t room = left() >> order;
@@ -62,13 +63,13 @@ uint32_t SlotCore::from_areas(uint32_t cpu, uint32_t order, uint32_t wanted, uin
       }
     }
     for (uint32_t at = 0; at < found; ++at) out[at] = make_entry(*type, out[at]);
-    // Large ones have no second try: the folio is split instead.
+    // Large folios get no second try: they are split instead.
     if (found > 0 || order != 0) return found;
   }
   return 0;
 }
 
-// check_cache_active: with few slots left, and during swapoff, none may wait in a cache.
+// check_cache_active: with few slots left, and during swapoff, no slot may wait in a cache.
 void SlotCore::set_cache_activity(bool drain_all) {
   const auto cpus = static_cast<int64_t>(cpus_.size());
   if (!cache_active_) {
@@ -103,7 +104,7 @@ void SlotCore::drop_from_caches(uint64_t entry) {
   }
 }
 
-// swapcache_free_entries: by area, so that each is locked once.
+// swapcache_free_entries: by area, so that each is locked only once.
 void SlotCore::flush_returned(CpuState& cpu) {
   std::array<uint64_t, 64> entries = cpu.back;
   const auto end = entries.begin() + std::exchange(cpu.back_count, 0);
@@ -116,7 +117,7 @@ void SlotCore::flush_returned(CpuState& cpu) {
   }
 }
 
-// free_swap_slot. Large ranges go past the cache (swap_entry_range_free, swap_free_cluster).
+// free_swap_slot. Large ranges bypass the cache (swap_entry_range_free, swap_free_cluster).
 absl::Status SlotAllocator::put(uint32_t cpu, uint64_t entry, uint32_t nr_pages) {
   if (!rules_.return_cache || !caches_on() || nr_pages != 1 || cpu >= cpus_.size() ||
       !in_use(entry)) {

@@ -1,4 +1,4 @@
-// The inside of the slot allocator: everything but its public face, which is engine/slots/slots.h.
+// The inside of the slot allocator: everything except its public interface, engine/slots/slots.h.
 #pragma once
 
 #include <array>
@@ -22,19 +22,19 @@ struct SlotOptions {
   DefaultPriority default_priority = DefaultPriority::kEqual;
   uint32_t cpus = 1;
   uint32_t cluster_slots = 512;  // SWAPFILE_CLUSTER: a power of two, 64 .. 8192
-  uint64_t seed = 1;             // where the kernel takes a random slot to begin at
+  uint64_t seed = 1;             // for the random slots at which the kernel begins
 };
 
-// What differs between the generations, as facts.
+// The differences between the generations, as facts.
 struct SlotRules {
-  bool alloc_cache;          // 64 slots a CPU (mm/swap_slots.c)
-  bool return_cache;         // freed slots are collected by 64 a CPU
-  bool lists;                // clusters in lists by order: nonfull, frag, full
-  bool isolates;             // a cluster is off its list while slots are taken, then relocated
+  bool alloc_cache;   // 64 slots a CPU (mm/swap_slots.c)
+  bool return_cache;  // freed slots are collected by 64 a CPU
+  bool lists;         // clusters in lists by order: nonfull, frag, full
+  bool isolates;      // a cluster is off its list while slots are taken, then it is relocated
   bool rotational_clusters;  // also for rotational areas, then one cluster for all CPUs
   bool global_cluster;       // one cluster per CPU for all areas (percpu_swap_cluster)
-  bool nonfull_first;        // before free ones; and an emptied cluster loses its CPU
-  bool cpu_scan_start;       // cluster_next_cpu, else one for the area
+  bool nonfull_first;        // before free ones; also, an emptied cluster loses its CPU
+  bool cpu_scan_start;       // cluster_next_cpu; otherwise one place for the whole area
   enum : uint8_t { kRotated, kColumns, kLinear } free_order;  // of the free list at swapon
 };
 const SlotRules& slot_rules(Allocator generation);
@@ -76,13 +76,13 @@ class SlotCore {
   bool handed_out(uint64_t entry) const;
   bool possible(uint32_t cpu, uint32_t nr_pages) const;
   void set_free_order(AreaState& area);
-  // nr_swap_pages, total_swap_pages. Less than 0 while an area that is being emptied holds more.
+  // nr_swap_pages, total_swap_pages. Below 0 while an area that is being emptied holds more.
   int64_t left() const { return static_cast<int64_t>(total_) - static_cast<int64_t>(in_use_); }
   bool half_full() const { return left() * 2 < static_cast<int64_t>(total_); }
   void forget(uint32_t type);
   uint64_t random();
   void taken(AreaState& area, uint64_t first, uint32_t count);     // mark, and leave if full
-  void released(AreaState& area, uint64_t first, uint32_t count);  // all of free() but the checks
+  void released(AreaState& area, uint64_t first, uint32_t count);  // free() without its checks
 
   // slots_cache.cpp
   uint64_t place(uint32_t cpu, uint32_t order);

@@ -34,7 +34,7 @@ uint64_t SlotCore::from_lists(AreaState& area, uint32_t cpu, uint32_t order) {
   return slot != 0 || order != 0 ? slot : steal(area, cpu);
 }
 
-// Order 0 takes from clusters of higher orders when nothing else is left.
+// Order 0 takes from clusters of higher orders if nothing else is left.
 uint64_t SlotCore::steal(AreaState& area, uint32_t cpu) {
   for (uint32_t order = 1; order <= top_order_; ++order) {
     for (const uint8_t kind : {kFrag, kNonfull}) {
@@ -46,14 +46,14 @@ uint64_t SlotCore::steal(AreaState& area, uint32_t cpu) {
   return 0;
 }
 
-// The cluster that the CPU used last, or for rotational areas all CPUs.
+// The cluster that the CPU used last; for rotational areas, that all CPUs used last.
 uint64_t SlotCore::from_cursor(AreaState& area, uint32_t cpu, uint32_t order) {
   uint64_t next = area.cpus[area.area.rotational ? 0 : cpu].cursors[order].next;
   if (next == 0) return 0;
   const uint32_t cluster = area.cluster_of(next);
   const Cluster& last = area.clusters[cluster];
   if (rules_.isolates) {
-    // cluster_is_usable. With swap tables, a free cluster has none any more.
+    // cluster_is_usable. With swap tables, a free cluster has no table any more.
     if (last.list == kFull || (rules_.nonfull_first && last.list == kFree)) return 0;
     if (order != 0 && last.count != 0 && last.order != order) return 0;
     if (last.count == 0) next = uint64_t{cluster} * area.cluster_slots;
@@ -61,7 +61,7 @@ uint64_t SlotCore::from_cursor(AreaState& area, uint32_t cpu, uint32_t order) {
   return try_cluster(area, cpu, next, order);
 }
 
-// swap_alloc_fast: whatever the area's priority is by now.
+// swap_alloc_fast: ignores the area's current priority.
 uint64_t SlotCore::from_global_cursor(uint32_t cpu, uint32_t order) {
   const GlobalCursor& own = cpus_[cpu].cursors[order];
   AreaState* area = own.next == 0 ? nullptr : areas_[own.type].get();
@@ -92,7 +92,7 @@ uint64_t SlotCore::from_list(AreaState& area, uint32_t cpu, uint8_t list, uint32
   return 0;
 }
 
-// alloc_swap_scan_cluster: the first room for the order in the cluster, not before `from`.
+// alloc_swap_scan_cluster: the first place for the order in the cluster, not before `from`.
 uint64_t SlotCore::try_cluster(AreaState& area, uint32_t cpu, uint64_t from, uint32_t order) {
   const uint32_t cluster = area.cluster_of(from);
   const uint64_t end = area.cluster_end(cluster);
@@ -128,7 +128,7 @@ void SlotCore::claim(AreaState& area, uint64_t slot, uint32_t order) {
   }
 }
 
-// relocate_cluster, after slots were taken, or should have been.
+// relocate_cluster, after slots were taken, or could not be.
 void SlotCore::relocate(AreaState& area, uint32_t cluster) {
   const Cluster& used = area.clusters[cluster];
   if (used.count == 0) {
@@ -148,7 +148,7 @@ void SlotCore::set_cursor(AreaState& area, uint32_t cpu, uint32_t order, uint64_
   }
 }
 
-// swap_reclaim_full_clusters: asks for every slot of the cluster that has been full for longest.
+// swap_reclaim_full_clusters: tries every slot of the cluster that has been full longest.
 void SlotCore::reclaim_full(AreaState& area) {
   const uint32_t cluster = area.clusters.front(kFull);
   if (cluster == kNoCluster) return;

@@ -17,7 +17,7 @@ struct SlotCore::Scan {
   uint64_t slot;  // looked at
   uint64_t base;  // where the scan began
   int64_t budget = kLatencyLimit;
-  bool long_scan = false;  // the budget was used up: only one slot then
+  bool long_scan = false;  // the budget was used up: then only one slot
 
   Cursor& cursor(uint32_t order) { return area.cpus[cpu].cursors[order]; }
 };
@@ -37,7 +37,7 @@ uint32_t SlotCore::scan(AreaState& area, uint32_t cpu, uint32_t order, uint32_t 
   return run_scan(scan, 0, wanted, out);
 }
 
-// A whole cluster, or any order where folios go out unsplit: from clusters that were free only.
+// A whole cluster, or any order if folios are written unsplit: only from clusters that were free.
 uint32_t SlotCore::scan_large(AreaState& area, uint32_t cpu, uint32_t order, uint64_t* out) {
   if (!area.clustered || !area.area.block_device || !rules_.alloc_cache) return 0;
   Scan scan{area, cpu, 0, 0};
@@ -51,7 +51,7 @@ uint32_t SlotCore::scan_large(AreaState& area, uint32_t cpu, uint32_t order, uin
   return 1;
 }
 
-// Takes slots from scan.slot on. `found` of them are taken already.
+// Takes slots from scan.slot on. `found` of them are already taken.
 uint32_t SlotCore::run_scan(Scan& scan, uint32_t found, uint32_t wanted, uint64_t* out) {
   while (settle(scan, found == 0)) {
     take(scan.area, scan.slot, 1);
@@ -93,7 +93,8 @@ bool SlotCore::next_in_cluster(Scan& scan, uint32_t order) {
   }
 }
 
-// A rotational area (cluster_nr): after each 512 slots, from the lowest run of 512 free ones.
+// A rotational area (cluster_nr): after each 512 slots it starts at the lowest run of 512 free
+// ones.
 void SlotCore::begin_run(Scan& scan) {
   AreaCounts& now = scan.area.now;
   const uint64_t run = scan.area.cluster_slots;
@@ -113,15 +114,15 @@ void SlotCore::begin_run(Scan& scan) {
   }
 }
 
-// scan_swap_map_ssd_cluster_conflict: only the first free cluster may be begun.
+// scan_swap_map_ssd_cluster_conflict: of free clusters, only the first may be started.
 bool SlotCore::meets_free_cluster(const Scan& scan) const {
   if (!scan.area.clustered || scan.slot >= scan.area.area.pages) return false;
   const uint32_t cluster = scan.area.cluster_of(scan.slot);
   return scan.area.clusters[cluster].list == kFree && scan.area.clusters.front(kFree) != cluster;
 }
 
-// Moves the scan to a slot that may be taken. False: there is none, or, if it is not the first, the
-// batch ends here.
+// Moves the scan to a slot that may be taken. False: there is none or, if it is not the first slot,
+// the batch ends here.
 bool SlotCore::settle(Scan& scan, bool first) {
   while (meets_free_cluster(scan)) {
     scan.cursor(0).cluster = kNoCluster;
@@ -134,7 +135,7 @@ bool SlotCore::settle(Scan& scan, bool first) {
   return first && search(scan) && settle(scan, first);
 }
 
-// The next free slot anywhere: behind this one, then from the lowest.
+// The next free slot anywhere: first after this one, then from the lowest.
 bool SlotCore::search(Scan& scan) {
   const AreaCounts& now = scan.area.now;
   const uint64_t from = scan.slot;
@@ -154,7 +155,7 @@ bool SlotCore::search(Scan& scan) {
   return true;
 }
 
-// To the next slot of a batch: in the cluster or run, else among the next few hundred.
+// Moves to the next slot of a batch: in the cluster or run, otherwise among the next few hundred.
 bool SlotCore::advance(Scan& scan) {
   AreaCounts& now = scan.area.now;
   if (scan.area.clustered) {
@@ -172,7 +173,7 @@ bool SlotCore::advance(Scan& scan) {
   return scan.slot < end;
 }
 
-// set_cluster_next: a CPU that leaves its 64 MiB goes on at a random place.
+// set_cluster_next: a CPU that leaves its 64 MiB continues at a random place.
 void SlotCore::end_scan(Scan& scan) {
   AreaCounts& now = scan.area.now;
   uint64_t next = scan.slot + 1;
@@ -189,7 +190,7 @@ void SlotCore::end_scan(Scan& scan) {
   own = next;
 }
 
-// The rest of a batch of which the first slot is known: how many with it, which is out[0].
+// The rest of a batch whose first slot, out[0], is known. Returns how many, including that one.
 uint32_t SlotCore::resume_scan(AreaState& area, uint32_t cpu, uint64_t slot, uint64_t* out) {
   Scan scan{area, cpu, slot, slot};
   out[0] = slot;

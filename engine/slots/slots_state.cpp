@@ -8,7 +8,7 @@ namespace {
 
 constexpr uint64_t kAll = ~uint64_t{0};
 
-// Bits [first % 64, + count) of a word, as far as they are in it.
+// Bits [first % 64, + count) of a word, as far as they are inside it.
 uint64_t mask_of(uint64_t first, uint64_t count) {
   const uint64_t low = kAll << (first % 64);
   const uint64_t end = first % 64 + count;

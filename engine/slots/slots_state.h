@@ -1,4 +1,5 @@
-// What a slot allocator keeps of one area: which slots are taken, its clusters, where each CPU is.
+// What a slot allocator keeps for one area: which slots are taken, its clusters, the place of each
+// CPU.
 //
 // Internal to engine/slots/slots*.cpp. Bounded by the area: 2 bits a slot, 12 bytes a cluster, and a place
 // for each CPU.
@@ -15,11 +16,11 @@ namespace swaptrail::engine {
 inline constexpr uint32_t kNoCluster = ~uint32_t{0};
 inline constexpr uint32_t kMaxOrders = 14;  // clusters of up to 8192 slots (64 KiB pages)
 
-// A bit for each slot, and one for each word that is all ones: the next free slot of a full area is
-// found by looking at one word in 4096 slots.
+// A bit for each slot, and one for each word that is all ones: so the search for a free slot of a
+// full area looks at one word in 4096 slots.
 class SlotMap {
  public:
-  explicit SlotMap(uint64_t slots = 0);  // all free; what is beyond them is taken
+  explicit SlotMap(uint64_t slots = 0);  // all free; slots past the end count as taken
   bool test(uint64_t slot) const { return (words_[slot / 64] >> (slot % 64) & 1) != 0; }
   bool any(uint64_t first, uint32_t count) const;
   void set(uint64_t first, uint32_t count);
@@ -49,7 +50,7 @@ inline constexpr uint8_t kClusterListCount = kFrag + kMaxOrders;
 struct Cluster {
   uint32_t previous = kNoCluster;
   uint32_t next = kNoCluster;
-  uint16_t count = 0;  // slots taken, also those that do not exist
+  uint16_t count = 0;  // slots taken, including nonexistent ones
   uint8_t order = 0;   // while it is not empty
   uint8_t list = kOffLists;
 };
@@ -62,7 +63,7 @@ class ClusterLists {
   uint32_t count() const { return static_cast<uint32_t>(clusters_.size()); }
   uint32_t front(uint8_t list) const { return heads_[list].first; }
   uint32_t size(uint8_t list) const { return heads_[list].size; }
-  // Off its list, if any, and behind `previous` of another (kNoCluster: to the front).
+  // Moves it off its list, if any, and behind `previous` on another (kNoCluster: to the front).
   void place(uint32_t cluster, uint8_t list, uint32_t previous);
   uint32_t back(uint8_t list) const { return heads_[list].last; }
 
@@ -79,28 +80,28 @@ class ClusterLists {
 
 struct Cursor {
   uint64_t next = 0;              // slot to try first, 0 = none
-  uint32_t cluster = kNoCluster;  // only where clusters are not in lists (percpu_cluster.index)
+  uint32_t cluster = kNoCluster;  // only if clusters are not in lists (percpu_cluster.index)
 };
 
-// One CPU in one area (struct percpu_cluster); of rotational areas with clusters only the first.
+// One CPU in one area (struct percpu_cluster). Rotational areas with clusters use only the first.
 struct CpuPlace {
   std::array<Cursor, kMaxOrders> cursors{};
-  uint64_t scan_next = 0;  // cluster_next_cpu: a scan of the whole area begins behind it
+  uint64_t scan_next = 0;  // cluster_next_cpu: a scan of the whole area begins after it
 };
 
 struct AreaCounts {
-  uint64_t in_use = 0;     // taken, also those in a CPU's cache
+  uint64_t in_use = 0;     // taken, including those in a CPU's cache
   uint64_t lowest = 0;     // lowest_bit and highest_bit: no free slot is outside
   uint64_t highest = 0;    // 0 = the area is full
   uint64_t scan_next = 0;  // cluster_next: of the whole area
   uint32_t run_left = 0;   // cluster_nr: slots until a rotational area looks for an empty run
 };
 
-// One change that a trial may have to take back. Kept in order, undone from the end.
+// One change that a trial may have to undo. Kept in order, undone from the end.
 struct Undo {
   uint8_t type = 0;  // of the area
   bool slots = false;
-  uint8_t list = 0;  // slots: false. Where the cluster was, and behind which
+  uint8_t list = 0;  // slots: false. The cluster's previous list, and its predecessor there
   uint8_t order = 0;
   uint32_t cluster = 0;
   uint32_t previous_or_count = 0;
@@ -119,7 +120,7 @@ struct AreaState {
   void unmark(uint64_t first, uint32_t count);
   void undo(const Undo& change);
   uint32_t cluster_of(uint64_t slot) const { return static_cast<uint32_t>(slot / cluster_slots); }
-  uint64_t cluster_end(uint32_t cluster) const;  // behind its last slot, or the area's
+  uint64_t cluster_end(uint32_t cluster) const;  // the end of its slots, or of the area
   bool is_bad(uint64_t slot) const;
 
   Area area;  // bad_pages: sorted

@@ -1,4 +1,4 @@
-// Beside an observed kernel: try, and take it back if the kernel did something else.
+// Beside an observed kernel: try, and undo it if the kernel did something else.
 #include <bit>
 
 #include "engine/slots/slots.h"
@@ -67,7 +67,7 @@ std::optional<uint64_t> SlotAllocator::step(uint32_t cpu, uint32_t nr_pages, uin
   return entry == 0 ? std::nullopt : std::optional(entry);
 }
 
-// The cache of the model was none of the kernel's: its slots were never taken.
+// The kernel had no such cache as the model's: its slots were never taken.
 void SlotCore::forget_cache(uint32_t cpu) {
   CpuState& own = cpus_[cpu];
   while (own.cached > 0) {
@@ -87,8 +87,8 @@ void SlotCore::forget_cache(uint32_t cpu) {
   }
 }
 
-// Slots that were passed over in the CPU's own cache have left it unseen, or are still to be seen on
-// another CPU: they stay taken, and nobody's.
+// Slots that were skipped in the CPU's own cache have left it unseen, or will still be seen on
+// another CPU: they stay taken, without an owner.
 bool SlotCore::adopt_from_cache(AreaState& area, uint32_t cpu, uint64_t entry) {
   if (!area.held.test(entry_offset(entry))) return false;
   area.held.clear(entry_offset(entry), 1);
@@ -99,7 +99,7 @@ bool SlotCore::adopt_from_cache(AreaState& area, uint32_t cpu, uint64_t entry) {
     own.cached -= passed + 1;
     return true;
   }
-  drop_from_caches(entry);  // it ran on another CPU when it took it
+  drop_from_caches(entry);  // the task ran on another CPU when it took it
   return true;
 }
 
@@ -138,7 +138,7 @@ void SlotCore::adopt_into_cluster(AreaState& area, uint32_t cpu, uint64_t slot, 
     cursor = {slot + nr_pages, cluster};
     return;
   }
-  // No cluster is free: the CPU scans, and took what follows with it.
+  // No cluster is free: the CPU scans, and took the following slots with it.
   cursor.cluster = kNoCluster;
   CpuState& own = cpus_[cpu];
   own.at = 0;

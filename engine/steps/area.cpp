@@ -8,7 +8,7 @@ namespace swaptrail::engine {
 namespace {
 
 constexpr int32_t kFirstDefault[] = {-1, -2, -1};  // by DefaultPriority
-constexpr int32_t kBestDefaultRank = 1;            // of an area on the node itself
+constexpr int32_t kBestDefaultRank = 1;            // for an area on the node itself
 
 // Takes `type` out of the first `count` places; true if it was there.
 bool take_out(std::array<uint8_t, kMostAreaTypes>& list, size_t& count, uint32_t type) {

@@ -1,4 +1,4 @@
-// Swap areas and the order in which the kernel turns to them.
+// Swap areas, and the order in which the kernel uses them.
 #pragma once
 
 #include <array>
@@ -29,15 +29,15 @@ struct Area {
   std::vector<uint64_t> bad_pages;      // slots that mkswap found broken
 };
 
-// The size of an area as /proc/swaps tells it leaves out the header page.
+// The size of an area in /proc/swaps does not include the header page.
 inline constexpr uint64_t pages_of_size(uint64_t bytes, uint64_t page_bytes = 4096) {
   return bytes / page_bytes + 1;
 }
 
-// The priority of an area for which none was asked (mm/swapfile.c: enable_swap_info).
+// The priority of an area for which none was given (mm/swapfile.c: enable_swap_info).
 enum class DefaultPriority : uint8_t {
   kFallingFrom1,  // -1, -2, ... in order of swapon; one list of areas for all nodes (4.4)
-  kFallingFrom2,  // -2, -3, ...; a list per node, best: areas on that node (avail_lists[], to 6.18)
+  kFallingFrom2,  // -2, -3, ...; one list per node, best: areas on that node (avail_lists[], to 6.18)
   kEqual,         // -1 for all, so that they take turns (avail_list, 6.19 and later)
 };
 
@@ -47,15 +47,15 @@ class AreaOrder {
  public:
   explicit AreaOrder(DefaultPriority rule = DefaultPriority::kEqual) : rule_(rule) {}
 
-  // Adds an area, available, behind its equals. The priority that it has then.
+  // Adds an area as available, behind its equals. Returns its priority.
   // Errors: InvalidArgument for a type or priority out of range; AlreadyExists.
   absl::StatusOr<int32_t> add(const Area& area);
-  // swapoff: default priorities below it move up by one, where they fall. Errors: NotFound.
+  // swapoff: lower default priorities move up by one, if they are falling ones. Errors: NotFound.
   absl::Status remove(uint32_t type);
 
   // Types of the areas that may have room, best first.
   std::span<const uint8_t> available() const { return {available_.data(), available_count_}; }
-  // plist_requeue: behind its equals, as whenever the kernel turns to an area.
+  // plist_requeue: puts it behind its equals, as whenever the kernel uses an area.
   void requeue(uint32_t type) {
     if (available_count_ > 1) reinsert(type);
   }

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int8_t kNoBit = -1;
 
-// Where the parts of a value are. All other bits are zero.
+// The positions of a value's parts. All other bits are zero.
 struct Fields {
   std::string_view name;
   uint8_t type_shift;

@@ -1,7 +1,7 @@
 // Swap entries: how a (type, offset) pair is packed into swp_entry_t and into a page table entry.
 //
 // Layouts have names, not versions. A value is refused if a field does not fit, or if bits are set that
-// the layout leaves zero: what is decoded encodes to the same value again.
+// must be zero in the layout: a value that was decoded always encodes to the same value again.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ enum class EntryLayout : uint8_t {
   kCount,
 };
 
-// Page table entries of pages that are swapped out (arch/*/include/asm/pgtable*.h:
-// __swp_entry, __swp_type, __swp_offset).
+// Page table entries of swapped-out pages (arch/*/include/asm/pgtable*.h: __swp_entry, __swp_type,
+// __swp_offset).
 enum class PteLayout : uint8_t {
   kX86Plain,        // type 1-5, offset from 9, soft-dirty 7 (4.4)
   kX86Inverted,     // type 59-63, inverted offset 9-58, soft-dirty 1, uffd-wp 2, exclusive 3
@@ -51,8 +51,8 @@ uint64_t max_offset(EntryLayout layout);
 uint32_t max_type(PteLayout layout);
 uint64_t max_offset(PteLayout layout);
 
-// Errors of all: OutOfRange if the type or offset does not fit, or the offset is 0;
-// InvalidArgument if a flag has no bit in the layout, or bits are set that must be zero.
+// Errors of all: OutOfRange if the type or offset does not fit, or the offset is 0; InvalidArgument
+// if a flag has no bit in the layout, or bits are set that must be zero.
 absl::StatusOr<uint64_t> encode_entry(EntryLayout layout, const SwapEntry& entry);
 absl::StatusOr<SwapEntry> decode_entry(EntryLayout layout, uint64_t value);
 absl::StatusOr<uint64_t> encode_pte(PteLayout layout, const SwapPte& pte);

@@ -10,7 +10,7 @@
 namespace swaptrail::engine {
 namespace {
 
-// A set is what a kernel of the time had; each adds to the one before it.
+// A set is what a kernel of the time had; each adds to the previous one.
 void caches(Features& set) {  // Linux 4.19 to 6.9
   set.allocator = Allocator::kSlotCaches;
   set.rmap_rechecks_mapped = false;

@@ -1,6 +1,6 @@
-// What differs between kernels, as named facts: never a version number.
+// The differences between kernels, as named facts: never a version number.
 //
-// A recording names the kernel function that serves each hook; from these follow the features (see
+// A recording names the kernel function that serves each hook; the features follow from these (see
 // features_of). The simulator chooses a set by name.
 #pragma once
 
@@ -25,22 +25,22 @@ enum class Allocator : uint8_t {
 struct Features {
   Allocator allocator = Allocator::kSwapTable;
   bool rmap_rechecks_mapped = true;    // try_to_unmap is void: shrink_folio_list asks folio_mapped
-  bool dirties_in_add_to_swap = true;  // else the caller does, after the slot is there
-  bool shmem_slot_hidden = true;       // shmem takes its slot without the hook of the slot
+  bool dirties_in_add_to_swap = true;  // otherwise the caller does, when the slot is there
+  bool shmem_slot_hidden = true;       // shmem gets its slot without the slot hook seeing it
   bool zero_map = true;                // zero-filled folios do no I/O (mm/page_io.c)
   bool fake_zswap_writeback = false;   // a store in zswap starts and ends writeback
   bool large_zswap = true;             // zswap stores large folios
   bool any_order = true;               // folios of any order go out whole
   bool pinned_check_after_unmap = true;    // folio_maybe_dma_pinned once more (mm/vmscan.c)
   bool activates_at_writeback = true;      // under writeback: activate_locked, else keep_locked
-  bool second_chance = true;               // one young page table entry keeps, two activate
+  bool second_chance = true;               // one young page table entry keeps it, two activate it
   bool pageout_ignores_references = true;  // MADV_PAGEOUT does not look at page table entries
   bool multi_gen_lru = true;
   bool promotes_referenced = true;         // the youngest generation is for the second reference
-  bool bounded_eviction = true;            // evict_folios is reported how many folios to look at
+  bool bounded_eviction = true;            // evict_folios gets the number of folios to look at
   bool slot_freed_inside_removal = false;  // no put_swap_folio: freed when it leaves the cache
-  // A device that writes single pages itself is asked first (block/bdev.c: bdev_write_page): zram refuses
-  // a large folio, whose writeback then begins a second time.
+  // A device with its own way to write single pages is tried first (block/bdev.c: bdev_write_page): zram
+  // refuses a large folio, whose writeback then begins a second time.
   bool tries_rw_page = false;
   bool queued_writes = false;         // WRITE_ISSUED only queues: one bio for up to 32 folios
   bool swapin_bypasses_cache = true;  // synchronous devices, if the slot has one user
@@ -52,12 +52,12 @@ struct HookTarget {
   std::string_view target;  // empty: there is none
 };
 
-// The features of the kernel whose hooks these are. Errors: InvalidArgument if a function that decides
-// is missing or not known; the text names it.
+// The features of the kernel that has these hooks. Errors: InvalidArgument if a function that decides
+// is missing or unknown; the text names it.
 absl::StatusOr<Features> features_of(std::span<const HookTarget> hooks);
 
 // For the simulator: "5.10", "6.1", "6.12", "6.16", "6.18", "7.0" or "7.3", the kernel that first had the set.
-// Errors: InvalidArgument, naming those there are.
+// Errors: InvalidArgument, which lists the existing ones.
 absl::StatusOr<Features> features_named(std::string_view name);
 std::span<const std::string_view> feature_set_names();
 

@@ -1,4 +1,4 @@
-// A folio as reclaim sees it: the flags, counts and swap entry that decide what is done to it.
+// A folio as reclaim sees it: the flags, counts and swap entry that decide what happens to it.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct Folio {
   uint32_t mapped = 0;    // page table entries that map it (folio_mapcount)
   uint32_t extra_references =
       0;             // beside those of the page tables, the cache and the one who isolated it
-  bool anon = true;  // else shmem
+  bool anon = true;  // otherwise shmem
   bool ksm = false;
   bool swapbacked = true;
   bool swapcache = false;

@@ -30,12 +30,12 @@ Next activate(Pass& pass, Why why) {
 
 Next keep(Pass& pass, Why why) { return leave(pass, Exit::kKept, why); }
 
-void tell(Pass& pass, swaptrail_kind kind, int32_t result = 0,
-          uint8_t backend = SWAPTRAIL_BACKEND_UNKNOWN) {
-  pass.world.tell(kind, pass.folio, result, backend);
+void report(Pass& pass, swaptrail_kind kind, int32_t result = 0,
+            uint8_t backend = SWAPTRAIL_BACKEND_UNKNOWN) {
+  pass.world.report(kind, pass.folio, result, backend);
 }
 
-// may_enter_fs. A device that is a file system's would need __GFP_FS: none of ours is.
+// may_enter_fs. A device of a file system would need __GFP_FS: none of ours is one.
 bool may_enter_fs(const Pass& pass) {
   const uint32_t gfp = pass.control.gfp;
   return (gfp & kGfpFs) || (pass.folio.swapcache && (gfp & kGfpIo));
@@ -53,7 +53,8 @@ Next check_evictable(Pass& pass) {
   return may ? Next::kStep : keep(pass, Why::kMayNotUnmap);
 }
 
-// In flight since an earlier pass. Its activation is undone when writeback ends, by rotation.
+// In flight since an earlier pass. If it is activated here, the rotation at the end of writeback
+// undoes that.
 Next check_writeback(Pass& pass) {
   if (!pass.folio.writeback) return Next::kStep;
   pass.folio.reclaim = true;
@@ -83,7 +84,7 @@ bool allocate_slot(Pass& pass) {
     if (folio.anon && pass.features.dirties_in_add_to_swap) folio.dirty = true;
   }
   const bool hidden = !folio.anon && pass.features.shmem_slot_hidden;
-  if (!hidden) tell(pass, SWAPTRAIL_SLOT_ALLOCATED, answer.error);
+  if (!hidden) report(pass, SWAPTRAIL_SLOT_ALLOCATED, answer.error);
   if (answer.error == 0 && folio.anon) folio.dirty = true;
   return answer.error == 0;
 }
@@ -97,7 +98,7 @@ Next get_slot(Pass& pass) {
     return activate(pass, Why::kCannotSplit);
   }
   if (allocate_slot(pass)) return Next::kStep;
-  // No room for the whole of a large folio: its first page alone, once more.
+  // No room for the whole of a large folio: try once more, with its first page alone.
   if (folio.nr_pages > 1 && pass.world.split(folio) && allocate_slot(pass)) return Next::kStep;
   return activate(pass, Why::kNoSlot);
 }
@@ -110,7 +111,7 @@ Next unmap(Pass& pass) {
   const UnmapAnswer answer = pass.world.unmap(folio);
   folio.mapped = answer.still_mapped;
   folio.dirty |= answer.dirty;
-  tell(pass, SWAPTRAIL_UNMAPPED);
+  report(pass, SWAPTRAIL_UNMAPPED);
   return folio.mapped == 0 ? Next::kStep : activate(pass, Why::kStillMapped);
 }
 
@@ -121,17 +122,17 @@ Next check_pinned_again(Pass& pass) {
 
 // ---- writing -----------------------------------------------------------------------------------
 
-// swap_writepage, and swap_writeout since: what became of it, as its result. The folio is unlocked
-// then, unless it was refused.
+// swap_writepage, later swap_writeout. Returns its result. The folio is unlocked afterwards, unless
+// it was refused.
 int32_t write_to_swap(Pass& pass) {
   Folio& folio = pass.folio;
   const auto end = [&pass](int32_t result, uint8_t backend) {
-    tell(pass, SWAPTRAIL_WRITE_END, result, backend);
+    report(pass, SWAPTRAIL_WRITE_END, result, backend);
     return result;
   };
-  tell(pass, SWAPTRAIL_WRITE_BEGIN);
+  report(pass, SWAPTRAIL_WRITE_BEGIN);
   if (!pass.world.has_user(folio)) {
-    tell(pass, SWAPTRAIL_CACHE_DELETED);
+    report(pass, SWAPTRAIL_CACHE_DELETED);
     pass.world.leave_cache(folio, false);
     folio.swapcache = false;
     folio.entry = 0;
@@ -147,7 +148,7 @@ int32_t write_to_swap(Pass& pass) {
   if (pass.world.zswap_stores(folio)) {
     if (pass.features.fake_zswap_writeback) {
       folio.writeback = true;
-      tell(pass, SWAPTRAIL_WRITE_COMPLETED);
+      report(pass, SWAPTRAIL_WRITE_COMPLETED);
       folio.writeback = false;
     }
     return end(0, SWAPTRAIL_BACKEND_ZSWAP);
@@ -156,7 +157,7 @@ int32_t write_to_swap(Pass& pass) {
     folio.dirty = true;
     return end(kWritepageActivate, SWAPTRAIL_BACKEND_NONE);
   }
-  tell(pass, SWAPTRAIL_WRITE_ISSUED);
+  report(pass, SWAPTRAIL_WRITE_ISSUED);
   pass.world.device_write(folio);
   return end(0, SWAPTRAIL_BACKEND_DEVICE);
 }
@@ -191,18 +192,19 @@ Next write(Pass& pass) {
 
 // ---- freeing -----------------------------------------------------------------------------------
 
-// __remove_mapping. What is not in the swap cache (shmem that was never written to) is none of ours.
+// __remove_mapping. A folio outside the swap cache (shmem that was never written) is not handled
+// here.
 Next remove(Pass& pass) {
   Folio& folio = pass.folio;
   if (!folio.swapcache) return keep(pass, Why::kExtraReference);
   const bool frozen = pass.world.freeze(folio);
   if (!frozen || folio.dirty) {
-    tell(pass, SWAPTRAIL_REMOVED, 0);
+    report(pass, SWAPTRAIL_REMOVED, 0);
     return keep(pass, folio.dirty ? Why::kDirtied : Why::kExtraReference);
   }
   pass.world.leave_cache(folio, true);
   folio.swapcache = false;
-  tell(pass, SWAPTRAIL_REMOVED, 1);
+  report(pass, SWAPTRAIL_REMOVED, 1);
   folio.entry = 0;
   return leave(pass, Exit::kFreed, Why::kNothing);
 }

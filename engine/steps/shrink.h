@@ -1,10 +1,11 @@
 // shrink_folio_list (mm/vmscan.c), one folio at a time: a table of steps with every early exit.
 //
-// The steps decide; what they can't know they ask a World. In a free run the World is a simulated
-// machine (engine/machine/machine), in lockstep it is a recording (engine/lockstep/lockstep): so the same table that
-// makes a story is the one against which a story is held.
+// The steps decide; for what they can't know they ask a World. In a free run the World is a simulated machine
+// (engine/machine/machine), in lockstep it is a recording (engine/lockstep/lockstep): so the table that produces a
+// stream is the same one that a stream is checked against.
 //
-// Every step and exit that a hook of bpf/ can see is told to the World in the order of the kernel.
+// Every step and exit that a hook of bpf/ can see is reported to the World, in the order of the
+// kernel.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,7 @@ inline constexpr uint32_t kGfpIo = 0x40;  // ___GFP_IO, ___GFP_FS: include/linux
 inline constexpr uint32_t kGfpFs = 0x80;
 inline constexpr int32_t kWritepageActivate = 0x80000;  // AOP_WRITEPAGE_ACTIVATE
 
-// struct scan_control, as far as it decides about an anonymous or shmem folio.
+// struct scan_control, as far as it affects an anonymous or shmem folio.
 struct ScanControl {
   uint8_t origin = SWAPTRAIL_ORIGIN_DIRECT;  // enum swaptrail_origin
   uint32_t gfp = kGfpIo | kGfpFs;
@@ -36,7 +37,7 @@ enum class Exit : uint8_t {
   kKept,       // back to its list
   kActivated,  // back, to the active list
   kInFlight,   // back, under writeback: a later pass frees it
-  kRequeued,   // processed again in this call, when its writeback has ended
+  kRequeued,   // processed again in this call, after its writeback has ended
   kCount,
 };
 
@@ -82,8 +83,8 @@ struct UnmapAnswer {
   bool dirty = false;         // some were dirty: the folio is now
 };
 
-// Where the decisions come from that are not in the folio. Called in the order of the kernel's program;
-// the folio has the state of that moment. An answer may change the folio where it says so.
+// Makes the decisions that do not follow from the folio. Called in the order of the kernel's program;
+// the folio has its state of that moment. An answer may change the folio where noted.
 class World {
  public:
   virtual ~World() = default;
@@ -91,29 +92,29 @@ class World {
   virtual bool lock(Folio& folio) = 0;              // folio_trylock
   virtual References references(Folio& folio) = 0;  // folio_check_references
   virtual bool pinned(Folio& folio) = 0;            // folio_maybe_dma_pinned
-  virtual bool split_first(Folio& folio) = 0;       // a large folio that is not to go out whole
-  // split_folio_to_list: if true, `folio` is now its first page, and the rest is put where this
-  // call will come to it.
+  virtual bool split_first(Folio& folio) = 0;       // a large folio that must not be written whole
+  // split_folio_to_list: if true, `folio` is now its first page, and the rest is queued for this
+  // call.
   virtual bool split(Folio& folio) = 0;
   virtual SlotAnswer allocate(Folio& folio) = 0;   // folio_alloc_swap, shmem_writeout
-  virtual UnmapAnswer unmap(Folio& folio) = 0;     // try_to_unmap; tells UNMAPPED_ONE itself
+  virtual UnmapAnswer unmap(Folio& folio) = 0;     // try_to_unmap; reports UNMAPPED_ONE itself
   virtual bool extra_reference(Folio& folio) = 0;  // pageout: is_page_cache_freeable
   virtual bool has_user(Folio& folio) = 0;         // swap_writepage: folio_free_swap finds users
   virtual bool prepares(Folio& folio) = 0;         // arch_prepare_to_swap
   virtual bool zero_filled(Folio& folio) = 0;      // is_folio_zero_filled
-  virtual bool zswap_stores(Folio& folio) = 0;     // zswap_store; tells ZSWAP_STORED itself if true
-  virtual bool zswap_only(Folio& folio) = 0;       // mem_cgroup_zswap_writeback_enabled is false
-  virtual void device_write(Folio& folio) = 0;     // __swap_writepage; sets and ends writeback
-  virtual bool relock(Folio& folio) = 0;           // after the write
-  virtual bool freeze(Folio& folio) = 0;           // __remove_mapping: folio_ref_freeze
+  virtual bool zswap_stores(Folio& folio) = 0;  // zswap_store; reports ZSWAP_STORED itself if true
+  virtual bool zswap_only(Folio& folio) = 0;    // mem_cgroup_zswap_writeback_enabled is false
+  virtual void device_write(Folio& folio) = 0;  // __swap_writepage; sets and ends writeback
+  virtual bool relock(Folio& folio) = 0;        // after the write
+  virtual bool freeze(Folio& folio) = 0;        // __remove_mapping: folio_ref_freeze
   // ---- what a hook sees, in order. `result` and `backend` as in bpf/event.h.
-  virtual void tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) = 0;
+  virtual void report(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) = 0;
   // ---- effects
   virtual void leave_cache(Folio& folio,
                            bool reclaimed) = 0;  // out of the swap cache; may free its slot
 };
 
-// One pass of one folio. The folio's flags are left as the kernel leaves them.
+// One pass of one folio. Leaves the folio's flags as the kernel does.
 PassEnd shrink_folio(const Features& features, const ScanControl& control, Folio& folio,
                      World& world);
 

@@ -58,7 +58,7 @@ v1::PageOutRequest request_of(uint64_t address, uint64_t length_bytes, uint32_t 
 TEST(ApiControl, PagesOutStepByStepAndTellsWhatEnded) {
   Scene scene;
   scene.tables.range = {.resident = 4, .swapped = 1, .other = 0};
-  scene.add(freed(1, 42, 0x200000));  // before: not told
+  scene.add(freed(1, 42, 0x200000));  // before: not reported
   uint64_t id = 2;
   scene.tables.on_page_out = [&](uint64_t address, uint64_t length) -> absl::StatusOr<uint64_t> {
     scene.add(freed(id++, 42, address));

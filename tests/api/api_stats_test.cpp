@@ -254,7 +254,7 @@ TEST(ApiStats, AreasAndWhoseTheyAre) {
   EXPECT_EQ(told.areas(1).ages(0).up_to().seconds(), 1);
 }
 
-// The kernel's used slots are the sum of what is reported of them.
+// The kernel's used slots are the sum of the reported parts.
 TEST(ApiStats, TheUsedSlotsOfAnAreaAreExplainedOrSaidNotToBe) {
   Scene scene;
   SlotUse& use = scene.pipeline->slot_use_;
@@ -280,7 +280,7 @@ TEST(ApiStats, TheUsedSlotsOfAnAreaAreExplainedOrSaidNotToBe) {
   EXPECT_NE(told.areas(1).note(), "");
 }
 
-// Where no hook sees slots being freed, a page that was swapped out may be back long since.
+// If no hook sees slots being freed, a page that was swapped out may have come back long ago.
 TEST(ApiStats, WithoutFreedSlotsNothingIsSaidToBeInSwap) {
   Scene scene;
   Lifecycle life;

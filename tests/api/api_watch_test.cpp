@@ -70,7 +70,8 @@ TEST(ApiWatch, WhoReadsTooSlowlyIsToldExactlyHowManyItMissed) {
     scene.fill(kAll / 30, static_cast<uint64_t>(round));
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
-  // What the store had no room for, because a round of the watchers held it, nobody can be reported.
+  // Lifecycles that the store had no room for, because a round of the watchers held it, can't be
+  // reported to anybody.
   const uint64_t stored = kAll - scene.store->status().unstored;
   watch.read_until(stored);
   EXPECT_EQ(watch.ids.size() + watch.missed, stored);

@@ -1,5 +1,5 @@
-// Clients that send what costs a server of HTTP/2 more than it costs them, and read nothing, or all.
-// Memory is this process's, the clients' included.
+// Clients that send what costs an HTTP/2 server more than it costs them, and read nothing, or
+// everything. Memory is this process's, the clients' included.
 #include <poll.h>
 
 #include "tests/api/http2_frames.h"

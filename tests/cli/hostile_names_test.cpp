@@ -1,4 +1,4 @@
-// The same hostile names through everything that prints one: a terminal shows them, and obeys none.
+// The same hostile names through everything that prints one: a terminal shows them, but obeys none.
 #include "tests/scene/hostile_names.h"
 
 #include <gmock/gmock.h>
@@ -54,7 +54,7 @@ std::string record_named(const std::string& name) {
   for (RecordedHook& hook : header.hooks) hook.reason = hook.costs = name;
   StringSink sink;
   auto writer = RecordingWriter::create(sink, header, {.block_events = 16, .level = 1}).value();
-  SwapArea area{1, 1 << 20, kNotTold, 1, -2, Known::kNo, Known::kYes, Known::kNo, name};
+  SwapArea area{1, 1 << 20, kUsedNotKnown, 1, -2, Known::kNo, Known::kYes, Known::kNo, name};
   EXPECT_TRUE(writer->add(area).ok());
   EXPECT_TRUE(writer->add(CgroupName{kSceneStart, 42, "/" + name}).ok());
   EXPECT_TRUE(writer->add(ProcessName{kSceneStart, 500, name}).ok());

@@ -95,7 +95,7 @@ TEST(Counters, PagesThatStayedAndThoseThatNobodyNeeds) {
   EXPECT_EQ(counts_of(counters, Grouping::kArea, {kNoArea, 0}), both);
 }
 
-// Pages are of whose they were; waits, by process and cgroup, of who waited.
+// Pages count for their owner; waits, by process and cgroup, for the reader.
 TEST(Counters, AReturnIsOfTheOwnerAndItsWaitOfTheReader) {
   Counters counters({});
   counters.on_return(back_of(usual(), 99, 8));
@@ -158,7 +158,7 @@ TEST(Counters, AnAreaWithTheSameTypeIsAnother) {
   EXPECT_EQ(area_number_of(area_key(63, 5)), 5u);
 }
 
-// The store and the counters mean the same by their words, as long as all is in the store.
+// The store and the counters give the same numbers, as long as the store has everything.
 TEST(Counters, AgreeWithTheStoreWhileItHasAll) {
   const auto store = store::store_of(store::small_options(size_t{4} << 20));
   Counters counters({});

@@ -1,4 +1,4 @@
-// The pipeline of the daemon over a kernel that a test plays: whatever can't be read, what was recorded can be,
+// The pipeline of the daemon over a kernel played by a test: whatever can't be read, the recording is readable
 // and the summary is printed.
 #include "daemon/pipeline/pipeline.h"
 
@@ -94,7 +94,7 @@ struct AtEnd {
   const char* name;
   const char* reading;
   int number;     // of those of its kind, from 1
-  bool has_rows;  // what holds totals against the kernel's is there all the same
+  bool has_rows;  // the rows that compare totals with the kernel's are still there
 };
 constexpr AtEnd kAtEnd[] = {
     {"TotalsBeforeVmstat", "totals", 1, false}, {"Vmstat", "vmstat", 1, false},

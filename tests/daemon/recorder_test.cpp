@@ -155,8 +155,8 @@ TEST_F(RecorderTest, FlightForgetsWhatIsTooOld) {
   EXPECT_GT(written->since_ns, replayed.times.front() - 5 * kSecond);
 }
 
-// An earlier observation left 10,001 parts, made when the clock was ahead. What is newer stays, and what is
-// not ours is left alone.
+// An earlier observation left 10,001 parts, made when the clock was ahead. Newer files stay, and files that
+// are not ours are left alone.
 TEST_F(RecorderTest, TheOldestPartsGoByNumberWhateverTheClockSays) {
   const auto put = [&](const std::string& name, const std::string& text) {
     auto file = FileSink::create(dir_ + "/" + name);

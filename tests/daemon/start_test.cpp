@@ -1,4 +1,5 @@
-// What happens before anything is attached: the lock, folders, the file of options; and how often is reported.
+// What happens before anything is attached: the lock, folders, the options file; and how often something is
+// reported.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

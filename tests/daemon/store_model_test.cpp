@@ -12,7 +12,7 @@
 namespace swaptrail::store {
 namespace {
 
-// All notes are kept, so that what queries say of them can be foretold.
+// Keeps all notes, so that the answers of queries can be predicted.
 Store::Options with_all_notes(Store::Options options) {
   options.max_notes = 8192;
   options.max_bytes += Notes::bytes_for(options.max_notes);

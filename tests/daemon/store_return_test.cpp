@@ -106,7 +106,7 @@ TEST(StoreReturn, WhatIsForgottenIsSaid) {
   EXPECT_EQ(told.notes.notes.size(), 10u);
   EXPECT_TRUE(told.notes.more);
   for (uint32_t page = 0; page < 16; ++page) EXPECT_EQ(told.is_gone(page), page < 14);
-  EXPECT_EQ(told.return_of(2), nullptr);  // gone, and it is not kept how
+  EXPECT_EQ(told.return_of(2), nullptr);  // gone, but how is not kept
   EXPECT_NE(told.return_of(12), nullptr);
   EXPECT_EQ(store->status().notes, 13u);
 }

@@ -42,8 +42,8 @@ TEST(Store, RefusesWhatDoesNotFit) {
   EXPECT_FALSE(Store::create(none).ok());
 }
 
-// Whatever is added, the memory stays in bounds, the sequence has no gap, and what is not there any
-// more was counted.
+// Whatever is added, the memory stays in bounds, the sequence has no gap, and every lifecycle that
+// left was counted.
 TEST(Store, EvictsTheOldestAndCountsExactly) {
   for (const uint32_t seed : {1u, 2u, 3u}) {
     std::mt19937_64 random(seed);

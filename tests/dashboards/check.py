@@ -18,7 +18,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from exporter import AREAS, METRICS, label_names  # noqa: E402
+from exporter import AREAS, METRICS, OTHERS, SIZES, label_names, served  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCE = "${datasource}"
@@ -177,18 +177,16 @@ def unshown(paths):
     return [f"no panel shows {metric}" for metric in METRICS if metric not in text and metric not in fine]
 
 
-def served():
-    """Name -> (type, names of labels) of what swaptraild serves: the document is made from its own table."""
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| [^|]* \| ([^|]*) \|", (ROOT / "docs/METRICS.md").read_text(), re.M)
-    return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
-
-
-def unlike_daemon(exported):
-    """Where the exporter of the tests is another than the daemon."""
-    ours = {name: (kind, set(AREAS[0] if labels is None else labels)) for name, (kind, labels, _) in exported.items()}
-    theirs = served()
-    return [f"{name}: the exporter has {ours.get(name)}, the daemon {theirs.get(name)}"
-            for name in sorted(set(ours) | set(theirs)) if ours.get(name) != theirs.get(name)]
+def made_for_nothing(sizes, others, areas):
+    """What the exporter makes up for metrics and labels that the daemon has not."""
+    labels = {name: set(names) for name, (_, names) in served().items()}
+    given = {**{name: set() for name in sizes}, **{name: set(own) for name, own in others.items()},
+             "swaptrail_swap_area_info": set(areas[0])}
+    for name, own in sorted(given.items()):
+        if name not in labels:
+            yield f"exporter.py: no such metric: {name}"
+        else:
+            yield from (f"exporter.py: {name} has no label {label}" for label in sorted(own - labels[name]))
 
 
 def break_expression(old, new):
@@ -239,13 +237,13 @@ def self_test():
             print(f"not noticed: {word}")
             code = 1
     name = "swaptrail_failed_faults_total"
-    kind, labels, size = METRICS[name]
-    others = {"another type": ("gauge", labels, size), "no label": (kind, {}, size)}
-    for word, metric in others.items():
-        if len(unlike_daemon({**METRICS, name: metric})) != 1:
+    made = {"no metric": ({**SIZES, "swaptrail_x": 1}, OTHERS, AREAS), "no metric's label": (SIZES, {"swaptrail_x": {}}, AREAS),
+            "no label": (SIZES, {**OTHERS, name: {"x": []}}, AREAS), "no area's label": (SIZES, OTHERS, [{"area": "", "x": ""}])}
+    for word, given in made.items():
+        if len(list(made_for_nothing(*given))) != 1:
             print(f"not noticed: {word} in the exporter")
             code = 1
-    print(f"{len(BREAKS)} ways to break a dashboard were tried, {len(others)} to break the exporter")
+    print(f"{len(BREAKS)} ways to break a dashboard were tried, {len(made)} to break the exporter")
     return code
 
 
@@ -255,7 +253,7 @@ def main():
     given = [pathlib.Path(name) for name in sys.argv[1:]]
     paths = given or sorted((ROOT / "dashboards").glob("*.json"))
     found = [text for path in paths for text in problems(json.loads(path.read_text()), path.stem)]
-    found += [] if given else unshown(paths) + unlike_daemon(METRICS)
+    found += [] if given else [*unshown(paths), *made_for_nothing(SIZES, OTHERS, AREAS)]
     print("\n".join(found + [f"{len(paths)} dashboards, {len(found)} rules broken" +
                              ("" if shutil.which("promtool") else "; promtool is missing, nothing was parsed")]))
     return 1 if found or not paths else 0

@@ -1,6 +1,6 @@
 #!/bin/bash
-# The dashboards and rules, asked of a real Prometheus that scrapes exporter.py, a daemon that isn't
-# there: does every panel get something to show? Takes about a minute. No privilege is needed.
+# Tests the dashboards and rules with a real Prometheus that scrapes exporter.py, a fake daemon:
+# does every panel show something? Takes about a minute. Needs no privilege.
 #
 # Exit codes: 0, 1 a panel is empty, 75 Prometheus (Debian's package) is missing.
 set -euo pipefail
@@ -18,7 +18,7 @@ finish() {
 }
 trap finish EXIT
 
-# Ports that are free now; a test on another machine's port would be worse than one that fails.
+# Ports that are free now: better a test that fails than one that uses another program's port.
 read -r exporter_port prometheus_port <<<"$(python3 -c '
 import socket
 sockets = [socket.socket() for _ in range(2)]

@@ -4,7 +4,7 @@
     schema.py [DASHBOARD.json ...]     all of dashboards/ by default
 
 Each panel is written out as a literal of the type for its kind, and the rest of the dashboard as one
-more; tsc tells what is missing, misspelt or has a wrong value. @grafana/schema and tsc come from npm,
+more; tsc reports what is missing, misspelt or has a wrong value. @grafana/schema and tsc come from npm,
 in the versions of package.json, into the cache folder of tests/npm.sh.
 Exit codes: 0 they are, 1 they are not, 75 npm or node can't be had.
 """

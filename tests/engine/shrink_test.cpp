@@ -1,4 +1,5 @@
-// The steps of shrink_folio_list: what each way out tells, in order, and what it leaves of the folio.
+// The steps of shrink_folio_list: what each way out reports, in order, and the state in which it
+// leaves the folio.
 #include "engine/steps/shrink.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +13,7 @@
 namespace swaptrail::engine {
 namespace {
 
-// Answers as it was told to, and notes what is reported.
+// Gives the answers that it was given, and notes what is reported.
 class FakeWorld : public World {
  public:
   bool locks = true, is_pinned = false, splits_first = false, can_split = true,
@@ -53,7 +54,7 @@ class FakeWorld : public World {
   }
   bool relock(Folio&) override { return relocks; }
   bool freeze(Folio&) override { return freezes; }
-  void tell(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override {
+  void report(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) override {
     std::string one(kind_name(kind));
     if (kind == SWAPTRAIL_WRITE_END) one += "=" + std::string(backend_name(backend));
     if (result != 0) one += ":" + std::to_string(result);

@@ -1,5 +1,5 @@
 // The way back in lockstep: what a kernel may do with slots, faults and pages that stay in swap; and
-// returns that trace/ would tell wrongly.
+// wrong returns of trace/.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -26,7 +26,7 @@ void swap_out(Story& story, const Page& page) {
   story.end(page.nr_pages);
 }
 
-// A fault that waits: its first pass reads, is told to try again, and the second one maps.
+// A fault that waits: its first pass reads and must try again, and the second one maps.
 void waiting_fault(Story& story, const Page& page, uint64_t first_ns, uint64_t second_ns) {
   story.add(SWAPTRAIL_SWAP_READ, page, kReadIn);
   story.now += first_ns;
@@ -470,7 +470,7 @@ TEST(WayBack, ForgetsThreadsAndSaysSo) {
   EXPECT_EQ(run.rules(), "");
 }
 
-// Lifecycles that are never told do not take the room of those that are.
+// Lifecycles that are never reported do not take the room of those that are.
 TEST(WayBack, ForgetsAccountsThatNobodyAsksFor) {
   KeptFindings kept;
   LockstepOptions options;

@@ -12,12 +12,12 @@ import pathlib
 import re
 import sys
 
-# Folder -> what its files may include, as regular expressions of the whole name: "quoted" and
+# Folder -> what its files may include, as regular expressions of the whole name, for "quoted" and
 # <angled> alike. The standard library is every angled name without a dot or slash.
 STANDARD = r"[a-z_0-9]+"
 TYPES = r"trace/(check|lifecycle|decode|kinds)\.h"  # what was observed, without how it was put together
-# What a library links, it may include, and nothing else (room() in CMakeLists.txt): here is what that can't hold, such as
-# the system's headers, and what is linked for others only.
+# A library may include what it links, and nothing else (room() in CMakeLists.txt). This has what linking can't check,
+# such as the system's headers, and what is linked for others only.
 RULES = {
     "bpf": [r"[a-z_]+(\.bpf)?\.h", r"bpf/bpf_[a-z_]+\.h", r"linux/types\.h"],
     "trace": [r"trace/(\w+/)?\w+\.h", r"(zstd|xxhash)\.h", r"bpf/event\.h", r"absl/.*", STANDARD],
@@ -34,7 +34,7 @@ IMPURE = re.compile(r"(atomic|barrier|chrono|condition_variable|csignal|ctime|fi
 # A seeded generator is pure; std::random_device is not, and is looked for by name.
 SEEDED = {"engine": {"random"}}
 PURE = ("trace", "engine")
-# Recordings in files are read by the daemon and by the command line: one file knows how.
+# The daemon and the command line read recordings in files: only one file knows how.
 SYSTEM = {"trace/recording/file.cpp": r"(fcntl|unistd|sys/stat)\.h"}
 
 NOT_A_NAME = {"manager", "managers", "util", "utils", "utility", "helper", "helpers"}  # of anything

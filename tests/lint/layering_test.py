@@ -61,11 +61,11 @@ class Layering(unittest.TestCase):
         for path, (text, complaint) in BROKEN.items():
             with self.subTest(path=path):
                 self.write(path, text)
-                told, _ = layering.check(self.root)
+                complaints, _ = layering.check(self.root)
                 (self.root / path).unlink()
-                self.assertEqual(len(told), 1, told)
-                self.assertIn(path, told[0])
-                self.assertIn(complaint, told[0])
+                self.assertEqual(len(complaints), 1, complaints)
+                self.assertIn(path, complaints[0])
+                self.assertIn(complaint, complaints[0])
 
     def test_what_is_fine_is_not_told(self):
         for path, text in FINE.items():

@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "ROOMS.md"
 HEAD = """# Rooms
 
 A folder is a library: one duty, and only the headers of what it links. The layers are those of the link graph; a library
-stands above all that it links. Written by `tests/lint/rooms.py build/dev >docs/ROOMS.md`, and held by a test.
+stands above all that it links. Written by `tests/lint/rooms.py build/dev >docs/ROOMS.md`, and checked by a test.
 
 | layer | library | folder | links of these |
 |---|---|---|---|

@@ -158,7 +158,7 @@ TEST(Access, TheFileMayChange) {
   folder.file("web.yml", users_text("bobby", kOtherHash));
   EXPECT_TRUE(becomes("ann:secret", 401));
   EXPECT_TRUE(becomes("bobby:other", 200));
-  folder.file("web.yml", "nonsense: 1\n");  // told on stderr, and what was goes on
+  folder.file("web.yml", "nonsense: 1\n");  // reported on stderr; the old one stays in use
   std::this_thread::sleep_for(std::chrono::milliseconds(1100));
   EXPECT_EQ(status_of(served.ask(get("/metrics", basic("bobby:other")))), 200);
   EXPECT_EQ(status_of(served.ask(get("/metrics"))), 401);

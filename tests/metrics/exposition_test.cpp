@@ -293,7 +293,7 @@ TEST(Exposition, ACounterOfAnAreaDoesNotGoOnForAnotherDevice) {
   for (int i = 0; i < 5; ++i) swap_out(100);
   rig.metric_counters.on_area(area_on(2, 0, "/dev/nvme0n1", 200));
   for (int i = 0; i < 3; ++i) swap_out(300);
-  swap_out(150);  // told late
+  swap_out(150);  // reported late
   EXPECT_EQ(pages_of("/dev/zram0"), 6);
   EXPECT_EQ(pages_of("/dev/nvme0n1"), 3);
   rig.metric_counters.on_area(area_on(3, 0, "/dev/zram0", 400));

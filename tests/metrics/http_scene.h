@@ -52,7 +52,7 @@ class Client {
            static_cast<ssize_t>(bytes.size());
   }
   void send_no_more() { shutdown(socket_, SHUT_WR); }
-  // One response, as far as its length tells; what there was if the server closes before.
+  // One response, according to its length; or whatever there was if the server closes before.
   std::string receive() {
     std::string got;
     char buffer[4096];

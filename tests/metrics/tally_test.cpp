@@ -19,7 +19,7 @@ std::string label(const std::string& name, const std::string& value) {
   return name + "=\"" + value + "\"";
 }
 
-// Everything, told apart without a bound.
+// Everything by itself, without a bound.
 class Model {
  public:
   explicit Model(std::map<uint64_t, std::string> paths) : paths_(std::move(paths)) {}

@@ -36,21 +36,21 @@ struct ToldLoss {
   Loss loss;
 };
 
-// What trace/ makes of the stream, told to the lockstep as something else. The lifecycle of this
-// folio that was closed at this time.
+// A lifecycle that trace/ makes of the stream, reported to the lockstep with changes. It is the one
+// of this folio that was closed at this time.
 struct ToldLifecycle {
   uint64_t folio = 0;
   uint64_t closed_ns = 0;
-  size_t times = 1;  // 0: not told at all
+  size_t times = 1;  // 0: not reported at all
   Lifecycle (*as)(const Lifecycle&, uint64_t choice) = nullptr;
   uint64_t choice = 0;
 };
 
-// The return that was reported at this time, handed to the lockstep as something else.
+// The return that was reported at this time, passed to the lockstep with changes.
 struct ToldReturn {
   uint64_t time_ns = 0;  // 0: none
   uint32_t tid = 0;      // of its reader, 0 = nobody
-  size_t times = 1;      // 0: not told at all
+  size_t times = 1;      // 0: not reported at all
   Return (*as)(const Return&, uint64_t choice) = nullptr;
   uint64_t choice = 0;
 };
@@ -86,7 +86,7 @@ class Change {
   const swaptrail_event& before(size_t at) const { return original_.event(at); }
   Random& random() { return random_; }
 
-  // Places are those of the original: a damage makes one of the structural strokes, once.
+  // Places are those of the original. A damage makes exactly one of the structural changes.
   swaptrail_event& edit(size_t at);
   Step& edit_step(size_t at);                             // ... and its sequence
   void take(size_t at);                                   // one event
@@ -100,10 +100,10 @@ class Change {
   // Of the lifecycle that the event closed; the stream stays as it is.
   void tell_lifecycle(size_t at, size_t times, Lifecycle (*as)(const Lifecycle&, uint64_t choice));
 
-  // Of the return that the event brought (a fault, or a slot that is freed).
+  // For the return that the event brought (a fault, or a slot that is freed).
   void tell_return(size_t at, size_t times, Return (*as)(const Return&, uint64_t choice));
 
-  // For what the kernel may well do, or a host may report.
+  // For what the kernel may legally do, or a host may report.
   void tell_loss(size_t at, size_t count);  // as take_leaving_gap, with all that reports it
   void cut_before(size_t at);
   void cut_behind(size_t at);
@@ -122,7 +122,7 @@ class Change {
   bool renumber_ = false;
 };
 
-// Of a process and a thread that there are not: pid_max is at most 4,194,304.
+// A process and a thread that do not exist: pid_max is at most 4,194,304.
 inline constexpr uint32_t kStranger = 4'100'000;
 // A folio at an address where none was.
 uint64_t new_folio(Change& change);

@@ -9,7 +9,7 @@
 namespace swaptrail::mutation {
 namespace {
 
-// What is left when the same begin and the same end are taken away from both, sequences aside.
+// What is left after removing the common begin and the common end of both, ignoring sequences.
 struct Middle {
   size_t begin = 0;
   std::span<const Step> was;
@@ -34,8 +34,8 @@ bool in_order_of_time(const Stream& stream) {
   });
 }
 
-// An interrupt between the reservation of a record and its time turns two of them round: so the
-// sequences of a CPU need not ascend, but each must be there once.
+// An interrupt between the reservation of a record and its time can swap two of them: so the
+// sequences of a CPU need not ascend, but each must occur once.
 bool without_gaps(const Stream& stream) {
   std::map<uint16_t, std::vector<uint64_t>> all;
   for (const Step& step : stream) all[step.event.cpu].push_back(step.sequence);
@@ -73,7 +73,7 @@ std::string check_edited(const Original& original, const Damaged& damaged, const
 }
 
 std::string check_taken(const Middle& middle, const Damaged& damaged) {
-  // where neighbours are alike, the end may have been the same by chance
+  // if neighbours are alike, the end may have matched by chance
   if (middle.was.size() != middle.is.size() + 1) return "not one event less";
   if (!middle.is.empty()) return "other events are changed";
   return without_gaps(damaged.stream) ? "" : "the sequences show it";

@@ -1,4 +1,4 @@
-// The damages themselves, held to what they say: does each change exactly that?
+// Checks the damages themselves: does each change exactly what it says?
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace swaptrail::mutation {
 // The fields in which two steps differ, as bits of Field.
 uint32_t differing_fields(const Step& a, const Step& b);
 
-// Empty, or what is not as the damage's shape says.
+// Empty, or the difference from the damage's declared shape.
 std::string deviation(const Original& original, const Damaged& damaged, const Damage& damage);
 
 }  // namespace swaptrail::mutation

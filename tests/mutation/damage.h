@@ -1,9 +1,9 @@
-// The damages: what each means, where it can be done, and what a validator must say of it.
+// The damages: what each means, where it is possible, and what a validator must report.
 //
-// A site is eligible if the rest of the recording contradicts the damaged event by what the
-// kernel can and cannot do: never because some validator happens to find it. Where nothing
-// follows that could contradict (the end of the recording), or where the kernel could have done
-// it all the same, there is no site. Each damage says which events contradict it.
+// A site is eligible if the rest of the recording contradicts the damaged event by what the kernel
+// can and cannot do: never because some validator happens to find it. If nothing follows that could
+// contradict it (the end of the recording), or if the kernel could have done it all the same, there
+// is no site. Each damage says which events contradict it.
 #pragma once
 
 #include <cstddef>
@@ -72,7 +72,7 @@ struct Damage {
   Shape shape;
   uint32_t fields;     // of Field, if kEdited
   RuleSet right;       // empty: nothing is wrong, and any finding is a false alarm
-  bool loss_is_right;  // it cannot be told from an event that was lost
+  bool loss_is_right;  // it looks like an event that was lost
 };
 
 // In groups, one file each.
@@ -96,7 +96,7 @@ const Damage* damage_named(std::string_view name);  // null: there is none
 // How far back sites look for another event that fits, in events.
 inline constexpr size_t kLookBack = 3000;
 
-// Eligibilities that several groups share.
+// Eligibility conditions that several groups share.
 bool anywhere(const Original& original, size_t at);
 bool goes_on(const Original& original, size_t at);  // an event of the same pass follows
 bool cached_and_goes_on(const Original& original, size_t at);

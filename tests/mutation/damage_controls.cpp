@@ -1,11 +1,11 @@
-// No damage: what the kernel or the host may well do. Whoever finds something has invented it.
+// Not damages: things that the kernel or the host may well do. A finding here is a false alarm.
 #include "tests/mutation/damage.h"
 
 namespace swaptrail::mutation {
 namespace {
 
 constexpr size_t kMostLost = 30;
-// A ring loses what would have been reserved one after the other: here that must be the order of time.
+// A ring loses what would have been reserved in sequence: here that must also be the order of time.
 bool cpu_goes_on_in_order(const Original& original, size_t at) {
   for (size_t i = 0; i < kMostLost; ++i) {
     const size_t next = original.next_of_cpu(at);

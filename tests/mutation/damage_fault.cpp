@@ -21,8 +21,8 @@ size_t prev_of_thread(const Original& original, size_t at, uint32_t kinds) {
   return kNone;
 }
 
-// The next pass of the thread after this one, if nothing else of it stands between but what a
-// fault does.
+// The thread's next pass after this one, if nothing else stands in between except what a fault
+// does.
 size_t next_pass(const Original& original, size_t at) {
   const uint32_t between = kInFault | kinds(SWAPTRAIL_WRITE_COMPLETED);
   size_t next = original.next_of_thread(at);
@@ -31,7 +31,7 @@ size_t next_pass(const Original& original, size_t at) {
   return next != kNone && original.event(next).kind == SWAPTRAIL_SWAP_IN ? next : kNone;
 }
 
-// It is to be tried again, and is: the second pass says that it is one.
+// It must be tried again, and is: the second pass says that it is one.
 bool is_tried_again(const Original& original, size_t at) {
   const swaptrail_event& event = original.event(at);
   if (!of_abi2(original) || event.result < 0 || !(event.result & SWAPTRAIL_FAULT_RETRY))

@@ -46,9 +46,9 @@ void change_pages(Change& change, size_t at) {
   event.nr_pages = event.nr_pages > 1 ? event.nr_pages / 2 : 1 << change.random().between(1, 9);
 }
 
-// The owner was there before (the thread of the batch is of it, or an earlier mapping), so that
-// it did not get the page from its parent; the slot is new, so that nobody had an entry; and the
-// owner faults on it.
+// The owner existed before (the batch's thread or an earlier mapping belongs to it), so it did not
+// get the page from its parent; the slot is new, so nobody had an entry; and the owner faults on
+// it.
 size_t fault_of_owner(const Original& original, size_t at) {
   const swaptrail_event& event = original.event(at);
   const size_t previous = original.prev_in_pass(at);
@@ -142,7 +142,8 @@ constexpr Damage kFolioDamages[] = {
      kUnmappedOne, owner_faults,
      [](Change& change, size_t at) { change_owner(change.edit(at), kStranger); }, Shape::kEdited,
      kUnion, RuleSet(Rule::kStrangerFaults), false},
-    // mremap of one page in the middle of others could do it: so rare that it is worth a word
+    // mremap of one page in the middle of others could do it, but that is so rare that a finding is
+    // justified
     {"address_moved", "a mapping elsewhere than where its owner faults", kUnmappedOne,
      owner_of_page_faults, move_address, Shape::kEdited, kUnion, RuleSet(Rule::kMappingMisplaced),
      false},
@@ -162,7 +163,7 @@ constexpr Damage kFolioDamages[] = {
        change.edit(at).u.map.ptes = change.before(at).nr_pages + change.random().between(1, 1000);
      },
      Shape::kEdited, kUnion, RuleSet(Rule::kUnmapBeyondFolio), false},
-    // the hook tells only of mappings of which it counted something
+    // the hook reports only mappings of which it counted something
     {"ptes_none", "a mapping of which nothing was replaced", kUnmappedOne, anywhere,
      [](Change& change, size_t at) { change.edit(at).u.map.ptes = 0; }, Shape::kEdited, kUnion,
      RuleSet(Rule::kUnmapBeyondFolio, Rule::kBadEvent), false},

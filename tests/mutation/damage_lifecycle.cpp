@@ -1,5 +1,5 @@
-// What trace/ makes of an undamaged stream, told to the lockstep as something else: the lockstep
-// has an account of its own.
+// What trace/ makes of an undamaged stream, reported to the lockstep with changes: the lockstep has
+// an account of its own.
 #include <iterator>
 
 #include "tests/mutation/damage.h"

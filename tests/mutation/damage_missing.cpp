@@ -1,4 +1,4 @@
-// One event less, and no gap in the sequences: only what the others say shows it.
+// One event less, without a gap in the sequences: only the other events show it.
 #include "tests/mutation/damage.h"
 
 namespace swaptrail::mutation {
@@ -6,8 +6,8 @@ namespace {
 
 constexpr uint32_t kOwnEntry = kFolioKinds | kinds(SWAPTRAIL_SLOT_FREED);
 
-// Without it the folio is in the swap cache, and it is known that it was not: it has left it
-// before, or an event of the same pass shows it outside (shmem), or its slot was free. A folio
+// Without the event the folio is in the swap cache, though it is known that it was not: it has left
+// it before, or an event of the same pass shows it outside (shmem), or its slot was free. A folio
 // and a slot that were never seen before may have come together before we looked: no site.
 bool cannot_be_adopted(const Original& original, size_t at) {
   const swaptrail_event& event = original.event(at);
@@ -25,8 +25,8 @@ bool was_mapped_and_goes_on(const Original& original, size_t at) {
          goes_on(original, at);
 }
 
-// The slot is new, so that nobody had an entry of it; and somebody who is no younger than that
-// faults on it: a page table entry was replaced.
+// The slot is new, so nobody had an entry for it; and a process that existed by then faults on it:
+// so a page table entry was replaced.
 bool owner_comes_back(const Original& original, size_t at) {
   const swaptrail_event& event = original.event(at);
   const size_t previous = original.prev_in_pass(at);
@@ -63,8 +63,8 @@ bool seen_outside(const Original& original, size_t at) {
   return again != kNone && original.event(again).entry != event.entry;
 }
 
-// Its slot is read or freed later, which it can't be while the folio is in the cache. (That the same
-// memory is another folio proves nothing: the old one may have been moved.)
+// Its slot is read or freed later, which is impossible while the folio is in the cache. (That
+// another folio is at the same address proves nothing: the old one may have been moved.)
 bool removed_and_missed(const Original& original, size_t at) {
   const swaptrail_event& event = original.event(at);
   if (event.result != 1) return false;

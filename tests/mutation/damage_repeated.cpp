@@ -4,7 +4,7 @@
 namespace swaptrail::mutation {
 namespace {
 
-// What has just been done cannot be done once more: no other event is needed to show it.
+// What has just been done cannot be done again: no other event is needed to show it.
 bool succeeded(const Original& original, size_t at) {
   const swaptrail_event& event = original.event(at);
   if (event.kind == SWAPTRAIL_REMOVED) return event.result == 1;

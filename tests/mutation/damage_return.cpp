@@ -1,4 +1,4 @@
-// What trace/ makes of the way back, told to the lockstep as something else.
+// What trace/ makes of the way back, reported to the lockstep with changes.
 #include <type_traits>
 
 #include "tests/mutation/damage.h"

@@ -1,4 +1,4 @@
-// Swap slots: which one, whose, and when it is free.
+// Swap slots: which one, whose it is, and when it is free.
 #include <algorithm>
 
 #include "tests/mutation/damage.h"
@@ -14,7 +14,7 @@ const SwapArea* area_of(const Original& original, uint64_t entry) {
   return nullptr;
 }
 
-// A slot of the same area of which nothing is heard; no large folio's, if it is to be one page.
+// A slot of the same area that no event mentions; for a single page, not one of a large folio.
 uint64_t unheard_slot(Change& change, uint64_t entry) {
   const SwapArea* area = area_of(change.original(), entry);
   const uint64_t slots = area ? area->bytes / 4096 : 1 << 16;
@@ -67,7 +67,7 @@ bool got_slot_unseen(const Original& original, size_t at) {
          slot_of_other(original, at, at) != 0;
 }
 
-// All that is said of the slot, until it is freed, is said of another one: the two folios share it.
+// Every event about the slot, until it is freed, names another one: the two folios share it.
 void share_slot(Change& change, size_t at) {
   const Original& original = change.original();
   const uint64_t own = change.before(at).entry;
@@ -121,7 +121,7 @@ void add_freeing(Change& change, size_t at) {
   change.add(at + 1, freed_by_somebody(event, event.entry, event.nr_pages));
 }
 
-// Where nobody has got the slot yet, at most so many events later.
+// Where nobody has got the slot yet, at most this many events later.
 size_t later_and_still_free(const Original& original, size_t at) {
   const size_t next = original.next_of_entry(at, original.event(at).entry, ~uint32_t{0});
   const size_t end = next == kNone ? original.size() : next;

@@ -21,7 +21,7 @@ void flip(Change& change, size_t at) {
 }
 
 // Dirty: only the begin of a write clears it, and nobody can set it between two events of a folio
-// that is locked and unmapped. So it was dirty if it was just before; or if a write follows.
+// that is locked and unmapped. So it was dirty if it was dirty just before, or if a write follows.
 bool must_be_dirty(const Original& original, size_t at) {
   if (!has_state(original, at, SWAPTRAIL_STATE_DIRTY)) return false;
   const size_t next = original.next_in_pass(at);
@@ -30,7 +30,7 @@ bool must_be_dirty(const Original& original, size_t at) {
   return has_state(original, original.prev_in_pass(at), SWAPTRAIL_STATE_DIRTY) || written_next;
 }
 
-// ... and it was not dirty if it is not just after, and no write begins there; or if it is freed.
+// ... and it was not dirty if it is clean just after and no write begins there, or if it is freed.
 bool must_be_clean(const Original& original, size_t at) {
   if (has_state(original, at, SWAPTRAIL_STATE_DIRTY)) return false;
   if (is_removal(original.event(at))) return true;
@@ -53,15 +53,15 @@ bool must_be_under_writeback(const Original& original, size_t at) {
          own < next;
 }
 
-// Reclaim does not come here with a folio under writeback, and a write that was completed by the
-// same thread is over.
+// Reclaim never reaches this point with a folio under writeback, and a write that the same thread
+// completed is over.
 bool must_not_be_under_writeback(const Original& original, size_t at) {
   return !has_state(original, at, SWAPTRAIL_STATE_WRITEBACK) &&
          (original.event(at).kind != SWAPTRAIL_WRITE_END || goes_on(original, at));
 }
 
-// The hooks fill in the entry where this bit is set, and nowhere else, but at the removal and a
-// read. A read that bypasses the cache leaves no folio in it.
+// The hooks fill in the entry only if this bit is set, except at the removal and a read. A read
+// that bypasses the cache leaves no folio in it.
 bool must_be_cached(const Original& original, size_t at) {
   if (!has_state(original, at, SWAPTRAIL_STATE_SWAPCACHE)) return false;
   if (original.event(at).kind != SWAPTRAIL_SWAP_READ) return true;
@@ -91,7 +91,7 @@ void say_backend(Change& change, size_t at) {
 // The hook read the state after the call: a folio that was kept is still in the cache.
 bool was_removed(const Original& original, size_t at) { return is_removal(original.event(at)); }
 
-// Told as a failure in every field; and later it is seen that the folio was gone.
+// Reported as a failure in every field; later it is seen that the folio was gone.
 bool removed_and_read_later(const Original& original, size_t at) {
   if (!was_removed(original, at)) return false;
   const size_t next = original.next_of_entry(at, original.event(at).entry,

@@ -11,7 +11,7 @@ namespace swaptrail::mutation {
 namespace {
 
 constexpr size_t kAround = 8;        // events of the place, before and after
-constexpr size_t kMostFindings = 6;  // reported each case
+constexpr size_t kMostFindings = 6;  // reported for each case
 
 std::string state_text(uint16_t state) {
   constexpr char kLetters[] = "AKSCDWMOG";  // in the order of enum swaptrail_state

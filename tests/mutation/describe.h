@@ -1,4 +1,4 @@
-// Events and findings as text, for whoever wants to know why a damage was missed.
+// Prints events and findings as text, to find out why a damage was missed.
 #pragma once
 
 #include <string>

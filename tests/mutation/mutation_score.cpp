@@ -1,6 +1,6 @@
 // The mutation score of the lockstep: recordings of real kernels, damaged in every way that we
-// know, and how many of the damages it tells. Exit code 0: all of them, and nothing of what is
-// undamaged.
+// know, and how many of the damages it finds. Exit code 0: all of them, and nothing in undamaged
+// parts.
 #include <algorithm>
 #include <array>
 #include <cinttypes>

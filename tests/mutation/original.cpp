@@ -234,7 +234,7 @@ bool Original::is_cached(size_t at, uint64_t entry) const {
 bool Original::is_in_use(size_t at, uint64_t entry) const {
   const size_t last = prev_of_entry(at, entry, kHolding);
   if (last == kNone || event(last).kind == SWAPTRAIL_SLOT_FREED) return false;
-  // a folio that reclaim did not take: its slot may be freed any moment, and the kernel may tell
+  // a folio that reclaim did not take: its slot may be freed any moment, and that may be reported
   // late
   return event(last).kind != SWAPTRAIL_CACHE_DELETED && !failed_allocation(event(last));
 }

@@ -1,4 +1,4 @@
-// A golden recording in memory, with what a damage must know of it to find its place.
+// A golden recording in memory, with what a damage must know to find its place.
 #pragma once
 
 #include <cstddef>
@@ -47,11 +47,11 @@ inline constexpr uint32_t kPassKinds = kinds(
 // A *pass* is what one batch does to one folio.
 class Original {
  public:
-  // About `max_events`, if there are more: the rest is more of the same. Errors: of the file.
+  // About `max_events` of them, if there are more: the rest is similar. Errors: of the file.
   static absl::StatusOr<Original> load(const std::string& path, size_t max_events);
 
-  // A machine of the engine, where processes read swapped pages back past the swap cache and exit: of that
-  // the recordings have too little. `kernel` as in engine::features_named.
+  // A machine of the engine, whose processes read swapped pages back past the swap cache and exit: the
+  // recordings have too little of that. `kernel` as in engine::features_named.
   static Original simulated(std::string_view kernel, uint64_t seed);
 
   const std::string& name() const { return name_; }
@@ -81,7 +81,7 @@ class Original {
   size_t prev_of_entry(size_t at, uint64_t entry, uint32_t kinds) const;
   bool names_entry(uint64_t entry) const { return by_entry_.contains(entry); }
 
-  // What is certain of a slot just before `at`, from the events since the begin.
+  // What is certain about a slot just before `at`, from the events since the begin.
   bool is_free(size_t at, uint64_t entry) const;    // it was seen to be freed
   bool is_cached(size_t at, uint64_t entry) const;  // a folio in the swap cache has it
   bool is_in_use(size_t at, uint64_t entry) const;  // cached, or only swapped out

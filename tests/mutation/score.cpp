@@ -117,8 +117,8 @@ engine::Area area_of(const SwapArea& seen) {
 
 // ---- judging -----------------------------------------------------------------------------------
 
-// The sequences of a CPU are one thing: a gap is reported when nothing can still fill it, and a
-// sequence repeated when the ones that stood there first are over.
+// The sequences of a CPU belong together: a gap is reported when nothing can fill it any more, and
+// a repeated sequence when the original ones are over.
 bool Judge::concerns(const Finding& finding) const {
   // A batch without end is reported when its thread does what it can't do in one.
   if (kOfSequence.has(finding.rule) || finding.rule == Rule::kBatchNotEnded) return true;

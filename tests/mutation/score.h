@@ -1,4 +1,4 @@
-// One damaged stream through trace/ and the lockstep, and what is to be thought of the answer.
+// Runs one damaged stream through trace/ and the lockstep, and judges the answer.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +17,8 @@ namespace swaptrail::mutation {
 
 enum class Answer : uint8_t {
   kRight,   // one of the right rules, about the damaged place; of a control: nothing was found
-  kLoss,    // told as an event that is missing, where it cannot be told from that
-  kWeak,    // by a right rule, but as an event that is missing, where more could be reported
+  kLoss,    // reported as a missing event, if the two look the same
+  kWeak,    // by a right rule, but as a missing event, where more could be reported
   kMissed,  // nothing, or something else; of a control: something was found
 };
 
@@ -45,8 +45,8 @@ class Judge {
   const Place& place_;
 };
 
-// Where a damage is done: the n-th instance of its kind is the same in every run with the same
-// seed.
+// Where a damage is done. With the same seed, the n-th instance of its kind is the same in every
+// run.
 struct Instance {
   const Original* original = nullptr;
   size_t site = 0;

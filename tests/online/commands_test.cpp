@@ -78,10 +78,11 @@ TEST_F(CommandsTest, StatusTellsWhatIsWrong) {
 
 TEST_F(CommandsTest, StatusAsJsonIsTheContract) {
   make_status();
-  daemon.status.change = [](v1::GetStatusResponse& status) {  // what moves between two answers
-    status.clear_uptime();
-    status.clear_resident_bytes();
-  };
+  daemon.queries.GetStatus.change =
+      [](v1::GetStatusResponse& status) {  // what moves between two answers
+        status.clear_uptime();
+        status.clear_resident_bytes();
+      };
   const json document = json::parse(asked({"status", "-o", "json"}).out);
   EXPECT_EQ(document["version"], SWAPTRAIL_VERSION);
   EXPECT_EQ(document["hooks"][1]["state"], "missing");
@@ -94,7 +95,7 @@ TEST_F(CommandsTest, StatusAsJsonIsTheContract) {
 
 TEST_F(CommandsTest, ListFollowsPagesUpToTheLimit) {
   add_lives(3000);
-  daemon.list.before = [this](int call) {
+  daemon.queries.ListLifecycles.before = [this](int call) {
     if (call == 1) add_lives(50'000);  // more than there is room for
   };
   const Ended ended = asked({"list", "--limit=2500", "--oldest-first", "-o", "jsonl"});
@@ -107,20 +108,21 @@ TEST_F(CommandsTest, ListFollowsPagesUpToTheLimit) {
     ASSERT_LT(std::stoull(lines[index - 1]["id"].get<std::string>()),
               std::stoull(lines[index]["id"].get<std::string>()));
   EXPECT_THAT(ended.err, testing::ContainsRegex("[1-9][0-9]* lifecycles left the store"));
-  ASSERT_EQ(daemon.list.asked.size(), 3);
-  EXPECT_EQ(daemon.list.asked[0].page_token(), "");
-  EXPECT_EQ(daemon.list.asked[0].page_size(), 1000);
-  EXPECT_NE(daemon.list.asked[1].page_token(), "");
-  EXPECT_NE(daemon.list.asked[2].page_token(), daemon.list.asked[1].page_token());
-  EXPECT_EQ(daemon.list.asked[2].page_size(), 500);
-  EXPECT_EQ(daemon.list.asked[2].order(), v1::LIFECYCLE_ORDER_OLDEST_FIRST);
+  ASSERT_EQ(daemon.queries.ListLifecycles.asked.size(), 3);
+  EXPECT_EQ(daemon.queries.ListLifecycles.asked[0].page_token(), "");
+  EXPECT_EQ(daemon.queries.ListLifecycles.asked[0].page_size(), 1000);
+  EXPECT_NE(daemon.queries.ListLifecycles.asked[1].page_token(), "");
+  EXPECT_NE(daemon.queries.ListLifecycles.asked[2].page_token(),
+            daemon.queries.ListLifecycles.asked[1].page_token());
+  EXPECT_EQ(daemon.queries.ListLifecycles.asked[2].page_size(), 500);
+  EXPECT_EQ(daemon.queries.ListLifecycles.asked[2].order(), v1::LIFECYCLE_ORDER_OLDEST_FIRST);
 }
 
 TEST_F(CommandsTest, ListEndsWithTheLastPage) {
   add_lives(1);
   const json document = json::parse(asked({"list", "-o", "json"}).out);
-  EXPECT_EQ(daemon.list.asked.size(), 1);
-  EXPECT_EQ(daemon.list.asked[0].page_size(), 100);
+  EXPECT_EQ(daemon.queries.ListLifecycles.asked.size(), 1);
+  EXPECT_EQ(daemon.queries.ListLifecycles.asked[0].page_size(), 100);
   ASSERT_EQ(document["lifecycles"].size(), 1);
   EXPECT_EQ(document["lifecycles"][0]["outcome"], "OUTCOME_FREED_DEVICE");
   EXPECT_EQ(document["next_page_token"], "");
@@ -226,8 +228,8 @@ TEST_F(CommandsTest, HostileNamesDoNotReachTheTerminal) {
   add(made);
   scene.areas.put({{0, hostile}}, monotonic_ns(), scene.area_watch);
   use_areas();
-  // what the kernel tells has no such bytes
-  daemon.page.change = [&](v1::ExplainPageResponse& page) {
+  // the kernel never reports such bytes
+  daemon.queries.ExplainPage.change = [&](v1::ExplainPageResponse& page) {
     page.add_explanation(hostile);
     page.add_frame_flags(hostile);
   };
@@ -252,15 +254,15 @@ TEST_F(CommandsTest, PageAsksInThreeWays) {
   resident.pfn = 0x10a2b3;
   scene.tables.on_look = {resident};
   EXPECT_EQ(asked({"page", "--pid=233", "--addr=0x7f8946161010"}).code, 0);
-  EXPECT_EQ(daemon.page.asked.back().virtual_page().pid(), 233);
-  EXPECT_EQ(daemon.page.asked.back().virtual_page().address(), 0x7f8946161010);
-  EXPECT_EQ(daemon.page.asked.back().max_history(), 20);
+  EXPECT_EQ(daemon.queries.ExplainPage.asked.back().virtual_page().pid(), 233);
+  EXPECT_EQ(daemon.queries.ExplainPage.asked.back().virtual_page().address(), 0x7f8946161010);
+  EXPECT_EQ(daemon.queries.ExplainPage.asked.back().max_history(), 20);
   EXPECT_EQ(asked({"page", "--pfn=0x10a2b3", "--history=3"}).code, 0);
-  EXPECT_EQ(daemon.page.asked.back().pfn(), 0x10a2b3);
-  EXPECT_EQ(daemon.page.asked.back().max_history(), 3);
+  EXPECT_EQ(daemon.queries.ExplainPage.asked.back().pfn(), 0x10a2b3);
+  EXPECT_EQ(daemon.queries.ExplainPage.asked.back().max_history(), 3);
   EXPECT_EQ(asked({"page", "--entry=1:131984"}).code, 0);
-  EXPECT_EQ(daemon.page.asked.back().entry().type(), 1);
-  EXPECT_EQ(daemon.page.asked.back().entry().offset(), 131'984);
+  EXPECT_EQ(daemon.queries.ExplainPage.asked.back().entry().type(), 1);
+  EXPECT_EQ(daemon.queries.ExplainPage.asked.back().entry().offset(), 131'984);
   for (const std::vector<std::string>& bad :
        std::vector<std::vector<std::string>>{{"page"},
                                              {"page", "--pid=1"},
@@ -297,7 +299,7 @@ TEST_F(CommandsTest, PageTellsWhereItIsAndWhatIsToCome) {
     EXPECT_THAT(out, HasSubstr(fact));
   auto with = command;
   with.insert(with.end(), {"-o", "json"});
-  daemon.page.change = [](v1::ExplainPageResponse& answer) {
+  daemon.queries.ExplainPage.change = [](v1::ExplainPageResponse& answer) {
     answer.clear_explanation();  // has times, as of now
   };
   const json document = json::parse(asked(with).out);
@@ -321,7 +323,7 @@ TEST_F(CommandsTest, StatsGroupsAndLatencies) {
     scene.add(back);
   }
   const Ended ended = asked({"stats", "--by=victim_cgroup,outcome", "--span=fault", "--groups=5"});
-  const v1::QueryStatsRequest& request = daemon.stats.asked.back();
+  const v1::QueryStatsRequest& request = daemon.queries.QueryStats.asked.back();
   ASSERT_EQ(request.group_by_size(), 2);
   EXPECT_EQ(request.group_by(0), v1::STATS_GROUP_VICTIM_CGROUP);
   EXPECT_EQ(request.group_by(1), v1::STATS_GROUP_OUTCOME);
@@ -359,8 +361,8 @@ TEST_F(CommandsTest, Matrix) {
   }
   add(freed_pages(5, victim, 3));
   const Ended ended = asked({"matrix", "--cells=1", "--cgroup=/victim"});
-  EXPECT_EQ(daemon.matrix.asked.back().max_cells(), 1);
-  EXPECT_EQ(daemon.matrix.asked.back().filter().cgroup(), "/victim");
+  EXPECT_EQ(daemon.queries.GetMatrix.asked.back().max_cells(), 1);
+  EXPECT_EQ(daemon.queries.GetMatrix.asked.back().filter().cgroup(), "/victim");
   EXPECT_THAT(ended.out, testing::ContainsRegex("/victim +greedy/9 +direct +200 +50 +25.0 %"));
   EXPECT_THAT(ended.out, HasSubstr("and 3 pages"));
   EXPECT_EQ(json::parse(asked({"matrix", "--cells=1", "-o", "json"}).out)["other_pages"], "3");
@@ -396,11 +398,11 @@ TEST_F(CommandsTest, ViolationsAreFound) {
   for (uint64_t id = 1; id <= 7; ++id)
     scene.store->note_violation(
         {"freed_twice", id, folio_at(id), make_entry(0, id), monotonic_ns(), "seen twice"});
-  daemon.violations.asked.clear();
+  daemon.queries.ListViolations.asked.clear();
   const Ended ended = asked({"violations", "--limit=5"});
   EXPECT_EQ(ended.code, 1);
-  EXPECT_EQ(daemon.violations.asked.at(0).page_size(), 5);
-  EXPECT_EQ(daemon.violations.asked.size(), 1);
+  EXPECT_EQ(daemon.queries.ListViolations.asked.at(0).page_size(), 5);
+  EXPECT_EQ(daemon.queries.ListViolations.asked.size(), 1);
   EXPECT_THAT(ended.out, HasSubstr("freed_twice"));
   EXPECT_THAT(ended.out, HasSubstr("7 since the start"));
   EXPECT_EQ(json::parse(asked({"violations", "-o", "json"}).out)["total"], "7");
@@ -413,16 +415,16 @@ TEST_F(CommandsTest, ViolationsPageByPage) {
     scene.store->note_violation(
         {"freed_twice", id, folio_at(id), make_entry(0, id), monotonic_ns(), "seen twice"});
   std::string token;
-  daemon.violations.change = [&](v1::ListViolationsResponse& page) {
+  daemon.queries.ListViolations.change = [&](v1::ListViolationsResponse& page) {
     if (page.violations_size() < 5) return;
     page.mutable_violations()->RemoveLast();
     token = page.next_page_token();
   };
   EXPECT_EQ(asked({"violations", "--limit=5"}).code, 1);
-  ASSERT_EQ(daemon.violations.asked.size(), 2);
-  EXPECT_EQ(daemon.violations.asked[1].page_size(), 1);
+  ASSERT_EQ(daemon.queries.ListViolations.asked.size(), 2);
+  EXPECT_EQ(daemon.queries.ListViolations.asked[1].page_size(), 1);
   EXPECT_NE(token, "");
-  EXPECT_EQ(daemon.violations.asked[1].page_token(), token);
+  EXPECT_EQ(daemon.queries.ListViolations.asked[1].page_token(), token);
 }
 
 TEST_F(CommandsTest, Flight) {

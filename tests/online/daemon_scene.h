@@ -1,5 +1,5 @@
-// A swaptraild on a socket of its own for the program to talk to: the daemon's services and listener, over a scene.
-// Between the two is a relay, which keeps what was asked, and adds what no scene can bring about.
+// A swaptraild on its own socket for the program to talk to: the daemon's services and listener, over a scene. A
+// relay between them keeps the requests, and adds what no scene can cause.
 #pragma once
 
 #include <grp.h>
@@ -12,19 +12,39 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "cli/online/commands.h"
 #include "daemon/capture/session.h"
 #include "daemon/listen/listen.h"
+#include "swaptrail/v1/queries.h"
 #include "tests/api/api_scene.h"
 #include "tests/online/program.h"
 #include "tests/scene/scripted_kernel.h"
 
 namespace swaptrail {
+
+// Each command that asks swaptraild, as it is when it is answered with something.
+inline std::vector<std::vector<std::string>> online_questions() {
+  const std::map<std::string, std::vector<std::string>> needed = {
+      {"trace", {"--count=1"}},
+      {"page", {"--entry=0:131984"}},
+      {"top", {"--batch=1", "--interval=50ms"}},
+      {"stats", {"--by=victim_cgroup,victim_process"}},
+      {"pageout", {"--pid=233", "--addr=0x7f0000000000", "--length=4K", "--wait=50ms"}}};
+  std::vector<std::vector<std::string>> questions;
+  for (const online::Command& command : online::kCommands) {
+    questions.push_back({command.name});
+    if (const auto found = needed.find(command.name); found != needed.end())
+      questions.back().insert(questions.back().end(), found->second.begin(), found->second.end());
+  }
+  return questions;
+}
 
 // Calls of one method.
 template <typename Request, typename Response>
@@ -45,18 +65,26 @@ class Relay final : public v1::TraceService::Service, public v1::ControlService:
   std::function<void(uint64_t)>
       told;  // after a message of a watch: lifecycles that were reported so far
 
-  Calls<v1::GetStatusRequest, v1::GetStatusResponse> status;
-  Calls<v1::ListLifecyclesRequest, v1::ListLifecyclesResponse> list;
+  struct Queries {
+#define SWAPTRAIL_CALLS(Name) Calls<v1::Name##Request, v1::Name##Response> Name;
+    SWAPTRAIL_QUERIES(SWAPTRAIL_CALLS)
+#undef SWAPTRAIL_CALLS
+  } queries;
   // `before`: the watch stands.
   Calls<v1::WatchLifecyclesRequest, v1::WatchLifecyclesResponse> watch;
-  Calls<v1::ExplainPageRequest, v1::ExplainPageResponse> page;
-  Calls<v1::GetSwapAreasRequest, v1::GetSwapAreasResponse> areas;
-  Calls<v1::QueryStatsRequest, v1::QueryStatsResponse> stats;
-  Calls<v1::GetCountersRequest, v1::GetCountersResponse> counters;
-  Calls<v1::GetMatrixRequest, v1::GetMatrixResponse> matrix;
-  Calls<v1::ListViolationsRequest, v1::ListViolationsResponse> violations;
   Calls<v1::TriggerFlightRecorderRequest, v1::TriggerFlightRecorderResponse> flight;
   Calls<v1::PageOutRequest, v1::PageOutResponse> pageout;
+
+  // With the calls of each method.
+  template <typename Visit>
+  void for_all(const Visit& visit) {
+#define SWAPTRAIL_VISIT(Name) visit(queries.Name);
+    SWAPTRAIL_QUERIES(SWAPTRAIL_VISIT)
+#undef SWAPTRAIL_VISIT
+    visit(watch);
+    visit(flight);
+    visit(pageout);
+  }
 
  private:
   using Context = grpc::ServerContext;
@@ -102,15 +130,14 @@ class Relay final : public v1::TraceService::Service, public v1::ControlService:
     return failure.ok() ? reader.Finish() : failure;
   }
 
-  grpc::Status GetStatus(Context* context, const v1::GetStatusRequest* request,
-                         v1::GetStatusResponse* response) override {
-    return relay(context, trace_, &v1::TraceService::Stub::GetStatus, status, *request, response);
+#define SWAPTRAIL_METHOD(Name)                                                           \
+  grpc::Status Name(Context* context, const v1::Name##Request* request,                  \
+                    v1::Name##Response* response) override {                             \
+    return relay(context, trace_, &v1::TraceService::Stub::Name, queries.Name, *request, \
+                 response);                                                              \
   }
-  grpc::Status ListLifecycles(Context* context, const v1::ListLifecyclesRequest* request,
-                              v1::ListLifecyclesResponse* response) override {
-    return relay(context, trace_, &v1::TraceService::Stub::ListLifecycles, list, *request,
-                 response);
-  }
+  SWAPTRAIL_QUERIES(SWAPTRAIL_METHOD)
+#undef SWAPTRAIL_METHOD
   grpc::Status WatchLifecycles(Context* context, const v1::WatchLifecyclesRequest* request,
                                grpc::ServerWriter<v1::WatchLifecyclesResponse>* writer) override {
     keep(watch, *request);
@@ -120,32 +147,6 @@ class Relay final : public v1::TraceService::Service, public v1::ControlService:
     reader->WaitForInitialMetadata();  // the watch stands
     happen_before(watch);
     return relay_stream(context, *reader, watch, writer);
-  }
-  grpc::Status ExplainPage(Context* context, const v1::ExplainPageRequest* request,
-                           v1::ExplainPageResponse* response) override {
-    return relay(context, trace_, &v1::TraceService::Stub::ExplainPage, page, *request, response);
-  }
-  grpc::Status GetSwapAreas(Context* context, const v1::GetSwapAreasRequest* request,
-                            v1::GetSwapAreasResponse* response) override {
-    return relay(context, trace_, &v1::TraceService::Stub::GetSwapAreas, areas, *request, response);
-  }
-  grpc::Status QueryStats(Context* context, const v1::QueryStatsRequest* request,
-                          v1::QueryStatsResponse* response) override {
-    return relay(context, trace_, &v1::TraceService::Stub::QueryStats, stats, *request, response);
-  }
-  grpc::Status GetCounters(Context* context, const v1::GetCountersRequest* request,
-                           v1::GetCountersResponse* response) override {
-    return relay(context, trace_, &v1::TraceService::Stub::GetCounters, counters, *request,
-                 response);
-  }
-  grpc::Status GetMatrix(Context* context, const v1::GetMatrixRequest* request,
-                         v1::GetMatrixResponse* response) override {
-    return relay(context, trace_, &v1::TraceService::Stub::GetMatrix, matrix, *request, response);
-  }
-  grpc::Status ListViolations(Context* context, const v1::ListViolationsRequest* request,
-                              v1::ListViolationsResponse* response) override {
-    return relay(context, trace_, &v1::TraceService::Stub::ListViolations, violations, *request,
-                 response);
   }
   grpc::Status TriggerFlightRecorder(Context* context,
                                      const v1::TriggerFlightRecorderRequest* request,

@@ -1,4 +1,4 @@
-// What goes wrong: each with its exit code, and with what to do.
+// Errors: each with its exit code and with what to do.
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -79,18 +79,7 @@ TEST_F(ErrorsTest, EachStatusHasItsCode) {
 
 TEST_F(ErrorsTest, EachCommandTellsIt) {
   daemon.failure = grpc::Status(grpc::NOT_FOUND, "gone");
-  for (const std::vector<std::string>& command :
-       std::vector<std::vector<std::string>>{{"status"},
-                                             {"trace"},
-                                             {"list"},
-                                             {"page", "--pfn=1"},
-                                             {"top", "--batch=1"},
-                                             {"stats"},
-                                             {"matrix"},
-                                             {"areas"},
-                                             {"violations"},
-                                             {"flight"},
-                                             {"pageout", "--pid=1", "--addr=0", "--length=4K"}}) {
+  for (const std::vector<std::string>& command : online_questions()) {
     const Ended ended = asked(command);
     EXPECT_EQ(ended.code, 9) << command[0];
     EXPECT_THAT(ended.err, HasSubstr("gone")) << command[0];

@@ -52,18 +52,18 @@ class FilterTest : public OnlineTest {
 
 TEST_F(FilterTest, ArrivesFieldByField) {
   EXPECT_EQ(with_all({"list"}).code, 0);
-  expect_all(daemon.list.asked.at(0).filter());
+  expect_all(daemon.queries.ListLifecycles.asked.at(0).filter());
   EXPECT_EQ(with_all({"trace", "--for=100ms"}).code, 0);
   expect_all(daemon.watch.asked.at(0).filter());
   EXPECT_EQ(with_all({"stats"}).code, 0);
-  expect_all(daemon.stats.asked.at(0).filter());
+  expect_all(daemon.queries.QueryStats.asked.at(0).filter());
   EXPECT_EQ(with_all({"matrix"}).code, 0);
-  expect_all(daemon.matrix.asked.at(0).filter());
+  expect_all(daemon.queries.GetMatrix.asked.at(0).filter());
 }
 
 TEST_F(FilterTest, NothingGivenIsNothingAsked) {
   EXPECT_EQ(asked({"list"}).code, 0);
-  EXPECT_EQ(daemon.list.asked.at(0).filter().ByteSizeLong(), 0);
+  EXPECT_EQ(daemon.queries.ListLifecycles.asked.at(0).filter().ByteSizeLong(), 0);
 }
 
 TEST_F(FilterTest, DurationsAreAgo) {
@@ -88,7 +88,7 @@ TEST_F(FilterTest, BadOnesNameTheOption) {
     EXPECT_THAT(ended.err, HasSubstr(option)) << bad;
   }
   EXPECT_EQ(asked({"list", "--since=1m", "--until=2m"}).code, 2);
-  EXPECT_TRUE(daemon.list.asked.empty());
+  EXPECT_TRUE(daemon.queries.ListLifecycles.asked.empty());
 }
 
 TEST_F(FilterTest, WordsAreThoseOfTheContract) {

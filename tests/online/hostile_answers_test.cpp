@@ -51,17 +51,7 @@ class HostileAnswersTest : public OnlineTest {
     calls.change = [name](auto& response) { name_all(name, response); };
   }
   void answer_all_with(const std::string& name) {
-    answer_with(name, daemon.status);
-    answer_with(name, daemon.list);
-    answer_with(name, daemon.watch);
-    answer_with(name, daemon.page);
-    answer_with(name, daemon.areas);
-    answer_with(name, daemon.stats);
-    answer_with(name, daemon.counters);
-    answer_with(name, daemon.matrix);
-    answer_with(name, daemon.violations);
-    answer_with(name, daemon.flight);
-    answer_with(name, daemon.pageout);
+    daemon.for_all([&](auto& calls) { answer_with(name, calls); });
   }
   void fill() {
     HookPlan missing;
@@ -75,20 +65,12 @@ class HostileAnswersTest : public OnlineTest {
   }
 };
 
-const std::vector<std::vector<std::string>> kQuestions = {
-    {"status"},
-    {"list"},
-    {"list", "--block"},
-    {"trace", "--count=2"},
-    {"trace", "--count=2", "--block"},
-    {"page", "--entry=0:131984"},
-    {"areas"},
-    {"stats", "--by=victim_cgroup,victim_process"},
-    {"top", "--batch=1", "--interval=100ms"},
-    {"matrix"},
-    {"violations"},
-    {"flight"},
-    {"pageout", "--pid=233", "--addr=0x7f0000000000", "--length=4K", "--wait=100ms"}};
+const std::vector<std::vector<std::string>> kQuestions = [] {
+  std::vector<std::vector<std::string>> all = online_questions();
+  all.push_back({"list", "--block"});
+  all.push_back({"trace", "--count=1", "--block"});
+  return all;
+}();
 
 TEST_F(HostileAnswersTest, AreShownAndNotObeyed) {
   const bool outside = there_is_python();

@@ -15,7 +15,7 @@ struct Ended {
   std::string err;
 };
 
-// stdin is /dev/null. Nothing of the environment but PATH and what sanitizers want is handed on;
+// stdin is /dev/null. Of the environment only PATH and the variables of sanitizers are passed on;
 // TZ is UTC.
 class Program {
  public:

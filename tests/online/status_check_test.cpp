@@ -1,5 +1,5 @@
-// `status --check` of a daemon that is in trouble: its own pipeline, store and services, over a kernel that a test
-// plays. tests/system/check_test.py has those that a real kernel can be brought to.
+// `status --check` of a daemon in trouble: its own pipeline, store and services, over a kernel played by a test.
+// tests/system/check_test.py has the cases that a real kernel can be brought to.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <unistd.h>
@@ -157,8 +157,8 @@ TEST_F(StatusCheckTest, EachFindingOfTheModel) {
   EXPECT_THAT(ended.err, testing::ContainsRegex("swaptrail: [1-9][0-9]* findings\n"));
 }
 
-// Each row of the daemon's, as it is but for its difference: no kernel can bring about that of `freed`, and none
-// at will what is allowed.
+// Each of the daemon's rows, unchanged except for its difference: no kernel can cause one in `freed`, and none
+// can set the allowances at will.
 TEST_F(StatusCheckTest, EachRowDiffersByMoreThanItsAllowance) {
   start();
   happen(swap_out);
@@ -172,7 +172,7 @@ TEST_F(StatusCheckTest, EachRowDiffersByMoreThanItsAllowance) {
     const std::string& counter = answer.reconciliation(index).counter();
     EXPECT_NE(answer.reconciliation(index).note(), "") << "a note excuses nothing";
     for (const auto& [difference, code] : std::map<int, int>{{3, 0}, {-3, 0}, {4, 1}, {-4, 1}}) {
-      daemon.status.change = [&](v1::GetStatusResponse& status) {
+      daemon.queries.GetStatus.change = [&](v1::GetStatusResponse& status) {
         status.mutable_reconciliation(index)->set_difference(difference);
         status.mutable_reconciliation(index)->set_allowance(3);
       };

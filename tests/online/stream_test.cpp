@@ -165,7 +165,7 @@ TEST_F(StreamTest, SigintEndsPageout) {
     Lifecycle made = life(++last_id_);
     made.mappings[0].address = address;
     add(made);
-    scene.tables.range = {.swapped = 2};  // of which one is never told
+    scene.tables.range = {.swapped = 2};  // one of them is never reported
     return length;
   };
   Program program(with_socket({"pageout", "--pid=233", "--addr=0x7f0000000000", "--length=4K",

@@ -137,7 +137,7 @@ class TerminalTest : public OnlineTest {
     // Forty processes, each in a cgroup of its own, with pages on their way out all the time.
     for (int row = 100; row < 140; ++row)
       cgroups_.push_back(make_cgroup("row" + std::to_string(row)));
-    daemon.counters.before = [this](int) {
+    daemon.queries.GetCounters.before = [this](int) {
       for (uint32_t row = 0; row < 40; ++row) {
         Lifecycle made = life(++last_id_);
         made.cgroup = cgroups_[row];

@@ -141,13 +141,22 @@ class TopExact : public testing::TestWithParam<Load> {
  protected:
   v1::GetCountersResponse answer(uint64_t now_ns) {
     v1::GetCountersResponse response;
-    const absl::Status status =
-        api::answer_counters(scene_.host, api::Moment(now_ns, 0), rounds_.request(), response);
+    const api::Query asked{.host = scene_.host,
+                           .clock = clock_,
+                           .tables = nullptr,
+                           .tokens = tokens_,
+                           .watchers = 0,
+                           .moment = api::Moment(now_ns, 0),
+                           .deadline = absl::InfiniteFuture(),
+                           .stop = nullptr};
+    const absl::Status status = api::answer(asked, rounds_.request(), response);
     EXPECT_TRUE(status.ok()) << status;
     return response;
   }
 
   api::Scene scene_{store::small_options(size_t{200} << 10)};  // some hundred lifecycles
+  api::Clock clock_;
+  api::PageTokens tokens_;
   StoreSink store_sink_{*scene_.store};
   TopRounds rounds_{group_of(GetParam().pivot), {}};
 };

@@ -236,7 +236,7 @@ class TopTest : public OnlineTest {
  protected:
   void SetUp() override {
     OnlineTest::SetUp();
-    daemon.counters.before = [this](int call) { add_lives(call == 0 ? 1000 : 100); };
+    daemon.queries.GetCounters.before = [this](int call) { add_lives(call == 0 ? 1000 : 100); };
   }
 };
 
@@ -248,7 +248,7 @@ TEST_F(TopTest, BatchInEachFormat) {
   EXPECT_THAT(table.out, HasSubstr("/swaptrail-demo"));
   EXPECT_EQ(table.out.find('\x1b'), std::string::npos);
   EXPECT_THAT(table.err, HasSubstr("2 rounds, 200 pages out"));
-  EXPECT_EQ(daemon.counters.asked.at(0).group_by(), v1::COUNTER_GROUP_CGROUP);
+  EXPECT_EQ(daemon.queries.GetCounters.asked.at(0).group_by(), v1::COUNTER_GROUP_CGROUP);
   auto with = command;
   with.insert(with.end(), {"-o", "json"});
   const json rounds = json::parse(asked(with).out);
@@ -275,7 +275,7 @@ TEST_F(TopTest, WithoutATerminalItSaysWhatToGive) {
   EXPECT_THAT(ended.err, HasSubstr("--batch"));
 }
 
-// A count that a row does not have by that can't be told: never a wrong one.
+// A filter that a row can't answer by this pivot: never a wrong count.
 TEST_F(TopTest, FiltersThatCountsCanNotAnswerAreRefused) {
   struct Case {
     const char* by;

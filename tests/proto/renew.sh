@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Takes what was added to the contract into proto/baseline.binpb, which lint.sh holds it to:
+# Adds new parts of the contract to proto/baseline.binpb, with which lint.sh compares it:
 #
 #   renew.sh
 #
-# Refuses if something that is in the baseline has changed or gone: that would break clients.
+# Refuses if a part of the baseline was changed or removed: that would break clients.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
 

@@ -117,8 +117,8 @@ inline std::string record_items(const std::vector<StreamItem>& items,
   StringSink sink;
   auto writer = RecordingWriter::create(sink, header, {.block_events = 16, .level = 1}).value();
   EXPECT_TRUE(writer
-                  ->add(SwapArea{1, 1 << 20, kNotTold, 1, -2, Known::kNo, Known::kYes, Known::kNo,
-                                 "/dev/zram0"})
+                  ->add(SwapArea{1, 1 << 20, kUsedNotKnown, 1, -2, Known::kNo, Known::kYes,
+                                 Known::kNo, "/dev/zram0"})
                   .ok());
   EXPECT_TRUE(writer->add(CgroupName{kSceneStart, 42, "/shop/db"}).ok());
   for (const Reading& reading : readings) EXPECT_TRUE(writer->add(reading).ok());

@@ -131,8 +131,8 @@ struct Validated {
   }
 };
 
-// What trace/ made of the stream, handed to the lockstep as something else: `change` may say that it is
-// not told at all (false), or alter it.
+// What trace/ made of the stream, passed to the lockstep with changes: `change` may suppress it
+// (false), or alter it.
 struct Changes {
   std::function<bool(Return&)> back = {};
   std::function<bool(Stay&)> stay = {};

@@ -1,6 +1,7 @@
-// Names that anybody may give to a process, a cgroup, a file or a user, and what must not come of them.
+// Names that anybody may give to a process, a cgroup, a file or a user, and the damage that they must
+// not do.
 //
-// What is printed is held by the C library's own decoder, which does not know trace/utf8.
+// The C library's own decoder, which does not know trace/utf8, checks the printed text.
 #pragma once
 
 #include <locale.h>

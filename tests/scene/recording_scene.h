@@ -60,7 +60,7 @@ inline std::string record(const std::vector<StreamItem>& items, uint32_t block_e
       RecordingWriter::create(sink, header, {.block_events = block_events, .level = 1}).value();
   EXPECT_TRUE(writer->add(test_reading(Reading::Moment::kBegin)).ok());
   EXPECT_TRUE(writer
-                  ->add(SwapArea{1, 1 << 20, kNotTold, 2, -2, Known::kNo, Known::kYes,
+                  ->add(SwapArea{1, 1 << 20, kUsedNotKnown, 2, -2, Known::kNo, Known::kYes,
                                  Known::kUnknown, "/dev/zram0"})
                   .ok());
   for (size_t i = 0; i < items.size(); ++i) {

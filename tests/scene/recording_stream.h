@@ -16,7 +16,7 @@
 
 namespace swaptrail {
 
-// What a sink was reported, in order.
+// What a sink received, in order.
 struct StreamItem {
   bool is_loss = false;
   swaptrail_event event{};
@@ -45,7 +45,7 @@ struct StreamOptions {
   uint32_t cpus = 2;
   uint32_t events_per_cpu = 1000;
   bool synchronous = true;   // the device: zram, else a disk
-  uint32_t fault_share = 8;  // one fault for so many folios, 0 = none
+  uint32_t fault_share = 8;  // one fault for this many folios, 0 = none
   uint32_t lose_every = 0;   // so many events, some are lost; 0 = none
   uint32_t seed = 1;
 };

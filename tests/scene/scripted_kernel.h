@@ -1,5 +1,5 @@
-// A kernel that a test plays: what is in the rings, the totals as the programs count them (bpf/emit.bpf.h), and
-// what the kernel counts by itself. The pipeline on it is the daemon's own.
+// A kernel played by a test: what is in the rings, the totals as the programs count them (bpf/emit.bpf.h), and
+// the kernel's own counts. The pipeline on it is the daemon's own.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// Lifecycles for the tests of the store: random ones, and ones of which every field can be foretold.
+// Lifecycles for the tests of the store: random ones, and ones whose every field is known in
+// advance.
 #pragma once
 
 #include <gtest/gtest.h>

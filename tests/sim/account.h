@@ -1,4 +1,4 @@
-// What trace/ reports an observation: the merger and a reconstructor, run as the daemon runs them.
+// trace/'s account of an observation: the merger and a reconstructor, run as the daemon runs them.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ namespace swaptrail::sim {
 
 struct ToldLifecycle {
   Lifecycle life;
-  size_t losses_before = 0;  // so many losses had been reported
+  size_t losses_before = 0;  // number of losses reported before
 };
 
 struct Account {

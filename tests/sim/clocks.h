@@ -1,8 +1,8 @@
 // Clocks of CPUs that are a little early or late.
 //
-// What Linux promises (arch/x86/kernel/tsc_sync.c: a warp that is seen makes the clock unstable) is
-// that a CPU which saw what another one did reads no earlier time. So must these: events that share
-// a page, a slot, a thread or a CPU keep their order. All others may change theirs.
+// Linux promises (arch/x86/kernel/tsc_sync.c: a warp that is seen makes the clock unstable) that a
+// CPU which saw what another one did reads no earlier time. These clocks must keep that: events
+// that share a page, a slot, a thread or a CPU keep their order. All others may change theirs.
 #pragma once
 
 #include <cstdint>

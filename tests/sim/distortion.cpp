@@ -44,7 +44,7 @@ void draw_windows(Dice& dice, size_t events, Distortion& distortion) {
   for (uint64_t left = 1 + dice.below(3); left > 0 && first < events; --left) {
     const bool to_the_end = left == 1 && dice.chance(0.5);
     const size_t last = to_the_end ? events : first + 1 + dice.below(events - first);
-    // what attaches while nothing happens yet misses nothing
+    // hooks that are attached while nothing has happened yet miss nothing
     const size_t before = distortion.windows.empty() ? 0 : distortion.windows.back().last;
     const size_t attaching =
         dice.chance(0.5) ? 0 : dice.below(std::min<size_t>(40, first - before) + 1);
@@ -53,7 +53,8 @@ void draw_windows(Dice& dice, size_t events, Distortion& distortion) {
   }
 }
 
-// When the hooks of each group come to be, in their order: the last just before the window begins.
+// When the hooks of each group are attached, in their order: the last just before the window
+// begins.
 std::vector<size_t> attach_times(Dice& dice, const Window& window) {
   std::vector<size_t> times;
   for (size_t group = 0; group < hook_groups().size(); ++group) {
@@ -77,7 +78,7 @@ void set_times(const std::vector<Witness>& witnesses, const Window& window, Obse
       start_ns = std::min<uint64_t>(start_ns, record.batch_ns);
     seen.start_ns = std::min(seen.start_ns, start_ns);
   }
-  // a fault tells its own begin
+  // a fault reports its own begin
   if (seen.from_begin) seen.start_ns -= std::min<uint64_t>(seen.start_ns, 10'000'000'000);
 }
 

@@ -1,8 +1,8 @@
-// What reaches trace/ of a simulated run when not all goes well: hooks that are missing, clocks
-// that differ, rings that are full, sweeps at odd times, an observation that begins late or again.
+// What reaches trace/ from a simulated run when something goes wrong: missing hooks, differing
+// clocks, full rings, sweeps at odd times, an observation that begins late or again.
 //
-// Events in the order in which they happened go in; sweeps of rings come out, and what became of
-// each event. Deterministic: the same distortion of the same events gives the same sweeps.
+// Events in true order go in; sweeps of rings come out, and the fate of each event. Deterministic:
+// the same distortion of the same events gives the same sweeps.
 #pragma once
 
 #include <cstddef>

@@ -14,7 +14,7 @@ namespace {
 constexpr uint64_t kPage = 4096;
 
 constexpr uint64_t kStageKinds[kStageCount] = {
-    0,  // told by the batch of any event
+    0,  // shown by the batch of any event
     kind_bit(SWAPTRAIL_SLOT_ALLOCATED),
     kind_bit(SWAPTRAIL_UNMAPPED) | kind_bit(SWAPTRAIL_UNMAPPED_ONE),
     kind_bit(SWAPTRAIL_WRITE_BEGIN),
@@ -157,7 +157,7 @@ std::string Oracle::stage_differences(const Case& one, const TrueSwapOut& truth)
   for (size_t stage = 0; stage < kStageCount; ++stage) {
     // without its hook another event may report it: a true one, as is known by now
     if (!(one.told->life.visible_stages & (1U << stage))) continue;
-    // the end of a write that no hook saw begin is not told
+    // the end of a write whose begin no hook saw is not reported
     const bool no_writes = !(one.observation->visible_kinds & kWriteKinds);
     if (no_writes && static_cast<Stage>(stage) == Stage::kWriteCompleted) continue;
     if (truth.stage_ns[stage] > one.observation->true_end_ns) continue;
@@ -167,7 +167,7 @@ std::string Oracle::stage_differences(const Case& one, const TrueSwapOut& truth)
   return text;
 }
 
-// What a lifecycle that is called complete has that the truth has not.
+// What a complete lifecycle reports that differs from the truth.
 std::string Oracle::differences(const Case& one, const TrueSwapOut& truth) const {
   const Lifecycle& life = one.told->life;
   const Observation& seen = *one.observation;
@@ -187,7 +187,7 @@ std::string Oracle::differences(const Case& one, const TrueSwapOut& truth) const
   return text;
 }
 
-// Every swap-out, held against the lifecycles of its folio one after the other.
+// Compares every swap-out with the lifecycles of its folio, one after the other.
 void Oracle::expect_truth(const Account& account) {
   absl::flat_hash_map<uint64_t, size_t> seen;
   for (const ToldLifecycle& told : account.lifecycles) {
@@ -242,8 +242,8 @@ void Oracle::check_lifecycle(const Case& one, const Account& account) {
   const bool lost = std::any_of(dropped.begin(), dropped.end(), [](uint32_t n) { return n != 0; });
   std::string text = reason_difference(one, lost);
   const TrueSwapOut* truth = truth_of(one);
-  // A copy that was read in unseen, and that nobody mapped, can't be told from a page of a file when
-  // reclaim removes it: then trace/ must say that it does not know.
+  // A copy that was read in unseen, and that nobody mapped, looks like a page of a file when reclaim
+  // removes it: then trace/ must report that it does not know.
   const bool may_be_copy = life.outcome == Outcome::kUnknown && life.mapping_count == 0;
   if (!life.complete() && is_dropped_copy(one)) return;
   if (truth == nullptr) {
@@ -263,7 +263,7 @@ void Oracle::check_lifecycle(const Case& one, const Account& account) {
   }
 }
 
-// An outcome is reported, and it is not the true one.
+// The reported outcome is not the true one.
 std::string Oracle::contradiction(const Case& one, const TrueSwapOut& truth) const {
   const Lifecycle& life = one.told->life;
   if (life.outcome == Outcome::kUnknown && !life.complete()) return "";
@@ -292,7 +292,7 @@ bool Oracle::swapped_off(const Case& one) const {
   });
 }
 
-// What is missing hid that the folio came back in between: written in one swap-out, freed or in
+// The missing events hid that the folio came back in between: written in one swap-out, freed or in
 // flight in another. Where it went is true.
 bool Oracle::merges(const Case& one, const TrueSwapOut& truth) const {
   const Lifecycle& life = one.told->life;
@@ -309,7 +309,8 @@ bool Oracle::merges(const Case& one, const TrueSwapOut& truth) const {
   });
 }
 
-// What is missing hid that a fault had mapped the folio, which reclaim then freed as a copy of nobody.
+// The missing events hid that a fault had mapped the folio, which reclaim then freed as an unused
+// copy.
 bool Oracle::is_dropped_copy(const Case& one) const {
   const auto at = [&](Stage stage) { return one.true_ns[static_cast<size_t>(stage)]; };
   return std::ranges::any_of(dropped_, [&](const engine::DroppedCopy& copy) {

@@ -1,12 +1,12 @@
-// Holds what trace/ told against what really happened.
+// Compares what trace/ reported with what really happened.
 //
-// Two promises. Of a lossless stream: the truth, all of it, and nothing else. Of any other: nothing
-// is invented - what is called complete is true in all respects, each time and mapping is one of
-// that folio, no outcome contradicts the truth, and what was lost is reported.
+// Two promises. For a lossless stream: the truth, all of it, and nothing else. For any other:
+// nothing is invented - a lifecycle that is called complete is true in all respects, each time and
+// mapping belongs to that folio, no outcome contradicts the truth, and what was lost is reported.
 //
-// One excuse, which trace/lifecycles/reconstructor.h claims for itself: a loss that a CPU tells only after a
-// lifecycle closed is not in that lifecycle. Such lifecycles, and violations, are counted. And what
-// no hook can tell (swapoff maps a page of the swap cache) need not be known at the end.
+// One excuse, which trace/lifecycles/reconstructor.h claims for itself: a loss that a CPU reports only after
+// a lifecycle closed is not in that lifecycle. Such lifecycles, and violations, are counted. And what no
+// hook can show (swapoff maps a page of the swap cache) need not be known at the end.
 #pragma once
 
 #include <array>
@@ -31,7 +31,7 @@ struct Complaint {
   uint32_t nr_pages = 1;
 };
 
-using Stages = std::array<uint64_t, kStageCount>;  // 0 = not passed, or not told
+using Stages = std::array<uint64_t, kStageCount>;  // 0 = not passed, or not reported
 
 class Oracle {
  public:
@@ -41,11 +41,11 @@ class Oracle {
 
   // Every swap-out of the run has one lifecycle that equals it, and there is no other.
   void expect_truth(const Account& account);
-  // Nothing that the account of an observation tells is untrue.
+  // Everything that the account of an observation reports is true.
   void expect_honest(uint32_t observation, const Account& account);
 
   const std::vector<Complaint>& complaints() const { return complaints_; }
-  uint64_t excused() const { return excused_; }  // untrue, and a loss that was told too late
+  uint64_t excused() const { return excused_; }  // untrue, because a loss was reported too late
 
   // The events that concern a folio or its slot, one a line, with what became of each.
   std::string story(const Complaint& complaint) const;

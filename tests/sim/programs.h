@@ -1,5 +1,5 @@
-// What the programs of bpf/ record of an event: all of it, part of it, or nothing, by the hooks
-// that are attached and by what they saw of the running batch. The rules: bpf/stages.bpf.h.
+// What the programs of bpf/ record of an event: all of it, part of it, or nothing, depending on the
+// attached hooks and on what they saw of the running batch. The rules: bpf/stages.bpf.h.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ class Programs {
 
   void attach(uint64_t kinds, uint64_t now_ns);
 
-  // Makes of what happened what is recorded. False: nothing is.
+  // Turns what happened into what is recorded. False: nothing is recorded.
   bool record(swaptrail_event& event);
 
  private:

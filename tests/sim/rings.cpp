@@ -27,7 +27,7 @@ void Rings::add(size_t witness) {
   ring.entries.push_back({witness, moment, moment, 0, false});
 }
 
-// An interrupt between a reservation and the reading of the clock: the interrupted record stands
+// An interrupt between a reservation and the reading of the clock: the interrupted record comes
 // before those of the interrupt in its ring, but is younger.
 void Rings::interrupt_reservations(Ring& ring) {
   const auto completes = [&](const Entry& entry) {

@@ -199,7 +199,7 @@ std::string complaints_of(const Damage& damage) {
   return all;
 }
 
-// A distortion does what it says: so many records less, a `lost` for each, nothing else changed.
+// A distortion does what it says: that many records fewer, a `lost` for each, nothing else changed.
 bool drops_are_told() {
   const Scene scene = four_pages();
   uint64_t dropped = 0;

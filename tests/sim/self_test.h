@@ -1,4 +1,4 @@
-// The oracle must be able to fail: each thing that it checks is damaged once.
+// The oracle must be able to fail: each of its checks is provoked once by a damage.
 #pragma once
 
 namespace swaptrail::sim {

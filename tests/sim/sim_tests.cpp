@@ -49,7 +49,7 @@ bool is_open(uint64_t seed) {
 }
 
 constexpr size_t kMostComplaints = 4;   // reported one seed
-constexpr uint64_t kMostFailures = 10;  // told in full
+constexpr uint64_t kMostFailures = 10;  // reported in full
 
 struct Wanted {
   uint64_t first_seed = 1;

@@ -23,7 +23,7 @@ def fetch(url):
 
 class Check(swap_test.Swapping):
     def check(self):
-        """(exit code, what is said to be wrong) once the standing, told each second, is of after now. A busy host that
+        """(exit code, reported problems) once the status, published each second, is newer than now. A busy host that
         preempts skips runs of programs at any time: they are left out."""
         time.sleep(2.5)
         command = [lab.BUILD / "cli" / "swaptrail", "status", "--check", "--socket",

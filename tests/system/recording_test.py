@@ -76,7 +76,7 @@ class Recording(Swapping):
                     daemon.process.wait()
                 part = self.one_part(target)
                 verdict = swaptrail("verify", part)
-                self.assertEqual(verdict.returncode, 1, "an end that was not written must be told")
+                self.assertEqual(verdict.returncode, 1, "an end that was not written must be reported")
                 torn += "torn" in verdict.stdout + verdict.stderr
                 whole = target / "whole"
                 repaired = swaptrail("repair", part, "-o", whole)
@@ -97,8 +97,8 @@ class Recording(Swapping):
                 full = lambda: "recording stopped" in daemon.stderr()
                 self.assertTrue(lab.wait_until(full, 60), daemon.stderr())
                 time.sleep(1.5)  # the standing is a second old at most
-                told = swaptrail("status", "--socket", self.folder / "run" / "api.sock").stdout
-                self.assertRegex(told, "recording +STOPPED; to files, part 1, 0 had to go, [1-9][0-9]* writes refused")
+                status = swaptrail("status", "--socket", self.folder / "run" / "api.sock").stdout
+                self.assertRegex(status, "recording +STOPPED; to files, part 1, 0 had to go, [1-9][0-9]* writes refused")
                 ballast.unlink()
                 again = lambda: "recording goes on" in daemon.stderr()
                 self.assertTrue(lab.wait_until(again, 60), daemon.stderr())
@@ -115,8 +115,8 @@ class Recording(Swapping):
             self.swap_out_and_in()
             self.assertEqual(list(target.glob("*")), [], "nothing is written before its time")
             daemon.send(signal.SIGUSR2)
-            told = lambda: "flight recording (signal): written" in daemon.stderr()
-            self.assertTrue(lab.wait_until(told, 10), daemon.stderr())
+            written = lambda: "flight recording (signal): written" in daemon.stderr()
+            self.assertTrue(lab.wait_until(written, 10), daemon.stderr())
             self.assertEqual(daemon.stop(), 0, daemon.stderr())
         parts = sorted(target.glob("flight-*.swaptrail"))
         self.assertGreaterEqual(len(parts), 1)

@@ -1,4 +1,4 @@
-"""What can't be done is told in one line that says what to do, with its own exit code."""
+"""What can't be done is reported in one line that says what to do, with its own exit code."""
 
 import os
 import pathlib

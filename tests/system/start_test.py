@@ -191,7 +191,7 @@ class Started(Refusals):
         finally:
             process.send_signal(signal.SIGINT)
             code = process.wait(60)
-        self.assertEqual(code, 1, "the output that it lost is told by the exit code")
+        self.assertEqual(code, 1, "the exit code reports lost output")
         self.assertEqual(pid_file.read_text(), f"{process.pid}\n")
         (part,) = (self.folder / "rec").glob("*.swaptrail")
         done = self.run_program("swaptrail", "verify", part)
@@ -357,7 +357,7 @@ class Disks(Refusals):
         target.write_text("in its place")
         self.assertTrue(lab.wait_until(lambda: "not the folder any more" in daemon.stderr(), 10), daemon.stderr())
         time.sleep(3)
-        self.assertEqual(daemon.stderr().count("not the folder any more"), 1, "told once")
+        self.assertEqual(daemon.stderr().count("not the folder any more"), 1, "reported once")
         status = self.run_program("swaptrail", "status", "--socket", self.folder / "run" / "api.sock")
         self.assertRegex(status.stdout, "recording +its folder was MOVED AWAY; to files")
         target.unlink()

@@ -1,4 +1,4 @@
-"""Real swapping on this host: what swaptraild tells is compared with what the kernel counts."""
+"""Real swapping on this host: the reports of swaptraild are compared with the kernel's counts."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ UNSEEN_BY_TRACEPOINTS = {
 
 
 def explain(*flags):
-    """(the host's facts and mode, its hooks), as swaptraild --explain-attach tells them."""
+    """(the host's facts and mode, its hooks), as swaptraild --explain-attach prints them."""
     command = [lab.BUILD / "daemon" / "swaptraild", "--explain-attach", "--print=jsonl", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     host, *hooks = [json.loads(line) for line in done.stdout.splitlines()]
@@ -63,7 +63,7 @@ class Swapping(unittest.TestCase):
 
 
 class Totals(Swapping):
-    """In each mode that the host permits: pages told = pages counted by the kernel."""
+    """In each mode that the host permits: pages reported = pages counted by the kernel."""
 
     def follow(self, mode, scenario="anon"):
         with self.daemon(f"--mode={mode}", "--print=jsonl") as daemon:
@@ -87,17 +87,17 @@ class Totals(Swapping):
         self.assertEqual(summary["violations"], 0, daemon.lines("violation")[:3])
         self.assert_every_page_told(lifecycles, swapped)
         print(f"        {mode}: pswpout {delta['pswpout']}, written in lifecycles {written}; "
-              f"{len(swapped)} pages in swap, all told; {summary['events']} events, 0 lost; "
+              f"{len(swapped)} pages in swap, all reported; {summary['events']} events, 0 lost; "
               f"complete {summary['complete_share']:.4%}", flush=True)
         return lifecycles, summary
 
     def assert_every_page_told(self, lifecycles, swapped):
         """Every page that pagemap shows in swap has a lifecycle with its process and its slot."""
         self.assertGreater(len(swapped), 1_000)
-        told = {(one["pid"], one["swap_type"], one["swap_offset"] + page)
+        reported = {(one["pid"], one["swap_type"], one["swap_offset"] + page)
                 for one in lifecycles if one["swap_offset"] is not None
                 for page in range(one["pages"])}
-        self.assertEqual(len(swapped - told), 0, sorted(swapped - told)[:3])
+        self.assertEqual(len(swapped - reported), 0, sorted(swapped - reported)[:3])
 
     def test_tracepoint(self):
         lifecycles, _ = self.check("tracepoint")
@@ -108,14 +108,14 @@ class Totals(Swapping):
                                                    "write_completed", "removed"}, one)
 
     def test_zero_filled_pages(self):
-        """No tracepoint tells zero-filled pages from zswap: they are not counted, and not invented."""
+        """No tracepoint distinguishes zero-filled pages from zswap: they are not counted, and not invented."""
         daemon, _, delta = self.follow("tracepoint", "zero")
         if not delta.get("swpout_zero"):
             self.skipTest("this kernel writes zero-filled pages like others")
         written = sum(one["pages"] for one in daemon.lines("lifecycle") if one["backend"] == "device")
         self.assertEqual(written, delta["pswpout"])
-        told = {one["outcome"] for one in daemon.lines("lifecycle") if one["backend"] == "unknown"}
-        self.assertLessEqual(told, {"unknown", "in_flight"})
+        reported = {one["outcome"] for one in daemon.lines("lifecycle") if one["backend"] == "unknown"}
+        self.assertLessEqual(reported, {"unknown", "in_flight"})
         for row in daemon.summary()["reconciliation"]:
             self.assertEqual(row["difference"], 0, row)
 
@@ -165,10 +165,10 @@ class Losses(Swapping):
         # the totals are counted in the kernel: exact whatever was lost
         self.assertEqual(rows["pswpout"]["difference"], 0, rows["pswpout"])
         self.assertEqual(summary["violations"], 0, daemon.lines("violation")[:3])
-        told = sum(one["pages"] for one in daemon.lines("lifecycle") if one["backend"] == "device")
-        self.assertLessEqual(told, written)
+        reported = sum(one["pages"] for one in daemon.lines("lifecycle") if one["backend"] == "device")
+        self.assertLessEqual(reported, written)
         print(f"        {summary['lost_events']} events lost in {len(losses)} gaps, "
-              f"emitted = consumed + dropped; pswpout {written}, written in lifecycles {told}, "
+              f"emitted = consumed + dropped; pswpout {written}, written in lifecycles {reported}, "
               f"overlapped {summary['overlapped_loss']['lifecycles']}", flush=True)
 
 
@@ -208,7 +208,7 @@ class Ending(Swapping):
         self.assertEqual(code, -signal.SIGKILL)
 
     def test_closed_pipe(self):
-        """The reader goes away: the observation goes on until it is told to end, and ends in order."""
+        """The reader goes away: the observation goes on until it is stopped, and ends in order."""
         with self.daemon("--print=jsonl", stdout=subprocess.PIPE) as daemon, self.workload() as work:
             self.assertTrue(daemon.process.stdout.readline())
             daemon.process.stdout.close()

@@ -64,7 +64,8 @@ TEST(CountersTable, WhileThereIsRoomEachRowIsThatOfAMap) {
   for (const Row& row : copy.rows) EXPECT_EQ(row.counts, model.at(row.key));
 }
 
-// Whatever becomes of rows: what an id or `other` had it keeps, and all that was added is there once.
+// Whatever happens to rows: an id and `other` keep their counts, and everything that was added is
+// there once.
 TEST(CountersTable, NothingFallsAndTheSumIsExactWhenRowsGoAndCome) {
   Table table(64);
   std::mt19937_64 random(2);
@@ -166,8 +167,8 @@ TEST(CountersTable, ANumberThatComesBackAfterLongUnderAnotherNameIsAnotherProces
   EXPECT_EQ(copy.other.pages, 12u);
 }
 
-// Each event adds the same to all counts, and rows go and come all the time: a copy that had a row in
-// part, twice, or not at all, would show it.
+// Each event adds the same to all counts, and rows come and go all the time: a copy that had a row in
+// part, twice, or not at all, would show.
 TEST(CountersTable, WhoReadsMeanwhileSeesEveryCountOnce) {
   Table table(32);
   std::atomic<uint64_t> begun{0}, ended{0};

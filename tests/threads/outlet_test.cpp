@@ -19,7 +19,7 @@
 namespace swaptrail {
 namespace {
 
-// A reader of a pipe, who begins when told to.
+// A reader of a pipe that begins on request.
 class LateReader {
  public:
   explicit LateReader(int file) : file_(file) {}

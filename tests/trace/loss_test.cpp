@@ -1,4 +1,4 @@
-// What is not seen is not told: losses, the time before the start, tables that are full, violations.
+// What was not seen is not reported: losses, the time before the start, full tables, violations.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -38,7 +38,7 @@ bool is_subset(const Lifecycle& seen, const Lifecycle& truth) {
   return true;
 }
 
-// Nothing invented: what is reported is true, and a lifecycle that lacks something says so.
+// Nothing is invented: every report is true, and a lifecycle that lacks something says so.
 void expect_honest(const Outcomes& out, const std::map<uint64_t, Lifecycle>& truth) {
   for (const Lifecycle& life : out.kept.lifecycles) {
     const auto found = truth.find(life.folio);
@@ -246,7 +246,7 @@ TEST(TraceLoss, FolioReusedAfterALossIsUnknown) {
 
 // --- runs of programs that the kernel skipped ---
 
-// One page that is written, as programs report it that never saw a WRITE_ISSUED.
+// One page that is written, as reported by programs that never saw a WRITE_ISSUED.
 struct TornWrite {
   Scene scene;
   size_t write_begin = 0, write_end = 0;  // events
@@ -465,7 +465,7 @@ TEST(TraceLimits, Attempts) {
   EXPECT_EQ(out.kept.lifecycles[2].outcome, Outcome::kInFlight);
 }
 
-// Folios of a pass that runs can't make room: they are not followed, and counted when they go.
+// Folios of a running pass can't make room: new ones are not followed, and counted when they leave.
 TEST(TraceLimits, AttemptsOfOnePass) {
   ReconstructorOptions options;
   options.max_attempts = 2;

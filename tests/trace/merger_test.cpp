@@ -229,7 +229,7 @@ TEST(TraceMerger, LossesAfterTheLastEvent) {
   EXPECT_EQ(recorder.losses[1].to_ns, 99u);
 }
 
-// What was there before the loss began is not touched by it, though it is emitted later.
+// A loss does not affect what was there before it began, even if that is emitted later.
 TEST(TraceMerger, ADropStandsBehindWhatIsOlder) {
   struct Order : EventSink {
     void on_event(const swaptrail_event& event, uint64_t) override {

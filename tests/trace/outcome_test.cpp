@@ -505,8 +505,8 @@ TEST(TraceOutcome, ShmemOldKernelInfersTheSlotFromTheWrite) {
   }
 }
 
-// pageout() keeps a folio that somebody else holds before shmem gets to ask for a slot. On an old
-// kernel a slot that was refused doesn't show either, but it activates the folio.
+// pageout() keeps a folio that somebody else holds before shmem can ask for a slot. On an old
+// kernel a refused slot doesn't show either, but it activates the folio.
 TEST(TraceOutcome, ShmemHeldBeforeItsWrite) {
   for (const uint32_t activated : {0u, 1u}) {
     Scene scene;

@@ -1,4 +1,5 @@
-// What the report says of two readings that were not of one moment, and of pages that left and returned.
+// What the report says of two readings that were not taken at the same moment, and of pages that left
+// and returned.
 #include "trace/report/readings.h"
 
 #include <gtest/gtest.h>

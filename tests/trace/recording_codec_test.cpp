@@ -161,7 +161,7 @@ TEST(RecordingCodec, HeadTellsWhatIsInTheBlock) {
   EXPECT_EQ(head.cpus[2].lost, 5u);
 }
 
-// Payloads whose hash is right but whose content is not: from another hand, or hostile.
+// Payloads with a correct hash but wrong content: from another writer, or hostile.
 TEST(RecordingCodec, BadPayloadsAreRefused) {
   BlockEncoder encoder(1000, 1);
   const auto stream = make_stream({.cpus = 2, .events_per_cpu = 60, .lose_every = 20});

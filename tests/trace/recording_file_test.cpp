@@ -104,7 +104,7 @@ TEST(RecordingFile, MissingBlockIsNoticed) {
   EXPECT_EQ(back.items.size(), 16u);
 }
 
-// An index that is whole and does not tell all is not believed.
+// An index that is intact but incomplete is not trusted.
 TEST(RecordingFile, IndexMustAccountForEveryByte) {
   const std::string whole = record(small_stream(), 16);
   const auto places = places_of(whole);
@@ -137,7 +137,7 @@ TEST(RecordingFile, SearchFindsTheNextRecord) {
   }
 }
 
-// The live path lets no such event through: the reconstructor must not see one.
+// The live path lets no such event through, so the reconstructor must not see one.
 TEST(RecordingFile, EventsOfNoKnownKindAreRefused) {
   auto stream = make_stream({.cpus = 1, .events_per_cpu = 64});
   stream[40].event.kind = SWAPTRAIL_KIND_END;
@@ -205,7 +205,7 @@ TEST(RecordingFile, NotARecording) {
   EXPECT_EQ(replay(std::string(4096, '\0')).status.code(), absl::StatusCode::kInvalidArgument);
 }
 
-// Lengths that no writer makes are refused before memory is taken for them.
+// Lengths that no writer makes are refused before memory is allocated for them.
 TEST(RecordingFile, Limits) {
   std::string bytes = record({}, 16);
   const uint64_t behind_header = places_of(bytes)[1].offset;

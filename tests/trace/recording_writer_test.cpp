@@ -59,7 +59,7 @@ TEST(RecordingWriter, FlushMakesABlock) {
   EXPECT_EQ(replay(sink.text).items, stream);  // what a crash would leave
 }
 
-// Nothing is lost without being reported: recorded + told in gaps = added.
+// Nothing is lost without a report: recorded + reported in gaps = added.
 TEST(RecordingWriter, DiskFull) {
   const auto stream = make_stream({.cpus = 2, .events_per_cpu = 500, .lose_every = 40});
   uint64_t added = 0, lost = 0;

@@ -1,5 +1,5 @@
-// What is reported of lifecycles of which a part could not be seen: lost, before the attach, or for want
-// of a hook. And what looks as if something were missing, and is not.
+// What is reported of lifecycles of which a part could not be seen: lost, before the attach, or because
+// a hook was missing. Also cases that only look as if something were missing.
 #include <gtest/gtest.h>
 
 #include "tests/scene/trace_scene.h"

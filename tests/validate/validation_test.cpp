@@ -1,5 +1,5 @@
-// The daemon's validation: what it hands on, finds and tells, and what it does
-// without its hooks.
+// The daemon's validation: what it passes on, finds and reports, and what it does without its
+// hooks.
 #include "validate/validation.h"
 
 #include <gmock/gmock.h>

@@ -72,8 +72,8 @@ actors_end() { # children first
     for name in "${!actor_pid[@]}"; do actor_end "$name"; done
 }
 
-# Has all of a cgroup reclaimed. Asks for more than there is, so that the kernel says that it could not
-# get that much; an asynchronous device needs a second pass.
+# Has a whole cgroup reclaimed. Asks for more than there is, so that the kernel reports that it could
+# not get that much; an asynchronous device needs a second pass.
 reclaim() { # NAME
     local tries file=$actor_cgroups/$1/memory.reclaim
     [[ -e $file ]] || { echo "this kernel has no memory.reclaim" >"$dir/skip"; return 1; }
@@ -84,8 +84,8 @@ reclaim() { # NAME
     return 0
 }
 
-# What is true now: of each actor (or those named), in oracle.PHASE-NAME. Ends a phase. Done twice, so that
-# what it takes to write it is in memory, and nothing faults after the measuring.
+# Writes the current truth: of each actor (or those named), to oracle.PHASE-NAME. Ends a phase. Done twice,
+# so that everything needed for writing is in memory, and nothing faults after the measurement.
 phase() { # PHASE [NAME...]
     local name number=$1
     shift

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Swap areas that leave holes and change places, in a guest: which device each page is said to be on,
-# against pagemap and /proc/swaps.
+# Swap areas that leave holes and change places, in a guest: compares the device reported for each
+# page with pagemap and /proc/swaps.
 #
 #   area_names.sh [SERIES [MODE]]      6.12 and the mode that swaptraild chooses, by default
 #
-# Exit code 75: it can't be run here.
+# Exit code 75: it can't run here.
 set -euo pipefail
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 build=${SWAPTRAIL_BUILD:-$here/../../build/release}

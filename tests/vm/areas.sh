@@ -18,7 +18,7 @@ area_device='' area_mount='' area_zram='' area_mapped='' area_zswap=()
 
 area_missing() { echo "areas.sh: $*" >&2; return 75; }
 
-# A kernel without modules has built in what it has: not finding a module says nothing yet.
+# A kernel without modules has everything built in: a missing module alone proves nothing.
 area_modules() {
     local module
     for module in "$@"; do modprobe -q "$module" 2>/dev/null; done
@@ -75,8 +75,8 @@ area_zswap_set() { # PARAMETER VALUE: fails where the kernel has no such paramet
     [[ -w $file ]] && echo "$2" 2>/dev/null >"$file" && [[ $(<"$file") == "$2" ]]
 }
 
-# The default compressor and pool may be modules that are not there, and the choice of pools
-# shrank over time (z3fold and zbud went, then the parameter itself): the first that works.
+# The default compressor and pool may be modules that do not exist, and the choice of pools shrank
+# over time (z3fold and zbud were removed, then the parameter itself): uses the first that works.
 area_zswap_up() {
     local name choice all=/sys/module/zswap/parameters
     [[ -d $all ]] || { area_missing "this kernel has no zswap"; return; }
@@ -109,7 +109,7 @@ area_up() { # KIND [MIB]
     return $code
 }
 
-# Undoes area_up, also one that failed half way; harmless when nothing is up.
+# Undoes area_up, even one that failed half way; harmless when nothing is up.
 area_down() {
     local setting code=0
     if [[ $area_device ]] && grep -q "^$area_device " /proc/swaps; then

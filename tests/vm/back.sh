@@ -1,7 +1,7 @@
 #!/bin/bash
-# Inside a guest: `source back.sh` gives the scenarios that are about the way back; README.md says of
-# each what it is for. Each is a function back_NAME, which lets actors act while swaptraild watches;
-# before_NAME, if there is one, runs before swaptraild starts. Truth goes to files for check.py:
+# Inside a guest: `source back.sh` gives the scenarios about the way back; README.md says what each
+# is for. Each is a function back_NAME, which lets actors act while swaptraild watches; before_NAME,
+# if there is one, runs before swaptraild starts. Truth goes to files for check.py:
 #
 #   oracle.PHASE-NAME   an actor's pages in swap, its faults and waits (actors.sh)
 #   marks               how much swaptraild had printed at the end of each phase
@@ -217,8 +217,8 @@ back_readerror() {
 
 # ---- nothing happens any more --------------------------------------------------------------------------------
 
-# Of what is in swap, one part is read and one unmapped; what is in flight is unmapped too. Then all is
-# quiet for 2 s.
+# One part of the pages in swap is read and one unmapped; pages in flight are unmapped too. Then
+# everything is quiet for 2 s.
 back_quiet() {
     readahead 0
     actor_start a && say a make m 4 && say a make n 4 && reclaim a && phase 1 || return

@@ -40,8 +40,8 @@ readonly patience_s=400 # nvme-full takes 200 s beside two other guests
 read -ra daemon_args <<<"${SWAPTRAILD_ARGS-}"
 daemon_pid='' dir='' beside_device='' failed=0
 
-# How much, and under which limit: sized for software emulation. What zswap holds is charged to the
-# cgroup too, and the pages shrink only by half.
+# How much memory, and under which limit: sized for software emulation. The contents of zswap are
+# charged to the cgroup too, and the pages shrink only by half.
 workload_args() { # SCENARIO
     local limit=16
     [[ ${#area_zswap[@]} == 0 ]] || limit=24
@@ -66,7 +66,7 @@ give_up() { # DIR WORD REASON
     return 1
 }
 
-# A pipe that says nothing. Reading it is a sleep without a process of its own: to start one takes an emulated CPU a
+# A pipe that never delivers anything. Reading it is a sleep without a process: starting one takes an emulated CPU a
 # tenth of a second.
 exec {nothing}<> <(:)
 
@@ -175,7 +175,7 @@ mthp_stats() { # nothing before 6.8
     return 0
 }
 
-# What is in swap by the kernel's own word, in pages.
+# Pages in swap, according to the kernel.
 record_used() { # FILE
     {
         echo "used $(used_pages)"
@@ -203,7 +203,7 @@ actors_act() { # DIR SCENARIO PART
     give_up "$1" fail "$3 $2: $(tail -n1 "$1/actors.err" 2>/dev/null)"
 }
 
-# The order of what is done and recorded.
+# The order of actions and records.
 watch() { # DIR SCENARIO
     actors_act "$1" "$2" before || return
     daemon_start "$1" || return
@@ -266,7 +266,7 @@ run_case() { # KIND SCENARIO
     readahead "$cluster"
 }
 
-# Whatever is left of a case that went wrong.
+# Removes whatever is left of a case that failed.
 clean_up() { # DIR
     workload_end "$1"
     actors_end

@@ -3,7 +3,7 @@
 
     check.py FOLDER...      every case below the folders (those of cases.sh): a line each, a table
                             over all kernels, the figures, and `N passed, N failed, N skipped`
-    check.py --self-test    damages a good case in many ways, and expects to be told each time
+    check.py --self-test    damages a good case in many ways, and expects a complaint each time
 
 Exit code 1: something failed. Only the standard library; Python 3.9 and later.
 
@@ -15,7 +15,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 
 from check_back import FAILING, LATE, LOSSY, MAY_LOSE, check_back, lossy, lossy_slots, skipped_pages, skipped_runs, slack
 
@@ -192,9 +191,9 @@ def share(part, whole):
 
 # ---- runs of programs that the kernel skipped ---------------------------------------------------
 
-# Where a kernel may preempt our programs, it skips runs of them (docs/ARCHITECTURE.md, Loss). Then what
-# they counted is less, and lifecycles of that time are lossy. Nothing else is forgiven: a lifecycle
-# that is called complete must be right, and without skipped runs there is nothing to forgive.
+# If a kernel may preempt our programs, it skips runs of them (docs/ARCHITECTURE.md, Loss). Then they
+# count less, and lifecycles of that time are lossy. Nothing else is forgiven: a lifecycle that is
+# called complete must be right, and without skipped runs there is nothing to forgive.
 
 SWAP_CLUSTER_MAX = 32  # include/linux/swap.h: folios of a batch
 
@@ -238,7 +237,8 @@ def check_oracle(case, oracle, unmaps, report):
     became of that lifecycle later. Returns the lifecycles that were matched."""
     matched, missing, wrong = [], [], []
     excused, forgiven = lossy_slots(case), 0
-    # A run that begins a batch of reclaim is about all of its folios, and about all who map them.
+    # A skipped run at the begin of a batch affects all of its folios, and all processes that map
+    # them.
     sharers = max((l["mapping_count"] for l in case.lines["lifecycle"]), default=1)
     most_forgiven = skipped_pages(case) * SWAP_CLUSTER_MAX * max(sharers, 1)
     for key, entry in oracle["swapped"].items():
@@ -247,7 +247,7 @@ def check_oracle(case, oracle, unmaps, report):
         last = max(before, key=lambda unmap: unmap[0]) if before else None
         right = last and (entry is None or entry == last[1:3])
         if not right and entry in excused and forgiven < most_forgiven:
-            forgiven += 1  # the run that would have told of this mapping was skipped
+            forgiven += 1  # the run that would have reported this mapping was skipped
             continue
         if not before:
             missing.append(page)
@@ -349,7 +349,8 @@ def check_reconciliation(case, summary, report):
     rows = {row["counter"]: row for row in summary["reconciliation"]}
     for row in rows.values():
         forgiven = 0 if row["counter"] == "emitted" else skipped_pages(case)
-        # It says how much may be missing, how many slots hold nothing, or what the kernel may not count.
+        # The row says how much may be missing, how many slots hold nothing, or what the kernel may not
+        # count.
         allowed = case.scenario in LATE | FAILING or row["counter"] == "slots"
         forgiven += row.get("allowance", 0) if allowed else 0
         report.require(row["counter"] == "emitted" or abs(row["difference"]) <= row.get("allowance", 0), "reconcile",
@@ -375,7 +376,7 @@ def check_reconciliation(case, summary, report):
     if case.loses:
         lost = sum(loss["count"] for loss in full)
         report.require(lost and lost == summary["lost_events"] == dropped, "loss", "%d events lost, %d "
-                       "dropped, losses tell of %d" % (summary["lost_events"], dropped, lost), full)
+                       "dropped, losses report %d" % (summary["lost_events"], dropped, lost), full)
         if case.scenario in MAY_LOSE:
             report.require(lost <= MOST_LOST * emitted["kernel_delta"], "loss", "%d of %d events lost" %
                            (lost, emitted["kernel_delta"]), full)
@@ -383,10 +384,10 @@ def check_reconciliation(case, summary, report):
     report.require(emitted["kernel_delta"] == summary["events"] and summary["lost_events"] == 0 and
                    not full, "loss", "%d events emitted, %d consumed, %d lost" %
                    (emitted["kernel_delta"], summary["events"], summary["lost_events"]), full)
-    told = sum(loss["count"] for loss in case.lines["loss"]) - sum(loss["count"] for loss in full)
+    reported = sum(loss["count"] for loss in case.lines["loss"]) - sum(loss["count"] for loss in full)
     report.figures["skipped_runs"] = skipped_runs(case)
-    report.require(told == skipped_runs(case), "loss", "%d program runs were skipped, and losses tell "
-                   "of %d" % (skipped_runs(case), told), case.lines["loss"])
+    report.require(reported == skipped_runs(case), "loss", "%d program runs were skipped, and losses report "
+                   "%d" % (skipped_runs(case), reported), case.lines["loss"])
 
 
 def check_slots_row(case, row, report):
@@ -409,7 +410,7 @@ def check_complete(case, report):
     silent = [l for l in incomplete if not l["incomplete"] or l["incomplete"] == "none"]
     report.require(not silent, "complete", "%d incomplete lifecycles give no reason" % len(silent),
                    silent)
-    # Up to Linux 6.14 no hook tells whether shmem was refused a slot or held by somebody else.
+    # Up to Linux 6.14 no hook shows whether shmem was refused a slot or held by somebody else.
     odd = [l for l in incomplete if not (l["shmem"] and l["outcome"] == "aborted" and
                                          l["incomplete"] == "not_hooked")]
     pages = count_pages(lifecycles)
@@ -449,8 +450,8 @@ def check_model(case, summary, report):
     model = validated(recordings) if recordings and os.path.exists(SWAPTRAIL) else None
     if not model:
         return
-    # What a skipped run leaves out is told as a loss, which explains what is missing. But where runs are
-    # skipped programs are preempted, and such a one can tell of its hook after others told of later ones.
+    # What a skipped run leaves out is reported as a loss, which explains what is missing. But where runs are
+    # skipped, programs are preempted, and such a program can report its hook after others reported later ones.
     report.require(model["findings"] <= summary.get("skipped_runs", 0), "model", "%d findings, and %d program runs were skipped" %
                    (model["findings"], summary.get("skipped_runs", 0)), [model["rules"]])
     report.require(model["agreed"] + model["not_compared"] == model["lifecycles"], "model",
@@ -574,7 +575,7 @@ BACK = [
     ("faults", "%(faults)d faults, %(major_faults)d major, %(major_wrong)d wrong"),
     ("wait_ms", "waits %(wait_ms).0f ms, said %(wait_said_ms).0f ms"),
     ("back_pages", "smaps fell by %(back_pages)d, %(back_wrong)d wrong"),
-    ("pages_back", "%(pages_back)d pages back, %(pages_back_wrong)d not told"),
+    ("pages_back", "%(pages_back)d pages back, %(pages_back_wrong)d not reported"),
     ("freed", "freed %(freed)d, returned %(returned)d, away %(away)d"),
 ]
 
@@ -640,8 +641,8 @@ def print_figures(results):
     print("pages in complete lifecycles: %.4f %% of %d" %
           (100 * share(total["complete_pages"], total["pages"]), total["pages"]))
     print("the way back: %(faults)d faults, %(major_wrong)d of %(major_faults)d major ones wrong; "
-          "%(pages_back)d pages by pagemap, %(pages_back_wrong)d not told; smaps fell by %(back_pages)d, "
-          "%(back_wrong)d wrong; waits of %(wait_ms).0f ms, told %(wait_said_ms).0f ms" % total)
+          "%(pages_back)d pages by pagemap, %(pages_back_wrong)d not reported; smaps fell by %(back_pages)d, "
+          "%(back_wrong)d wrong; waits of %(wait_ms).0f ms, reported %(wait_said_ms).0f ms" % total)
     if total["model_lifecycles"]:
         print("lifecycles in lockstep with the model: %(model_agreed)d of %(model_lifecycles)d; "
               "slots foretold: %(slots_exact)d of %(slots)d" % total)

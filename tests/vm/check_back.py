@@ -187,30 +187,30 @@ def check_smaps(case, report):
         # border of the phase.
         border = BORDER_PAGES + out // 100 if out else 0
         report.require(abs(back - out - fall) <= border, "back", "%s: its swap fell by %d pages, %d went out, and "
-                       "returns tell of %d that came back" % (step_text(pid, before, after), fall,
+                       "returns report %d that came back" % (step_text(pid, before, after), fall,
                                                               out, back))
 
 
 def slots_back(case, returns):
-    """{(owner, type, offset)} of the pages that returns tell of."""
+    """{(owner, type, offset)} of the pages that returns report."""
     return {(pid, r["swap_type"], r["swap_offset"] + i) for r in returns
             if r["how"] in ("swapped_in", "swapoff") for pid in owners(case, r)
             for i in range(max(r["pages"], mapped(r), 1))}
 
 
 def check_pagemap(case, report):
-    """Each page that pagemap showed in swap, and shows there no more, was told by a return of its slot
+    """Each page that pagemap showed in swap, and shows there no more, was reported by a return of its slot
     to its owner."""
     if case.gaps or case.scenario in UNMAPS | SHARED:
         return
     for pid, before, after in steps(case):
         if not before:
             continue
-        told = slots_back(case, returns_between(case, before, after))
+        reported = slots_back(case, returns_between(case, before, after))
         gone = [(key, entry) for key, entry in before["swapped"].items()
                 if key[0] == pid and entry and after["swapped"].get(key) != entry]
         missing = ["tgid %d address 0x%x entry %s" % (*key, entry) for key, entry in gone
-                   if (pid, *entry) not in told]
+                   if (pid, *entry) not in reported]
         report.add("pages_back", len(gone))
         report.add("pages_back_wrong", len(missing))
         report.require(not missing, "back", "%s: %d of %d pages that came back have no return of their "
@@ -244,10 +244,11 @@ def freed(lifecycle):
 
 def check_once(case, report):
     """No page returns that was not freed, or twice, or to a lifecycle that nobody knows."""
-    # Where programs were skipped, a page may be known to be freed, and not what became of its content.
+    # If programs were skipped, it may be known that a page was freed, but not what became of its
+    # content.
     pages = {l["id"]: l["pages"] for l in case.lines["lifecycle"]
              if freed(l) or (lossy(l) and "removed" in l["stages"])}
-    # Where programs were skipped, it may be unknown that a page was freed.
+    # If programs were skipped, it may be unknown that a page was freed.
     may = {l["id"]: l["pages"] for l in case.lines["lifecycle"] if lossy(l)}
     sums, unknown = {}, []
     for line in case.lines["return"]:
@@ -260,10 +261,10 @@ def check_once(case, report):
     report.require(not twice, "once", "%d lifecycles have more pages returned than freed" % len(twice),
                    twice)
     if not case.gaps:  # but for those whose removal was in a run that was skipped
-        # What was open when a run was skipped may have left memory in it: it is told as unknown, and such pages
-        # return too. Only others are pages that nobody told of.
-        told = lossy_slots(case)
-        unknown = [r for r in unknown if (r["swap_type"], r["swap_offset"]) not in told]
+        # What was open when a run was skipped may have left memory in it: it is reported as unknown, and such pages
+        # return too. Only others are pages that nobody reported.
+        reported = lossy_slots(case)
+        unknown = [r for r in unknown if (r["swap_type"], r["swap_offset"]) not in reported]
         count = sum(r["pages"] for r in unknown)
         report.require(count <= skipped_pages(case), "once", "%d pages returned that nobody saw "
                        "go out, though swaptraild was there first" % count, unknown)
@@ -311,7 +312,8 @@ def check_mthp(case, report):
                 "swpin": sum(r["pages"] == pages and r["how"] == "swapped_in"
                              for r in case.lines["return"]),
                 "swpout_fallback": fallbacks,
-                # Others split folios too: these are those that reclaim split on their way to swap.
+                # Other code splits folios too: these are the ones that reclaim split on their way
+                # to swap.
                 "split": fallbacks + sum(l["abort_reason"] == "split" for l in of_size)}
         for name, ours in said.items():
             count = kernel.get(name)
@@ -354,7 +356,7 @@ def truth_readerror(case, report):
     true = max(p["sigbus"] for o in case.oracles for p in o["process"].values())
     errors = [r for r in case.lines["return"] if r["how"] == "read_error"]
     report.require(true == case.truth["read_errors"], "plausible", "%d SIGBUS" % true)
-    report.require(len(errors) == true, "errors", "%d accesses ended in SIGBUS, %d returns tell of a "
+    report.require(len(errors) == true, "errors", "%d accesses ended in SIGBUS, %d returns report a "
                    "read error" % (true, len(errors)), errors)
     report.require(not any(r["pages"] for r in errors), "errors", "a page came back broken", errors)
     for summary in case.lines["summary"]:
@@ -395,7 +397,7 @@ def truth_tmpfs(case, report):
                   if r["pid"] == pid and r.get("shmem") and r["how"] == "swapped_in"]
         report.add("file_pages_back", true)
         report.require(sum(r["pages"] for r in shared) == true, "file", "%s: %d pages of the file came "
-                       "back, returns to this reader tell of %d" %
+                       "back, returns to this reader report %d" %
                        (step_text(pid, before, after), true, sum(r["pages"] for r in shared)))
     nameless = [l for l in case.lines["lifecycle"] if l["shmem"] and freed(l) and
                 not (l.get("object") or {}).get("inode")]
@@ -412,8 +414,8 @@ def truth_offbreak(case, report):
 
 
 def truth_onecpu(case, report):
-    report.require(case.truth["loss_known"], "loss", "1.5 s after it, no loss was told")
-    # Nothing is done to a private page before it gets its slot, but that its batch begins.
+    report.require(case.truth["loss_known"], "loss", "1.5 s after it, no loss was reported")
+    # Nothing happens to a private page before it gets its slot, except that its batch begins.
     inside = [l for l in case.lines["lifecycle"] if l["complete"] and any(
         loss["from_ns"] <= max(l["stages"].values()) and
         loss["to_ns"] >= l["stages"].get("slot_allocated", min(l["stages"].values()))
@@ -446,7 +448,7 @@ def truth_quiet(case, report):
     """Two seconds after the last page moved, all that is said to be in swap is there."""
     said, true = areas_pages(case, "areas"), case.truth["vmswap_pages"]
     report.require(true >= 500, "plausible", "only %d pages in swap" % true)
-    report.require(true <= said <= true + slack(case), "quiet", "%d pages in swap, `areas` tells of %d" %
+    report.require(true <= said <= true + slack(case), "quiet", "%d pages in swap, `areas` reports %d" %
                    (true, said))
     flying = sum(l.get("pages", 0) for l in read_json(case, "flying").get("lifecycles", ()))
     cached = case.truth["swapcached_pages"]
@@ -455,7 +457,7 @@ def truth_quiet(case, report):
 
 
 def truth_nobody(case, report):
-    report.require(areas_pages(case, "areas") <= case.truth["used_pages"], "quiet", "%d slots in use, `areas` tells of %d" %
+    report.require(areas_pages(case, "areas") <= case.truth["used_pages"], "quiet", "%d slots in use, `areas` reports %d" %
                    (case.truth["used_pages"], areas_pages(case, "areas")))
 
 

@@ -1,4 +1,4 @@
-"""check.py --self-test: damages good cases in many ways, and expects to be told each time."""
+"""check.py --self-test: damages good cases in many ways, and expects a complaint each time."""
 import json
 import os
 import tempfile
@@ -152,7 +152,7 @@ DAMAGES = [
     ("a loss of runs, and none was skipped", lambda c: c["lines"].append(
         {"type": "loss", "cpu": None, "count": 1, "cause": "skipped_runs"}), "loss"),
     ("complete beside a loss", set_in("lines", 5, "overlapped_loss", True), "stages"),
-    ("skipped runs that no loss tells of", set_in("lines", 1000, "skipped_runs", 2), "loss"),
+    ("skipped runs that no loss reports", set_in("lines", 1000, "skipped_runs", 2), "loss"),
     ("a violation", lambda c: c["lines"].append({"type": "violation", "rule": "r"}), "violations"),
     ("two incomplete", lose_reasons, "complete"),
     ("incomplete without a reason", set_in("lines", 5, "complete", False), "complete"),
@@ -162,15 +162,15 @@ DAMAGES = [
                                   for line in c["lines"][:1000]], "plausible"),
     ("freed in one pass", lambda c: [line.update(passes=1) for line in c["lines"][:1000]],
      "plausible"),
-    ("a major fault is told as minor", set_in("lines", 1001, "major", False), "faults"),
-    ("a minor fault is told as major", set_in("lines", 1009, "major", True), "faults"),
-    ("a fault is told twice", lambda c: c["lines"].append({**good_return(0), "pages": 0}), "faults"),
-    ("a fault is not told", lambda c: c["lines"].pop(1001), "faults"),
+    ("a major fault is reported as minor", set_in("lines", 1001, "major", False), "faults"),
+    ("a minor fault is reported as major", set_in("lines", 1009, "major", True), "faults"),
+    ("a fault is reported twice", lambda c: c["lines"].append({**good_return(0), "pages": 0}), "faults"),
+    ("a fault is not reported", lambda c: c["lines"].pop(1001), "faults"),
     ("another process waited", set_in("lines", 1001, "pid", 8), "faults"),
     ("more minor faults than there were", lambda c: c["lines"].extend(
         {**good_return(9), "pages": 0, "mapped": 0} for _ in range(5)), "faults"),
     ("a wait is lost", set_in("lines", 1001, "fault_ns", 50000), "waits"),
-    ("a wait is told twice as long", set_in("lines", 1001, "fault_ns", 2 * WAIT), "waits"),
+    ("a wait is reported twice as long", set_in("lines", 1001, "fault_ns", 2 * WAIT), "waits"),
     ("taskstats has more", lambda c: (c.update(kernel="6.1"), c["oracle.2"].append(measures(
         7, major=8, minor=5, waits=8, wait_ns=8 * WAIT, blkio_ns=10 * WAIT, swap_kib=3960))), "waits"),
     ("VmSwap fell further", lambda c: c["oracle.2"].append(measures(
@@ -212,7 +212,7 @@ def skip_runs(case):
 
 
 def hide_mappings(count):
-    """Of so many pages, in lifecycles that are told as lossy."""
+    """Of so many pages, in lifecycles that are reported as lossy."""
     def hide(case):
         for line in case["lines"][100:100 + count]:
             line.update(mappings=[], mapping_count=0, complete=False, incomplete="dropped", overlapped_loss=True,
@@ -221,7 +221,7 @@ def hide_mappings(count):
 
 
 def return_unknown(case):
-    """Pages came back of which it is told that nobody knows whether they were freed; more than were skipped."""
+    """Pages came back that are reported as perhaps freed; more than were skipped."""
     for out, back in zip(case["lines"][:4], case["lines"][1001:1005]):
         out.update(complete=False, incomplete="dropped", overlapped_loss=True, outcome="unknown")
         out["stages"].pop("removed")
@@ -242,7 +242,7 @@ SKIP_DAMAGES = [(name + ", and runs were skipped", beside_skipped_runs(damage), 
                 expected != "faults" and name not in ("one device write too few", "pswpout off by one",
                              "a zero page that nobody saw", "a zero page that was none",
                              "a difference", "pswpin in vmstat is not the daemon's",
-                             "skipped runs that no loss tells of", "a return to nobody")] + [
+                             "skipped runs that no loss reports", "a return to nobody")] + [
     ("more returns to nobody than were skipped", beside_skipped_runs(
         lambda c: [line.update(lifecycle=None) for line in c["lines"][1001:1004]]), "once"),
     ("a difference that the row does not allow", beside_skipped_runs(
@@ -253,7 +253,7 @@ SKIP_DAMAGES = [(name + ", and runs were skipped", beside_skipped_runs(damage), 
      "totals"),
     ("a difference of more than was skipped", beside_skipped_runs(
         set_in("lines", 1000, "reconciliation", 1, "difference", 3)), "reconcile"),
-    ("more major faults told as minor than were skipped", beside_skipped_runs(
+    ("more major faults reported as minor than were skipped", beside_skipped_runs(
         lambda c: [line.update(major=False) for line in c["lines"][1001:1004]]), "faults"),
     ("more minor faults than there were and were skipped", beside_skipped_runs(lambda c: c["lines"].extend(
         {**good_return(9), "pages": 0, "mapped": 0} for _ in range(7))), "faults"),
@@ -351,11 +351,11 @@ GOOD_SCENARIOS = {"broken-readerror": errors, "nvme-swapmax": refused, "slow-han
                   "nvme-quiet": quiet, "nvme-areas": areas, "nvme-pidreuse": reused,
                   "nvme-onecpu": one_cpu, "nvme-full": full_rate, "nvme-attach": late, "slow-tmpfs": tmpfs}
 SCENARIO_DAMAGES = [
-    ("broken-readerror", "a SIGBUS that nobody tells", lambda c: c["lines"].pop(1001), "errors"),
+    ("broken-readerror", "a SIGBUS that nobody reports", lambda c: c["lines"].pop(1001), "errors"),
     ("broken-readerror", "a broken page came back", set_in("lines", 1001, "pages", 1), "errors"),
     ("broken-readerror", "an error is called a return", set_in("lines", 1001, "how", "swapped_in"), "errors"),
     ("broken-readerror", "read_errors", set_in("lines", 1000, "read_errors", 0), "errors"),
-    ("nvme-swapmax", "a refusal is not told", lambda c: c["lines"].pop(), "refused"),
+    ("nvme-swapmax", "a refusal is not reported", lambda c: c["lines"].pop(), "refused"),
     ("nvme-swapmax", "a refusal too many", set_in("truth", "swap_fail", 0), "refused"),
     ("slow-hands", "the owner is said to have read", set_in("lines", 1001, "pid", 7), "reader"),
     ("slow-hands", "the reader is said to own", set_in("lines", 1001, "owner_pid", 9), "reader"),
@@ -366,12 +366,12 @@ SCENARIO_DAMAGES = [
     ("nvme-areas", "by position", set_in("json", "areas2", "areas", 0, "path", "/dev/b"), "areas"),
     ("nvme-pidreuse", "another's history", set_in("json", "page", "history", [{}]), "owner"),
     ("nvme-pidreuse", "the pid was another", set_in("truth", "same_pid", 0), "plausible"),
-    ("nvme-onecpu", "told late", set_in("truth", "loss_known", 0), "loss"),
+    ("nvme-onecpu", "reported late", set_in("truth", "loss_known", 0), "loss"),
     ("nvme-onecpu", "called complete", lambda c: c["lines"][0].update(
         complete=True, incomplete=None, overlapped_loss=False), "loss"),
-    ("nvme-onecpu", "lost events that no loss tells of", set_in("lines", 1000, "lost_events", 11), "loss"),
+    ("nvme-onecpu", "lost events that no loss reports", set_in("lines", 1000, "lost_events", 11), "loss"),
     ("nvme-full", "called complete", set_in("lines", 0, "complete", True), "stages"),
-    ("nvme-full", "lost events that no loss tells of", set_in("lines", 1000, "lost_events", 11), "loss"),
+    ("nvme-full", "lost events that no loss reports", set_in("lines", 1000, "lost_events", 11), "loss"),
     ("nvme-full", "more dropped than lost", set_in("lines", 1000, "events", 8980), "loss"),
     ("nvme-full", "too many lost", lambda c: (
         c["lines"][1000].update(lost_events=100, events=8900), c["lines"][-1].update(count=100)), "loss"),
@@ -379,7 +379,7 @@ SCENARIO_DAMAGES = [
     ("slow-tmpfs", "a page that nobody read", lambda c: c["lines"].pop(), "file"),
     ("slow-tmpfs", "another reader", set_in("lines", 1001, "pid", 8), "file"),
     ("slow-tmpfs", "a wait in read(2) is lost", set_in("lines", 1001, "fault_ns", None), "waits"),
-    ("slow-tmpfs", "a read(2) is told as a major fault", set_in("lines", 1001, "major", True), "faults"),
+    ("slow-tmpfs", "a read(2) is reported as a major fault", set_in("lines", 1001, "major", True), "faults"),
     ("slow-tmpfs", "a nameless file", set_in("lines", 5, "object", None), "file"),
     ("nvme-attach", "more than it says may be missing", set_in(
         "lines", 1000, "reconciliation", 0, "difference", -4), "reconcile"),
@@ -393,7 +393,7 @@ def all_tests():
     yield from ((name, None, damage, expected) for name, damage, expected in
                 [("undamaged", lambda c: None, None), ("skipped runs alone", skip_runs, None),
                  ("a batch whose begin was skipped", beside_skipped_runs(hide_mappings(32)), None),
-                 ("returns of what is told as unknown", beside_skipped_runs(return_unknown), None)] +
+                 ("returns of what is reported as unknown", beside_skipped_runs(return_unknown), None)] +
                 DAMAGES + SKIP_DAMAGES)
     yield from (("undamaged " + name, name, lambda c: None, None) for name in GOOD_SCENARIOS)
     yield from ((text, name, damage, expected) for name, text, damage, expected in SCENARIO_DAMAGES)

@@ -1,5 +1,5 @@
 // freerun - the engine's side of freerun.sh: makes the accesses that pattern.cpp makes in a guest, in
-// a simulated machine, and tells as JSON what was swapped.
+// a simulated machine, and prints as JSON what was swapped.
 //
 //   freerun --kernel 6.12 --device zram|nvme --area-mib N --limit-pages N --pattern NAME [options]
 //

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Holds the engine's free run against kernels: the same accesses under the same limit, in a guest and
+# Compares the engine's free run with kernels: the same accesses under the same limit, in a guest and
 # in the engine, must give the same numbers of pages swapped out and in, to 10 %.
 #
 #   freerun.sh [options]
@@ -10,7 +10,7 @@
 #   --clusters "0 3"        values of vm.page-cluster; both by default
 #   --pattern-args ARGS     more for pattern.cpp, such as "--mib 64 --limit 40 --seed 2"
 #   --engine PROGRAM        the engine's side, freerun.cpp; build/dev/tests/vm/freerun by default
-#   --guests DIR            keeps what the guests told there; what is there is not run again
+#   --guests DIR            keeps the guests' results there; existing ones are not run again
 #
 # The default sizes are such that a wrong order of reclaim shows: in `hotcold`, first in first out
 # would read back 32 % more than least recently used. (With half of the memory it would be none.)
@@ -144,9 +144,9 @@ compare() { # GUEST ENGINE: the difference in percent, and `far` if it is too mu
 }
 
 row() { # SERIES CASE
-    local json=$guests/$1/$2.json told=$guests/engine.json device=${2%%-*} way guest ours percent far
+    local json=$guests/$1/$2.json engine_json=$guests/engine.json device=${2%%-*} way guest ours percent far
     local beyond=0
-    if [[ ! -s $json ]] || ! run_engine "$1" "$device" "$json" >"$told"; then
+    if [[ ! -s $json ]] || ! run_engine "$1" "$device" "$json" >"$engine_json"; then
         printf '%-6s %-22s no result\n' "$1" "$2"
         failed=$((failed + 1))
         return
@@ -154,7 +154,7 @@ row() { # SERIES CASE
     printf '%-6s %-22s' "$1" "$2"
     for way in out in; do
         guest=$(swapped "$json" $way)
-        ours=$(number "$told" swapped_$way)
+        ours=$(number "$engine_json" swapped_$way)
         read -r percent far <<<"$(compare "$guest" "$ours")"
         printf ' %9d %9d %7s%% %-3s' "$guest" "$ours" "$percent" "$far"
         [[ ! $far ]] || beyond=1

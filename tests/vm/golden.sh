@@ -3,8 +3,8 @@
 #
 #   golden.sh ["5.10 6.1 ..."]
 #
-# For each case: the recording, and what `swaptraild --print=jsonl` told live (its summary, and the
-# SHA-256 of all its lines). Replay must tell the same; tests/golden holds it to that.
+# For each case: the recording, and what `swaptraild --print=jsonl` printed live (its summary, and the
+# SHA-256 of all its lines). Replay must print the same; tests/golden checks that.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 root=$(readlink -f "$here/../..")
@@ -24,7 +24,7 @@ for series in $kernels; do
         recording=$(compgen -G "$dir/recording/*.swaptrail") || { echo "no $series $case"; continue; }
         live=$dir/daemon.jsonl
         if ! "$root/build/release/cli/swaptrail" replay --print=jsonl "$recording" | cmp - "$live"; then
-            echo "golden.sh: $series $case: replay tells something else than live did" >&2
+            echo "golden.sh: $series $case: replay prints something other than live did" >&2
             exit 1
         fi
         cp "$recording" "$target/$series-$case.swaptrail"

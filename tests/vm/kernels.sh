@@ -16,7 +16,7 @@ readonly SERIES=(5.10 6.1 6.12 6.16 6.17 6.18 6.19 7.0 7.1 7.2 7.3)
 readonly CACHE=${SWAPTRAIL_CACHE:-$HOME/.cache/swaptrail}
 readonly KERNELS=$CACHE/kernels APT=$CACHE/apt
 
-# Where the eleven live. The security suites have an archive of their own.
+# Where they live. The security suites have an archive of their own.
 readonly SUITES=(bookworm trixie trixie-backports)
 readonly SECURITY_SUITES=(bullseye-security bookworm-security trixie-security)
 

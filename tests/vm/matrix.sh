@@ -5,7 +5,7 @@
 #   matrix.sh [options]
 #
 #   --kernels "6.1 6.12"  series of kernels.sh; by default what the cases are meant for
-#   --cases CASES         quick  anon on nvme and zram, on all eleven kernels
+#   --cases CASES         quick  anon on nvme and zram, on all kernels
 #                         ci     most workloads, on 6.1, 6.12 and 7.3 (the default)
 #                         deep   what is done once: most of the way back, the full rate; on 6.12
 #                         all    every device with every workload that makes sense, on 6.12

@@ -7,7 +7,7 @@ The state is made for real, and held where the kernel would pass through it in m
 device holds a page under writeback, a program at try_to_unmap() holds one that has got its slot and
 is not unmapped yet. The oracle is /proc/PID/pagemap and /proc/kpageflags, read here.
 
-Prints a line for each state; exit code 1 if one was told wrongly. Needs root, fentry, null_blk.
+Prints a line for each state; exit code 1 if one was reported wrongly. Needs root, fentry, null_blk.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ CGROUP = pathlib.Path("/sys/fs/cgroup/swaptrail-states")
 
 
 class Page:
-    """One page of a child process that does what it is told, line by line."""
+    """One page of a child process that obeys commands, line by line."""
 
     def __init__(self, content, name="page-victim"):
         self.to, self.back = os.pipe(), os.pipe()
@@ -66,11 +66,11 @@ class Page:
             os.write(self.back[1], b"done\n")
         os._exit(0)
 
-    def tell(self, step):
+    def send(self, step):
         os.write(self.to[1], f"{step}\n".encode())
 
     def do(self, step):
-        self.tell(step)
+        self.send(step)
         self.wait()
 
     def wait(self):
@@ -107,7 +107,7 @@ class Page:
     def begin_out(self):
         """Until it has its slot, and hangs there."""
         for _ in range(50):
-            self.tell("out")
+            self.send("out")
             deadline = time.monotonic() + 1
             while time.monotonic() < deadline:
                 if self.flags() >> KPF_SWAPCACHE & 1:
@@ -242,48 +242,48 @@ class States:
         return json.loads(run(self.swaptrail, "page", "--socket", RUN / "api.sock", "-o", "json",
                               "--pid", one.pid, "--addr", hex(one.address)))
 
-    def check(self, name, one, told, *facts):
+    def check(self, name, one, answer, *facts):
         """`facts`: (what, is it so)."""
         wrong = [what for what, so in facts if not so]
         self.failed += bool(wrong)
-        words = " ".join(told.get("explanation", []))
+        words = " ".join(answer.get("explanation", []))
         print(f"{'FAILED' if wrong else 'ok':8}{name}: {words}", flush=True)
         for what in wrong:
-            print(f"        {what}: pagemap {one.entry()}, flags {one.flags():#x}, told {json.dumps(told)}")
+            print(f"        {what}: pagemap {one.entry()}, flags {one.flags():#x}, answer {json.dumps(answer)}")
 
-    def agrees(self, one, told):
-        """The state told, against pagemap now."""
+    def agrees(self, one, answer):
+        """Whether the state reported agrees with pagemap now."""
         present, swapped, where = one.entry()
         if swapped:
-            entry = told.get("entry", {})
-            return (told["state"] == "PAGE_STATE_SWAPPED"
+            entry = answer.get("entry", {})
+            return (answer["state"] == "PAGE_STATE_SWAPPED"
                     and (entry.get("type", 0), int(entry.get("offset", 0))) == where)
-        return told["state"] == "PAGE_STATE_RESIDENT" and present and int(told["pfn"]) == where
+        return answer["state"] == "PAGE_STATE_RESIDENT" and present and int(answer["pfn"]) == where
 
-    def newest(self, told):
-        return (told.get("history") or [{}])[0]
+    def newest(self, answer):
+        return (answer.get("history") or [{}])[0]
 
-    def stages(self, told):
-        return {one["stage"] for one in self.newest(told).get("stages", [])}
+    def stages(self, answer):
+        return {one["stage"] for one in self.newest(answer).get("stages", [])}
 
     def resident(self):
         with page() as one:
-            told = self.ask(one)
-            self.check("resident", one, told, ("state", self.agrees(one, told)),
-                       ("no history", not told.get("history")))
+            answer = self.ask(one)
+            self.check("resident", one, answer, ("state", self.agrees(one, answer)),
+                       ("no history", not answer.get("history")))
 
     def reserved(self, program):
         """add_to_swap succeeded, and the page is still present."""
         with stall(program) as release, page(name="page-stalled") as one:
             one.begin_out()
             time.sleep(0.3)  # for the record to come
-            told = self.ask(one)
-            self.check("slot reserved, not yet unmapped", one, told,
-                       ("present", one.entry()[0]), ("state", self.agrees(one, told)),
+            answer = self.ask(one)
+            self.check("slot reserved, not yet unmapped", one, answer,
+                       ("present", one.entry()[0]), ("state", self.agrees(one, answer)),
                        ("in the swap cache", one.flags() >> KPF_SWAPCACHE & 1),
-                       ("in flight", self.newest(told).get("outcome") == "OUTCOME_IN_FLIGHT"),
-                       ("slot told", "STAGE_SLOT_ALLOCATED" in self.stages(told)),
-                       ("unmapping to come", "STAGE_UNMAPPED" in told.get("outstanding", [])))
+                       ("in flight", self.newest(answer).get("outcome") == "OUTCOME_IN_FLIGHT"),
+                       ("slot reported", "STAGE_SLOT_ALLOCATED" in self.stages(answer)),
+                       ("unmapping to come", "STAGE_UNMAPPED" in answer.get("outstanding", [])))
             release()
             one.wait()
             one.do("check")
@@ -292,37 +292,37 @@ class States:
         with page() as one:
             one.out()
             time.sleep(0.3)
-            told = self.ask(one)
-            self.check("under writeback", one, told, ("state", self.agrees(one, told)),
-                       ("in flight", self.newest(told).get("outcome") == "OUTCOME_IN_FLIGHT"),
-                       ("waits", self.newest(told).get("waiting_for") == "WAITING_WRITEBACK"),
-                       ("completion to come", "STAGE_WRITE_COMPLETED" in told.get("outstanding", [])))
+            answer = self.ask(one)
+            self.check("under writeback", one, answer, ("state", self.agrees(one, answer)),
+                       ("in flight", self.newest(answer).get("outcome") == "OUTCOME_IN_FLIGHT"),
+                       ("waits", self.newest(answer).get("waiting_for") == "WAITING_WRITEBACK"),
+                       ("completion to come", "STAGE_WRITE_COMPLETED" in answer.get("outstanding", [])))
             time.sleep(SLOW_NS / 1e9 + 1)
-            told = self.ask(one)
-            self.check("written, and not freed yet", one, told, ("state", self.agrees(one, told)),
-                       ("waits", self.newest(told).get("waiting_for") == "WAITING_SECOND_PASS"))
+            answer = self.ask(one)
+            self.check("written, and not freed yet", one, answer, ("state", self.agrees(one, answer)),
+                       ("waits", self.newest(answer).get("waiting_for") == "WAITING_SECOND_PASS"))
             one.do("check")
 
     def swapped(self):
         with page() as one:
             self.out_and_freed(one)
-            told = self.ask(one)
-            self.check("swapped", one, told, ("state", self.agrees(one, told)),
-                       ("device", self.newest(told).get("outcome") == "OUTCOME_FREED_DEVICE"),
-                       ("not back", not self.newest(told).get("returned")))
+            answer = self.ask(one)
+            self.check("swapped", one, answer, ("state", self.agrees(one, answer)),
+                       ("device", self.newest(answer).get("outcome") == "OUTCOME_FREED_DEVICE"),
+                       ("not back", not self.newest(answer).get("returned")))
             one.do("read")
-            told = self.ask(one)
-            self.check("swapped in, still cached", one, told, ("state", self.agrees(one, told)),
+            answer = self.ask(one)
+            self.check("swapped in, still cached", one, answer, ("state", self.agrees(one, answer)),
                        ("in the swap cache", one.flags() >> KPF_SWAPCACHE & 1),
-                       ("told so", "swapcache" in told.get("frame_flags", [])),
-                       ("back", self.newest(told).get("returned", {}).get("how")
+                       ("reported so", "swapcache" in answer.get("frame_flags", [])),
+                       ("back", self.newest(answer).get("returned", {}).get("how")
                         == "RETURN_HOW_SWAPPED_IN"))
         with page() as one:
             self.out_and_freed(one)
             one.do("write")
-            told = self.ask(one)
-            self.check("swapped in, its slot free", one, told, ("state", self.agrees(one, told)),
-                       ("not in the swap cache", "swapcache" not in told.get("frame_flags", [])),
+            answer = self.ask(one)
+            self.check("swapped in, its slot free", one, answer, ("state", self.agrees(one, answer)),
+                       ("not in the swap cache", "swapcache" not in answer.get("frame_flags", [])),
                        ("oracle too", not one.flags() >> KPF_SWAPCACHE & 1))
 
     def out_and_freed(self, one):
@@ -341,15 +341,15 @@ class States:
             one.do("write")
             one.out()
             time.sleep(0.5)
-            told = self.ask(one)
-            self.check("not zero-filled after all", one, told, ("state", self.agrees(one, told)),
-                       ("not zero", self.newest(told).get("backend") != "BACKEND_ZERO"))
+            answer = self.ask(one)
+            self.check("not zero-filled after all", one, answer, ("state", self.agrees(one, answer)),
+                       ("not zero", self.newest(answer).get("backend") != "BACKEND_ZERO"))
         with page(bytes(PAGE)) as one:
             one.out()
             time.sleep(0.5)
-            told = self.ask(one)
-            self.check("zero-filled", one, told, ("state", self.agrees(one, told)),
-                       ("zero", self.newest(told).get("backend") == "BACKEND_ZERO"))
+            answer = self.ask(one)
+            self.check("zero-filled", one, answer, ("state", self.agrees(one, answer)),
+                       ("zero", self.newest(answer).get("backend") == "BACKEND_ZERO"))
 
     def compressed(self):
         enabled = pathlib.Path("/sys/module/zswap/parameters/enabled")
@@ -361,9 +361,9 @@ class States:
             with page(b"swaptrail" * 455 + b"!") as one:
                 one.out()
                 time.sleep(0.5)
-                told = self.ask(one)
-                self.check("in zswap", one, told, ("state", self.agrees(one, told)),
-                           ("zswap", self.newest(told).get("backend") == "BACKEND_ZSWAP"))
+                answer = self.ask(one)
+                self.check("in zswap", one, answer, ("state", self.agrees(one, answer)),
+                           ("zswap", self.newest(answer).get("backend") == "BACKEND_ZSWAP"))
                 one.do("check")
         finally:
             enabled.write_text("0")

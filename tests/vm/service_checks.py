@@ -25,7 +25,7 @@ CGROUP = pathlib.Path("/sys/fs/cgroup/swaptrail-test")
 # What the daemon may keep once it runs, and what its child for page tables may (capability.h).
 DAEMON_CAPABILITIES = {"CAP_BPF": 39, "CAP_IPC_LOCK": 14}
 CHILD_CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_SYS_PTRACE": 19, "CAP_DAC_READ_SEARCH": 2, "CAP_SYS_NICE": 23}
-# systemd has programs of its own, for the devices and addresses of units: of other types.
+# systemd has programs of its own, of other types, for the devices and addresses of units.
 OBSERVING = {"tracing", "kprobe", "raw_tracepoint", "tracepoint", "perf_event"}
 
 

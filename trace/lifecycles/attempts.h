@@ -16,7 +16,7 @@ enum class SlotOrigin : uint8_t {
   kNone,       // it has none (yet)
   kAllocated,  // SLOT_ALLOCATED was seen in this lifecycle
   kInferred,   // shmem up to Linux 6.14: first seen when written
-  kKnown,      // it was already in the swap cache, as we knew
+  kKnown,      // it was already in the swap cache, and we knew it
   kUnknown,    // it was already in the swap cache, from a time or an event we did not see
 };
 
@@ -37,19 +37,19 @@ struct Attempt {
   bool keyed : 1 = false;         // found by its folio's address
   bool confirmed : 1 = true;      // false: perhaps a write of zswap's own (tracepoint mode)
   bool slot_failed : 1 = false;   // the last allocation failed
-  bool still_mapped : 1 = false;  // UNMAPPED said so in this pass
+  bool still_mapped : 1 = false;  // UNMAPPED reported so in this pass
   bool unmapped : 1 = false;      // completely, in this lifecycle
   bool written : 1 = false;       // the last write was accepted by a backend
   bool refused : 1 = false;       // AOP_WRITEPAGE_ACTIVATE
   bool write_failed : 1 = false;
-  bool no_user : 1 = false;  // swap_writepage found nobody left who refers to the slot
+  bool no_user : 1 = false;  // swap_writepage found that nobody refers to the slot any more
   bool zswap_stored : 1 = false;
   bool writeback_left : 1 = false;  // the write had not completed when swap_writepage returned
   bool dirtied_after : 1 = false;   // dirty when swap_writepage returned, although it was written
   bool remove_failed : 1 = false;
   bool remove_dirty : 1 = false;
   bool refaulted : 1 = false;   // faulted in while its batch still runs
-  bool cache_left : 1 = false;  // CACHE_DELETED said so
+  bool cache_left : 1 = false;  // CACHE_DELETED was seen
   bool removing : 1 = false;    // its slot was freed in a batch: REMOVED may be next
   bool before_attach : 1 = false;
   bool unfollowed : 1 = false;    // its batch found no room in the BPF table of tasks

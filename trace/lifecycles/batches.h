@@ -9,7 +9,7 @@
 
 namespace swaptrail {
 
-// One call of shrink_folio_list, or a stand-in for one whose beginning was not seen.
+// One call of shrink_folio_list, or a stand-in if its beginning was not seen.
 struct Batch {
   Reclaimer reclaimer;
   AttemptList<&Attempt::in_batch> touched;

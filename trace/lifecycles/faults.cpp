@@ -31,7 +31,8 @@ bool Fault::major() const {
     return (state & SWAPTRAIL_STATE_IN_FAULT) && result > 0 && (bits & SWAPTRAIL_FAULT_MAJOR);
   if (ended())
     return (bits & SWAPTRAIL_FAULT_MAJOR) || (state & SWAPTRAIL_STATE_TRIED) || any_major;
-  // A pass that was not seen ends it. After one without the VMA's lock that has FAULT_FLAG_TRIED.
+  // A pass that was not seen ends it. A pass without the VMA's lock is followed by one with
+  // FAULT_FLAG_TRIED.
   return any_major || !(state & SWAPTRAIL_STATE_VMA_LOCK);
 }
 

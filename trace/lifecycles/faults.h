@@ -1,11 +1,11 @@
 // Faults on swap entries: the passes of one fault, joined. Internal to trace/.
 //
-// A fault that has to wait for its page is handled in several passes of do_swap_page (mm/memory.c): the
-// kernel waits in one of them without the lock of the address space, returns VM_FAULT_RETRY, and
-// begins anew. The flags of a pass say whether it goes on with a fault: the first pass may hold the lock
-// of its VMA only (FAULT_FLAG_VMA_LOCK), every later one has FAULT_FLAG_TRIED, but for that after a pass
-// under the VMA's lock. The last pass may never come: another thread has filled the page table entry
-// meanwhile. Then the next fault of the thread, or a grace, ends the wait.
+// A fault that has to wait for its page takes several passes of do_swap_page (mm/memory.c): in one of
+// them the kernel waits without the lock of the address space, returns VM_FAULT_RETRY, and begins again.
+// The flags of a pass show whether it continues a fault: the first pass may hold only the lock of its
+// VMA (FAULT_FLAG_VMA_LOCK); every later one has FAULT_FLAG_TRIED, except the one after a pass under the
+// VMA's lock. The last pass may never come, if another thread has filled the page table entry meanwhile.
+// Then the thread's next fault, or a grace period, ends the wait.
 //
 // The kernel counts a fault once (mm/memory.c, mm_account_fault): as major if its last pass read the
 // page, or was a retry (FAULT_FLAG_TRIED).
@@ -23,7 +23,7 @@ namespace swaptrail {
 
 // One fault, from its first pass to its last, or one read of shared memory.
 struct Fault {
-  uint64_t entry = 0;  // that was wanted
+  uint64_t entry = 0;  // the one that was wanted
   uint64_t address = 0;
   uint64_t begin_ns = 0;       // of the first pass
   uint64_t last_begin_ns = 0;  // of the last one
@@ -35,20 +35,21 @@ struct Fault {
   int32_t result = 0;  // of the last pass
   uint16_t state = 0;  // its flags
   uint16_t passes = 0;
-  uint16_t first_page = 0;  // the pages brought back begin so many before `entry`
+  uint16_t first_page = 0;  // the pages brought back begin this many before `entry`
   uint16_t filled = 0;      // pages brought back, 0 = none
   bool any_major = false;
   bool shmem = false;
   Comm comm{};
 
-  // It was seen to end. Otherwise: what is known is that it waited.
+  // Its end was seen. If not, only the wait is known.
   bool ended() const { return shmem || !(static_cast<uint32_t>(result) & SWAPTRAIL_FAULT_RETRY); }
   bool major() const;
 };
 
-// The fault that one pass is all of. `counted`: it says how many page table entries it filled.
+// A fault that consists of this one pass. `counted`: the pass reports how many page table entries
+// it filled.
 Fault fault_of(const swaptrail_event& pass, bool counted);
-// A run of shmem_swapin_folio (mm/shmem.c), which is all of its fault, or of its part of a read(2).
+// A run of shmem_swapin_folio (mm/shmem.c): the whole of a fault, or its whole part of a read(2).
 Fault shmem_fault_of(const swaptrail_event& event);
 
 // Faults between two passes, by thread.
@@ -58,13 +59,13 @@ class FaultTable {
   static constexpr uint64_t kGraceNs = 2'000'000'000;
   static constexpr size_t kMax = 16384;
 
-  // `with_flags`: the passes say with which flags they ran (event ABI 2).
+  // `with_flags`: passes report the flags that they ran with (event ABI 2).
   explicit FaultTable(bool with_flags) : with_flags_(with_flags), faults_(kMax) {}
 
-  // Takes a pass, and hands on what it ends: an older fault of the thread, and its own.
+  // Takes a pass, and hands on the faults that it ends: an older fault of the thread, and its own.
   template <typename Done>
   void add(const swaptrail_event& pass, Done&& done);
-  // Hands on what has waited for its next pass since before `now_ns` less the grace.
+  // Hands on each fault that has waited for its next pass longer than the grace period at `now_ns`.
   template <typename Done>
   void settle(uint64_t now_ns, Done&& done);
 

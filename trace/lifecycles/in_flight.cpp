@@ -1,4 +1,4 @@
-// A look at the folios that are on their way, without touching them.
+// Reads the folios that are on their way, without changing anything.
 #include <optional>
 
 #include "trace/lifecycles/reconstructor_impl.h"
@@ -18,7 +18,7 @@ std::optional<Lifecycle> Reconstructor::in_flight_of_entry(uint64_t entry) const
   return impl_->in_flight_of_entry(entry);
 }
 
-// As if the observation ended now, but that it goes on.
+// The lifecycle as if the observation ended now, though it goes on.
 Lifecycle Reconstructor::Impl::as_it_stands(const Attempt& attempt) const {
   const Judgement judgement = judge_end(attempt, sight_);
   Lifecycle life = attempt.life;
@@ -30,7 +30,7 @@ Lifecycle Reconstructor::Impl::as_it_stands(const Attempt& attempt) const {
   return life;
 }
 
-// A folio is known by its first page.
+// A folio is identified by its first page.
 std::optional<Lifecycle> Reconstructor::Impl::in_flight_of_frame(uint64_t struct_page) {
   for (uint32_t page = 0; page < kMostPages; ++page) {
     const uint32_t index = attempts.find(struct_page - uint64_t{page} * options_.page_struct_size);

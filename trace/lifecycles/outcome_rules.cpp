@@ -48,7 +48,7 @@ bool lacks(const Attempt& attempt, Stage stage, int kind, const Sight& sight) {
   return attempt.life.at(stage) == 0 && sight.sees(kind);
 }
 
-// An event of the write must have happened, for others of it did.
+// An event of the write is missing: others of the same write were seen.
 bool lacks_write_event(const Attempt& attempt, bool freed, const Sight& sight) {
   if (!attempt.write_seen()) return false;
   if (lacks(attempt, Stage::kWriteBegin, SWAPTRAIL_WRITE_BEGIN, sight)) return true;
@@ -62,13 +62,13 @@ bool lacks_write_event(const Attempt& attempt, bool freed, const Sight& sight) {
          (freed && lacks(attempt, Stage::kWriteCompleted, SWAPTRAIL_WRITE_COMPLETED, sight));
 }
 
-// try_to_unmap calls try_to_unmap_one, and returns.
+// try_to_unmap calls try_to_unmap_one, then returns: is that end missing?
 bool lacks_unmap_event(const Attempt& attempt, const Sight& sight) {
   return attempt.life.mapping_count != 0 && !attempt.unmapped && !attempt.still_mapped &&
          attempt.write_seen() && sight.sees(SWAPTRAIL_UNMAPPED);
 }
 
-// Where the last write went was not told for want of a hook.
+// A hook is missing, so it is not known where the last write went.
 bool backend_hidden(const Attempt& attempt, const Sight& sight) {
   return attempt.life.at(Stage::kWriteEnd) != 0 && !sight.tracepoints() &&
          attempt.life.backend == SWAPTRAIL_BACKEND_UNKNOWN;
@@ -95,8 +95,8 @@ Judgement judge_freed_unwritten(const Attempt& attempt, const Sight& sight) {
   return {Outcome::kFreedClean, AbortReason::kNone, gaps(attempt, true, sight)};
 }
 
-// Somebody else holds the folio for a moment. No process can reach it without a fault, so nothing is
-// given up: it stays in the swap cache, and a later pass of reclaim goes on with it.
+// Somebody else holds the folio for a moment. No process can reach it without a fault, so it is not
+// given up: it stays in the swap cache, and a later pass of reclaim continues with it.
 Judgement held() {
   return {Outcome::kInFlight, AbortReason::kExtraReference, IncompleteReason::kNone,
           Waiting::kSecondPass};
@@ -107,7 +107,7 @@ Waiting waits_for(const Attempt& attempt) {
   return flying ? Waiting::kWriteback : Waiting::kSecondPass;
 }
 
-// The reasons that an event told, strongest first.
+// The reasons that an event reported, strongest first.
 struct SeenReason {
   bool (*applies)(const Attempt&);
   AbortReason reason;
@@ -130,7 +130,7 @@ AbortReason seen_reason(const Attempt& attempt) {
   return AbortReason::kNone;
 }
 
-// It had its slot, and pageout() never got to write it: mm/vmscan.c shrink_folio_list.
+// It had its slot, but pageout() never wrote it: mm/vmscan.c shrink_folio_list.
 Judgement judge_unwritten(const Attempt& attempt, const Batch& batch, const Sight& sight) {
   if (sight.hides_removal(attempt)) return unknown(attempt, IncompleteReason::kNotHooked, sight);
   if (batch.begin_seen && !batch.may_writepage) {
@@ -140,8 +140,8 @@ Judgement judge_unwritten(const Attempt& attempt, const Batch& batch, const Sigh
   if (attempt.life.entry != 0 && sees_writes) {
     return attempt.unmapped ? held() : aborted(attempt, AbortReason::kExtraReference, sight);
   }
-  // shmem gets its slot inside its write (mm/shmem.c shmem_writepage, shmem_writeout). Where a
-  // refusal of a slot shows, or would have activated the folio, pageout() never came that far.
+  // shmem gets its slot inside its write (mm/shmem.c shmem_writepage, shmem_writeout). If a refused
+  // slot would have shown, or would have activated the folio, pageout() was never reached.
   const bool no_refusal = sight.shmem_slots || !batch.may_have_activated;
   if (attempt.life.shmem && sees_writes && no_refusal) {
     return aborted(attempt, AbortReason::kExtraReference, sight);
@@ -194,7 +194,7 @@ Judgement judge_batch_end(const Attempt& attempt, const Batch& batch, const Sigh
     return unknown(attempt, IncompleteReason::kNotHooked, sight);  // that pass may have freed it
   }
   if (attempt.remove_failed) return held();
-  // A write whose end was lost may be in flight: the next pass will tell.
+  // A write whose end was lost may be in flight: the next pass will show.
   if (attempt.in_write()) return {.outcome = Outcome::kInFlight, .waiting = waits_for(attempt)};
   if (attempt.written) return {.outcome = Outcome::kInFlight, .waiting = waits_for(attempt)};
   if (attempt.write_seen()) return unknown(attempt, IncompleteReason::kDropped, sight);
@@ -238,7 +238,7 @@ Judgement judge_end(const Attempt& attempt, const Sight& sight) {
   }
   if (attempt.leaving_ns != 0) return judge_left(attempt, sight);
   if (attempt.refaulted) return stayed(attempt, AbortReason::kReferenced, sight);
-  // A fault that ran when the programs were attached is not told.
+  // A fault that was running when the programs were attached is not reported.
   if (sight.hides_removal(attempt) || attempt.before_attach) {
     return unknown(attempt, IncompleteReason::kNotHooked, sight);
   }

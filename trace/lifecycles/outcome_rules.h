@@ -1,4 +1,4 @@
-// Judgements: what an attempt that ends has been, from what was seen of it. Pure functions.
+// Judgements: the outcome of an attempt that ends, from what was seen of it. Pure functions.
 // Internal to trace/.
 #pragma once
 
@@ -18,7 +18,8 @@ struct Judgement {
   Waiting waiting = Waiting::kNothing;
 };
 
-// Without one of these hooks neither what was seen nor what was not says how a folio ended.
+// If one of these hooks is missing, neither what was seen nor what was not seen shows how a folio
+// ended.
 inline constexpr uint64_t kFrameKinds =
     kind_bit(SWAPTRAIL_RECLAIM_BEGIN) | kind_bit(SWAPTRAIL_RECLAIM_END) |
     kind_bit(SWAPTRAIL_UNMAPPED) | kind_bit(SWAPTRAIL_WRITE_BEGIN) | kind_bit(SWAPTRAIL_WRITE_END) |
@@ -40,21 +41,22 @@ struct Sight {
   bool overlapped(const Attempt& attempt) const {
     return attempt.pass_skipped || loss_until_ns > attempt.begin_ns;
   }
-  // A program may not have run inside its last write: what the others found by elimination is open.
+  // A program may have been skipped inside the last write: what the other programs concluded by
+  // elimination is uncertain.
   bool write_torn(const Attempt& attempt) const {
     const uint64_t write_ns = attempt.life.at(Stage::kWriteBegin);
     return skip_until_ns > (write_ns != 0 ? write_ns : attempt.begin_ns);
   }
-  // Something may have happened to it after the last event we have.
+  // Something may have happened to it after the last event that we have.
   bool tail_gap(const Attempt& attempt) const { return loss_until_ns > attempt.last_event_ns; }
-  // It may have been freed, and nobody would have told.
+  // It may have been freed without any event that shows it.
   bool hides_removal(const Attempt& attempt) const {
     const bool hooked = sees(SWAPTRAIL_REMOVED) || sees(SWAPTRAIL_PAGE_FREED);
     return !hooked || attempt.pass_hidden || tail_gap(attempt);
   }
 };
 
-// The rules that a transition can break, and where the kernel upholds them.
+// The rules that a transition can break, and the kernel code that upholds them.
 enum class Rule : uint8_t {
   kWriteBeforeSlot,
   kWriteWhileMapped,
@@ -78,10 +80,10 @@ const RuleText& rule_text(Rule rule);
 // The stages for which there is a hook, as Lifecycle::visible_stages.
 uint8_t visible_stages(uint64_t visible_kinds);
 
-// Where the last write went, if WRITE_END did not tell: from the events between.
+// Where the last write went, from the events in between, if WRITE_END did not report it.
 uint8_t joined_backend(const Attempt& attempt, const Sight& sight);
 
-// The folio was removed: what by. `outcome` may be unknown.
+// The folio was removed: which outcome? It may be unknown.
 Judgement judge_freed(const Attempt& attempt, const Sight& sight);
 
 // Its batch ended. outcome == kInFlight: it lives on, waiting for `waiting`.
@@ -90,19 +92,19 @@ Judgement judge_batch_end(const Attempt& attempt, const Batch& batch, const Sigh
 // It left the swap cache, or its slot was freed, without reclaim.
 Judgement judge_left(const Attempt& attempt, const Sight& sight);
 
-// It was met in memory: an abort, unless it may have been freed and read in again unseen.
+// It was met in memory: an abort, unless it may have been freed and read back unseen.
 Judgement stayed(const Attempt& attempt, AbortReason reason, const Sight& sight);
 
-// An abort that was seen to happen for `reason`.
+// An abort for `reason` that was seen to happen.
 Judgement aborted(const Attempt& attempt, AbortReason reason, const Sight& sight);
 
-// Nothing can be said, and why: `otherwise` if no loss can explain it.
+// Nothing certain can be said. The reason is `otherwise` if no loss can explain it.
 Judgement unknown(const Attempt& attempt, IncompleteReason otherwise, const Sight& sight);
 
 // The observation ends.
 Judgement judge_end(const Attempt& attempt, const Sight& sight);
 
-// What is left of a judgement if hooks are missing: that it was freed, if that was seen.
+// What remains of a judgement when hooks are missing: that it was freed, if that was seen.
 Judgement within_sight(const Judgement& judgement, const Attempt& attempt, const Sight& sight);
 
 }  // namespace swaptrail

@@ -12,8 +12,8 @@
 
 namespace swaptrail {
 
-// T is default-constructible and assignable. Grows by blocks up to `max` and is then full; a
-// released object is used again first.
+// T is default-constructible and assignable. Grows by blocks up to `max`, then is full. A released
+// object is reused first.
 template <typename T>
 class Pool {
  public:

@@ -13,7 +13,7 @@ void set_stage(Attempt& attempt, Stage stage, uint64_t time_ns) {
   attempt.life.stage_ns[static_cast<size_t>(stage)] = time_ns;
 }
 
-// u.page.cgroup is there in every kind but the reclaim and the mapping ones.
+// Every kind has u.page.cgroup, except those of reclaim batches and of mappings.
 void learn_cgroup(Attempt& attempt, uint64_t cgroup) {
   if (cgroup != 0) attempt.life.cgroup = cgroup;
 }
@@ -30,15 +30,16 @@ void add_mapping(Lifecycle& life, const Event& event) {
   ++life.mapping_count;
 }
 
-// The programs say "the zero map" and "nowhere" of a write in which none of the others ran, but where
-// they saw the page leave the cache. A run that was skipped may be what they did not see.
+// The programs report "the zero map" or "nowhere" for a write in which no other backend's program
+// ran, except if they saw the page leave the cache. A skipped run may be the one that they did not
+// see.
 bool is_guess(const Attempt& attempt, uint8_t backend, const Sight& sight) {
   const bool by_elimination = backend == SWAPTRAIL_BACKEND_ZERO ||
                               (backend == SWAPTRAIL_BACKEND_NONE && !attempt.cache_left);
   return by_elimination && !sight.tracepoints() && sight.write_torn(attempt);
 }
 
-// The result of swap_writepage (mm/page_io.c), sorted.
+// The result of swap_writepage (mm/page_io.c), classified.
 void take_write_result(Attempt& attempt, const Event& event, const Sight& sight) {
   attempt.refused = event.result == kWritepageActivate;
   if (attempt.refused) {
@@ -56,7 +57,7 @@ void take_write_result(Attempt& attempt, const Event& event, const Sight& sight)
   const bool guess = is_guess(attempt, backend, sight);
   if (guess) backend = SWAPTRAIL_BACKEND_UNKNOWN;
   const bool taken = backend != SWAPTRAIL_BACKEND_NONE && backend != SWAPTRAIL_BACKEND_UNKNOWN;
-  const bool left_dirty = dirty && !writeback && !guess;  // of a guess it would tell nothing
+  const bool left_dirty = dirty && !writeback && !guess;  // after a guess it would mean nothing
   attempt.no_user = backend == SWAPTRAIL_BACKEND_NONE || (left_dirty && !taken);
   if (backend == SWAPTRAIL_BACKEND_NONE) attempt.life.backend = backend;
   if (attempt.no_user || attempt.write_failed) return;
@@ -65,8 +66,8 @@ void take_write_result(Attempt& attempt, const Event& event, const Sight& sight)
   attempt.life.backend = backend;
   attempt.written = true;
   attempt.writeback_left = writeback;
-  // The folio was unlocked inside: somebody may have dirtied it since. A failed write of the device
-  // looks the same if there is no hook that reports its completion.
+  // The folio was unlocked inside, so somebody may have dirtied it since. A write that failed on
+  // the device looks the same if no hook reports its completion.
   const bool completion_hidden =
       backend == SWAPTRAIL_BACKEND_DEVICE && !sight.sees(SWAPTRAIL_WRITE_COMPLETED);
   attempt.write_failed = left_dirty && completion_hidden;
@@ -112,7 +113,7 @@ void Reconstructor::Impl::on_unmapped_one(const Event& event) {
   learn_cgroup(attempt, event.u.map.value);
   const bool guessed = event.state & SWAPTRAIL_STATE_OWNER_GUESSED;
   attempt.life.owner_guessed |= guessed;
-  // A guess is made at the write: its time is not that of the unmapping.
+  // A guess is made at the write, so its time is not the time of the unmapping.
   if (!guessed && !sight_.sees(SWAPTRAIL_UNMAPPED))
     set_stage(attempt, Stage::kUnmapped, event.time_ns);
 }
@@ -138,7 +139,7 @@ void Reconstructor::Impl::on_write_begin(const Event& event) {
   start_write(attempt, event);
 }
 
-// A write begins: what an older write of the same page left is void.
+// A write begins: what an older write of the same page left no longer counts.
 void Reconstructor::Impl::start_write(Attempt& attempt, const Event& event) {
   const bool fresh =
       attempt.slot == SlotOrigin::kAllocated || attempt.slot == SlotOrigin::kInferred;
@@ -164,7 +165,7 @@ void Reconstructor::Impl::check_write(const Attempt& attempt, const Event& event
   if (attempt.still_mapped) violate(Rule::kWriteWhileMapped, attempt, event.time_ns);
 }
 
-// The attempt of whose write the event tells more; or kNoIndex.
+// The attempt whose write the event describes, or kNoIndex.
 uint32_t Reconstructor::Impl::written_attempt(const Event& event) {
   uint32_t index = attempts.find(event.folio);
   if (index != kNoIndex && event.batch_ns != 0) index = end_older_pass(index, event);
@@ -186,7 +187,7 @@ void Reconstructor::Impl::on_zswap_stored(const Event& event) {
 
 void Reconstructor::Impl::on_write_issued(const Event& event) {
   const uint32_t index = tracepoint_mode() ? attempt_for(event) : written_attempt(event);
-  // Inside swap_writepage: a folio that found no room in our table, and no write of zswap's own.
+  // Inside swap_writepage: a folio that found no room in our table, not a write of zswap's own.
   const bool of_write = event.u.page.backend == SWAPTRAIL_BACKEND_DEVICE;
   if (index == kNoIndex && (of_write || tracepoint_mode())) return;
   if (index == kNoIndex) return on_zswap_writeback(event);
@@ -209,13 +210,13 @@ void Reconstructor::Impl::on_write_end(const Event& event) {
   set_stage(attempt, Stage::kWriteEnd, event.time_ns);
   attempt.writer_tid = event.tid;
   take_write_result(attempt, event, sight_);
-  // Nobody will report the end of a batch that is none (a driver's shrinker that writes shmem).
+  // Without a batch nobody reports its end (a driver's shrinker that writes shmem).
   const bool over = attempt.no_user || attempt.refused || attempt.write_failed;
   const bool outside = event.batch_ns == 0 && event.origin == SWAPTRAIL_ORIGIN_NONE;
   if (over && (outside || !has_batches())) settle(index, Batch{}, event.time_ns);
 }
 
-// From any context, an interrupt too: the thread says nothing about the page.
+// Comes from any context, also an interrupt: its thread says nothing about the page.
 void Reconstructor::Impl::on_write_completed(const Event& event) {
   const uint32_t index = attempts.find(event.folio);
   if (index == kNoIndex) return;

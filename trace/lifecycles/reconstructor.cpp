@@ -11,7 +11,7 @@
 namespace swaptrail {
 namespace {
 
-// A batch of 32 pages that runs longer than this after the start did not begin before it.
+// A batch of 32 pages that is still running this long after the start did not begin before it.
 constexpr uint64_t kLongestBatchNs = 10'000'000'000;
 
 // The kinds that can be the first sign of a folio that is in no swap cache yet.
@@ -204,8 +204,8 @@ void Reconstructor::Impl::end_wait(uint32_t index) {
   passed_.remove(attempts.pool(), index);
 }
 
-// A new attempt. In a full table that which waits longest for its next pass makes room: one whose page
-// nobody maps any more may wait for ever. kNoIndex: none waits.
+// A new attempt. In a full table the attempt that has waited longest for its next pass makes room: a
+// page that nobody maps any more may wait for ever. kNoIndex: none waits.
 uint32_t Reconstructor::Impl::room_for(uint64_t folio, uint64_t now_ns) {
   uint32_t index = attempts.add(folio);
   if (index != kNoIndex || passed_.head() == kNoIndex) return index;
@@ -224,7 +224,7 @@ void Reconstructor::Impl::leave_batch(uint32_t index) {
   attempt.batch = kNoIndex;
 }
 
-// Without RECLAIM_END there are no batches: who did it is in the event itself, if anywhere.
+// Without RECLAIM_END there are no batches: only the event itself can say who did it.
 void Reconstructor::Impl::touch_alone(Attempt& attempt, const Event& event) {
   Lifecycle& life = attempt.life;
   life.passes = attempt.writeback_left && event.kind == SWAPTRAIL_PAGE_FREED ? 2 : 1;
@@ -257,8 +257,8 @@ void Reconstructor::Impl::touch(uint32_t index, const Event& event) {
   check_pass(attempt, event);
 }
 
-// What is removed or unmapped in a batch that the programs don't follow is not told: one that began
-// before they were attached, or in a run that was skipped, or that found no room in their table.
+// The programs report no removal or unmapping in a batch that they do not follow: one that began
+// before they were attached or in a skipped run, or that found no room in their table.
 void Reconstructor::Impl::check_pass(Attempt& attempt, const Event& event) {
   const Batch& batch = batches_.at(attempt.batch);
   const bool followed = batch.reclaimer.batch_ns != 0 && !batch.unfollowed;
@@ -323,7 +323,7 @@ uint32_t Reconstructor::Impl::migrated_attempt(const Event& event) {
   return index;
 }
 
-// A folio is in one batch at a time: if another one has it, that of before is done with it.
+// A folio is in one batch at a time: if another batch has it, the previous one is done with it.
 // kNoIndex: it was given up there.
 uint32_t Reconstructor::Impl::end_older_pass(uint32_t index, const Event& event) {
   const uint32_t batch = attempts.at(index).batch;
@@ -335,7 +335,7 @@ uint32_t Reconstructor::Impl::end_older_pass(uint32_t index, const Event& event)
   return attempts.at(index).live ? index : kNoIndex;
 }
 
-// The folio came back and is on its way again: what we hold was given up in between.
+// The folio came back and is on its way again: the attempt that we hold was given up in between.
 bool Reconstructor::Impl::restarts(const Attempt& attempt, const Event& event) const {
   const bool unmaps = kind_bit(event.kind) & kUnmapKinds;
   if (!tracepoint_mode()) {
@@ -361,7 +361,7 @@ void Reconstructor::Impl::restart(uint32_t index, const Event& event) {
 }
 
 // A folio that reclaim removes without having unmapped it may have been read in: it is no page of a file,
-// nor is it mapped, so that its mapping tells nothing.
+// and it is not mapped, so its mapping shows nothing.
 bool Reconstructor::Impl::is_shmem_folio(const Event& event) {
   if (event.kind != SWAPTRAIL_REMOVED) return is_shmem(event);
   const Slot* slot = slots.find(event.entry);
@@ -399,20 +399,21 @@ uint32_t Reconstructor::Impl::begin(const Event& event) {
   return index;
 }
 
-// When it was isolated, and since when a loss may have hidden something of it.
+// When it was isolated, and since when a loss may have hidden a part of it.
 void Reconstructor::Impl::place_in_time(Attempt& attempt, const Event& event) {
   const bool known = event.batch_ns != 0 && sight_.sees(SWAPTRAIL_RECLAIM_BEGIN);
   if (known) attempt.life.stage_ns[static_cast<size_t>(Stage::kIsolated)] = event.batch_ns;
   attempt.begin_ns = known ? event.batch_ns : event.time_ns - 1;
   attempt.before_attach |= attempt.begin_ns < options_.start_ns;
-  // Nothing is done to an anonymous folio before it gets its slot, but that its batch begins.
+  // Nothing happens to an anonymous folio before it gets its slot, except that its batch begins.
   const bool batch_seen = attempt.batch != kNoIndex && batches_.at(attempt.batch).begin_seen;
   const bool first = event.kind == SWAPTRAIL_SLOT_ALLOCATED && !attempt.life.shmem;
   if (batch_seen && first) attempt.begin_ns = event.time_ns;
 }
 
-// Up to Linux 6.14 shmem gets its slot inside its write. A page of no file that is written with a slot in
-// use is something else: an unused copy out of zswap (rewrites_unused_copy()) whose read we missed.
+// Up to Linux 6.14 shmem gets its slot inside its write. A page that is of no file and is written while
+// its slot is in use is something else: an unused copy out of zswap (rewrites_unused_copy()) whose read
+// we missed.
 bool Reconstructor::Impl::is_new_in_write(const Attempt& attempt, const Slot* slot,
                                           const Event& event) const {
   if (!attempt.life.shmem || event.kind != SWAPTRAIL_WRITE_BEGIN) return false;
@@ -455,7 +456,7 @@ void Reconstructor::Impl::inherit_slot(uint32_t index, const Event& event) {
                                                            : Claim::kKept);
 }
 
-// The folio is another page by now, and we did not see how the old one ended.
+// The folio is another page by now, and how the old one ended was not seen.
 void Reconstructor::Impl::supersede(uint32_t index, Rule rule, const Event& event) {
   const Attempt& attempt = attempts.at(index);
   if (!attempt.confirmed) return discard(index);
@@ -490,8 +491,8 @@ void Reconstructor::Impl::close_freed(uint32_t index, uint64_t now_ns) {
   const Attempt& attempt = attempts.at(index);
   const bool fresh =
       attempt.slot == SlotOrigin::kAllocated || attempt.slot == SlotOrigin::kInferred;
-  const bool all_told = !sight_.overlapped(attempt) && !attempt.pass_hidden;
-  if (fresh && !attempt.write_seen() && all_told && sight_.sees(SWAPTRAIL_WRITE_BEGIN)) {
+  const bool all_seen = !sight_.overlapped(attempt) && !attempt.pass_hidden;
+  if (fresh && !attempt.write_seen() && all_seen && sight_.sees(SWAPTRAIL_WRITE_BEGIN)) {
     violate(Rule::kFreedWithoutWrite, attempt, now_ns);
   }
   close(index, judge_freed(attempt, sight_), now_ns);
@@ -520,7 +521,7 @@ void Reconstructor::Impl::close(uint32_t index, const Judgement& judged, uint64_
   attempts.remove(index);
 }
 
-// A write of zswap's own, seen in tracepoint mode: it was no page on its way out.
+// A write of zswap's own, seen in tracepoint mode: the page was not on its way out.
 void Reconstructor::Impl::discard(uint32_t index) {
   Attempt& attempt = attempts.at(index);
   counters.zswap_writeback_pages += attempt.life.nr_pages;

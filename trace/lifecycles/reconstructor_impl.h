@@ -1,5 +1,5 @@
-// The state of a Reconstructor. Internal to trace/: reconstructor.cpp has the frame, reclaim_events
-// what happens to folios in reclaim, slot_events what happens to slots and their pages.
+// The state of a Reconstructor. Internal to trace/. reconstructor.cpp has the frame, reclaim_events
+// handles folios in reclaim, slot_events handles slots and their pages.
 #pragma once
 
 #include <cstdint>
@@ -138,7 +138,7 @@ class Reconstructor::Impl {
   void wait_for_pass(uint32_t index);
   void end_wait(uint32_t index);
   uint32_t room_for(uint64_t folio, uint64_t now_ns);
-  // An event on its way out. Others fill no gap: it may have been freed, and read in again.
+  // An event on its way out. Other events close no gap: it may have been freed and read in again.
   void note(Attempt& attempt, const Event& event) { attempt.last_event_ns = event.time_ns; }
 
   void close(uint32_t index, const Judgement& judgement, uint64_t now_ns);
@@ -147,7 +147,7 @@ class Reconstructor::Impl {
   void discard(uint32_t index);
   void violate(Rule rule, const Attempt& attempt, uint64_t time_ns);
 
-  // Slot::cached, as of now.
+  // The value of Slot::cached now.
   uint32_t cached_mark() const { return 1 + losses_; }
   bool has_batches() const { return sight_.sees(SWAPTRAIL_RECLAIM_END); }
   bool tracepoint_mode() const { return sight_.tracepoints(); }
@@ -166,7 +166,7 @@ class Reconstructor::Impl {
   std::vector<uint64_t>
       gone_;  // entries of the lifecycle that closes: their slots are free already
   uint64_t next_id_ = 1;
-  uint32_t losses_ = 0;  // told
+  uint32_t losses_ = 0;  // reported so far
   uint8_t visible_stages_;
 };
 

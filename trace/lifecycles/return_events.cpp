@@ -19,7 +19,7 @@ ReturnHow how_of(const Fault& fault) {
   return bits & SWAPTRAIL_FAULT_OOM ? ReturnHow::kNoMemory : ReturnHow::kSwappedIn;
 }
 
-// What is known of a fault whatever it brought back.
+// What is known of a fault, whatever it brought back.
 Return return_of(const Fault& fault) {
   Return back;
   back.entry = fault.entry;
@@ -46,7 +46,7 @@ void set_lifecycle(const Swapped& record, Return& back) {
   back.eviction = record.eviction();
 }
 
-// `next` goes on with the pages of `whole`.
+// `next` continues the pages of `whole`.
 bool joins(const Return& whole, const Return& next) {
   const bool both = (whole.nr_pages != 0) == (next.nr_pages != 0);
   return both && whole.lifecycle_id == next.lifecycle_id && whole.backend == next.backend;
@@ -68,8 +68,8 @@ void Reconstructor::Impl::settle_faults(uint64_t now_ns) {
   faults_.settle(now_ns, [this](const Fault& fault) { on_fault(fault); });
 }
 
-// All that a fault brought back: mostly pages of one lifecycle. The wait is that of the first return, if
-// there are several.
+// All that a fault brought back: mostly pages of one lifecycle. If there are several returns, the first
+// has the wait.
 void Reconstructor::Impl::on_fault(const Fault& fault) {
   Return whole = return_of(fault);
   if (whole.how != ReturnHow::kSwappedIn) ++counters.failed_swap_ins;
@@ -99,14 +99,14 @@ void Reconstructor::Impl::on_fault(const Fault& fault) {
   sink_.on_return(whole);
 }
 
-// A fault that brings back what is back already, or nothing: whose page it wanted.
+// A fault that brings back nothing, or what is back already: which lifecycle's page it wanted.
 void Reconstructor::Impl::name_lifecycle(Return& back) {
   const Slot* slot = slots.find(back.entry);
   if (slot == nullptr || slot->swapped == kNoIndex) return;
   set_lifecycle(swapped.at(slot->swapped), back);
 }
 
-// Pages from back.entry on that came back together, at most `limit`; how many.
+// Pages from back.entry on that came back together. Returns how many, at most `limit`.
 uint32_t Reconstructor::Impl::return_run(const Fault& fault, Return& back, uint32_t limit) {
   Slot* slot = slots.find(back.entry);
   const bool on_its_way = slot != nullptr && slot->attempt != kNoIndex;
@@ -135,7 +135,7 @@ uint32_t Reconstructor::Impl::return_run(const Fault& fault, Return& back, uint3
   return 1;
 }
 
-// Pages that are in swap. In a slot that is kept the page has returned all the same.
+// Pages that are in swap. A page has returned even if its slot is kept.
 uint32_t Reconstructor::Impl::return_away(Return& back, uint32_t record, uint32_t limit) {
   uint32_t run = 0;
   for (; run < limit; ++run) {
@@ -185,11 +185,12 @@ uint32_t Reconstructor::Impl::return_pending(const Fault& fault, Return& back, u
   return run;
 }
 
-// A fault found the pages in the swap cache, before they were freed. 0: they are another's by now.
+// A fault found the pages in the swap cache before they were freed. 0: the slot belongs to another
+// by now.
 uint32_t Reconstructor::Impl::return_cached(const Fault& fault, Return& back, uint32_t index,
                                             uint32_t limit) {
   Attempt& attempt = attempts.at(index);
-  // The slot was freed in that fault, and is somebody else's by now.
+  // The slot was freed in that fault, and belongs to somebody else by now.
   if (attempt.life.at(Stage::kSlotAllocated) > fault.last_begin_ns) return 0;
   const uint32_t page = static_cast<uint32_t>(back.entry - attempt.life.entry);
   const uint32_t run = std::min<uint32_t>(limit, attempt.life.nr_pages - page);
@@ -200,7 +201,7 @@ uint32_t Reconstructor::Impl::return_cached(const Fault& fault, Return& back, ui
   for (uint32_t at = page; at < page + run; ++at)
     if (Slot* slot = slots.find(attempt.life.entry + at)) slot->mapped = 1;
   if (attempt.batch != kNoIndex) {
-    attempt.refaulted = true;  // events of the pass may follow: its end closes it
+    attempt.refaulted = true;  // events of the pass may follow: the end of the pass closes it
   } else {
     close(index, stayed(attempt, AbortReason::kReferenced, sight_), fault.end_ns);
   }
@@ -240,11 +241,12 @@ void Reconstructor::Impl::on_zswap_writeback(const Event& event) {
   emit_stays(event, StayChange::kZswapWriteback);
 }
 
-// A folio that reclaim meets, and that nobody maps: a page read ahead or moved by zswap, or one that came
+// Reclaim meets a folio that nobody maps: a page that was read ahead or moved by zswap, or one that came
 // back and was copied since. Its removal is no swap-out. False: it may be one.
 bool Reconstructor::Impl::on_unused_copy(const Event& event) {
   if (event.entry == 0) return false;
-  // One of an older folio at this address, which left the cache, may still wait for its end.
+  // An attempt for an older folio at this address, which left the cache, may still wait for its
+  // end.
   const uint32_t index = attempts.find(event.folio);
   if (index != kNoIndex && attempts.at(index).life.entry == event.entry) return false;
   const Slot* slot = slots.find(event.entry);
@@ -265,10 +267,10 @@ bool Reconstructor::Impl::on_unused_copy(const Event& event) {
   return true;
 }
 
-// The folio was filled from swap, faults mapped each page of it, and no loss hides anything since. Had anybody
-// mapped it still, this pass of reclaim would have unmapped it before. Who had mapped it has a copy (do_wp_page
-// in mm/memory.c copies a page of the swap cache at its first write from Linux 5.9 to 5.17), or has ended, and
-// left its slot to others.
+// The folio was filled from swap, faults mapped each of its pages, and no loss hides anything since. If anybody
+// still mapped it, this pass of reclaim would have unmapped it before. Each process that had mapped it has a
+// copy (do_wp_page in mm/memory.c copies a page of the swap cache at its first write from Linux 5.9 to 5.17),
+// or has ended and left its slot to others.
 bool Reconstructor::Impl::was_copied(const Event& event) {
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     const Slot* slot = slots.find(event.entry + page);
@@ -278,9 +280,9 @@ bool Reconstructor::Impl::was_copied(const Event& event) {
   return sight_.sees(SWAPTRAIL_UNMAPPED);
 }
 
-// A page that was read ahead out of zswap is its only copy since Linux 6.12 (mm/zswap.c: zswap_load). If
-// nobody maps it, reclaim writes it again before it drops it: that is no swap-out either. It is no page
-// of a file when it is written, and none of a process: so it is known even if its read was not seen.
+// Since Linux 6.12 a page that was read ahead out of zswap is the only copy (mm/zswap.c: zswap_load). If
+// nobody maps it, reclaim writes it again before it drops it: that is no swap-out either. When it is
+// written it belongs to no file and no process, so it is recognised even if its read was not seen.
 bool Reconstructor::Impl::rewrites_unused_copy(const Event& event) {
   constexpr uint64_t kWrites = kind_bit(SWAPTRAIL_WRITE_BEGIN) | kind_bit(SWAPTRAIL_WRITE_END);
   const bool writes = kind_bit(event.kind) & kWrites;
@@ -314,7 +316,7 @@ void Reconstructor::Impl::note_unused_copy(const Event& event) {
   }
 }
 
-// One for each lifecycle that the pages belong to.
+// One stay for each lifecycle that the pages belong to.
 void Reconstructor::Impl::emit_stays(const Event& event, StayChange change) {
   const auto record_at = [&](uint32_t page) {
     const Slot* slot = slots.find(event.entry + page);
@@ -335,7 +337,7 @@ void Reconstructor::Impl::emit_stays(const Event& event, StayChange change) {
   }
 }
 
-// The pages of `back` are those of the record, and have returned.
+// The pages of `back` belong to the record, and have returned.
 void Reconstructor::Impl::credit(const Swapped& record, Return& back) {
   set_lifecycle(record, back);
   back.after_ns = span_ns(record.removed_ns, back.time_ns);

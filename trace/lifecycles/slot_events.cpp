@@ -6,14 +6,16 @@
 namespace swaptrail {
 namespace {
 
-// How long a fault may take from freeing the slot to its return: then nobody will tell any more.
+// How long a fault may take from freeing the slot to its return. After that nobody will report it
+// any more.
 constexpr uint64_t kFaultGraceNs = 1'000'000'000;
 
 }  // namespace
 
 // --- ownership of slots ---
 
-// shmem up to Linux 6.14 has its slot first seen when it is written; or the allocation was lost.
+// shmem up to Linux 6.14: its slot is first seen when it is written. Otherwise the allocation was
+// lost.
 void Reconstructor::Impl::infer_slot(uint32_t index, const Event& event) {
   Attempt& attempt = attempts.at(index);
   if (attempt.life.entry != 0 || event.entry == 0) return;
@@ -48,7 +50,7 @@ void Reconstructor::Impl::claim_slots(uint32_t index, Claim claim) {
   }
 }
 
-// In use from now on: taken just now, or before anybody looked.
+// In use from now on: taken just now, or before we looked.
 void Reconstructor::Impl::take_slot(Slot& slot, bool allocated) {
   if (slot.used) return;
   slot.used = 1;
@@ -62,11 +64,12 @@ void Reconstructor::Impl::count_free(const Slot* slot) {
   counters.older_slots += !known;
 }
 
-// Who else is held to have the slot has lost it.
+// Whoever else was thought to have the slot has lost it.
 void Reconstructor::Impl::evict_owner(Slot& slot, uint32_t index, uint64_t entry, bool allocated) {
   const Attempt& claimer = attempts.at(index);
   if (slot.attempt != kNoIndex && slot.attempt != index) {
-    // One that was seen to lose it inside its write or its removal: the end of that is to come.
+    // An owner that was seen to lose it inside its write or its removal: the end of that is still
+    // to come.
     const Attempt& owner = attempts.at(slot.attempt);
     const bool goes_on = owner.leaving_ns != 0 && (owner.batch != kNoIndex || owner.removing);
     Event event{};
@@ -76,9 +79,9 @@ void Reconstructor::Impl::evict_owner(Slot& slot, uint32_t index, uint64_t entry
   if (!allocated || slot.swapped == kNoIndex) return;
   ++counters.superseded_slots;
   const Swapped& record = swapped.at(slot.swapped);
-  const bool all_told = sight_.sees(SWAPTRAIL_SLOT_FREED) && sight_.sees(SWAPTRAIL_SWAP_READ) &&
+  const bool all_seen = sight_.sees(SWAPTRAIL_SLOT_FREED) && sight_.sees(SWAPTRAIL_SWAP_READ) &&
                         sight_.loss_until_ns < record.removed_ns;
-  if (all_told) {
+  if (all_seen) {
     Attempt blamed;
     blamed.life.id = record.lifecycle_id;
     blamed.life.folio = claimer.life.folio;
@@ -88,7 +91,7 @@ void Reconstructor::Impl::evict_owner(Slot& slot, uint32_t index, uint64_t entry
   forget_page(slot, entry);
 }
 
-// What the slot is held to have is not there any more, and did not return as far as we saw.
+// The page that was thought to be in the slot is not there any more, and its return was not seen.
 void Reconstructor::Impl::forget_page(Slot& slot, uint64_t entry) {
   if (slot.swapped == kNoIndex) return;
   if (!slot.returned) {
@@ -141,7 +144,7 @@ void Reconstructor::Impl::hand_slots(uint32_t index, const Judgement& judgement)
   if (references == 0) swapped.release(record);
 }
 
-// Pages whose owners let go of them while they were written: their slots were free when they were.
+// Pages whose owners let go of them during the write: their slots are free already.
 void Reconstructor::Impl::return_gone(const Lifecycle& life) {
   const Swapped record(life);
   for (size_t index = 0; index < gone_.size();) {
@@ -167,8 +170,8 @@ void Reconstructor::Impl::unref(uint32_t record, uint32_t references) {
 
 // --- leaving the swap cache ---
 
-// A folio leaves the cache inside do_swap_page (mm/memory.c), which tells SWAP_IN only when it
-// returns, or because nobody needs the slot any more. Which of them, the next moment tells.
+// A folio leaves the cache either inside do_swap_page (mm/memory.c), which reports SWAP_IN only
+// when it returns, or because nobody needs the slot any more. The next moment shows which.
 void Reconstructor::Impl::mark_leaving(uint32_t index, const Event& event) {
   Attempt& attempt = attempts.at(index);
   attempt.removing |= event.kind == SWAPTRAIL_SLOT_FREED && event.batch_ns != 0;
@@ -237,7 +240,7 @@ void Reconstructor::Impl::on_slot_freed(const Event& event) {
       run.read = slot->read;
     }
     const uint32_t owner = slot->attempt;  // kept until it is known why it left
-    // The fault that freed it may be telling soon: it brings nothing back that was away.
+    // The fault that freed it may report soon: then it brings back nothing that was away.
     const bool was_here = slot->returned || (slot->cached != 0 && !slot->read);
     Slot after;
     after.generation = slot->generation + 1;
@@ -255,16 +258,16 @@ void Reconstructor::Impl::on_slot_freed(const Event& event) {
   end_run();
 }
 
-// Slots of one freed folio, not returned yet, were freed together. Their pages count as away until it is
-// told how they returned.
+// Slots of one freed folio that has not returned were freed together. Their pages count as away until it
+// is known how they returned.
 void Reconstructor::Impl::free_run(const Event& event, uint64_t entry, uint32_t nr_pages, bool read,
                                    uint32_t record) {
   const Swapped& held = swapped.at(record);
   const bool swapoff = event.state & SWAPTRAIL_STATE_SWAPOFF;
   const bool may_be_read =
       read || !sight_.sees(SWAPTRAIL_SWAP_READ) || sight_.loss_until_ns > held.removed_ns;
-  const bool tells_reader = sight_.sees(held.shmem ? SWAPTRAIL_SHMEM_SWAP_IN : SWAPTRAIL_SWAP_IN);
-  if (!swapoff && may_be_read && tells_reader) {
+  const bool reader_visible = sight_.sees(held.shmem ? SWAPTRAIL_SHMEM_SWAP_IN : SWAPTRAIL_SWAP_IN);
+  if (!swapoff && may_be_read && reader_visible) {
     return push_pending({entry, event.time_ns, record, static_cast<uint16_t>(nr_pages)});
   }
   Return back;
@@ -272,7 +275,7 @@ void Reconstructor::Impl::free_run(const Event& event, uint64_t entry, uint32_t 
   back.time_ns = event.time_ns;
   back.nr_pages = static_cast<uint16_t>(nr_pages);
   back.shmem = held.shmem;
-  // Without a hook in shmem_swapin_folio (mm/shmem.c): that the slot was read must do.
+  // Without a hook in shmem_swapin_folio (mm/shmem.c), the read of the slot has to serve as proof.
   const bool shmem_read = held.shmem && read;
   back.how = swapoff      ? ReturnHow::kSwapoff
              : shmem_read ? ReturnHow::kSwappedIn

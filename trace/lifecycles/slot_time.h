@@ -1,4 +1,4 @@
-// When a lifecycle's swap entry was its own.
+// A time at which a lifecycle owned its swap entry.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +7,9 @@
 
 namespace swaptrail {
 
-// A moment at which `entry` was its own, CLOCK_MONOTONIC nanoseconds: the number of a swap area goes to
-// another device after swapoff, so an entry needs a time to be named. While it is open and the
-// allocation was not seen, the largest time there is, for now.
+// A moment at which the lifecycle owned `entry`, CLOCK_MONOTONIC nanoseconds. After swapoff the number
+// of a swap area goes to another device, so an entry needs a time to be named. For an open lifecycle
+// whose allocation was not seen: the largest possible time, for now.
 inline uint64_t slot_time_ns(const Lifecycle& lifecycle) {
   const uint64_t allocated_ns = lifecycle.at(Stage::kSlotAllocated);
   if (allocated_ns != 0) return allocated_ns;

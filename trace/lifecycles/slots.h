@@ -23,7 +23,7 @@ struct Slot {
   uint32_t mapped : 1 = 0;       // with `read`: that folio, by a fault; not unmapped since
   uint32_t attempt = kNoIndex;   // the folio on its way that owns it
   uint32_t swapped = kNoIndex;   // the freed folio whose page it holds
-  uint32_t cached = 0;           // by a folio of the swap cache: 1 + losses told before; 0 = not
+  uint32_t cached = 0;  // by a folio of the swap cache: 1 + losses reported before; 0 = not
 };
 static_assert(sizeof(Slot) == 16);
 

@@ -14,7 +14,7 @@
 
 namespace swaptrail {
 
-// As there may be millions of them, each byte counts: origin and backend share one.
+// There may be millions of them, so each byte counts: origin and backend share one.
 struct Swapped {
   Swapped() = default;
   explicit Swapped(const Lifecycle& life)
@@ -46,9 +46,9 @@ struct Swapped {
 static_assert(SWAPTRAIL_BACKEND_END <= 16 && SWAPTRAIL_ORIGIN_END <= 16);
 static_assert(sizeof(Swapped) == 40);
 
-// Slots that were freed, after their page was read, by somebody who may be in the middle of the
-// fault: do_swap_page (mm/memory.c) frees the slot before it returns and SWAP_IN is reported. Until
-// then, or until `grace`, it is open whether the page was swapped in or thrown away.
+// Slots that were freed after their page was read. The fault that freed them may still be running:
+// do_swap_page (mm/memory.c) frees the slot before it returns and SWAP_IN is reported. Until then,
+// or until `grace`, it is open whether the page was swapped in or thrown away.
 struct PendingFree {
   uint64_t entry = 0;
   uint64_t time_ns = 0;

@@ -58,7 +58,7 @@ absl::Status BlockDecoder::open_column(size_t column, ByteCursor& in, size_t roo
 }
 
 absl::Status BlockDecoder::open_columns(const BlockHead& head, std::string_view payload) {
-  // So a small block never takes much memory, whatever it claims.
+  // So a small block never takes much memory, whatever its head claims.
   const uint64_t most =
       (uint64_t{head.events} + 1) * kMaxEventRawBytes + uint64_t{head.losses} * kMaxColumnBytes;
   if (head.raw_bytes > std::min<uint64_t>(most, kMaxBlockRawBytes))
@@ -84,7 +84,8 @@ absl::Status BlockDecoder::read_losses(const BlockHead& head, uint64_t first_ns,
                                        std::vector<RecordedLoss>& losses) {
   losses.clear();
   ByteCursor& in = columns_[kLosses];
-  // Five bytes at least each: what is there bounds the count before memory is taken.
+  // Each takes at least five bytes, so the bytes present bound the count before memory is
+  // allocated.
   if (head.losses > static_cast<size_t>(in.end - in.at) / 5) return bad("too few losses");
   losses.reserve(head.losses);
   uint64_t before_event = 0;

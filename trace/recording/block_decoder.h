@@ -1,4 +1,4 @@
-// The payload of a block in, its events and losses out. Internal to trace/recording.
+// Decodes the payload of a block into its events and losses. Internal to trace/recording.
 #pragma once
 
 #include <array>
@@ -38,7 +38,7 @@ class BlockDecoder {
   BlockDecoder(const BlockDecoder&) = delete;
   BlockDecoder& operator=(const BlockDecoder&) = delete;
 
-  // Overwrites both. Any bytes are safe. Errors: DataLoss, without a place, if the payload is not
+  // Overwrites both. Safe for any bytes. Errors: DataLoss, without a place, if the payload is not
   // what an encoder makes for that head.
   absl::Status decode(const BlockHead& head, std::string_view payload,
                       std::vector<RecordedEvent>& events, std::vector<RecordedLoss>& losses);

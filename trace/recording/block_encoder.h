@@ -1,4 +1,4 @@
-// Events in, the head and the payload of a block out. Internal to trace/recording.
+// Encodes events into the head and the payload of a block. Internal to trace/recording.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@ class BlockEncoder {
   BlockEncoder& operator=(const BlockEncoder&) = delete;
 
   bool empty() const { return head_.events == 0 && head_.losses == 0; }
-  // Then nothing more may be added before reset().
+  // If full, nothing more may be added before reset().
   bool full() const {
     return head_.events == block_events_ || head_.losses == block_events_ ||
            head_.cpus.size() == kMaxBlockCpus;

@@ -10,12 +10,12 @@
 
 namespace swaptrail {
 
-// Each call brings one whole record (or the preamble): the view is valid during the call only, so
-// a sink that writes in another thread copies it (about 50 KB a block).
+// Each call brings one whole record (or the preamble). The view is valid only during the call, so a
+// sink that writes in another thread copies it (about 50 KB a block).
 class ByteSink {
  public:
   virtual ~ByteSink() = default;
-  // All or nothing: after an error, none of `bytes` may be left behind in what a reader will see.
+  // All or nothing: after an error, no part of `bytes` may remain where a reader would see it.
   virtual absl::Status append(std::string_view bytes) = 0;
 };
 

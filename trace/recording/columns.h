@@ -1,4 +1,4 @@
-// The columns of a block: one byte string for each thing that varies. Internal to trace/recording.
+// The columns of a block: one byte string for each value that varies. Internal to trace/recording.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 
 namespace swaptrail {
 
-// In the order of the file: those of the fields, then these.
+// In the order of the file: first those of the fields, then these.
 enum Column : uint8_t {
   kMaskLow = kFieldCount,  // one byte an event
   kMaskHigh,               // likewise
@@ -22,8 +22,8 @@ enum Column : uint8_t {
 
 // The most that one event, or one loss, puts into a column.
 inline constexpr size_t kMaxColumnBytes = 5 * kMaxVarintBytes;
-// The most that one event puts into all of them: a varint for each field, two more for the task and
-// for the batch each, the rest of the time, and the three columns of a byte.
+// The most that one event puts into all of them: a varint for each field, two more each for the
+// task and for the batch, the rest of the time, and the three columns of one byte.
 inline constexpr size_t kMaxEventRawBytes = (kFieldCount + 5) * kMaxVarintBytes + 3;
 
 }  // namespace swaptrail

@@ -6,12 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "trace/recording/fields.h"
+#include "trace/text.h"
 
 namespace swaptrail {
 namespace {
 
 constexpr size_t kTotalsCount = sizeof(swaptrail_totals) / sizeof(uint64_t);
-// Event ABI 1 had an array place for each kind that there was: 18, and none for 0.
+// Arrays of event ABI 1 had one place for each kind that it knew: 18, and one for 0.
 constexpr size_t kKindsOfAbi1 = 19;
 constexpr size_t kTotalsCountOfAbi1 = kTotalsCount - 3 * (SWAPTRAIL_KIND_ROOM - kKindsOfAbi1);
 constexpr size_t kTextLeast = 4, kHookLeast = 5 * kTextLeast + 4, kCpuLeast = 20;
@@ -21,9 +22,9 @@ template <typename Fields, typename Header>
 void header_fields(Fields& fields, Header& h) {
   fields(h.event_abi, h.event_bytes, h.cpus, h.part, h.monotonic_ns, h.realtime_ns,
          h.page_frames_base);
-  // All of them, by this binding: one that is not recorded would make replay differ from live. Does
-  // this not compile? Then an option is new: it goes to the end of the header's fields (minor + 1).
-  // The event ABI stands at the begin.
+  // This binding makes sure that all are here: an option that is not recorded would make a replay
+  // differ from live. If it does not compile, an option is new: add it at the end of the header's
+  // fields (minor + 1). The event ABI stands at the begin.
   auto& [visible_kinds, start_ns, may_miss_silently, max_attempts, max_slots, max_swapped,
          max_batches, page_struct_size, page_size, max_swapfiles, event_abi] = h.reconstruction;
   fields(visible_kinds, start_ns, may_miss_silently);
@@ -41,8 +42,8 @@ constexpr auto kProcessFields = [](auto& fields, auto& process) {
 
 absl::Status outcome(const FieldReader& reader, std::string_view what) {
   if (reader.ok()) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(absl::string_view(what.data(), what.size()),
-                                          " is too short or has a text that is too long"));
+  return absl::DataLossError(
+      absl::StrCat(absl_view(what), " is too short or has a text that is too long"));
 }
 
 template <typename Item>
@@ -59,7 +60,7 @@ absl::Status parsed(std::string_view payload, Item& item, const auto& list, std:
   return outcome(get, what);
 }
 
-// Totals of event ABI 1, with the places of this one.
+// Totals of event ABI 1, moved to the places of this version.
 swaptrail_totals totals_of_abi1(const std::vector<uint64_t>& values) {
   swaptrail_totals totals{};
   auto from = values.begin();

@@ -1,4 +1,4 @@
-// What a recording holds beside events: what was known of the host, and when it became known.
+// What a recording holds besides events: what was known of the host, and when.
 //
 // Plain values. Times are CLOCK_MONOTONIC nanoseconds. Texts are at most kMaxTextBytes.
 #pragma once
@@ -21,7 +21,7 @@ struct RecordedHook {
   std::string state;   // "chosen", "missing" or "absent"
   std::string target;  // the kernel function or tracepoint
   std::string reason;  // of missing and absent
-  std::string costs;   // of missing: what cannot be told
+  std::string costs;   // of missing: what cannot be observed
   uint32_t kinds = 0;  // bits 1 << enum swaptrail_kind
 };
 
@@ -42,19 +42,19 @@ struct RecordingHeader {
   ReconstructorOptions reconstruction;  // as live; has visible_kinds, start_ns and the page sizes
   std::vector<RecordedHook> hooks;
 
-  // What the events of an older ABI do not say, as a sentence; empty: they say all.
+  // What the events of an older ABI do not say, as a sentence; empty: they say everything.
   std::string_view lacks() const;
 };
 
-inline constexpr uint64_t kNotTold = ~uint64_t{0};
+inline constexpr uint64_t kUsedNotKnown = ~uint64_t{0};
 
 enum class Known : uint8_t { kUnknown = 0, kNo = 1, kYes = 2 };
 
 struct SwapArea {
-  uint64_t at_ns = 0;              // when it was seen so; a later one of the same type replaces it
-  uint64_t bytes = 0;              // 0 = swapped off
-  uint64_t used_bytes = kNotTold;  // at that time (format 1.1 and later)
-  uint32_t type = 0;               // entry_type() of its entries
+  uint64_t at_ns = 0;  // when it was in this state; a later area of the same type replaces it
+  uint64_t bytes = 0;  // 0 = swapped off
+  uint64_t used_bytes = kUsedNotKnown;  // at that time (format 1.1 and later)
+  uint32_t type = 0;                    // entry_type() of its entries
   int32_t priority = 0;
   Known rotational = Known::kUnknown;
   Known synchronous = Known::kUnknown;
@@ -88,12 +88,12 @@ struct Reading {
   std::vector<std::pair<std::string, uint64_t>> vmstat;
 };
 
-// Events that were observed and not recorded.
+// Events that were observed but not recorded.
 struct Gap {
   struct Cpu {
     uint32_t cpu = 0;
     uint64_t events = 0;  // not recorded
-    uint64_t lost = 0;    // told by losses that were not recorded
+    uint64_t lost = 0;    // reported by losses that were not recorded
   };
   uint64_t from_ns = 0;
   uint64_t to_ns = 0;
@@ -103,8 +103,8 @@ struct Gap {
   uint64_t events() const;
 };
 
-// Payloads of the records. parse: DataLoss if it is too short or beyond a limit; what a newer minor
-// version has added at the end is passed over.
+// Payloads of the records. parse: DataLoss if it is too short or exceeds a limit; fields that a
+// newer minor version added at the end are skipped.
 std::string make_payload(const RecordingHeader& header);
 std::string make_payload(const SwapArea& area);
 std::string make_payload(const CgroupName& cgroup);

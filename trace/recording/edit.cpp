@@ -14,7 +14,7 @@
 namespace swaptrail {
 namespace {
 
-// Everything but blocks and gaps is looked at when a recording is opened.
+// Everything except blocks and gaps is checked when a recording is opened.
 bool is_of_stream(const RecordPlace& place) {
   return place.is(RecordKind::kBlock) || place.is(RecordKind::kGap);
 }
@@ -24,7 +24,7 @@ bool is_about_the_file(const RecordPlace& place) {
          place.is(RecordKind::kEnd);
 }
 
-// Copies records, and tells by a Gap where some are missing.
+// Copies records, and writes a Gap where some are missing.
 class Repair {
  public:
   Repair(RecordingReader& reader, ByteSink& sink) : reader_(reader), log_(sink) {}
@@ -60,8 +60,8 @@ absl::Status Repair::copy_notes_until(uint64_t offset) {
   return absl::OkStatus();
 }
 
-// How many are missing is reported by the number of the next block's first event; of which CPUs, by
-// the sequences, as far as those CPUs went on.
+// The number of the next block's first event shows how many are missing. The sequences show of
+// which CPUs, as far as those CPUs went on.
 absl::Status Repair::put_gap(const BlockHead& head) {
   Gap gap;
   gap.from_ns = any_block_ ? last_ns_ : reader_.header().reconstruction.start_ns;
@@ -123,7 +123,7 @@ absl::Status Repair::run(Inspection& inspection) {
   return log_.finish(reader_.contents().end_ns);
 }
 
-// The stream into a writer; the first error stays.
+// Writes the stream into a writer; keeps the first error.
 class WriterSink : public EventSink {
  public:
   explicit WriterSink(RecordingWriter& writer) : writer_(writer) {}

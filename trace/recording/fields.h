@@ -91,7 +91,7 @@ class FieldReader {
   }
   void read(bool& value) { value = number<uint8_t>() != 0; }
 
-  // A count of things of at least `least_bytes` each, so that what is left bounds it.
+  // A count of items of at least `least_bytes` each, so that the bytes left bound it.
   uint32_t count(size_t least_bytes) {
     const auto value = number<uint32_t>();
     if (value > bytes_.size() / least_bytes) {

@@ -39,7 +39,7 @@ absl::StatusOr<std::unique_ptr<FileSink>> FileSink::create(const std::string& pa
 
 absl::StatusOr<std::unique_ptr<FileSink>> FileSink::create_in(int folder, const std::string& name,
                                                               const std::string& path) {
-  // O_EXCL: a link at its place is not followed either
+  // O_EXCL: a link in its place is not followed either
   const int file =
       ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file < 0) return failure(errno, "can't create", path);

@@ -1,4 +1,4 @@
-// Recordings in files. The only file of trace/ that talks to the operating system.
+// Recordings in files. The only file of trace/ that uses the operating system.
 #pragma once
 
 #include <cstddef>
@@ -19,16 +19,16 @@ class FileSink : public ByteSink {
   // Creates `path`, mode 0600 whatever the umask is; it must not exist. Errors: AlreadyExists, PermissionDenied,
   // NotFound, ResourceExhausted (no space), Internal; all with the path.
   static absl::StatusOr<std::unique_ptr<FileSink>> create(const std::string& path);
-  // The same for a name in an open folder, wherever the folder's path leads to by now. `path` is what
-  // messages have.
+  // The same for a name in an open folder, wherever the folder's path leads by now. `path` is used in
+  // messages.
   static absl::StatusOr<std::unique_ptr<FileSink>> create_in(int folder, const std::string& name,
                                                              const std::string& path);
   ~FileSink() override;
   FileSink(const FileSink&) = delete;
   FileSink& operator=(const FileSink&) = delete;
 
-  // Takes back a write that did not fit as a whole. Errors: ResourceExhausted (disk full, quota or
-  // file size limit), Internal.
+  // Undoes a write that did not fit as a whole. Errors: ResourceExhausted (disk full, quota or file
+  // size limit), Internal.
   absl::Status append(std::string_view bytes) override;
 
   // fdatasync(2): what was appended survives a crash of the machine. Errors: as append().
@@ -44,7 +44,7 @@ class FileSink : public ByteSink {
   uint64_t size_ = 0;
 };
 
-// A regular file that is complete, or that is read up to the size it had when it was opened.
+// A regular file: complete, or read only up to the size that it had when it was opened.
 class FileSource : public ByteSource {
  public:
   // Errors: NotFound, PermissionDenied, InvalidArgument (not a regular file), Internal.

@@ -17,7 +17,7 @@ namespace swaptrail {
 
 inline constexpr char kRecordingMagic[8] = {'S', 'W', 'T', 'R', 'A', 'I', 'L', '\n'};
 inline constexpr uint16_t kRecordingMajor = 1;  // a reader refuses a newer one
-inline constexpr uint16_t kRecordingMinor = 2;  // what is added at the ends of payloads
+inline constexpr uint16_t kRecordingMinor = 2;  // a newer one adds fields at the ends of payloads
 
 inline constexpr size_t kPreambleBytes = 24;
 inline constexpr size_t kRecordHeadBytes = 40;  // the fixed part
@@ -34,7 +34,7 @@ inline constexpr uint32_t kMaxPayloadBytes = 64 << 20;
 inline constexpr uint32_t kMaxNotePayloadBytes = 4 << 20;  // of a record that is no block or index
 inline constexpr uint32_t kMaxBlockRawBytes = 128 << 20;   // of all columns, uncompressed
 inline constexpr uint32_t kMaxRecords = 1 << 20;           // in an index, hence in a recording
-inline constexpr uint64_t kMaxKeptBytes = 256 << 20;  // of records other than blocks, in memory
+inline constexpr uint64_t kMaxKeptBytes = 256 << 20;  // of all records except blocks, in memory
 inline constexpr uint32_t kMaxTextBytes = 64 << 10;
 inline constexpr uint32_t kMaxRecordedCpu = 65535;
 
@@ -71,7 +71,7 @@ struct CpuRange {
   uint64_t lost = 0;  // events that the losses in this block report
 };
 
-// What is known of a block without its payload.
+// What is known of a block without reading its payload.
 struct BlockHead {
   uint64_t first_event = 0;  // number of events in the recording before it
   uint32_t events = 0;
@@ -83,7 +83,7 @@ struct BlockHead {
   std::vector<CpuRange> cpus;  // by first appearance
 };
 
-// One record of a recording: where it is and, of a block, what is in it.
+// One record of a recording: where it is and, for a block, what is in it.
 struct RecordPlace {
   uint64_t offset = 0;
   uint32_t bytes = 0;  // with its head
@@ -113,10 +113,10 @@ absl::Status check_preamble(std::string_view bytes);
 // Makes a whole record out of its parts; `out` is overwritten and keeps its capacity.
 void make_record(uint16_t kind, std::string_view head, std::string_view payload, std::string& out);
 
-// `bytes` begins with the fixed part of a record. Nothing if it is damaged or beyond a limit.
+// `bytes` begins with the fixed part of a record. Nothing if it is damaged or exceeds a limit.
 std::optional<RecordHead> parse_record_head(std::string_view bytes);
 
-// The rest of a record's head. Errors: DataLoss without a place, which the caller knows.
+// The rest of a record's head. Errors: DataLoss without a place; the caller knows the place.
 void put_block_head(const BlockHead& head, std::string& out);
 absl::StatusOr<BlockHead> parse_block_head(std::string_view bytes);
 void put_end_head(const EndHead& head, std::string& out);

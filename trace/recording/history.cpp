@@ -34,7 +34,8 @@ uint64_t History::entry_guess(uint8_t guess, const Trail& trail, const Kind& kin
   return known.folio == folio ? known.entry : 0;
 }
 
-// Called when the guess was wrong: the first that would have been right, or the old one.
+// Called when the guess was wrong: returns the first guess that would have been right, or the old
+// one.
 uint8_t History::better_folio_guess(const Trail& trail, const Kind& kind, uint64_t folio) {
   for (const uint8_t guess : {kTrail, kNext, kKnown})
     if (folio_guess(guess, trail, kind) == folio) return guess;
@@ -62,7 +63,7 @@ void History::remember_place(uint8_t event_kind, Trail& trail, Kind& kind, const
   kind.folio = now.folio;
   kind.entry = now.entry;
   kind.nr_pages = now.nr_pages;
-  // The end of a write comes at any time, on any CPU: the trail goes on behind it.
+  // A write can end at any time, on any CPU: the trail continues behind it.
   if (event_kind != SWAPTRAIL_WRITE_COMPLETED) trail = now;
 }
 

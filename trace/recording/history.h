@@ -1,13 +1,13 @@
-// What is expected of the next event, from those before it in the same block. Internal to
-// trace/recording; docs/RECORDING.md specifies it, "Events".
+// Predicts the next event from those before it in the same block. Internal to trace/recording;
+// docs/RECORDING.md specifies it under "Events".
 //
-// The same code is run to write and to read: a Coder is asked to code each field against its
-// prediction. A coder that writes compares and notes the difference; one that reads sets the field.
-// So both ends see the same history by construction.
+// The same code runs to write and to read: it asks a Coder to code each field against its
+// prediction. A writing coder compares and notes the difference; a reading one sets the field. So
+// both ends see the same history by construction.
 //
 // A Coder has:
 //   static constexpr bool kWrites;
-//   bool differs(Field, bool)           notes, or tells, whether the field is not as predicted
+//   bool differs(Field, bool)           notes, or returns, whether the field differs from its prediction
 //   uint64_t value(Field, uint64_t)     puts a varint into the field's column, or gets it
 //   void time(time_ns&, uint64_t previous_ns)
 #pragma once

@@ -145,7 +145,7 @@ inline void History::pass_batch(Coder& coder, Task& task, Kind& kind, swaptrail_
   kind.in_batch = which != kNone;
 }
 
-// What goes out and what comes back are two trails: a fault may reclaim before it reads.
+// The way out and the way back are two trails: a fault may reclaim before it reads.
 inline bool is_return_kind(uint8_t kind) {
   return (kind >= SWAPTRAIL_SLOT_FREED && kind <= SWAPTRAIL_ZSWAP_LOADED) ||
          kind == SWAPTRAIL_PAGE_FREED;
@@ -210,7 +210,7 @@ inline void History::pass_mapping(Coder& coder, Kind& kind, uint32_t tid, uint8_
   name.address = address;
 }
 
-// 16 bytes of comm in words[at], words[at + 1]. Takes the slot over for `key`.
+// 16 bytes of comm in words[at], words[at + 1]. Takes over the slot for `key`.
 template <typename Coder>
 inline void History::pass_comm(Coder& coder, Name& name, uint64_t key, const Kind& kind, size_t at,
                                uint64_t* words) {

@@ -1,4 +1,4 @@
-// merge_recordings() of rework.h.
+// merge_recordings() of edit.h.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -20,7 +20,7 @@ class Part {
 
   const RecordingContents& contents() const { return reader_->contents(); }
 
-  // Moves to the next event; false at the end, where losses() may still hold some.
+  // Moves to the next event. False at the end, where losses() may still hold some.
   absl::StatusOr<bool> next() {
     losses_.clear();
     ++index_;
@@ -42,7 +42,7 @@ class Part {
 
   const RecordedEvent& event() const { return block_.events[index_]; }
   const std::vector<Loss>& losses() const { return losses_; }
-  // Once for each CPU: the lowest sequence that it has in its first block here.
+  // Returns, once for each CPU, the lowest sequence in its first block here.
   std::optional<uint64_t> first_sequence() {
     const uint16_t cpu = event().event.cpu;
     if (!seen_.insert(cpu).second) return std::nullopt;
@@ -79,8 +79,8 @@ class Merge {
 
   absl::Status advance(size_t part);
   absl::Status take(Part& part);
-  absl::Status tell_missing(Part& part, Cpu& cpu);
-  absl::Status tell_losses(const std::vector<Loss>& losses);
+  absl::Status report_missing(Part& part, Cpu& cpu);
+  absl::Status report_losses(const std::vector<Loss>& losses);
 
   std::vector<Part> parts_;
   std::vector<size_t> live_;
@@ -88,7 +88,7 @@ class Merge {
   std::map<uint32_t, Cpu> cpus_;
 };
 
-absl::Status Merge::tell_losses(const std::vector<Loss>& losses) {
+absl::Status Merge::report_losses(const std::vector<Loss>& losses) {
   for (const Loss& loss : losses) {
     cpus_[loss.cpu].next_sequence += loss.count;
     if (absl::Status status = writer_.add(loss); !status.ok()) return status;
@@ -96,8 +96,8 @@ absl::Status Merge::tell_losses(const std::vector<Loss>& losses) {
   return absl::OkStatus();
 }
 
-// A part that begins later than the one before it ended.
-absl::Status Merge::tell_missing(Part& part, Cpu& cpu) {
+// Reports what is missing if a part begins later than the one before it ended.
+absl::Status Merge::report_missing(Part& part, Cpu& cpu) {
   const auto first = part.first_sequence();
   if (!first.has_value() || !cpu.seen || *first <= cpu.next_sequence) return absl::OkStatus();
   const swaptrail_event& event = part.event().event;
@@ -107,23 +107,23 @@ absl::Status Merge::tell_missing(Part& part, Cpu& cpu) {
 }
 
 absl::Status Merge::take(Part& part) {
-  if (absl::Status status = tell_losses(part.losses()); !status.ok()) return status;
+  if (absl::Status status = report_losses(part.losses()); !status.ok()) return status;
   const RecordedEvent& item = part.event();
   Cpu& cpu = cpus_[item.event.cpu];
-  if (absl::Status status = tell_missing(part, cpu); !status.ok()) return status;
+  if (absl::Status status = report_missing(part, cpu); !status.ok()) return status;
   cpu.seen = true;
   cpu.last_ns = item.event.time_ns;
   cpu.next_sequence = std::max(cpu.next_sequence, item.sequence + 1);
   return writer_.add(item.event, item.sequence);
 }
 
-// Moves a part on; at its end it is no longer live.
+// Advances a part; at its end it is no longer live.
 absl::Status Merge::advance(size_t part) {
   auto more = parts_[part].next();
   if (!more.ok()) return more.status();
   if (*more) return absl::OkStatus();
   live_.erase(std::find(live_.begin(), live_.end(), part));
-  return tell_losses(parts_[part].losses());
+  return report_losses(parts_[part].losses());
 }
 
 absl::Status Merge::run() {

@@ -1,4 +1,4 @@
-// The stream of a recording. How it is opened is in reader_open.cpp.
+// The stream of a recording. reader_open.cpp opens it.
 #include "trace/recording/reader.h"
 
 #include <algorithm>
@@ -43,7 +43,7 @@ void RecordingReader::rewind() {
   order_known_ = false;
 }
 
-// The next damage of the stream that stands before `offset` and was not told yet.
+// The next damage of the stream before `offset` that was not reported yet.
 const Damage* RecordingReader::damage_before(uint64_t offset) {
   const std::vector<Damage>& damages = contents_.damages;
   while (next_damage_ < damages.size() && damages[next_damage_].offset < offset) {
@@ -53,7 +53,8 @@ const Damage* RecordingReader::damage_before(uint64_t offset) {
   return nullptr;
 }
 
-// A block that is missing as a whole leaves no other trace. Told once, before the block behind it.
+// A block that is missing as a whole leaves no other trace. Reported once, before the block behind
+// it.
 absl::Status RecordingReader::check_order(const RecordPlace& place) {
   const bool head_known = place.events != 0 || place.losses != 0;
   const bool known = order_known_ && head_known;
@@ -114,20 +115,20 @@ absl::StatusOr<bool> RecordingReader::next_block(RecordedBlock& block, uint64_t 
 
 namespace {
 
-class Teller {
+class Emitter {
  public:
-  Teller(EventSink& sink, uint64_t from_ns, uint64_t to_ns)
+  Emitter(EventSink& sink, uint64_t from_ns, uint64_t to_ns)
       : sink_(sink), from_ns_(from_ns), to_ns_(to_ns) {}
 
-  // False if an event is none that the live path would have let through.
-  bool tell(const RecordedBlock& block) {
+  // False if the live path would not have let an event through.
+  bool emit(const RecordedBlock& block) {
     if (block.gap.has_value()) {
       for (const Gap::Cpu& cpu : block.gap->cpus)
         sink_.on_loss({block.gap->from_ns, block.gap->to_ns, cpu.events + cpu.lost, cpu.cpu});
     }
     uint32_t index = 0;
     for (const RecordedLoss& loss : block.losses) {
-      if (!tell_events(block, index, loss.before_event)) return false;
+      if (!emit_events(block, index, loss.before_event)) return false;
       index = loss.before_event;
       if (!wanted(loss.loss.to_ns)) continue;
       if (loss.loss.is_time_mark())
@@ -135,12 +136,12 @@ class Teller {
       else
         sink_.on_loss(loss.loss);
     }
-    return tell_events(block, index, static_cast<uint32_t>(block.events.size()));
+    return emit_events(block, index, static_cast<uint32_t>(block.events.size()));
   }
 
  private:
   bool wanted(uint64_t time_ns) const { return is_between(time_ns, from_ns_, to_ns_); }
-  bool tell_events(const RecordedBlock& block, uint32_t begin, uint32_t end) {
+  bool emit_events(const RecordedBlock& block, uint32_t begin, uint32_t end) {
     for (uint32_t i = begin; i < end; ++i) {
       const RecordedEvent& item = block.events[i];
       if (!is_valid_event(item.event)) return false;
@@ -159,12 +160,12 @@ class Teller {
 absl::Status RecordingReader::for_each(EventSink& sink, uint64_t from_ns, uint64_t to_ns) {
   rewind();
   RecordedBlock block;
-  Teller teller(sink, from_ns, to_ns);
+  Emitter emitter(sink, from_ns, to_ns);
   for (;;) {
     auto more = next_block(block, from_ns, to_ns);
     if (!more.ok()) return more.status();
     if (!*more) break;
-    if (!teller.tell(block))
+    if (!emitter.emit(block))
       return damaged(places_[next_place_ - 1].offset, places_[next_place_ - 1].bytes,
                      "an event of an unknown kind");
   }

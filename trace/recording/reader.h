@@ -1,7 +1,7 @@
 // Reads a recording back: the same events, sequences and losses in the same order.
 //
-// Every complete block is read; what is damaged or torn is reported with its place and size, and is
-// never guessed at. Memory: the limits of format.h, whatever the bytes. One thread.
+// Reads every complete block. Damaged or torn data is reported with its place and size, and never
+// guessed. Memory: the limits of format.h, whatever the bytes. One thread.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ namespace swaptrail {
 
 inline constexpr uint64_t kNoEnd = std::numeric_limits<uint64_t>::max();
 
-// from_ns <= time < to_ns, where kNoEnd as to_ns is behind every time.
+// from_ns <= time < to_ns. kNoEnd as to_ns is later than every time.
 constexpr bool is_between(uint64_t time_ns, uint64_t from_ns, uint64_t to_ns) {
   return time_ns >= from_ns && (time_ns < to_ns || to_ns == kNoEnd);
 }
@@ -33,14 +33,14 @@ constexpr bool is_between(uint64_t time_ns, uint64_t from_ns, uint64_t to_ns) {
 struct Damage {
   uint64_t offset = 0;
   uint64_t bytes = 0;
-  bool torn = false;          // up to the end of the file, where writing stopped in a record
-  bool breaks_stream = true;  // events or gaps may have been there; else a note, index or end
+  bool torn = false;          // up to the end of the file: writing stopped inside a record
+  bool breaks_stream = true;  // events or gaps may have been there; else only a note, index or end
   std::string what;
 
   absl::Status status() const;  // DataLoss with all of this in its text
 };
 
-// What is known without reading blocks.
+// What is known without reading the blocks.
 struct RecordingContents {
   RecordingHeader header;
   std::vector<SwapArea> areas;  // these in the order in which they were written
@@ -49,7 +49,7 @@ struct RecordingContents {
   std::vector<Reading> readings;
   std::vector<Gap> gaps;
   std::vector<Damage> damages;  // found so far, by place; verify() finds all
-  bool finished = false;        // it has its end: writing did not stop in the middle
+  bool finished = false;        // it has its end record: writing did not stop in the middle
   bool indexed = false;         // the index was there and good; else it was rebuilt
   uint64_t end_ns = 0;    // end of the observation; if not finished, the time of the last event
   uint64_t first_ns = 0;  // of the first and the last event
@@ -63,7 +63,7 @@ struct RecordingContents {
   uint64_t unknown_bytes = 0;
 };
 
-// One block of the stream, or one gap in it and nothing else.
+// One block of the stream; or one gap, and nothing else.
 struct RecordedBlock {
   std::optional<Gap> gap;
   BlockHead head;
@@ -82,21 +82,22 @@ class RecordingReader {
   const RecordingContents& contents() const { return contents_; }
   const RecordingHeader& header() const { return contents_.header; }
 
-  // The next block or gap that has something in from_ns <= time < to_ns; false at the end. DataLoss at
-  // damage, with its offset; the call after that goes on behind it. `block` is reused.
+  // The next block or gap with something in from_ns <= time < to_ns; false at the end. At damage:
+  // DataLoss with its offset; the next call continues behind it. `block` is reused.
   absl::StatusOr<bool> next_block(RecordedBlock& block, uint64_t from_ns = 0,
                                   uint64_t to_ns = kNoEnd);
   void rewind();
-  // Where the block or gap stands that next_block() gave last, and the damage it told last.
+  // The place of the block or gap that next_block() gave last, and the damage that it reported
+  // last.
   const RecordPlace& place_of_block() const { return places_[next_place_ - 1]; }
   const Damage& last_damage() const { return last_damage_; }
 
-  // The stream from the beginning, of from_ns <= time < to_ns (a loss has its time `to_ns`, and a
+  // The stream from the beginning, for from_ns <= time < to_ns (the time of a loss is its `to_ns`; a
   // gap is reported as one loss for each CPU). Errors: DataLoss at the first damage, after everything
   // before it was reported; or at the end, if there is damage elsewhere.
   absl::Status for_each(EventSink& sink, uint64_t from_ns = 0, uint64_t to_ns = kNoEnd);
 
-  // All records in order, and the bytes of one: for copying. The views live until the next call.
+  // All records in order, and the bytes of one, for copying. The views live until the next call.
   const std::vector<RecordPlace>& places() const { return places_; }
   struct RawRecord {
     RecordHead fixed;

@@ -1,5 +1,5 @@
-// How a recording is opened: by its index or, where that is missing or bad, by the heads of its
-// records, one after the other.
+// Opens a recording: by its index or, if that is missing or bad, by the heads of its records, one
+// after the other.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -125,7 +125,7 @@ absl::Status RecordingReader::scan() {
   return absl::OkStatus();
 }
 
-// Notes the record at `offset`, or the damage there. Returns where to go on.
+// Notes the record at `offset`, or the damage there. Returns where to continue.
 absl::StatusOr<uint64_t> RecordingReader::scan_record(uint64_t offset) {
   const uint64_t left = source_.size() - offset;
   Damage damage;
@@ -161,7 +161,7 @@ absl::StatusOr<uint64_t> RecordingReader::scan_record(uint64_t offset) {
   return next;
 }
 
-// Of a block whose head is damaged, the times say that it is everywhere, so that it will be read.
+// The times of a block with a damaged head cover everything, so that it will be read.
 absl::Status RecordingReader::scan_block_head(const RecordHead& head, RecordPlace& place) {
   place.last_ns = std::numeric_limits<uint64_t>::max();
   std::string bytes;

@@ -19,11 +19,11 @@ class RecordLog {
 
   // The preamble and the header record, in one append.
   absl::Status begin(const RecordingHeader& header);
-  // Each is one append; on an error of the sink nothing has changed, and it may be tried again.
+  // Each is one append. After an error of the sink nothing has changed, and it may be tried again.
   absl::Status append(RecordKind kind, std::string_view payload) {
     return append_copy(static_cast<uint16_t>(kind), {}, payload);
   }
-  // A record as it is in another recording; not a block.
+  // A record as it is in another recording. Not for blocks.
   absl::Status append_copy(uint16_t kind, std::string_view head, std::string_view payload);
   // Takes `head.first_event` from the blocks before it.
   absl::Status append_block(BlockHead& head, std::string_view payload);

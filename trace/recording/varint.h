@@ -9,8 +9,8 @@ namespace swaptrail {
 
 inline constexpr size_t kMaxVarintBytes = 10;
 
-// Seven bits a byte, the lowest first; the top bit of a byte says that more follow.
-// `at` must have room for kMaxVarintBytes. Returns the place after it.
+// Seven bits a byte, the lowest first; the top bit of a byte says that more follow. `at` must have
+// room for kMaxVarintBytes. Returns the place after the number.
 inline uint8_t* put_varint(uint8_t* at, uint64_t value) {
   while (value >= 0x80) {
     *at++ = static_cast<uint8_t>(value | 0x80);
@@ -20,7 +20,7 @@ inline uint8_t* put_varint(uint8_t* at, uint64_t value) {
   return at;
 }
 
-// Bytes to be read once, in order. Past the end everything is 0 and `bad` is set.
+// Bytes to read once, in order. Past the end everything is 0 and `bad` is set.
 struct ByteCursor {
   const uint8_t* at = nullptr;
   const uint8_t* end = nullptr;
@@ -55,7 +55,8 @@ struct ByteCursor {
   }
 };
 
-// A difference modulo 2^bits as a number that is small when the difference is, whatever its sign.
+// A difference modulo 2^bits as a number that is small if the difference is small, whatever its
+// sign.
 template <typename Unsigned>
 constexpr uint64_t zigzag(Unsigned difference) {
   constexpr int kSign = sizeof(Unsigned) * 8 - 1;

@@ -81,7 +81,7 @@ absl::Status RecordingWriter::flush() {
   return status;
 }
 
-// The open block cannot be written: it is the beginning of the gap.
+// The open block cannot be written: it becomes the beginning of the gap.
 void RecordingWriter::skip_block(const absl::Status& why) {
   const BlockHead& head = encoder_.head();
   begin_gap(std::string(why.message()), head.first_ns);

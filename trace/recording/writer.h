@@ -1,11 +1,10 @@
-// Writes a recording: the ordered stream exactly as the reconstructor gets it, in blocks.
+// Writes a recording: the ordered stream, exactly as the reconstructor gets it, in blocks.
 //
-// One thread; that of the pipeline will do. add() costs about 50 ns an event and allocates
-// nothing for an event; the add() that fills a block compresses it (a fraction of a
-// millisecond for 16384 events) and hands it to the sink as a whole.
-//
-// When the sink refuses (disk full), the writer pauses: nothing is thrown but events, and these are
-// counted for each CPU. resume() writes them down as a Gap and goes on.
+// One thread; the pipeline's is fine. add() costs about 50 ns an event and allocates nothing for an
+// event; the add() that fills a block compresses it (a fraction of a millisecond for 16384 events)
+// and hands it to the sink as a whole.
+// If the sink refuses (disk full), the writer pauses: it drops only events, and counts them for
+// each CPU. resume() records them as a Gap and continues.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +31,7 @@ class RecordingWriter {
   };
   struct Counters {
     uint64_t events = 0;  // in blocks that the sink took
-    uint64_t lost = 0;    // told by the losses in them
+    uint64_t lost = 0;    // reported by the losses in them
     uint64_t blocks = 0;
     uint64_t bytes = 0;       // all that the sink took
     uint64_t raw_bytes = 0;   // of the blocks' columns before compression
@@ -58,13 +57,13 @@ class RecordingWriter {
   }
   // InvalidArgument as well: a CPU above kMaxRecordedCpu.
   absl::Status add(const Loss& loss);
-  // A mark in the stream: everything up to `now_ns` had come. Errors: of the sink.
+  // Marks in the stream that everything up to `now_ns` had come. Errors: of the sink.
   absl::Status add_time(uint64_t now_ns) {
     return paused_ ? absl::OkStatus() : add(Loss{now_ns, now_ns, 0, 0});
   }
 
-  // Notes are written at once, before the events that still wait for their block; while paused they
-  // wait too, up to 1 MiB. Errors: of the sink, then the writer is paused and the note waits.
+  // Notes are written at once, before the events that still wait for their block. While paused they
+  // wait too, up to 1 MiB. Errors: of the sink; then the writer is paused and the note waits.
   absl::Status add(const SwapArea& area) { return add_note(RecordKind::kArea, make_payload(area)); }
   absl::Status add(const CgroupName& cgroup) {
     return add_note(RecordKind::kCgroup, make_payload(cgroup));
@@ -77,18 +76,20 @@ class RecordingWriter {
   }
   absl::Status add(const Gap& gap);  // after the events so far
 
-  // Closes the open block, however small: what was added is then with the sink. Call it now and
-  // then (each second): a crash loses what is in the open block. Errors: as add().
+  // Closes the open block, however small: the sink then has everything that was added. Call it each
+  // second or so: a crash loses what is in the open block. Errors: as add().
   absl::Status flush();
 
   // Stops recording, as if the sink had refused; what is in the open block is flushed first.
   void pause(std::string reason, uint64_t now_ns);
-  // Writes the gap and what waited. Errors: of the sink; the writer stays paused, try again later.
+  // Writes the gap and what waited. Errors: of the sink; then the writer stays paused, try again
+  // later.
   absl::Status resume(uint64_t now_ns);
   bool paused() const { return paused_; }
 
-  // The observation ended at `end_ns`: the last block, the index, the end. Call once, last. If
-  // paused, tries to resume first. Errors: of the sink; what was written before stays readable.
+  // The observation ended at `end_ns`: writes the last block, the index and the end. Call once,
+  // last. If paused, tries to resume first. Errors: of the sink; what was written before stays
+  // readable.
   absl::Status finish(uint64_t end_ns);
 
   const Counters& counters() const { return counters_; }
@@ -119,7 +120,7 @@ class RecordingWriter {
   uint64_t last_ns_ = 0;           // of the last block written
   Gap gap_;                        // while paused
   std::vector<uint32_t> gap_cpu_;  // by CPU: place in gap_.cpus plus 1
-  std::vector<Note> notes_;        // that wait while paused
+  std::vector<Note> notes_;        // notes that wait while paused
   size_t note_bytes_ = 0;
 };
 

@@ -6,7 +6,8 @@
 
 namespace swaptrail {
 
-// Below 2^kLinearBits one bucket a value; above, the bits after the leading one choose.
+// Below 2^kLinearBits there is one bucket a value; above, the bits after the leading one choose the
+// bucket.
 size_t Histogram::bucket_of(uint64_t value) {
   const int width = std::bit_width(value);
   if (width <= kLinearBits) return static_cast<size_t>(value);

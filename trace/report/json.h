@@ -1,4 +1,4 @@
-// The members of a JSON object, one after the other. For the printers, here and in cli/.
+// Appends the members of a JSON object, one by one. For the printers here and in cli/.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace swaptrail::json {
 
-// Each appends one member to an object that was opened with '{', with the comma before it.
+// Each appends one member, preceded by a comma, to an object that was opened with '{'.
 inline void append_key(std::string_view key, std::string& out) {
   if (out.back() != '{') out.push_back(',');
   out.push_back('"');

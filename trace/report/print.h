@@ -1,6 +1,6 @@
-// Lifecycles and the rest as text for people and as JSON lines for tools.
+// Lifecycles and the rest, as text for people and as JSON lines for tools.
 //
-// Everything is appended to a string of the caller, whose capacity is so reused. No locale.
+// Everything is appended to a string of the caller, so that its capacity is reused. No locale.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace swaptrail {
 
-// What only the running system can tell. The default knows nothing.
+// What only the running system knows. The default knows nothing.
 class Names {
  public:
   virtual ~Names() = default;
@@ -24,33 +24,33 @@ class Names {
   virtual std::optional<std::string_view> cgroup_path(uint64_t) const { return std::nullopt; }
 };
 
-// What did not reach the reconstructor, or only out of order; each is 0 when all is well.
+// What did not reach the reconstructor, or reached it out of order. Each is 0 when all is well.
 struct StreamCounters {
   uint64_t dropped_ring_full = 0;  // records that found their CPU's ring full
   uint64_t dropped_no_ring = 0;    // records of a CPU that came online after the start
   uint64_t context_full = 0;       // batches or faults that found BPF's table of tasks full
-  uint64_t skipped_runs = 0;       // programs that the kernel did not run inside themselves
-  uint64_t invalid = 0;            // records that are no event of this ABI
-  uint64_t late = 0;               // events older than one already handed on
-  uint64_t overflow = 0;           // events that found the merger full
-  uint64_t after_end = 0;          // events made while the hooks were being detached: not used
+  uint64_t skipped_runs = 0;  // programs that the kernel did not run, as they were running already
+  uint64_t invalid = 0;       // records that are no event of this ABI
+  uint64_t late = 0;          // events older than one already handed on
+  uint64_t overflow = 0;      // events that found the merger full
+  uint64_t after_end = 0;     // events made while the hooks were being detached: not used
 };
 
-// All that is reported at the end of an observation.
+// Everything that is reported at the end of an observation.
 struct Report {
   const Summary& summary;
   ReconstructorCounters counters;
   StreamCounters stream;
   std::vector<ReconcileRow> rows;
-  uint64_t lines_left_out = 0;  // of this output: its reader was too slow for them
+  uint64_t lines_left_out = 0;  // of this output: its reader was too slow
 };
 
-// A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD; each character that
-// is_control() is escaped, so that a terminal or a script shows it and does not obey it.
+// A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. Each character that
+// is_control() is escaped, so that a terminal or a script shows it instead of obeying it.
 void append_json_string(std::string_view text, std::string& out);
 
-// The same escapes in a JSON text of another's making, which has them raw in its strings. For UTF-8
-// alone: C0 stays, for it ends the lines of the text too.
+// The same escapes in a JSON text that another library made and that has such characters raw in its
+// strings. Only for UTF-8. C0 stays, because it also ends the lines of the text.
 std::string with_json_escapes(std::string_view json);
 
 // One JSON object each, with its newline.

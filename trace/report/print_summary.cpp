@@ -60,7 +60,7 @@ constexpr StreamField kStreamFields[] = {
     {"events_after_end", &StreamCounters::after_end},
 };
 
-// Calls `visit(name, tally)` for each value of an enum of which there was any.
+// Calls `visit(name, tally)` for each enum value whose tally is not empty.
 template <typename Enum, typename Visit>
 void for_each_tally(const Summary& summary, std::string_view (*name)(Enum), Visit visit) {
   for (size_t index = 0; index < static_cast<size_t>(Enum::kCount); ++index) {
@@ -319,7 +319,7 @@ void append_json(const Report& report, std::string& out) {
     field(counter.name, report.stream.*counter.value, out);
   }
   reconciliation(report.rows, out);
-  // a replay prints all: without loss both are the same
+  // a replay prints all lines: without loss both outputs are the same
   if (report.lines_left_out != 0) field("lines_left_out", report.lines_left_out, out);
   out.append("}\n");
 }

@@ -29,8 +29,8 @@ void append_time(uint64_t time_ns, uint64_t start_ns, std::string& out) {
   absl::StrAppendFormat(&out, "%4d.%06d", since / 1'000'000'000, since / 1'000 % 1'000'000);
 }
 
-// A comm is whatever a process calls itself, and a cgroup whatever its maker likes: nothing of
-// either may reach a terminal as control.
+// A process chooses its comm, and whoever makes a cgroup its name: neither may reach a terminal
+// with control characters.
 void append_comm(const Comm& comm, std::string& out) {
   const std::string_view text = comm_text(comm);
   out.append(text.empty() ? "?" : printable(text));

@@ -53,7 +53,7 @@ void Printer::print(Json json, Text text) {
   if (buffer_.size() >= kBuffer) flush();
 }
 
-// One of very many.
+// Prints one of very many.
 template <typename Json, typename Text>
 void Printer::print_page(Json json, Text text) {
   if (format_ != PrintFormat::kSummary) print(json, text);
@@ -73,7 +73,7 @@ void Printer::on_return(const Return& entry_return) {
              [&] { append_text(entry_return, start_ns_, buffer_); });
 }
 
-// It has no process: a filter by process leaves it out.
+// A stay has no process: a filter by process leaves it out.
 void Printer::on_stay(const Stay& stay) {
   if (filter_.any()) return;
   print_page([&] { append_json(stay, buffer_); }, [&] { append_text(stay, start_ns_, buffer_); });

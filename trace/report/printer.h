@@ -1,7 +1,8 @@
-// What is printed while pages are followed: lifecycles and the rest, filtered, and all into a summary.
+// What is printed while pages are followed: lifecycles and the rest, filtered. The summary covers
+// everything.
 //
-// The one code path of `swaptraild --print` and `swaptrail replay`: the same calls give the same
-// bytes.
+// `swaptraild --print` and `swaptrail replay` share this one code path: the same calls give the
+// same bytes.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,8 @@ enum class PrintFormat : uint8_t { kText, kJsonl, kSummary, kNone };
 // Is the cgroup at `path` the one at `root`, or below it?
 bool is_inside(std::string_view path, std::string_view root);
 
-// What is printed; empty = all. Violations and losses always are. A return has neither cgroup nor
-// outcome, so a filter lets it through by its process only.
+// What is printed; empty = everything. Violations and losses are always printed. A return has
+// neither cgroup nor outcome, so a filter checks only its process.
 struct PrintFilter {
   std::vector<uint32_t> pids;  // of a process that had the page mapped
   std::string cgroup;          // to which it is charged, or one below: "/system.slice"
@@ -35,7 +36,7 @@ struct PrintFilter {
 };
 
 // Text is collected and given to write() when flush() is called or 64 KiB are full. An error of
-// write() (a closed pipe) ends the printing, not the observation: failed() tells. One thread.
+// write() (a closed pipe) ends the printing, not the observation; see failed(). One thread.
 class Printer : public LifecycleSink {
  public:
   // `names` must outlive it.
@@ -47,19 +48,19 @@ class Printer : public LifecycleSink {
   void on_violation(const Violation& violation) override;
   void on_loss(const Loss& loss) override;
 
-  // The last thing printed.
+  // Prints the summary, last.
   void print_summary(const ReconstructorCounters& counters, const StreamCounters& stream,
                      std::vector<ReconcileRow> rows);
   void flush();
 
-  void set_start(uint64_t start_ns) { start_ns_ = start_ns; }  // of the seconds in text
+  void set_start(uint64_t start_ns) { start_ns_ = start_ns; }  // the zero of the seconds in text
   const Summary& summary() const { return summary_; }
   bool failed() const { return failed_; }
 
  protected:
-  // Takes all of `text`, or false: then it is not called again.
+  // Takes all of `text`, or returns false: then it is not called again.
   virtual bool write(std::string_view text) = 0;
-  // Lines that write() took and did not print.
+  // Lines that write() took but did not print.
   virtual uint64_t lines_left_out() const { return 0; }
 
  private:

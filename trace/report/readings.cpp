@@ -12,7 +12,7 @@ namespace {
 
 using Moment = Reading::Moment;
 
-// What is kept in a reading as a named value in place of vmstat's.
+// Values that a reading keeps by name, in place of vmstat's.
 template <typename Values>
 struct Named {
   const char* name;
@@ -80,7 +80,7 @@ std::optional<UsedSlots> used_slots_of(const Reading& reading) {
   return all ? std::optional(used) : std::nullopt;
 }
 
-// Adds to how far a counter may have moved while it was read.
+// Adds to the amount by which a counter may have moved while it was read.
 void widen(std::string_view counter, uint64_t pages, Reading& reading) {
   const std::string name = read_width_name(counter);
   const auto width = std::ranges::find(
@@ -103,9 +103,9 @@ ReconcileRow freed_row(const ReconstructorCounters& counters) {
   return row;
 }
 
-// A slot that was in use before we looked is known by number only, until it is met or freed. That of a
-// refused allocation is freed as well (mm/swapfile.c folio_alloc_swap), so some that are counted off as
-// older may be none: no more than were refused.
+// A slot that was in use before we looked is known only as part of a number, until it is met or freed.
+// The slot of a refused allocation is freed as well (mm/swapfile.c folio_alloc_swap), so some that are
+// subtracted as older may be none: no more than were refused.
 ReconcileRow slots_row(const UsedSlots& first, const UsedSlots& now, uint64_t refused,
                        const ReconstructorCounters& counters) {
   const uint64_t gone = std::min(first.pages, counters.older_slots);
@@ -188,7 +188,7 @@ StreamCounters stream_counters_of(const std::vector<Reading>& readings) {
 void put_read_widths(const swaptrail_totals& before, Reading& reading) {
   const auto first = reconciled_totals(before), second = reconciled_totals(reading.totals);
   for (size_t at = 0; at < first.size(); ++at) {
-    // signed: what is read less what zswap loaded can go back for a moment
+    // signed: reads less the loads of zswap can go back for a moment
     const auto moved = static_cast<int64_t>(second[at].second - first[at].second);
     if (moved != 0) widen(first[at].first, static_cast<uint64_t>(std::abs(moved)), reading);
   }

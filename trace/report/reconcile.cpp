@@ -10,11 +10,11 @@ namespace {
 
 uint64_t pages(const ReconcileInput& input, int kind) { return input.totals.pages[kind]; }
 
-// One row: a kernel counter (two, if `also` exists), and what we counted for it.
+// One row: a kernel counter (two, if `also` exists), and our count for it.
 struct Check {
   std::string_view counter;
   std::string_view also;  // added if the kernel has it
-  uint64_t kinds;         // the hooks that all must be attached
+  uint64_t kinds;         // the hooks that must all be attached
   uint64_t (*ours)(const ReconcileInput&);
   std::string_view note;
 };
@@ -25,7 +25,8 @@ constexpr Check kChecks[] = {
      [](const ReconcileInput& input) { return pages(input, SWAPTRAIL_WRITE_ISSUED); },
      "pages given to a swap device"},
     // mm/page_io.c: swap_zeromap_folio_set, Linux 6.12 and later.
-    // Needs the begin of the write too: without it (tracepoint mode) a zero-filled page can't be told.
+    // Also needs the begin of the write: without it (tracepoint mode) a zero-filled page can't be
+    // recognised.
     {"swpout_zero", "", kind_bit(SWAPTRAIL_WRITE_BEGIN) | kind_bit(SWAPTRAIL_WRITE_END),
      [](const ReconcileInput& input) {
        return uint64_t{input.totals.backend_pages[SWAPTRAIL_BACKEND_ZERO]};
@@ -35,7 +36,7 @@ constexpr Check kChecks[] = {
     {"zswpout", "", kind_bit(SWAPTRAIL_ZSWAP_STORED),
      [](const ReconcileInput& input) { return pages(input, SWAPTRAIL_ZSWAP_STORED); },
      "pages stored in zswap"},
-    // mm/page_io.c: swap_read_folio: every page that is filled, but for those that zswap had.
+    // mm/page_io.c: swap_read_folio: every page that is filled, except those that zswap had.
     {"pswpin", "swpin_zero", kind_bit(SWAPTRAIL_SWAP_READ),
      [](const ReconcileInput& input) {
        return pages(input, SWAPTRAIL_SWAP_READ) - pages(input, SWAPTRAIL_ZSWAP_LOADED);
@@ -66,7 +67,7 @@ uint64_t read_width(std::string_view counter, const Vmstat& reading) {
   return found == reading.end() ? 0 : found->second;
 }
 
-// Base pages of a record of these kinds, rounded up.
+// The usual number of base pages in a record of these kinds, rounded up.
 uint64_t usual_pages(const Check& check, const ReconcileInput& input) {
   uint64_t pages = 0, records = 0;
   for (int kind = 0; kind < SWAPTRAIL_KIND_END; ++kind) {
@@ -77,7 +78,7 @@ uint64_t usual_pages(const Check& check, const ReconcileInput& input) {
   return records == 0 ? 1 : std::max<uint64_t>(1, (pages + records - 1) / records);
 }
 
-// pswpin cannot be told from zswpin if zswap has loads that we do not see.
+// pswpin can't be separated from zswpin if zswap has loads that we do not see.
 bool is_blind_to_zswap(const Check& check, const ReconcileInput& input, const Vmstat& before,
                        const Vmstat& after) {
   if (check.counter != "pswpin" || (input.visible_kinds & kind_bit(SWAPTRAIL_ZSWAP_LOADED))) {

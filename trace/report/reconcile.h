@@ -1,4 +1,4 @@
-// The trust number: our exact totals against the kernel's own counters.
+// The trust number: our exact totals compared with the kernel's own counters.
 #pragma once
 
 #include <cstdint>
@@ -22,31 +22,32 @@ struct ReconcileRow {
   int64_t difference = 0;  // ours - kernel_delta
   std::string_view note;   // static storage
   // How much they may differ without an error, in the same unit: what moved while the two were read,
-  // or what one of them cannot show.
+  // or what one of them can't show.
   uint64_t allowance = 0;
-  bool is_level = false;  // a number as of now, which can fall, and no growth since the start
+  bool is_level = false;  // a current number, which can fall; not growth since the start
 };
 
-// The name in Vmstat of what moved of a counter while the totals and /proc/vmstat were read, in base
-// pages (trace/report/readings.h put_read_widths).
+// The name in Vmstat of the amount by which a counter moved while the totals and /proc/vmstat were
+// read, in base pages (trace/report/readings.h put_read_widths).
 std::string read_width_name(std::string_view counter);
 
 struct ReconcileInput {
-  swaptrail_totals totals{};  // of all CPUs, over the time between the two vmstat readings
-  uint64_t consumed = 0;      // records received over the same time
-  uint64_t skipped_runs = 0;  // of our programs, by the kernel: what they were about is not counted
+  swaptrail_totals totals{};   // of all CPUs, over the time between the two vmstat readings
+  uint64_t consumed = 0;       // records received over the same time
+  uint64_t skipped_runs = 0;   // of our programs, by the kernel: their pages are not counted
   uint64_t visible_kinds = 0;  // bit (1 << kind): the kind is hooked
 };
 
 // One row for each kernel counter that exists on this kernel and whose hook is attached, and
 // "emitted" last: kernel_delta = records attempted in BPF, ours = consumed + dropped.
 // The kernel sums the vm events of all CPUs when /proc/vmstat is read (mm/vmstat.c all_vm_events), so
-// they are exact. What moved between the two readings of the totals around it is the row's allowance, and
-// a folio of the size that is usual there for each run that was skipped.
+// they are exact. The row's allowance is what moved between the two readings of the totals around it,
+// plus a folio of the usual size for each skipped run.
 std::vector<ReconcileRow> reconcile(const ReconcileInput& input, const Vmstat& before,
                                     const Vmstat& after);
 
-// What of these totals belongs to each kernel counter of reconcile(), but "emitted": by name.
+// Which part of these totals belongs to each kernel counter of reconcile(), except "emitted": by
+// name.
 std::vector<std::pair<std::string_view, uint64_t>> reconciled_totals(
     const swaptrail_totals& totals);
 

@@ -40,12 +40,13 @@ struct VictimRow {
   uint64_t total() const;
 };
 
-// Feed it everything a Reconstructor yields. Not thread-safe; copy it for a snapshot (about 70 KiB).
+// Feed it everything that a Reconstructor yields. Not thread-safe; copy it for a snapshot (about 70
+// KiB).
 class Summary : public LifecycleSink {
  public:
   struct Options {
     uint64_t regret_ns = 1'000'000'000;  // swapped in again sooner: the swap-out was a mistake
-    size_t max_victims = 256;            // processes told apart; the others are summed as `other`
+    size_t max_victims = 256;            // processes with a row; the others are summed as `other`
   };
 
   Summary();
@@ -58,8 +59,8 @@ class Summary : public LifecycleSink {
 
   const Tally& total() const { return total_; }
   const Tally& complete() const { return complete_; }
-  // Share of lifecycles that are complete, 0 ... 1; 1 if there are none. `not_followed`: of others, for
-  // which there was no room.
+  // Share of lifecycles that are complete, 0 ... 1; 1 if there are none. `not_followed`: lifecycles
+  // that found no room, counted as well.
   double complete_share(uint64_t not_followed) const;
   const Tally& by(Outcome value) const { return outcomes_[static_cast<size_t>(value)]; }
   const Tally& by(AbortReason value) const { return aborts_[static_cast<size_t>(value)]; }
@@ -80,7 +81,7 @@ class Summary : public LifecycleSink {
 
   // The processes that lost most pages, most first, at most `limit`; ties by tgid.
   std::vector<VictimRow> victims(size_t limit) const;
-  // Everybody for whom there was no room in the table.
+  // All processes for which there was no room in the table.
   const VictimRow& other_victims() const { return other_victims_; }
 
  private:

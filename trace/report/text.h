@@ -1,4 +1,4 @@
-// Appending to a string. Internal to trace/: the printers.
+// Appends to a string. Internal to trace/: the printers.
 #pragma once
 
 #include <concepts>
@@ -15,7 +15,7 @@ void append_one(std::string& out, Number number) {
   absl::StrAppend(&out, number);
 }
 
-// absl::StrAppend for std::string_view, which Debian's abseil does not take as its own.
+// absl::StrAppend for std::string_view: Debian's abseil does not accept it as its own type.
 template <typename... Parts>
 void append_all(std::string& out, const Parts&... parts) {
   (append_one(out, parts), ...);

@@ -1,4 +1,4 @@
-#include "cli/online/self_description.h"
+#include "cli/self_description.h"
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
@@ -8,30 +8,25 @@
 #include "cli/base/atomic_file.h"
 #include "cli/base/errors.h"
 #include "cli/base/standard_output.h"
+#include "cli/online/commands.h"
 #include "manual/completion.h"
 #include "manual/visible.h"
 
-namespace swaptrail::online {
+namespace swaptrail {
 namespace {
 
 constexpr const char* kOfFiles =
     "Works on files alone: it asks neither swaptraild nor the kernel anything. It takes one CPU "
     "while it runs, and memory for what is open in the recording at one time, not for all of it.";
-constexpr const char* kOfStore =
-    "The answer comes from swaptraild's memory; reclaim is not touched, and no hook runs more often. "
-    "A query looks at each lifecycle in the store once, or only at the parts whose time fits --since "
-    "and --until. It does so on a thread of its own at the cost of one CPU for that time, and what it "
-    "looks at can't be thrown away meanwhile.";
-constexpr const char* kOfReading =
-    "A single small answer from what swaptraild keeps anyway. ClientCall each second is no load.";
 
 struct Overhead {
   const char* command;
   const char* text;
 };
+// Of the commands that ask swaptraild: cli/online/commands.h.
 constexpr Overhead kOverheads[] = {
     {"",
-     "Each command has a page of its own, which tells what it costs. Commands on recordings cost "
+     "Each command has a page of its own, which says what it costs. Commands on recordings cost "
      "the host nothing but a CPU while they run; commands that ask swaptraild never change what "
      "its hooks do in the kernel."},
     {"doctor",
@@ -48,32 +43,6 @@ constexpr Overhead kOverheads[] = {
     {"simulate",
      "Runs a model: one CPU while it runs, and memory for each simulated page. The host's own swap "
      "is not touched."},
-    {"status", kOfReading},
-    {"areas",
-     "Reads /proc/swaps, and counts the pages in swap by a look at the lifecycles in the store. "
-     "No load if asked now and then."},
-    {"violations", kOfReading},
-    {"list", kOfStore},
-    {"stats", kOfStore},
-    {"matrix", kOfStore},
-    {"trace",
-     "Each lifecycle is copied to a queue of bounded length for each watcher, and sent. A reader "
-     "that is too slow loses lifecycles, which is told; it never slows swaptraild's pipeline or the "
-     "kernel. On a host that swaps out 100,000 pages a second a filter saves most of the cost: what "
-     "does not match is not sent."},
-    {"page",
-     "Reads one entry of /proc/PID/pagemap and of /proc/kpageflags, asks the pipeline for what is in "
-     "flight, and looks the page up in the store."},
-    {"top",
-     "A copy of one table of swaptraild's counters in each interval: at most 4096 rows, whatever the "
-     "store holds and however much is swapped. Nothing is asked while it pauses."},
-    {"pageout",
-     "Not free, and meant so: the kernel unmaps and writes each page of the range, and the process "
-     "waits for a fault each time it needs one again. Writing a GiB to a slow device can hold up "
-     "other I/O for seconds."},
-    {"flight",
-     "Writes up to the flight recorder's size to the disk at once; the pipeline thread does it, so "
-     "rings fill meanwhile."},
 };
 
 const std::pair<std::string, std::string> kEnvironment[] = {
@@ -95,7 +64,7 @@ const CLI::App* find_command(const CLI::App& app, const std::string& name) {
 std::string page_of(const CLI::App& command) {
   const bool is_whole = command.get_parent() == nullptr;
   ManualTexts texts = manual_texts(is_whole ? "" : command.get_name());
-  // Only who asks swaptraild looks at the environment.
+  // Only commands that ask swaptraild use the environment.
   if (!is_whole && command.get_option_no_throw("--socket") == nullptr) texts.environment.clear();
   return manual_page(command, texts);
 }
@@ -136,6 +105,8 @@ ManualTexts manual_texts(const std::string& command) {
   texts.environment.assign(std::begin(kEnvironment), std::end(kEnvironment));
   for (const Overhead& row : kOverheads)
     if (row.command == command) texts.overhead.emplace_back(row.text);
+  for (const online::Command& row : online::kCommands)
+    if (row.name == command) texts.overhead.emplace_back(row.overhead);
   if (!command.empty()) texts.see_also.emplace_back("swaptrail(1)");
   texts.see_also.emplace_back("swaptraild(8)");
   return texts;
@@ -175,4 +146,4 @@ void add_self_description(CLI::App& app, int& code) {
   });
 }
 
-}  // namespace swaptrail::online
+}  // namespace swaptrail
