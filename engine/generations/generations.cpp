@@ -1,9 +1,12 @@
 // The generations by name.
 #include <array>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/generations/generation.h"
+#include "engine/generations/linux_2_0.h"
+#include "engine/generations/linux_2_4.h"
 
 namespace swaptrail::engine {
 namespace {
@@ -13,8 +16,15 @@ struct Named {
   std::string_view name;
   Make make;
 };
+template <typename Kind>
+std::unique_ptr<Generation> make(const GenerationOptions& options) {
+  return std::make_unique<Kind>(options);
+}
 // Oldest first.
-constexpr std::array<Named, 0> kGenerations = {};
+constexpr auto kGenerations = std::to_array<Named>({
+    {"2.0", make<Linux20>},
+    {"2.4", make<Linux24>},
+});
 
 constexpr auto kNames = [] {
   std::array<std::string_view, kGenerations.size()> names{};
@@ -26,10 +36,13 @@ absl::Status check(const GenerationOptions& options) {
   if (options.frames < kFewestFrames || options.frames > kMostFrames)
     return absl::InvalidArgumentError(absl::StrCat(
         "a memory of ", options.frames, " frames: ", kFewestFrames, " to ", kMostFrames));
+  std::array<bool, kMostAreaTypes> seen{};
   for (const GenerationArea& area : options.areas) {
     if (area.area.type >= kMostAreaTypes || area.area.pages < 2)
       return absl::InvalidArgumentError(absl::StrCat("a swap area of type ", area.area.type,
                                                      " with ", area.area.pages, " pages"));
+    if (std::exchange(seen[area.area.type], true))
+      return absl::InvalidArgumentError(absl::StrCat("two swap areas of type ", area.area.type));
     if (area.error_rate < 0 || area.error_rate > 1)
       return absl::InvalidArgumentError("a share of errors is outside 0..1");
   }
