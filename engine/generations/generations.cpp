@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/generations/generation.h"
+#include "engine/generations/linux_2_6.h"
 
 namespace swaptrail::engine {
 namespace {
@@ -14,7 +15,9 @@ struct Named {
   Make make;
 };
 // Oldest first.
-constexpr std::array<Named, 0> kGenerations = {};
+constexpr auto kGenerations = std::to_array<Named>({
+    {"2.6", make_linux_2_6},
+});
 
 constexpr auto kNames = [] {
   std::array<std::string_view, kGenerations.size()> names{};
