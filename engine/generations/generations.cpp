@@ -1,6 +1,7 @@
 // The generations by name.
 #include <array>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/generations/generation.h"
@@ -29,10 +30,13 @@ absl::Status check(const GenerationOptions& options) {
   if (options.frames < kFewestFrames || options.frames > kMostFrames)
     return absl::InvalidArgumentError(absl::StrCat(
         "a memory of ", options.frames, " frames: ", kFewestFrames, " to ", kMostFrames));
+  std::array<bool, kMostAreaTypes> used{};
   for (const GenerationArea& area : options.areas) {
     if (area.area.type >= kMostAreaTypes || area.area.pages < 2)
       return absl::InvalidArgumentError(absl::StrCat("a swap area of type ", area.area.type,
                                                      " with ", area.area.pages, " pages"));
+    if (std::exchange(used[area.area.type], true))
+      return absl::InvalidArgumentError(absl::StrCat("two swap areas of type ", area.area.type));
     if (area.error_rate < 0 || area.error_rate > 1)
       return absl::InvalidArgumentError("a share of errors is outside 0..1");
   }

@@ -26,16 +26,6 @@
 
 namespace swaptrail::engine::linux_2_6 {
 
-enum class CacheAdd : uint8_t { kAdded, kExists, kNoEntry };          // 0, -EEXIST, -ENOENT
-enum class Unmap : uint8_t { kSuccess, kAgain, kFail };               // SWAP_SUCCESS, ...
-enum class Pageout : uint8_t { kKeep, kActivate, kSuccess, kClean };  // PAGE_KEEP, ...
-enum class Fault : uint8_t { kDone, kOom };                           // VM_FAULT_OOM
-
-struct ScanControl {  // struct scan_control
-  uint64_t nr_scanned = 0;
-  bool all_unreclaimable = false;
-};
-
 class Linux26 : public Generation {
  public:
   explicit Linux26(const GenerationOptions& options);
@@ -49,8 +39,8 @@ class Linux26 : public Generation {
   // ---- swap cache (linux_2_6_cache.cpp)
   bool add_to_swap(uint32_t page);  // the page is locked. False: no slot
   CacheAdd add_to_swap_cache(uint32_t page, uint64_t entry);
-  CacheAdd __add_to_swap_cache(uint32_t page,
-                               uint64_t entry);  // NOLINT(bugprone-reserved-identifier)
+  // NOLINTNEXTLINE(bugprone-reserved-identifier): the kernel's name
+  CacheAdd __add_to_swap_cache(uint32_t page, uint64_t entry);
   void delete_from_swap_cache(uint32_t page);
   uint32_t lookup_swap_cache(uint64_t entry);  // with a reference; kNoPage
   bool remove_exclusive_swap_page(uint32_t page);
@@ -59,7 +49,7 @@ class Linux26 : public Generation {
   void free_page_and_swap_cache(uint32_t page);
 
   // ---- reverse map (linux_2_6_rmap.cpp)
-  Unmap try_to_unmap(uint32_t page);
+  Unmap try_to_unmap(uint32_t page);  // locked, and in the swap cache
   Unmap try_to_unmap_one(uint32_t page, Mm& mm);
   uint32_t page_referenced(uint32_t page);  // how often since the last call
 
@@ -119,6 +109,7 @@ class Linux26 : public Generation {
   void kill(uint32_t process);
   // the rest, by file as above
   void delete_from_cache_only(uint32_t page);
+  void prefetch_entries(uint32_t page) const;
   uint32_t page_referenced_one(uint32_t page, Mm& mm, uint32_t& mapcount);
   void page_add_anon_rmap(uint32_t page, const Mm& mm, uint64_t address);
   void page_remove_rmap(uint32_t page);
@@ -136,8 +127,7 @@ class Linux26 : public Generation {
   SwapDevice device_;
   SwapAreas areas_;
   Zone zone_;
-  std::array<std::vector<uint32_t>, kMostAreaTypes>
-      swapper_space_;  // the cache: pages by type and slot
+  std::array<std::vector<uint32_t>, kMostAreaTypes> swapper_space_;  // by type and slot
   std::array<std::unique_ptr<Mm>, kMostWorkloadProcesses> mms_;
   std::array<State, kMostWorkloadProcesses> states_{};
   std::vector<AnonVma> anon_vmas_;

@@ -76,11 +76,10 @@ uint64_t Linux26::shrink_inactive_list(uint64_t max_scan, ScanControl& sc) {
 
 // mm/vmscan.c: isolate_lru_pages. From the tail, with a reference, so that the pages stay pages while they are on no list.
 void Linux26::isolate_lru_pages(uint64_t nr_to_scan, LruList list, std::vector<uint32_t>& pages) {
-  pages.clear();
-  while (pages.size() < nr_to_scan) {
-    const uint32_t page = zone_.tail(list);
-    if (page == kNoPage) break;
-    pages.push_back(isolate(page));
+  zone_.oldest(list, nr_to_scan, pages);
+  for (uint32_t page : pages) {
+    isolate(page);
+    prefetch_entries(page);
   }
   counters_.scanned += pages.size();
   zone_.pages_scanned += pages.size();

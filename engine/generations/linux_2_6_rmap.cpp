@@ -14,6 +14,15 @@ Pte* page_check_address(uint32_t page, const Page& of, const Mm& mm) {
 
 }  // namespace
 
+// The processor's memory is told what reclaim will look at, of the first process and the slot.
+void Linux26::prefetch_entries(uint32_t page) const {
+  const Page& of = zone_.page(page);
+  if (of.mapcount > 0)
+    __builtin_prefetch(mms_[anon_vmas_[of.anon_vma].processes.front()]->tables.find(of.index));
+  if (of.has(kPageSwapCache))
+    __builtin_prefetch(&swapper_space_[entry_type(of.entry)][entry_offset(of.entry)]);
+}
+
 // mm/rmap.c: page_referenced, page_referenced_anon. Clears what it counts.
 uint32_t Linux26::page_referenced(uint32_t page) {
   Page& of = zone_.page(page);

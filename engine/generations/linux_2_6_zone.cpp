@@ -1,6 +1,7 @@
 #include "engine/generations/linux_2_6_zone.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "trace/check.h"
 
@@ -20,15 +21,39 @@ uint64_t int_sqrt(uint64_t square) {
 
 }  // namespace
 
+LruRing::LruRing(uint32_t frames)
+    : ring_(std::bit_ceil(uint64_t{frames}) * 2, kNoPage), mask_(ring_.size() - 1) {}
+
+void LruRing::del(uint32_t place) {
+  SWAPTRAIL_DCHECK(ring_[place] != kNoPage);
+  ring_[place] = kNoPage;
+  --size_;
+  while (tail_ != head_ && ring_[tail_ & mask_] == kNoPage) ++tail_;
+}
+
+void LruRing::oldest(uint64_t count, std::vector<uint32_t>& frames) const {
+  frames.clear();
+  for (uint64_t at = tail_; at != head_ && frames.size() < count; ++at) {
+    if (ring_[at & mask_] != kNoPage) frames.push_back(ring_[at & mask_]);
+  }
+}
+
+uint32_t LruRing::towards_head(uint32_t place) const {
+  for (uint64_t at = tail_ + ((place - tail_) & mask_) + 1; at < head_; ++at) {
+    if (ring_[at & mask_] != kNoPage) return ring_[at & mask_];
+  }
+  return kNoPage;
+}
+
 // Watermarks as mm/page_alloc.c sets them: init_per_zone_pages_min, setup_per_zone_pages_min.
-Zone::Zone(uint32_t frames) : frames_(frames), pages_(frames + 2), contents_(frames) {
+Zone::Zone(uint32_t frames)
+    : frames_(frames), pages_(frames), contents_(frames), lists_{LruRing(frames), LruRing(frames)} {
   const uint64_t min_free_kib = int_sqrt(frames * kFrameKib * 16);
   pages_min = std::clamp(min_free_kib, kLeastFreeKib, kMostFreeKib) / kFrameKib;
   pages_low = pages_min + pages_min / 4;
   pages_high = pages_min + pages_min / 2;
   free_.resize(frames);
   for (uint32_t at = 0; at < frames; ++at) free_[at] = frames - 1 - at;
-  for (uint32_t list : {frames, frames + 1}) pages_[list].previous = pages_[list].next = list;
 }
 
 uint32_t Zone::take_free() {
@@ -53,31 +78,20 @@ void Zone::add(uint32_t frame, LruList list) {
   page.set(kPageLru);
   page.clear(kPageActive);
   if (list == LruList::kActive) page.set(kPageActive);
-  const uint32_t sentinel = head(list);
-  page.previous = sentinel;
-  page.next = pages_[sentinel].next;
-  pages_[page.next].previous = frame;
-  pages_[sentinel].next = frame;
-  ++nr_[index(list)];
+  page.place = lists_[index(list)].add(
+      frame, [&](uint32_t moved, uint32_t place) { pages_[moved].place = place; });
 }
 
 void Zone::del(uint32_t frame) {
   Page& page = pages_[frame];
   SWAPTRAIL_DCHECK(page.has(kPageLru));
-  --nr_[index(list_of(frame))];
+  lists_[index(list_of(frame))].del(page.place);
   page.clear(kPageLru);
-  pages_[page.previous].next = page.next;
-  pages_[page.next].previous = page.previous;
 }
 
-uint32_t Zone::tail(LruList list) const {
-  const uint32_t last = pages_[head(list)].previous;
-  return last >= frames_ ? kNoPage : last;
-}
-
-uint32_t Zone::towards_head(uint32_t frame) const {
-  const uint32_t before = pages_[frame].previous;
-  return before >= frames_ ? kNoPage : before;
+void Zone::oldest(LruList list, uint64_t count, std::vector<uint32_t>& frames) const {
+  lists_[index(list)].oldest(count, frames);
+  for (uint32_t frame : frames) __builtin_prefetch(&pages_[frame], 1);
 }
 
 }  // namespace swaptrail::engine::linux_2_6

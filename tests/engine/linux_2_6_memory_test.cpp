@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -22,6 +23,38 @@ TEST(Linux26Memory, WatermarksAreThoseOfThePageAllocator) {
   EXPECT_EQ(Zone(128).pages_low, 40u);
   EXPECT_EQ(Zone(128).pages_high, 48u);
   EXPECT_EQ(Zone(1 << 18).pages_min, 1024u);  // 1 GiB: 4 MiB, the root of 16 times its KiB
+}
+
+// Pages leave from anywhere, so that there are holes, and places move.
+TEST(Linux26Memory, AListKeepsItsOrder) {
+  constexpr uint32_t kFrames = 70;
+  std::mt19937_64 random(5);
+  LruRing ring(kFrames);
+  std::vector<uint32_t> plain, place(kFrames), oldest;  // from the tail on
+  uint64_t moves = 0;
+  for (int step = 0; step < 40000; ++step) {
+    const auto frame = static_cast<uint32_t>(random() % kFrames);
+    const auto at = std::find(plain.begin(), plain.end(), frame);
+    if (at == plain.end()) {
+      place[frame] = ring.add(frame, [&](uint32_t moved, uint32_t to) {
+        place[moved] = to;
+        ++moves;
+      });
+      plain.push_back(frame);
+    } else if (frame > 2 || random() % 50 == 0) {  // some stay long
+      plain.erase(at);
+      ring.del(place[frame]);
+    }
+    ASSERT_EQ(ring.size(), plain.size());
+    ring.oldest(5, oldest);
+    ASSERT_EQ(oldest, std::vector<uint32_t>(plain.begin(),
+                                            plain.begin() + std::min<size_t>(5, plain.size())));
+    ASSERT_EQ(ring.tail(), plain.empty() ? kNoPage : plain.front());
+    for (size_t each = 0; each < plain.size(); ++each)
+      ASSERT_EQ(ring.towards_head(place[plain[each]]),
+                each + 1 < plain.size() ? plain[each + 1] : kNoPage);
+  }
+  EXPECT_GT(moves, 0u);
 }
 
 TEST(Linux26Memory, NewPagesGoToTheHeadOfTheActiveList) {
@@ -287,6 +320,8 @@ TEST(Linux26Memory, TheSameSeedGivesTheSameCounters) {
 }
 
 TEST(Linux26Memory, IsMadeByItsName) {
+  EXPECT_THAT(generation_names(), Contains("2.6"));
+  EXPECT_FALSE(make_generation("2.6", options_of(128, {area_of(0, 9), area_of(0, 9)})).ok());
   const auto made = make_generation("2.6", options_of(128, {area_of(0, 100)}));
   ASSERT_TRUE(made.ok());
   EXPECT_TRUE((*made)->step({.write = true, .page = 3}).ok());

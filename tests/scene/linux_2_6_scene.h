@@ -90,7 +90,7 @@ class Audit {
       expect(listed_.contains(page), "list", page);
       expect(!of.has(kPageLocked), "lock", page);
       expect(of.mapcount == mapped_[page], "mapcount", page);
-      expect(of.count == of.mapcount + (cached ? 1 : 0), "count", page);
+      expect(of.count == of.mapcount + (cached ? 1u : 0u), "count", page);
       anon += of.mapcount > 0 ? 1 : 0;
       if (!cached) continue;
       ++users_[of.entry];
