@@ -7,6 +7,8 @@
 #include "engine/generations/generation.h"
 #include "engine/generations/linux_2_0.h"
 #include "engine/generations/linux_2_4.h"
+#include "engine/generations/linux_2_6.h"
+#include "engine/generations/machine_generation.h"
 
 namespace swaptrail::engine {
 namespace {
@@ -24,6 +26,13 @@ std::unique_ptr<Generation> make(const GenerationOptions& options) {
 constexpr auto kGenerations = std::to_array<Named>({
     {"2.0", make<Linux20>},
     {"2.4", make<Linux24>},
+    {"2.6", make_linux_2_6},
+    {"4.4", make_linux_4_4},
+    {"4.19", make_linux_4_19},
+    {"6.12", make_linux_6_12},
+    {"6.12-mglru", make_linux_6_12_mglru},
+    {"7.3", make_linux_7_3},
+    {"7.3-mglru", make_linux_7_3_mglru},
 });
 
 constexpr auto kNames = [] {
