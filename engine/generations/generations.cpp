@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/generations/generation.h"
+#include "engine/generations/machine_generation.h"
 
 namespace swaptrail::engine {
 namespace {
@@ -14,7 +15,11 @@ struct Named {
   Make make;
 };
 // Oldest first.
-constexpr std::array<Named, 0> kGenerations = {};
+constexpr std::array kGenerations = {
+    Named{"4.4", make_linux_4_4},   Named{"4.19", make_linux_4_19},
+    Named{"6.12", make_linux_6_12}, Named{"6.12-mglru", make_linux_6_12_mglru},
+    Named{"7.3", make_linux_7_3},   Named{"7.3-mglru", make_linux_7_3_mglru},
+};
 
 constexpr auto kNames = [] {
   std::array<std::string_view, kGenerations.size()> names{};
