@@ -16,7 +16,7 @@ namespace swaptrail::engine {
 
 inline constexpr uint32_t kInactive = 0;  // of the two lists
 inline constexpr uint32_t kActive = 1;
-inline constexpr uint32_t kMostGenerations = 4;       // MAX_NR_GENS
+inline constexpr uint32_t kMostGenerations = 4;   // MAX_NR_GENS
 inline constexpr uint32_t kMinGenerations = 2;    // MIN_NR_GENS: these are not reclaimed
 inline constexpr uint32_t kTiers = 4;             // MAX_NR_TIERS
 inline constexpr uint32_t kBatch = 32;            // SWAP_CLUSTER_MAX

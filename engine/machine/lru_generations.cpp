@@ -240,7 +240,8 @@ bool Lru::sort(uint32_t frame, uint32_t highest_tier) {
 // try_to_inc_min_seq
 void Lru::retire_empty() {
   const uint64_t before = oldest_;
-  while (lists_[oldest_ % kMostGenerations].tail == kNoFrame && oldest_ + kMinGenerations <= newest_) {
+  while (lists_[oldest_ % kMostGenerations].tail == kNoFrame &&
+         oldest_ + kMinGenerations <= newest_) {
     ++oldest_;
   }
   if (oldest_ != before) tiers_.carry_over();

@@ -363,8 +363,12 @@ void Machine::go_away(const Folio& folio) {
   if (!observed_) return;
   const Frame& frame = frames_[FrameTable::of(folio)];
   if (frame.read_in || (frame.log == kNoFrame && frames_.came_back(folio))) return;
+  // A slot that nobody refers to is free by now, or waits to be.
+  const std::vector<uint64_t>& waiting = cpus_[cpu_].returned;
   for (uint32_t page = 0; page < folio.nr_pages; ++page) {
-    if (area_of(folio.entry).store.count(entry_offset(folio.entry) + page) != 0)
+    const bool free = area_of(folio.entry).store.count(entry_offset(folio.entry) + page) == 0 &&
+                      std::ranges::find(waiting, folio.entry + page) == waiting.end();
+    if (!free)
       away_.insert(folio.entry + page);
     else
       result_.returns.push_back({folio.entry + page, now_, ReturnHow::kSlotFreed, 0, 0, false});
