@@ -40,6 +40,7 @@ struct Frame {
   bool read_in = false;    // ... and nothing has mapped it since
   bool mapped = false;     // for each page of a folio that is `from_swap`: by a fault
   bool readahead = false;  // PG_readahead: read in, and not asked for yet
+  bool written = false;    // to its slot, and not mapped since
 };
 
 // struct page of frame 0; a page frame number above 0, aligned to the largest folio.

@@ -16,7 +16,7 @@ Lru::Lru(FrameTable& frames, const Features& features)
     : frames_(frames), features_(features), links_(frames.size()) {}
 
 uint64_t& Lru::size_of(const Link& link) {
-  return sizes_[features_.multi_gen_lru ? link.sequence % kGenerations : link.list];
+  return sizes_[features_.multi_gen_lru ? link.sequence % kMostGenerations : link.list];
 }
 
 void Lru::insert(uint32_t frame, uint32_t list, bool at_tail) {
@@ -54,7 +54,7 @@ void Lru::add(uint32_t frame) {
     link.references = 0;
   }
   folio.active = false;
-  insert(frame, link.sequence % kGenerations, false);
+  insert(frame, link.sequence % kMostGenerations, false);
 }
 
 void Lru::add_faulted(uint32_t frame) {
@@ -90,12 +90,21 @@ void Lru::rotate(uint32_t frame) {
   remove(frame);
   frames_[frame].folio.active = false;
   if (features_.multi_gen_lru) links_[frame].sequence = oldest_;
-  insert(frame, features_.multi_gen_lru ? oldest_ % kGenerations : kInactive, true);
+  insert(frame, features_.multi_gen_lru ? oldest_ % kMostGenerations : kInactive, true);
 }
 
 uint32_t Lru::isolate(uint32_t most, std::vector<uint32_t>& out) {
   drain();
   return features_.multi_gen_lru ? isolate_oldest(most, out) : isolate_inactive(most, out);
+}
+
+void Lru::activate_page(uint32_t frame) {
+  Folio& folio = frames_[frame].folio;
+  if (folio.active) return;
+  folio.active = true;
+  if (!has(frame)) return;
+  remove(frame);
+  insert(frame, kActive, false);
 }
 
 // ---- two lists ---------------------------------------------------------------------------------

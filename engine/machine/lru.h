@@ -16,7 +16,7 @@ namespace swaptrail::engine {
 
 inline constexpr uint32_t kInactive = 0;  // of the two lists
 inline constexpr uint32_t kActive = 1;
-inline constexpr uint32_t kGenerations = 4;       // MAX_NR_GENS
+inline constexpr uint32_t kMostGenerations = 4;   // MAX_NR_GENS
 inline constexpr uint32_t kMinGenerations = 2;    // MIN_NR_GENS: these are not reclaimed
 inline constexpr uint32_t kTiers = 4;             // MAX_NR_TIERS
 inline constexpr uint32_t kBatch = 32;            // SWAP_CLUSTER_MAX
@@ -54,6 +54,8 @@ class Lru {
   void put_back(uint32_t frame);
   void remove(uint32_t frame);
   bool has(uint32_t frame) const { return links_[frame].list < kPending; }
+  // Of two lists: to the active one, now or when it gets to its list (mm/swap.c: activate_page).
+  void activate_page(uint32_t frame);
   // folio_rotate_reclaimable: it was written, and goes to the end where reclaim looks first.
   void rotate(uint32_t frame);
   // Takes off the folios that reclaim looks at next: up to kBatch or kGenerationBatch pages, but at
@@ -129,8 +131,8 @@ class Lru {
   const Features& features_;
   std::vector<Link> links_;
   std::vector<uint32_t> pending_;
-  std::array<List, kGenerations> lists_{};
-  std::array<uint64_t, kGenerations> sizes_{};  // of lists, or of generations
+  std::array<List, kMostGenerations> lists_{};
+  std::array<uint64_t, kMostGenerations> sizes_{};  // of lists, or of generations
   uint64_t age_ = 0;  // lruvec->nonresident_age: what has left or was activated so far
   uint64_t activated_ = 0;
   uint64_t cost_ = 0;                      // lruvec->anon_cost

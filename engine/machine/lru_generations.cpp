@@ -138,14 +138,14 @@ uint64_t Lru::shadow_of(const Folio& folio) {
 void Lru::refault(uint32_t frame, uint64_t shadow) {
   Folio& folio = frames_[frame].folio;
   if (!features_.multi_gen_lru) {
-    if (age_ - shadow > active()) return;
+    if (!features_.anon_refaults || age_ - shadow > active()) return;
     folio.active = true;
     age_ += folio.nr_pages;
     ++activated_;
     return;
   }
   const uint64_t sequence = shadow >> kSequenceShift;
-  const bool recent = newest_ - sequence < kGenerations;
+  const bool recent = newest_ - sequence < kMostGenerations;
   if (!features_.promotes_referenced || !recent) return;
   Link& link = links_[frame];
   const bool workingset = shadow & 1;
@@ -176,7 +176,7 @@ uint64_t Lru::generation_for(const Folio& folio) const {
 uint64_t Lru::generation_by_references(const Folio& folio) const {
   const bool workingset = links_[FrameTable::of(folio)].workingset;
   const bool pending = folio.reclaim && (folio.dirty || folio.writeback);
-  uint64_t from_newest = kGenerations - (workingset || folio.referenced ? 1 : 0);
+  uint64_t from_newest = kMostGenerations - (workingset || folio.referenced ? 1 : 0);
   if (folio.active) {
     from_newest = kMinGenerations - (workingset ? 1 : 0);
   } else if (!folio.swapcache || pending) {
@@ -196,25 +196,25 @@ bool Lru::wants_generation(int8_t priority) const {
   if (only_generation()) return true;
   if (priority == kFirstPriority || oldest_ + kMinGenerations < newest_) return false;
   if (features_.promotes_referenced) return true;
-  const uint64_t young = sizes_[newest_ % kGenerations];
-  const uint64_t old = sizes_[oldest_ % kGenerations];
+  const uint64_t young = sizes_[newest_ % kMostGenerations];
+  const uint64_t old = sizes_[oldest_ % kMostGenerations];
   return young * kMinGenerations > size() || old * (kMinGenerations + 2) < size();
 }
 
 void Lru::begin_generation() {
-  if (newest_ - oldest_ + 1 == kGenerations) retire_oldest();
+  if (newest_ - oldest_ + 1 == kMostGenerations) retire_oldest();
   ++newest_;
 }
 
 // inc_min_seq: the rest of the oldest generation joins the next one, at its end.
 void Lru::retire_oldest() {
   uint32_t frame = kNoFrame;
-  while ((frame = lists_[oldest_ % kGenerations].tail) != kNoFrame) {
+  while ((frame = lists_[oldest_ % kMostGenerations].tail) != kNoFrame) {
     Link& link = links_[frame];
     const uint64_t sequence = std::max(link.sequence, oldest_ + 1);
     remove(frame);
     link.sequence = sequence;
-    insert(frame, sequence % kGenerations, true);
+    insert(frame, sequence % kMostGenerations, true);
   }
   tiers_.carry_over();
   ++oldest_;
@@ -233,14 +233,15 @@ bool Lru::sort(uint32_t frame, uint32_t highest_tier) {
   }
   remove(frame);
   link.sequence = sequence;
-  insert(frame, sequence % kGenerations, false);
+  insert(frame, sequence % kMostGenerations, false);
   return true;
 }
 
 // try_to_inc_min_seq
 void Lru::retire_empty() {
   const uint64_t before = oldest_;
-  while (lists_[oldest_ % kGenerations].tail == kNoFrame && oldest_ + kMinGenerations <= newest_) {
+  while (lists_[oldest_ % kMostGenerations].tail == kNoFrame &&
+         oldest_ + kMinGenerations <= newest_) {
     ++oldest_;
   }
   if (oldest_ != before) tiers_.carry_over();
@@ -254,7 +255,7 @@ uint32_t Lru::isolate_oldest(uint32_t most, std::vector<uint32_t>& out) {
   const uint32_t highest_tier = tiers_.highest_evicted();
   uint32_t taken = 0, scanned = 0;
   for (uint32_t looked = 0; looked < most_scanned && taken < kGenerationBatch; ++looked) {
-    const uint32_t frame = lists_[oldest_ % kGenerations].tail;
+    const uint32_t frame = lists_[oldest_ % kMostGenerations].tail;
     if (frame == kNoFrame) break;
     scanned += links_[frame].pages;
     if (sort(frame, highest_tier)) continue;

@@ -34,9 +34,7 @@ SlotOptions slot_options(const SimulationOptions& options) {
   slots.generation = options.features.allocator;
   slots.cpus = options.cpus;
   slots.seed = options.seed;
-  const bool equal = options.features.allocator == Allocator::kSwapTable &&
-                     options.features.slot_freed_inside_removal;
-  slots.default_priority = equal ? DefaultPriority::kEqual : DefaultPriority::kFallingFrom2;
+  slots.default_priority = options.features.default_priority;
   return slots;
 }
 
@@ -62,6 +60,7 @@ Machine::Machine(const SimulationOptions& options, EventOutput& output)
     : options_(options),
       output_(output),
       features_(options.features),
+      observed_(options.max_events != 0),
       random_(options.seed),
       cpus_(options.cpus),
       frames_(frames_for(options)),
@@ -263,9 +262,11 @@ swaptrail_event& Machine::begin_folio_event(swaptrail_kind kind, const Folio& fo
 }
 
 void Machine::send(swaptrail_event& event) {
-  if (result_.truncated) return;
+  if (!observed_) return;
   output_.on_event(event, cpus_[cpu_].sequence++);
-  if (++result_.events >= options_.max_events) result_.truncated = true;
+  if (++result_.events < options_.max_events) return;
+  result_.truncated = true;
+  observed_ = false;
 }
 
 }  // namespace swaptrail::engine

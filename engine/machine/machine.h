@@ -5,8 +5,8 @@
 // process really can fault the page between two steps of its swap-out, and wait for its lock.
 //
 // machine.cpp: frame, clock, CPUs; machine_world.cpp: the questions; machine_reclaim.cpp: batches;
-// machine_fault.cpp: accesses and faults; machine_swap.cpp: slots and the swap cache;
-// machine_process.cpp: fork, exit, munmap, MADV_PAGEOUT, swapoff.
+// machine_fault.cpp: accesses and faults; machine_readahead.cpp; machine_swap.cpp: slots and the swap cache;
+// machine_process.cpp: fork, exit, munmap, MADV_PAGEOUT, swapoff; machine_driven.cpp: driven from outside.
 #pragma once
 
 #include <array>
@@ -17,6 +17,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "engine/machine/device.h"
 #include "engine/machine/frames.h"
 #include "engine/machine/lru.h"
@@ -27,6 +28,7 @@
 #include "engine/machine/swap_out_log.h"
 #include "engine/slots/slots.h"
 #include "engine/steps/shrink.h"
+#include "trace/check.h"
 
 namespace swaptrail::engine {
 
@@ -37,7 +39,44 @@ class Machine final : private World {
   absl::Status run();
   SimulationResult take_result() { return std::move(result_); }
 
+  // ---- machine_driven.cpp: instead of run(). One access is done, with all its waiting, before the next begins; only the
+  // end of writes comes in between. Memory that can't be had kills the process that wants it.
+
+  // Before the first. Errors: InvalidArgument for areas that can't be, or more CPUs than one.
+  absl::Status begin();
+  // A process without memory: its index, from 0. Errors: ResourceExhausted after kMaxProcesses, living or not.
+  absl::StatusOr<uint32_t> start_process();
+  // A child with all that the process has. The process must be alive. Errors as above.
+  absl::StatusOr<uint32_t> fork_process(uint32_t process);
+  // `page`: below 2^36. The process must be alive, and may not be after. Errors: Internal for a broken invariant, or a
+  // page that somebody has locked by hand and would never unlock.
+  absl::Status touch(uint32_t process, uint64_t page, bool write);
+  void end_process(uint32_t process);  // no effect on one that has ended
+  bool is_alive(uint32_t process) const { return processes_[process]->alive; }
+  const SimulationResult& so_far() const { return result_; }
+  uint64_t resident() const { return resident_; }  // base pages in memory: at most limit_pages
+
+  // ---- for those who do one step of reclaim by hand, to a machine that nobody observes
+  World& world() {
+    SWAPTRAIL_CHECK(driven_ && !observed_);
+    return *this;
+  }
+  Pte entry_of(uint32_t process, uint64_t page);  // what is in the page table
+  Folio* folio_of(uint32_t process,
+                  uint64_t page);  // mapped there, or in the swap cache; null: not in memory
+  bool is_locked(const Folio& folio) const { return frames_[FrameTable::of(folio)].locked; }
+  void unlock(const Folio& folio) { frames_[FrameTable::of(folio)].locked = false; }
+  // Reclaim has taken it out of the swap cache, and nobody maps it: its frame is free.
+  void free_removed(const Folio& folio);
+  bool is_cached(uint64_t entry) const { return cache_.find(entry) != kNoFrame; }
+  void wait_for_writes();  // until none is under way
+
  private:
+  // ---- machine_driven.cpp
+  void run_as(Process& process);
+  uint64_t place_of(Process& process, uint64_t page);
+  uint64_t address_of(const Process& process, uint64_t place) const;
+
   // ---- machine.cpp
   absl::Status set_up();
   void add_process(const ProcessPlan& plan);
@@ -85,6 +124,9 @@ class Machine final : private World {
   uint32_t unmap_from(Folio& folio, const MappingNode& node);
   void report_unmapped_one(const Folio& folio, const MappingNode& node, uint32_t first,
                            uint32_t ptes);
+  void defer_flush(bool dirty);
+  void flush_deferred(Reclaim& reclaim);
+  void move_head(const Folio& folio);
   void submit(Flight flight);
   void submit_queued(uint32_t cpu);
   void split_off(uint32_t head, uint32_t index);
@@ -97,9 +139,10 @@ class Machine final : private World {
   bool next_batch(Process& process);
   void fill_pageout(Process& process);
   void lower_priority(Process& process);
-  void out_of_memory();
+  void out_of_memory(Process& process);
   void begin_batch(Process& process);
   void shrink_one(Process& process);
+  void free_reclaimed(uint32_t head);
   void account(Reclaim& reclaim, const Folio& folio, const PassEnd& end);
   void end_batch(Process& process);
   void put_back(Process& process);
@@ -138,6 +181,7 @@ class Machine final : private World {
   uint32_t readahead_window(ReadaheadWindow& before, uint64_t page) const;
   void hit_readahead(Process& process, uint64_t page, uint32_t frame);
   void read_ahead(Process& process, uint64_t page);
+  void read_ahead_slots(uint64_t entry);
   void store(Process& process, uint64_t page, uint32_t frame);
   void check(uint32_t frame, uint64_t token);
   void map(Process& process, uint64_t page, uint32_t frame, bool writable);
@@ -183,6 +227,8 @@ class Machine final : private World {
   const SimulationOptions& options_;
   EventOutput& output_;
   const Features& features_;
+  bool observed_;  // events and truths are kept: until max_events
+  bool driven_ = false;
   SimulationResult result_;
   absl::Status status_;
   uint64_t random_;
@@ -194,6 +240,8 @@ class Machine final : private World {
   uint64_t activated_before_ = 0;    // lruvec->refaults: at the end of the last reclaim
   uint64_t cost_noted_ = 0;          // pages written that lru_note_cost has counted
   uint32_t stalls_ = 0;              // reclaims in a row that freed nothing
+  uint64_t next_write_ = 0;          // entry behind the last write to a device; 0: there was none
+  ReadaheadWindow slot_readahead_;   // where readahead is by slot
   bool slot_is_taken_back_ = false;  // by the allocator, see reclaim_slot()
   uint32_t cpu_ = 0;
   Process* current_ = nullptr;  // on that CPU; null: it is idle

@@ -96,7 +96,7 @@ bool Machine::maybe_free(uint32_t head) {
   const bool used = folio.mapped != 0 || folio.swapcache || folio.extra_references != 0 ||
                     folio.writeback || frame.isolated || frame.shared_page != kNoFrame;
   if (used || frame.head != head) return false;
-  if (!result_.truncated) log_.left(head, now_);
+  if (observed_) log_.left(head, now_);
   free_folio(head);
   return true;
 }
@@ -105,7 +105,12 @@ bool Machine::maybe_free(uint32_t head) {
 
 // do_anonymous_page. A read maps the kernel's page of zeros, which is not counted.
 bool Machine::first_touch(Process& process, uint64_t page, bool write) {
-  if (!write) return true;
+  const bool seen = process.table[page].zero;
+  if (!write) {
+    result_.counters.first_touches += !seen;
+    process.table[page].zero = 1;
+    return true;
+  }
   const uint32_t order = order_for(process, page);
   const uint64_t count = uint64_t{1} << order;
   if (!has_room(process, count)) return false;
@@ -118,7 +123,9 @@ bool Machine::first_touch(Process& process, uint64_t page, bool write) {
     process.table.token(first + i) = 0;
   }
   if (!large) map(process, page, frame, true);
+  result_.counters.first_touches += large ? count : !seen;
   frames_[frame].folio.anon = true;
+  frames_[frame].folio.active = features_.touched_is_active;
   store(process, page, process.table[page].frame());
   lru_.add_faulted(frame);
   ++result_.steps;
@@ -174,6 +181,8 @@ void Machine::copy_on_write(Process& process, uint64_t page) {
   const uint32_t copy = new_frame(0);
   frames_.content(copy) = frames_.content(old.frame());
   frames_[copy].folio.anon = true;
+  frames_[copy].folio.active = features_.touched_is_active;
+  ++result_.counters.copies;
   unmap_page(process, page);
   map(process, page, copy, true);
   lru_.add_faulted(copy);
@@ -198,9 +207,10 @@ bool Machine::swap_fault(Process& process, uint64_t page, bool write) {
   } else {
     if (write && !has_room(process, kRoomForCopy)) return false;
     hit_readahead(process, page, frame);
-    if (!result_.truncated) log_.refaulted(frames_[frame].head, now_);
+    if (observed_) log_.refaulted(frames_[frame].head, now_);
   }
-  // It waits for the device without the lock of its address space, and begins again.
+  const bool major = result == SWAPTRAIL_FAULT_MAJOR || process.tried_page == page + 1;
+  // It waits for the device without the lock of its address space, and begins anew.
   const bool synchronous = area_of(entry).options.device == Device::kSynchronous;
   const bool waits =
       result == SWAPTRAIL_FAULT_MAJOR && !synchronous && process.tried_page != page + 1;
@@ -215,6 +225,7 @@ bool Machine::swap_fault(Process& process, uint64_t page, bool write) {
   process.tried_page = 0;
   process.passes = 0;
   ++result_.swap_faults;
+  ++(major ? result_.counters.major_faults : result_.counters.minor_faults);
   ++result_.steps;
   return true;
 }
@@ -230,7 +241,7 @@ void Machine::report_pass(Process& process, uint64_t page, uint64_t entry, int32
   event.result = result;
   if (tried) event.state = SWAPTRAIL_STATE_TRIED;
   if (!tried && features_.zero_map) event.state = SWAPTRAIL_STATE_VMA_LOCK;
-  event.u.map.address = user_address(page);
+  event.u.map.address = address_of(process, page);
   event.u.map.value = now_ - process.fault_ns;
   event.u.map.owner = process.tgid;
   event.u.map.ptes = ptes;
@@ -251,7 +262,7 @@ void Machine::take_back(Process& process, uint64_t entry) {
 }
 
 void Machine::report_back(const Process& process, uint64_t entry, bool major) {
-  if (!process.brings_back || result_.truncated) return;
+  if (!process.brings_back || !observed_) return;
   result_.returns.push_back(
       {entry, now_, ReturnHow::kSwappedIn, process.tgid, process.passes, major});
 }
@@ -260,7 +271,8 @@ void Machine::report_back(const Process& process, uint64_t entry, bool major) {
 // synchronous.
 uint32_t Machine::read_for(Process& process, uint64_t page, uint64_t entry, int32_t& result) {
   result = SWAPTRAIL_FAULT_MAJOR;
-  const bool synchronous = area_of(entry).options.device == Device::kSynchronous;
+  const bool synchronous =
+      features_.knows_synchronous && area_of(entry).options.device == Device::kSynchronous;
   if (synchronous && features_.swapin_bypasses_cache && count_of(entry) == 1) {
     const uint32_t frame = new_frame(0);
     frames_[frame].folio.anon = false;
@@ -269,7 +281,9 @@ uint32_t Machine::read_for(Process& process, uint64_t page, uint64_t entry, int3
     lru_.add_faulted(frame);
     return frame;
   }
-  if (!synchronous && options_.page_cluster != 0) read_ahead(process, page);
+  if (!synchronous && options_.page_cluster != 0) {
+    features_.vma_readahead ? read_ahead(process, page) : read_ahead_slots(entry);
+  }
   const uint32_t frame = cache_.find(entry);
   return frame != kNoFrame ? frame : read_into_cache(entry, false);
 }
@@ -280,11 +294,13 @@ void Machine::map_swapped(Process& process, uint64_t page, uint32_t frame, uint6
   Folio& folio = frames_[head].folio;
   check(frame, process.table.token(page));
   folio.anon = true;
+  frames_[head].written = false;
   map(process, page, frame, false);
+  if (features_.swapped_in_is_active) lru_.activate_page(head);
   put_count(entry);
   const bool exclusive = is_exclusive(folio, frame);
-  const bool spare =
-      area_of(entry).options.device == Device::kSynchronous && !features_.swapin_bypasses_cache;
+  const bool spare = features_.knows_synchronous && !features_.swapin_bypasses_cache &&
+                     area_of(entry).options.device == Device::kSynchronous;
   // should_try_to_free_swap
   if (folio.swapcache && (swap_full() || spare || (write && exclusive))) try_free_swap(head);
   if (!write) return;
@@ -294,53 +310,6 @@ void Machine::map_swapped(Process& process, uint64_t page, uint32_t frame, uint6
     copy_on_write(process, page);
   }
   store(process, page, process.table[page].frame());
-}
-
-// ---- readahead (mm/swap_state.c: swap_vma_readahead, __swapin_nr_pages) -----------------------
-
-uint64_t Machine::readahead_room() const {
-  return std::min<uint64_t>(uint64_t{1} << options_.page_cluster, options_.limit_pages / 4);
-}
-
-void Machine::hit_readahead(Process& process, uint64_t page, uint32_t frame) {
-  Frame& head = frames_[frames_[frame].head];
-  constexpr uint32_t kMostHits = 63;
-  if (options_.page_cluster == 0) return;
-  if (head.readahead) process.readahead.hits = std::min(process.readahead.hits + 1, kMostHits);
-  head.readahead = false;
-  process.readahead.page = page;
-}
-
-uint32_t Machine::readahead_window(ReadaheadWindow& before, uint64_t page) const {
-  uint32_t pages = before.hits + 2;
-  if (pages == 2) {
-    if (page != before.page + 1 && page + 1 != before.page) pages = 1;
-  } else {
-    uint32_t rounded = 4;
-    while (rounded < pages) rounded <<= 1;
-    pages = rounded;
-  }
-  pages = std::min(pages, static_cast<uint32_t>(readahead_room()));
-  return std::max(pages, std::min(before.window / 2, static_cast<uint32_t>(readahead_room())));
-}
-
-void Machine::read_ahead(Process& process, uint64_t page) {
-  const ReadaheadWindow before = process.readahead;
-  const uint32_t window = readahead_window(process.readahead, page);
-  process.readahead = {page, window, 0};
-  if (window <= 1) return;
-  int64_t from = static_cast<int64_t>(page) - (window - 1) / 2;
-  if (page == before.page + 1) from = static_cast<int64_t>(page);
-  if (page + 1 == before.page) from = static_cast<int64_t>(page) - window + 1;
-  constexpr int64_t kTable = 512;  // not beyond the page table
-  const int64_t table = static_cast<int64_t>(page) / kTable * kTable;
-  const int64_t end =
-      std::min({from + window, static_cast<int64_t>(process.plan.anon_pages), table + kTable});
-  for (int64_t at = std::max(from, table); at < end; ++at) {
-    const Pte& pte = process.table[static_cast<uint64_t>(at)];
-    if (pte.kind() != PteKind::kSwap || cache_.find(pte.entry()) != kNoFrame) continue;
-    read_into_cache(pte.entry(), static_cast<uint64_t>(at) != page);
-  }
 }
 
 // ---- shared memory (mm/shmem.c: shmem_fault, shmem_swapin_folio) ------------------------------
@@ -374,7 +343,7 @@ bool Machine::bring_in_shared(Process& process, uint32_t index) {
     read = frame == kNoFrame;
     if (read) frame = read_into_cache(entry, false);
     check(frame, shared_[index].token);
-    if (!result_.truncated) log_.refaulted(frame, now_);
+    if (observed_) log_.refaulted(frame, now_);
   }
   shared_[index].frame = frame;
   shared_[index].entry = 0;

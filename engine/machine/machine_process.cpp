@@ -20,7 +20,7 @@ bool Machine::act(Process& process, const Action& action) {
       unmap_range(process, action.first_page, action.nr_pages);
       return true;
     case ActionKind::kPageout:
-      begin_pageout(process, action.first_page, action.nr_pages);
+      if (features_.pageout_advice) begin_pageout(process, action.first_page, action.nr_pages);
       return true;
     case ActionKind::kSwapoff:
       return swapoff_piece(process, options_.areas[action.area].area.type);
@@ -171,7 +171,7 @@ bool Machine::unuse(Process& process, Process& owner, uint64_t page) {
   if (frame == kNoFrame) return false;
   const uint32_t head = frames_[frame].head;
   check(frame, owner.table.token(page));
-  if (!result_.truncated) log_.refaulted(head, now_);
+  if (observed_) log_.refaulted(head, now_);
   frames_[head].folio.anon = true;
   // No hook reports this mapping.
   const bool read_in = frames_[head].read_in, mapped = frames_[frame].mapped;

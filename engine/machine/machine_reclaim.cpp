@@ -132,10 +132,16 @@ void Machine::lower_priority(Process& process) {
     return other->alive && other.get() != &process &&
            (other->reclaim.in_batch || other->waits_for != kNoFrame);
   });
-  if (++stalls_ >= (others ? kMostStalls : kReclaimTries)) out_of_memory();
+  if (++stalls_ >= (others ? kMostStalls : kReclaimTries)) out_of_memory(process);
 }
 
-void Machine::out_of_memory() {
+// A machine that is driven kills the process that can't go on; else the simulation ends.
+void Machine::out_of_memory(Process& process) {
+  if (driven_) {
+    stalls_ = 0;
+    ++result_.counters.killed;
+    return end_process(process.index);
+  }
   status_ = absl::ResourceExhaustedError(
       absl::StrCat("out of memory: ", resident_, " pages in memory of ", options_.limit_pages, ", ",
                    slots_.usage().in_use, " slots used of ", slots_.usage().slots));
@@ -170,10 +176,16 @@ void Machine::shrink_one(Process& process) {
   result_.steps += end.steps;
   if (end.why != Why::kLocked) frame.locked = false;
   account(reclaim, frame.folio, end);
-  if (!result_.truncated) log_.end_pass(frame.folio, end);
+  if (observed_) log_.end_pass(frame.folio, end);
   if (end.exit != Exit::kFreed) return reclaim.rejects.push_back({index, end});
+  free_reclaimed(index);
+}
+
+void Machine::free_reclaimed(uint32_t head) {
+  Frame& frame = frames_[head];
+  if (!frame.written) result_.counters.writes_saved += frame.folio.nr_pages;
   frame.isolated = false;
-  free_folio(index);
+  free_folio(head);
 }
 
 // struct reclaim_stat (mm/vmscan.c: shrink_folio_list).
@@ -191,6 +203,7 @@ void Machine::account(Reclaim& reclaim, const Folio& folio, const PassEnd& end) 
 
 void Machine::end_batch(Process& process) {
   Reclaim& reclaim = process.reclaim;
+  flush_deferred(reclaim);
   submit_queued(process.cpu);
   swaptrail_event& event = begin_event(SWAPTRAIL_RECLAIM_END);
   name_batch(event);
@@ -202,7 +215,7 @@ void Machine::end_batch(Process& process) {
   event.u.end.nr_ref_keep = reclaim.stat.ref_keep;
   event.u.end.nr_unmap_fail = reclaim.stat.unmap_fail;
   event.u.end.nr_demoted = features_.zero_map ? 0 : kNoField;
-  if (!result_.truncated) log_.end_batch(reclaim.log, now_);
+  if (observed_) log_.end_batch(reclaim.log, now_);
   send(event);
   reclaim.in_batch = false;
   reclaim.reclaimed += reclaim.batch_reclaimed;

@@ -47,7 +47,7 @@ void Machine::fill_batch(Reclaim& reclaim) {
   if (!features_.multi_gen_lru) {
     const uint64_t most = std::min<uint64_t>(kBatch, reclaim.to_scan);
     reclaim.to_scan -= most;
-    lru_.isolate(static_cast<uint32_t>(most), reclaim.list);
+    result_.counters.scanned += lru_.isolate(static_cast<uint32_t>(most), reclaim.list);
     reclaim.in_round = true;
   } else if (features_.bounded_eviction) {
     scan_bounded(reclaim);
@@ -68,6 +68,7 @@ void Machine::scan_generations(Reclaim& reclaim) {
   enough >>= reclaim.priority;
   const uint32_t scanned = enough == 0 ? 0 : lru_.isolate(kGenerationBatch, reclaim.list);
   reclaim.scanned += scanned;
+  result_.counters.scanned += scanned;
   if (scanned == 0 || reclaim.scanned >= enough) reclaim.to_scan = 0;
 }
 
@@ -79,6 +80,7 @@ void Machine::scan_bounded(Reclaim& reclaim) {
   }
   const uint64_t most = std::min<uint64_t>(kGenerationBatch, reclaim.to_scan);
   const uint32_t scanned = lru_.isolate(static_cast<uint32_t>(most), reclaim.list);
+  result_.counters.scanned += scanned;
   reclaim.to_scan -= scanned == 0 ? reclaim.to_scan : std::min<uint64_t>(scanned, reclaim.to_scan);
   reclaim.in_round = true;
 }
@@ -89,6 +91,7 @@ void Machine::balance_lists(uint64_t most) {
   for (uint64_t i = 0; i < most; ++i) {
     const uint32_t frame = lru_.deactivate();
     if (frame == kNoFrame) return;
+    ++result_.counters.scanned;
     take_young(frame);
   }
 }
@@ -125,6 +128,7 @@ bool Machine::may_clear_young(const Pte& pte) const {
 bool Machine::walk_page_table(Process& process, uint64_t first) {
   const uint64_t end = std::min(first + kPagesPerTable, process.table.pages());
   uint64_t young = 0;
+  result_.counters.scanned += end - first;
   for (uint64_t page = first; page < end; ++page) {
     Pte& pte = process.table[page];
     if (!may_clear_young(pte)) continue;
@@ -144,6 +148,7 @@ uint32_t Machine::look_around(uint32_t head) {
     Process& process = *processes_[node.process];
     for (uint32_t i = 0; i < folio.nr_pages; ++i) {
       const uint64_t page = static_cast<uint64_t>(node.first_page + i);
+      ++result_.counters.scanned;
       Pte& pte = process.table[page];
       if (!pte.present() || pte.frame() != head + i || !pte.young) continue;
       pte.young = 0;
@@ -164,6 +169,7 @@ void Machine::look_around(Process& process, uint64_t page) {
   begin = std::max(table_begin, end - std::min(end, kLookAround));
   const bool walked = current_->reclaim.walked;
   uint64_t young = 1;
+  result_.counters.scanned += end - begin;
   for (uint64_t at = begin; at < end; ++at) {
     Pte& pte = process.table[at];
     if (!may_clear_young(pte)) continue;

@@ -41,6 +41,8 @@ struct Reclaim {
   bool may_deactivate = false;  // DEACTIVATE_ANON
   bool in_round = false;        // the inactive list was scanned, and the active one is next
   uint32_t batch_reclaimed = 0;
+  bool tlb_pending = false;   // tlb_ubc->flush_required: entries are gone that a CPU may still have
+  bool tlb_writable = false;  // ... and write through
   Stat stat;
   LogBatch log;                // its begin_ns names the batch in events
   std::vector<uint32_t> list;  // isolated for this batch; taken from the front
@@ -64,6 +66,7 @@ struct Process {
   bool alive = true;
   ProcessPlan plan;
   PageTable table;
+  TableDirectory directory;  // if it is driven: `table` is in its order
   std::array<char, SWAPTRAIL_COMM_LEN> comm{};
   // its position in its plan
   uint64_t state = 0;      // of the generator
@@ -110,7 +113,6 @@ struct AreaRun {
   bool off = false;
 };
 
-inline constexpr uint64_t kPagesPerTable = 512;   // PTRS_PER_PTE
 inline constexpr uint64_t kCgroup = 4242;         // id of the one cgroup
 inline constexpr uint64_t kSharedInode = 1000;    // of the first file of shared memory
 inline constexpr uint32_t kGfpCharge = 0x100cca;  // GFP_HIGHUSER_MOVABLE, as a fault charges

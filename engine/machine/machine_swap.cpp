@@ -55,7 +55,7 @@ void Machine::free_slots(uint64_t entry, uint32_t nr_pages) {
   const bool by_swapoff = area.going_off && current_ != nullptr && current_->acting;
   if (by_swapoff) event.state = SWAPTRAIL_STATE_SWAPOFF;
   name_batch(event);
-  for (uint32_t page = 0; page < nr_pages && !result_.truncated; ++page) {
+  for (uint32_t page = 0; page < nr_pages && observed_; ++page) {
     if (away_.erase(entry + page) == 0) continue;
     result_.returns.push_back({entry + page, now_,
                                by_swapoff ? ReturnHow::kSwapoff : ReturnHow::kSlotFreed, 0, 0,
@@ -78,7 +78,7 @@ bool Machine::try_free_swap(uint32_t head) {
 void Machine::drop_from_cache(uint32_t head) {
   Folio& folio = frames_[head].folio;
   report(SWAPTRAIL_CACHE_DELETED, folio, 0, 0);
-  if (!result_.truncated) log_.left(head, now_);
+  if (observed_) log_.left(head, now_);
   folio.swapcache = false;
   leave_cache(folio, false);
   folio.entry = 0;
@@ -132,6 +132,7 @@ uint32_t Machine::read_into_cache(uint64_t entry, bool readahead) {
   folio.swapcache = true;
   folio.entry = entry;
   frames_[frame].readahead = readahead;
+  result_.counters.readahead += readahead;
   frames_[frame].from_swap = frames_[frame].read_in = true;
   cache_.add(entry, 1, frame);
   area_of(entry).store.set_cached(entry_offset(entry), true);

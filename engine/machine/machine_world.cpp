@@ -39,13 +39,15 @@ uint32_t Machine::take_young(uint32_t head) {
       young += pte.young;
       pte.young = 0;
     }
+    result_.counters.scanned += folio.nr_pages;
   }
   return young;
 }
 
 References Machine::references(Folio& folio) {
   pause();
-  const bool pageout = current_->reclaim.control.origin == SWAPTRAIL_ORIGIN_PAGEOUT;
+  const bool pageout =
+      current_ != nullptr && current_->reclaim.control.origin == SWAPTRAIL_ORIGIN_PAGEOUT;
   if (pageout && features_.pageout_ignores_references) return References::kReclaim;
   const uint32_t head = FrameTable::of(folio);
   // "folio_update_gen() tried to promote this page?": while it was isolated.
@@ -64,7 +66,7 @@ References Machine::references(Folio& folio) {
 }
 
 bool Machine::split_first(Folio& folio) {
-  if (folio.partially_mapped) return true;
+  if (folio.partially_mapped || !features_.whole_huge_pages) return true;
   return !features_.any_order && folio.nr_pages != kHugePages;
 }
 
@@ -117,8 +119,14 @@ void Machine::split_off(uint32_t head, uint32_t index) {
 SlotAnswer Machine::allocate(Folio& folio) {
   pause();
   SlotAnswer answer;
-  const std::optional<uint64_t> entry = slots_.allocate(cpu_, folio.nr_pages);
+  std::optional<uint64_t> entry = slots_.allocate(cpu_, folio.nr_pages);
+  // deactivate_swap_slots_cache (mm/swap_slots.c): with few slots left, none waits to be free.
+  if (!entry.has_value() && driven_ && !cpus_[cpu_].returned.empty()) {
+    flush_returned(cpu_);
+    entry = slots_.allocate(cpu_, folio.nr_pages);
+  }
   if (!entry.has_value()) {
+    result_.counters.no_slot += folio.nr_pages;
     answer.error = features_.dirties_in_add_to_swap ? -1 : kNoMemory;
     return answer;
   }
@@ -167,12 +175,30 @@ uint32_t Machine::unmap_from(Folio& folio, const MappingNode& node) {
     if (!pte.gone) first = std::min(first, i);
     if (!pte.present() || pte.frame() != head + i) continue;
     folio.dirty |= pte.dirty;
+    defer_flush(pte.dirty);
     pte = shared ? empty_pte() : swap_pte(folio.entry + i);
     if (!shared) ++count_of(folio.entry + i);
     ++replaced;
   }
+  result_.counters.unmapped += replaced;
   if (replaced != 0) report_unmapped_one(folio, node, first, replaced);
   return replaced;
+}
+
+// set_tlb_ubc_flush_pending. Whoever is not in a batch flushes at once.
+void Machine::defer_flush(bool dirty) {
+  if (current_ == nullptr || !current_->reclaim.in_batch) {
+    ++result_.counters.tlb_flushes;
+    return;
+  }
+  current_->reclaim.tlb_pending = true;
+  current_->reclaim.tlb_writable |= dirty;
+}
+
+// try_to_unmap_flush
+void Machine::flush_deferred(Reclaim& reclaim) {
+  result_.counters.tlb_flushes += reclaim.tlb_pending;
+  reclaim.tlb_pending = reclaim.tlb_writable = false;
 }
 
 void Machine::report_unmapped_one(const Folio& folio, const MappingNode& node, uint32_t first,
@@ -180,7 +206,7 @@ void Machine::report_unmapped_one(const Folio& folio, const MappingNode& node, u
   const Process& owner = *processes_[node.process];
   swaptrail_event& event = begin_folio_event(SWAPTRAIL_UNMAPPED_ONE, folio, true);
   event.result = 1;
-  event.u.map.address = user_address(static_cast<uint64_t>(node.first_page + first));
+  event.u.map.address = address_of(owner, static_cast<uint64_t>(node.first_page + first));
   event.u.map.value = kCgroup;
   event.u.map.owner = owner.tgid;
   event.u.map.first_page = static_cast<uint16_t>(first);
@@ -194,6 +220,8 @@ void Machine::report_unmapped_one(const Folio& folio, const MappingNode& node, u
 // ---- writing -----------------------------------------------------------------------------------
 
 bool Machine::extra_reference(Folio& folio) {
+  // try_to_unmap_flush_dirty: what is written now must not change any more.
+  if (current_ != nullptr && current_->reclaim.tlb_writable) flush_deferred(current_->reclaim);
   pause();
   return folio.extra_references != 0 || folio.mapped != 0 || disturbed();
 }
@@ -213,7 +241,9 @@ bool Machine::zero_filled(Folio& folio) {
   Store& store = area_of(folio.entry).store;
   for (uint32_t i = 0; i < folio.nr_pages; ++i) store.write_zero(entry_offset(folio.entry) + i);
   result_.swapped_out_pages += folio.nr_pages;
+  result_.counters.zero_filled += folio.nr_pages;
   frames_[head].locked = false;
+  frames_[head].written = true;
   return true;
 }
 
@@ -228,6 +258,7 @@ bool Machine::zswap_stores(Folio& folio) {
   result_.swapped_out_pages += folio.nr_pages;
   report(SWAPTRAIL_ZSWAP_STORED, folio, 0, 0);
   frames_[head].locked = false;
+  frames_[head].written = true;
   return true;
 }
 
@@ -241,8 +272,11 @@ void Machine::device_write(Folio& folio) {
     area.store.write_device(entry_offset(folio.entry) + i, frames_.content(head + i));
   }
   result_.swapped_out_pages += folio.nr_pages;
+  if (flight.failed) result_.counters.write_errors += folio.nr_pages;
+  move_head(folio);
   folio.writeback = true;
   frames_[head].locked = false;
+  frames_[head].written = true;
   if (area.options.device == Device::kSynchronous) {
     flight.cpu = cpu_;
     complete(flight);
@@ -259,6 +293,17 @@ void Machine::device_write(Folio& folio) {
   }
   flight.cpu = static_cast<uint32_t>(below(random_, options_.cpus));
   complete(flight);
+}
+
+// Of all devices together, as one that seeks would see it.
+void Machine::move_head(const Folio& folio) {
+  const uint64_t from = entry_offset(next_write_), to = entry_offset(folio.entry);
+  if (next_write_ != 0 && next_write_ != folio.entry) {
+    ++result_.counters.write_runs;
+    const bool same = entry_type(next_write_) == entry_type(folio.entry);
+    if (same) result_.counters.seek_slots += from < to ? to - from : from - to;
+  }
+  next_write_ = folio.entry + folio.nr_pages;
 }
 
 void Machine::submit(Flight flight) {
@@ -280,7 +325,7 @@ bool Machine::freeze(Folio& folio) {
 }
 
 void Machine::note(swaptrail_kind kind, const Folio& folio, int32_t result, uint8_t backend) {
-  if (result_.truncated) return;
+  if (!observed_) return;
   const bool in_batch =
       kind != SWAPTRAIL_WRITE_COMPLETED && current_ != nullptr && current_->reclaim.in_batch;
   LogBatch* const batch = in_batch ? &current_->reclaim.log : nullptr;
@@ -316,12 +361,17 @@ void Machine::forget_mapping(const Folio& folio) {
 
 // Its pages are now in swap and nowhere else; those of an unused copy have been there all the time.
 void Machine::go_away(const Folio& folio) {
+  if (!observed_) return;
   const Frame& frame = frames_[FrameTable::of(folio)];
   if (frame.read_in || (frame.log == kNoFrame && frames_.came_back(folio))) return;
+  // A slot that nobody refers to is free by now, or waits to be.
+  const std::vector<uint64_t>& waiting = cpus_[cpu_].returned;
   for (uint32_t page = 0; page < folio.nr_pages; ++page) {
-    if (area_of(folio.entry).store.count(entry_offset(folio.entry) + page) != 0)
+    const bool free = area_of(folio.entry).store.count(entry_offset(folio.entry) + page) == 0 &&
+                      std::ranges::find(waiting, folio.entry + page) == waiting.end();
+    if (!free)
       away_.insert(folio.entry + page);
-    else if (!result_.truncated)
+    else
       result_.returns.push_back({folio.entry + page, now_, ReturnHow::kSlotFreed, 0, 0, false});
   }
 }

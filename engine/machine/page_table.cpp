@@ -19,6 +19,17 @@ Pte swap_pte(uint64_t entry) {
   return pte;
 }
 
+uint64_t TableDirectory::number_of(uint64_t table) {
+  const bool low = table < kLow;
+  if (low && table >= low_.size()) low_.resize(table + 1, kUnused);
+  uint32_t& number = low ? low_[table] : high_.try_emplace(table, kUnused).first->second;
+  if (number == kUnused) {
+    number = static_cast<uint32_t>(tables_.size());
+    tables_.push_back(table);
+  }
+  return number;
+}
+
 PageTable PageTable::fork(uint64_t own_pages) {
   for (uint64_t page = 0; page < own_pages; ++page) ptes_[page].writable = 0;
   PageTable child = *this;

@@ -4,9 +4,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "trace/decode.h"
 
 namespace swaptrail::engine {
+
+inline constexpr uint64_t kPagesPerTable = 512;  // PTRS_PER_PTE
 
 enum class PteKind : uint8_t { kNone, kPresent, kSwap };
 
@@ -19,6 +22,7 @@ struct Pte {
   uint64_t dirty : 1 = 0;
   uint64_t writable : 1 = 0;
   uint64_t gone : 1 = 0;  // munmap: there is no memory here any more
+  uint64_t zero : 1 = 0;  // kNone: it was read, as the kernel's page of zeros
 
   PteKind kind() const { return static_cast<PteKind>(kind_bits); }
   bool present() const { return kind() == PteKind::kPresent; }
@@ -39,6 +43,8 @@ class PageTable {
   Pte& operator[](uint64_t page) { return ptes_[page]; }
   const Pte& operator[](uint64_t page) const { return ptes_[page]; }
   uint64_t pages() const { return ptes_.size(); }
+  // More pages, never touched: references to entries are void.
+  void grow(uint64_t pages) { ptes_.resize(pages), tokens_.resize(pages); }
   // What the process last wrote there (see fill() in engine/machine/frames.h).
   uint64_t& token(uint64_t page) { return tokens_[page]; }
 
@@ -49,6 +55,37 @@ class PageTable {
  private:
   std::vector<Pte> ptes_;
   std::vector<uint64_t> tokens_;
+};
+
+// Pages of a large address space that are touched here and there, as places in a PageTable without holes: its tables are
+// numbered as they are first used. What is near by in a table is so in both; only from one table to the next it is not.
+class TableDirectory {
+ public:
+  // The place of a page below 2^36, whose table is the next one if it was never used.
+  uint64_t place_of(uint64_t page) {
+    const uint64_t table = page / kPagesPerTable;
+    if (table != last_) {
+      number_ = number_of(table);
+      last_ = table;
+    }
+    return number_ * kPagesPerTable + page % kPagesPerTable;
+  }
+  uint64_t page_at(uint64_t place) const {
+    return tables_[place / kPagesPerTable] * kPagesPerTable + place % kPagesPerTable;
+  }
+  uint64_t pages() const { return tables_.size() * kPagesPerTable; }  // places so far
+  bool empty() const { return tables_.empty(); }
+
+ private:
+  static constexpr uint64_t kLow = uint64_t{1} << 16;  // tables that a vector finds: 128 GiB
+  static constexpr uint32_t kUnused = ~uint32_t{0};
+  uint64_t number_of(uint64_t table);
+
+  std::vector<uint64_t> tables_;  // by number
+  std::vector<uint32_t> low_;     // numbers, by table
+  absl::flat_hash_map<uint64_t, uint32_t> high_;
+  uint64_t last_ = ~uint64_t{0};
+  uint64_t number_ = 0;  // of that table
 };
 
 // Shared memory (mm/shmem.c): one object that processes map. A page is in memory, or in swap.

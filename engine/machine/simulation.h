@@ -37,7 +37,8 @@ struct SimulationOptions {
   uint32_t page_cluster = 0;  // readahead: up to 2^n pages (vm.page-cluster), at most 5
   double disturbance = 0;     // how often something disturbs a step for a moment, 0..1:
                               // a lock is held, a page table is busy, somebody looks at the page
-  uint64_t max_events = 10'000'000;  // the simulation stops there, and sets `truncated`
+  // It stops there, and says so. 0: nothing is told, and nothing kept but totals and counters.
+  uint64_t max_events = 10'000'000;
 };
 
 inline constexpr uint32_t kMaxCpus = 64;
@@ -53,7 +54,31 @@ struct TrueReturn {
   bool major = false;
 };
 
+// What it took, in base pages unless said otherwise.
+struct MachineCounters {
+  uint64_t first_touches = 0;  // by a read or a write, whichever came first
+  uint64_t minor_faults = 0;   // on swap entries whose page was in the swap cache
+  uint64_t major_faults = 0;   // ... whose page had to be read
+  uint64_t copies = 0;         // wp_page_copy
+  uint64_t readahead = 0;      // of the pages read: not asked for
+  uint64_t readahead_hits = 0;
+  uint64_t writes_saved =
+      0;  // freed as they are in their slots: not written since they were last mapped
+  uint64_t zero_filled = 0;  // zeros, that the zero map remembers
+  uint64_t scanned = 0;      // entries of lists and of page tables that reclaim looked at
+  uint64_t unmapped = 0;     // page table entries that became swap entries
+  // Reclaim flushes once for the entries of a batch (TTU_BATCH_FLUSH), and before a write if one of them may have been
+  // written through (mm/rmap.c: try_to_unmap_flush, try_to_unmap_flush_dirty).
+  uint64_t tlb_flushes = 0;
+  uint64_t write_runs = 0;    // writes to a device that did not go on where the one before ended
+  uint64_t seek_slots = 0;    // sum of the distances there, within one area
+  uint64_t no_slot = 0;       // folios that got none
+  uint64_t write_errors = 0;  // of swapped_out_pages
+  uint64_t killed = 0;        // processes, for want of memory: only where a machine is driven
+};
+
 struct SimulationResult {
+  MachineCounters counters;
   std::vector<TrueReturn> returns;     // in order
   std::vector<TrueSwapOut> swap_outs;  // in order of end (engine/machine/swap_out_log.h)
   std::vector<DroppedCopy> dropped;

@@ -10,9 +10,20 @@
 namespace swaptrail::engine {
 namespace {
 
-// A set is what a kernel of the time had; each adds to the previous one.
-void caches(Features& set) {  // Linux 4.19 to 6.9
-  set.allocator = Allocator::kSlotCaches;
+// A set is what a kernel of the time had; each adds to the one before it.
+void pages(Features& set) {                // Linux 4.4
+  set.allocator = Allocator::kLinearScan;  // mm/swapfile.c: get_swap_page, scan_swap_map
+  set.default_priority = DefaultPriority::kFallingFrom1;
+  set.activates_at_writeback = false;  // mm/vmscan.c: shrink_page_list, keep_locked
+  set.second_chance =
+      false;  // page_check_references: one young entry activates what is swap-backed
+  set.touched_is_active = true;
+  set.anon_refaults = false;
+  set.vma_readahead = false;
+  set.knows_synchronous = false;
+  set.swapin_bypasses_cache = false;
+  set.whole_huge_pages = false;
+  set.pageout_advice = false;
   set.rmap_rechecks_mapped = false;
   set.zero_map = false;
   set.fake_zswap_writeback = true;
@@ -24,6 +35,25 @@ void caches(Features& set) {  // Linux 4.19 to 6.9
   set.multi_gen_lru = false;
   set.promotes_referenced = false;
   set.bounded_eviction = false;
+}
+
+void caches(Features& set) {               // 4.19
+  set.allocator = Allocator::kSlotCaches;  // mm/swap_slots.c, 4.11
+  set.default_priority = DefaultPriority::kFallingFrom2;
+  set.activates_at_writeback = true;  // 4.11
+  set.swapped_in_is_active = true;
+  set.vma_readahead = true;
+  set.knows_synchronous = true;
+  set.swapin_bypasses_cache = true;
+  set.whole_huge_pages = true;
+}
+
+void refaults(Features& set) {  // 5.10
+  set.second_chance = true;
+  set.touched_is_active = false;
+  set.swapped_in_is_active = false;
+  set.anon_refaults = true;
+  set.pageout_advice = true;
 }
 
 void folios(Features& set) {  // 6.1
@@ -57,6 +87,7 @@ void swap_table(Features& set) {  // 6.18
 void cached_allocation(Features& set) {  // 7.0
   set.slot_freed_inside_removal = true;
   set.swapin_bypasses_cache = false;
+  set.default_priority = DefaultPriority::kEqual;
 }
 
 void queued(Features& set) { set.queued_writes = true; }  // 7.3
@@ -66,9 +97,9 @@ struct Named {
   void (*add)(Features&);
 };
 constexpr std::array kSets = {
-    Named{"5.10", caches},     Named{"6.1", folios},      Named{"6.12", cluster_lists},
-    Named{"6.16", alloc_swap}, Named{"6.18", swap_table}, Named{"7.0", cached_allocation},
-    Named{"7.3", queued},
+    Named{"4.4", pages},       Named{"4.19", caches},           Named{"5.10", refaults},
+    Named{"6.1", folios},      Named{"6.12", cluster_lists},    Named{"6.16", alloc_swap},
+    Named{"6.18", swap_table}, Named{"7.0", cached_allocation}, Named{"7.3", queued},
 };
 constexpr auto kNames = [] {
   std::array<std::string_view, kSets.size()> names{};
@@ -94,43 +125,47 @@ struct Served {
   bool is_mark = false;
 };
 constexpr Served kServed[] = {
-    {"reclaim_batch", "shrink_page_list", "5.10"},
+    {"reclaim_batch", "shrink_page_list", "4.4"},
     {"reclaim_batch", "shrink_folio_list", "6.1", true},
     {"pageout_request", "reclaim_pages", "5.10"},
-    {"node_reclaim", "node_reclaim", "5.10"},
-    {"slot_allocated", "add_to_swap", "5.10"},
+    {"node_reclaim", "zone_reclaim", "4.4"},
+    {"node_reclaim", "node_reclaim", "4.19"},
+    {"slot_allocated", "add_to_swap", "4.4"},
     {"slot_allocated", "folio_alloc_swap", "6.16", true},
-    {"unmapped_one", "try_to_unmap_one", "5.10"},
+    {"unmapped_one", "try_to_unmap_one", "4.4"},
     {"swap_ptes", "mm_trace_rss_stat", "5.10"},
-    {"unmapped", "try_to_unmap", "5.10"},
-    {"write", "swap_writepage", "5.10"},
+    {"unmapped", "try_to_unmap", "4.4"},
+    {"write", "swap_writepage", "4.4"},
     {"write", "swap_writeout", "6.16"},
-    {"zswap_stored", "__frontswap_store", "5.10"},
+    {"zswap_stored", "__frontswap_store", "4.4"},
     {"zswap_stored", "zswap_store", "6.12"},
-    {"write_issued", "__swap_writepage", "5.10"},
-    {"write_completed", "end_page_writeback", "5.10"},
+    {"write_issued", "__swap_writepage", "4.4"},
+    {"write_completed", "end_page_writeback", "4.4"},
     {"write_completed", "folio_end_writeback", "6.1"},
-    {"removed", "__remove_mapping", "5.10"},
-    {"cache_deleted", "delete_from_swap_cache", "5.10"},
+    {"removed", "__remove_mapping", "4.4"},
+    {"cache_deleted", "delete_from_swap_cache", "4.4"},
     {"cache_deleted", "swap_cache_del_folio", "6.18", true},
+    {"slot_freed", "swap_entry_free", "4.4", true},
+    {"slot_freed", "swap_range_free", "4.19"},
     {"slot_freed", "swap_range_free", "5.10", true},
     {"slot_freed", "swap_entry_range_free", "6.12", true},
     {"slot_freed", "swap_entries_free", "6.16"},
     {"slot_freed", "__swap_cluster_free_entries", "7.0", true},
-    {"swap_in", "do_swap_page", "5.10"},
+    {"swap_in", "do_swap_page", "4.4"},
     {"lru_gen_request", "lru_gen_seq_write", "6.1"},
-    {"shmem_write", "shmem_writepage", "5.10"},
+    {"shmem_write", "shmem_writepage", "4.4"},
     {"shmem_write", "shmem_writeout", "6.16"},
     {"entries_dropped", "swap_free", "6.1"},
     {"entries_dropped", "swap_free_nr", "6.12"},
     {"entries_dropped", "folio_put_swap", "7.0"},
+    {"shmem_swap_in", "shmem_getpage_gfp", "4.4"},
     {"shmem_swap_in", "shmem_swapin_page", "5.10"},
     {"shmem_swap_in", "shmem_swapin_folio", "6.1"},
-    {"swap_read", "swap_readpage", "5.10"},
+    {"swap_read", "swap_readpage", "4.4"},
     {"swap_read", "swap_read_folio", "6.12"},
-    {"zswap_loaded", "__frontswap_load", "5.10"},
+    {"zswap_loaded", "__frontswap_load", "4.4"},
     {"zswap_loaded", "zswap_load", "6.12"},
-    {"split", "split_huge_page_to_list", "5.10"},
+    {"split", "split_huge_page_to_list", "4.4"},
     {"split", "split_huge_page_to_list_to_order", "6.12"},
     {"split", "__folio_split", "6.16"},
 };

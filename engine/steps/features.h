@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "engine/steps/area.h"
 
 namespace swaptrail::engine {
 
@@ -44,6 +45,19 @@ struct Features {
   bool tries_rw_page = false;
   bool queued_writes = false;         // WRITE_ISSUED only queues: one bio for up to 32 folios
   bool swapin_bypasses_cache = true;  // synchronous devices, if the slot has one user
+  DefaultPriority default_priority = DefaultPriority::kFallingFrom2;  // enable_swap_info
+  // A first touch begins on the active list (mm/memory.c: do_anonymous_page, up to 5.8), else on the inactive one.
+  bool touched_is_active = false;
+  // So does a page that a fault brings back (do_swap_page: activate_page, 4.8 to 5.8).
+  bool swapped_in_is_active = false;
+  // A page that comes back soon after it left is activated (mm/workingset.c: workingset_refault, of anonymous pages
+  // since 5.9).
+  bool anon_refaults = true;
+  // Readahead by address (mm/swap_state.c: swap_vma_readahead, 4.14), else by slot (swapin_readahead).
+  bool vma_readahead = true;
+  bool knows_synchronous = true;  // SWP_SYNCHRONOUS_IO: such areas are treated otherwise (4.15)
+  bool whole_huge_pages = true;  // of 512 pages go out unsplit, if they can (CONFIG_THP_SWAP, 4.13)
+  bool pageout_advice = true;    // MADV_PAGEOUT (mm/madvise.c: madvise_pageout, 5.4)
 };
 
 // A hook and the kernel function that serves it, as in a recording's header.
@@ -56,8 +70,8 @@ struct HookTarget {
 // is missing or unknown; the text names it.
 absl::StatusOr<Features> features_of(std::span<const HookTarget> hooks);
 
-// For the simulator: "5.10", "6.1", "6.12", "6.16", "6.18", "7.0" or "7.3", the kernel that first had the set.
-// Errors: InvalidArgument, which lists the existing ones.
+// For the simulator: "4.4", "4.19", "5.10", "6.1", "6.12", "6.16", "6.18", "7.0" or "7.3", the kernel that first had the
+// set. Errors: InvalidArgument, naming those there are.
 absl::StatusOr<Features> features_named(std::string_view name);
 std::span<const std::string_view> feature_set_names();
 

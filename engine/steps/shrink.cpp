@@ -6,11 +6,7 @@
 namespace swaptrail::engine {
 namespace {
 
-struct Pass {
-  const Features& features;
-  const ScanControl& control;
-  Folio& folio;
-  World& world;
+struct Pass : ShrinkCall {
   PassEnd end;
 };
 
@@ -30,7 +26,7 @@ Next activate(Pass& pass, Why why) {
 
 Next keep(Pass& pass, Why why) { return leave(pass, Exit::kKept, why); }
 
-void report(Pass& pass, swaptrail_kind kind, int32_t result = 0,
+void report(const ShrinkCall& pass, swaptrail_kind kind, int32_t result = 0,
             uint8_t backend = SWAPTRAIL_BACKEND_UNKNOWN) {
   pass.world.report(kind, pass.folio, result, backend);
 }
@@ -122,46 +118,6 @@ Next check_pinned_again(Pass& pass) {
 
 // ---- writing -----------------------------------------------------------------------------------
 
-// swap_writepage, later swap_writeout. Returns its result. The folio is unlocked afterwards, unless
-// it was refused.
-int32_t write_to_swap(Pass& pass) {
-  Folio& folio = pass.folio;
-  const auto end = [&pass](int32_t result, uint8_t backend) {
-    report(pass, SWAPTRAIL_WRITE_END, result, backend);
-    return result;
-  };
-  report(pass, SWAPTRAIL_WRITE_BEGIN);
-  if (!pass.world.has_user(folio)) {
-    report(pass, SWAPTRAIL_CACHE_DELETED);
-    pass.world.leave_cache(folio, false);
-    folio.swapcache = false;
-    folio.entry = 0;
-    folio.dirty = true;
-    return end(0, SWAPTRAIL_BACKEND_NONE);
-  }
-  if (!pass.world.prepares(folio)) {
-    folio.dirty = true;
-    return end(-1, SWAPTRAIL_BACKEND_NONE);
-  }
-  if (pass.features.zero_map && pass.world.zero_filled(folio))
-    return end(0, SWAPTRAIL_BACKEND_ZERO);
-  if (pass.world.zswap_stores(folio)) {
-    if (pass.features.fake_zswap_writeback) {
-      folio.writeback = true;
-      report(pass, SWAPTRAIL_WRITE_COMPLETED);
-      folio.writeback = false;
-    }
-    return end(0, SWAPTRAIL_BACKEND_ZSWAP);
-  }
-  if (pass.world.zswap_only(folio)) {
-    folio.dirty = true;
-    return end(kWritepageActivate, SWAPTRAIL_BACKEND_NONE);
-  }
-  report(pass, SWAPTRAIL_WRITE_ISSUED);
-  pass.world.device_write(folio);
-  return end(0, SWAPTRAIL_BACKEND_DEVICE);
-}
-
 // shmem gets its slot only now, inside pageout.
 bool has_slot(Pass& pass) { return pass.folio.swapcache || allocate_slot(pass); }
 
@@ -244,6 +200,8 @@ constexpr std::array<Step, kTexts.size()> kSteps = {{
     {remove},
 }};
 
+static_assert(kSteps.size() == static_cast<size_t>(ShrinkStep::kCount));
+
 constexpr std::array<std::string_view, static_cast<size_t>(Exit::kCount)> kExitNames = {
     "freed", "kept", "activated", "in_flight", "requeued"};
 
@@ -256,12 +214,68 @@ constexpr std::array<std::string_view, static_cast<size_t>(Why::kCount)> kWhyNam
 
 PassEnd shrink_folio(const Features& features, const ScanControl& control, Folio& folio,
                      World& world) {
-  Pass pass{features, control, folio, world, {}};
+  Pass pass{{features, control, folio, world}, {}};
   for (const Step& step : kSteps) {
     ++pass.end.steps;
     if (step.take(pass) == Next::kLeave) break;
   }
   return pass.end;
+}
+
+std::optional<PassEnd> take_step(ShrinkStep step, const ShrinkCall& call) {
+  Pass pass{call, {}};
+  pass.end.steps = 1;
+  if (kSteps[static_cast<size_t>(step)].take(pass) == Next::kStep) return std::nullopt;
+  return pass.end;
+}
+
+bool free_unused_slot(const ShrinkCall& call) {
+  Folio& folio = call.folio;
+  if (call.world.has_user(folio)) return false;
+  report(call, SWAPTRAIL_CACHE_DELETED);
+  call.world.leave_cache(folio, false);
+  folio.swapcache = false;
+  folio.entry = 0;
+  folio.dirty = true;
+  return true;
+}
+
+bool store_compressed(const ShrinkCall& call) {
+  if (!call.world.zswap_stores(call.folio)) return false;
+  if (call.features.fake_zswap_writeback) {
+    call.folio.writeback = true;
+    report(call, SWAPTRAIL_WRITE_COMPLETED);
+    call.folio.writeback = false;
+  }
+  return true;
+}
+
+void write_to_device(const ShrinkCall& call) {
+  report(call, SWAPTRAIL_WRITE_ISSUED);
+  call.world.device_write(call.folio);
+}
+
+int32_t write_to_swap(const ShrinkCall& call) {
+  Folio& folio = call.folio;
+  const auto end = [&call](int32_t result, uint8_t backend) {
+    report(call, SWAPTRAIL_WRITE_END, result, backend);
+    return result;
+  };
+  report(call, SWAPTRAIL_WRITE_BEGIN);
+  if (free_unused_slot(call)) return end(0, SWAPTRAIL_BACKEND_NONE);
+  if (!call.world.prepares(folio)) {
+    folio.dirty = true;
+    return end(-1, SWAPTRAIL_BACKEND_NONE);
+  }
+  if (call.features.zero_map && call.world.zero_filled(folio))
+    return end(0, SWAPTRAIL_BACKEND_ZERO);
+  if (store_compressed(call)) return end(0, SWAPTRAIL_BACKEND_ZSWAP);
+  if (call.world.zswap_only(folio)) {
+    folio.dirty = true;
+    return end(kWritepageActivate, SWAPTRAIL_BACKEND_NONE);
+  }
+  write_to_device(call);
+  return end(0, SWAPTRAIL_BACKEND_DEVICE);
 }
 
 std::span<const StepText> step_texts() { return kTexts; }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -117,6 +118,38 @@ class World {
 // One pass of one folio. Leaves the folio's flags as the kernel does.
 PassEnd shrink_folio(const Features& features, const ScanControl& control, Folio& folio,
                      World& world);
+
+// ---- one function of the kernel alone, for those who call it by its name (engine/generations/linux_4_4.h)
+
+// The steps, in the order of the table.
+enum class ShrinkStep : uint8_t {
+  kLock,
+  kEvictable,
+  kWriteback,
+  kReferences,
+  kSlot,
+  kUnmap,
+  kPinned,
+  kWrite,
+  kRemove,
+  kCount,
+};
+// What a function of the kernel is given.
+struct ShrinkCall {
+  const Features& features;
+  const ScanControl& control;
+  Folio& folio;
+  World& world;
+};
+// One step. Nothing: the pass goes on.
+std::optional<PassEnd> take_step(ShrinkStep step, const ShrinkCall& call);
+// swap_writepage, and swap_writeout since: its result. The folio is unlocked then, unless it was refused.
+int32_t write_to_swap(const ShrinkCall& call);
+// The three ways out of it. try_to_free_swap: nobody refers to the slot, and it is given up; the folio is dirty.
+bool free_unused_slot(const ShrinkCall& call);
+// frontswap_store, and zswap_store since: true if zswap has it now, and nothing is left to write.
+bool store_compressed(const ShrinkCall& call);
+void write_to_device(const ShrinkCall& call);  // __swap_writepage
 
 // The table, for reports and documentation: name, kernel function, what it does.
 struct StepText {

@@ -44,12 +44,12 @@ std::string runs(SlotAllocator& slots, uint32_t count, uint32_t cpu = 0, uint32_
   for (uint32_t at = 0; at < count; ++at) {
     const uint64_t entry = slots.allocate(cpu, nr_pages).value_or(0);
     if (entry != next) {
-      tell();
+      report();
       first = entry;
     }
     next = entry + nr_pages;
   }
-  tell();
+  report();
   return text;
 }
 

@@ -87,7 +87,7 @@ void expect_all_there_is(const Seen& seen, const Features& features) {
         AbortReason::kWriteError, AbortReason::kExtraReference, AbortReason::kSlotGone}) {
     EXPECT_TRUE(seen.reasons.contains(reason)) << abort_reason_name(reason);
   }
-  EXPECT_GT(seen.large, 0u);
+  EXPECT_EQ(seen.large != 0, features.whole_huge_pages);
   EXPECT_GT(seen.second_passes, 0u);
   EXPECT_GT(seen.shmem, 0u);
   EXPECT_GT(seen.shared, 0u);
