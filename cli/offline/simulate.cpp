@@ -207,7 +207,7 @@ void add_simulate(CLI::App& app, int& code) {
   CLI::App* command =
       app.add_subcommand("simulate", "run a model of the kernel, and print what swaptraild would");
   std::string kernels;
-  for (const std::string_view name : engine::feature_set_names())
+  for (const std::string_view name : engine::observable_set_names())
     kernels += (kernels.empty() ? "" : ", ") + std::string(name);
   command->footer(std::string(kExitCodes) +
                   "\nThe same flags give the same output, byte for byte.\n"

@@ -17,7 +17,7 @@ class App;
 namespace swaptrail {
 
 struct SimulateOptions {
-  std::string kernel = "6.12";      // engine::feature_set_names()
+  std::string kernel = "6.12";      // engine::observable_set_names()
   std::string pattern = "hotcold";  // engine::pattern_named(), or "mixed"
   std::string device = "ssd";
   uint32_t devices = 1;

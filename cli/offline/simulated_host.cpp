@@ -50,6 +50,10 @@ absl::StatusOr<engine::SimulationOptions> simulation_options(const SimulateOptio
   engine::SimulationOptions result;
   const auto features = engine::features_named(options.kernel);
   if (!features.ok()) return features.status();
+  const auto observable = engine::observable_set_names();
+  if (std::ranges::find(observable, options.kernel) == observable.end())
+    return absl::InvalidArgumentError(
+        absl::StrCat("swaptraild can't observe Linux ", options.kernel, ": 5.10 is the oldest"));
   const auto device = device_named(options.device);
   if (!device.ok()) return device.status();
   const uint64_t pages = options.mib * kPagesPerMib;

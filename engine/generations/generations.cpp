@@ -24,8 +24,8 @@ std::unique_ptr<Generation> make(const GenerationOptions& options) {
 }
 // Oldest first.
 constexpr auto kGenerations = std::to_array<Named>({
-    {"2.0", make<Linux20>},
-    {"2.4", make<Linux24>},
+    {"2.0", make<linux_2_0::Linux20>},
+    {"2.4", make<linux_2_4::Linux24>},
     {"2.6", make_linux_2_6},
     {"4.4", make_linux_4_4},
     {"4.19", make_linux_4_19},

@@ -5,7 +5,7 @@
 
 #include "trace/check.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_0 {
 namespace {
 
 constexpr uint64_t kSwapoutInterval = kHz / 4;  // ticks between runs if memory is not low
@@ -270,4 +270,4 @@ void Linux20::unmap(OldProcess& process, OldPte& pte, uint64_t entry) {
   ++counters_.tlb_flushes;  // flush_tlb_page
 }
 
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_0

@@ -16,7 +16,7 @@
 
 #include "engine/generations/old_generation.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_0 {
 
 // swap_control_t, include/linux/swapctl.h. What is done by default can be changed here, by a test or a user.
 struct SwapControl20 {
@@ -122,4 +122,4 @@ class Linux20 final : public OldGeneration {
   uint64_t image_reads_ = 0;
 };
 
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_0

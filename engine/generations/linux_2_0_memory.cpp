@@ -5,7 +5,7 @@
 #include "engine/generations/linux_2_0.h"
 #include "trace/check.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_0 {
 
 // mm/page_alloc.c, 2.0: free_area_init. A 128th of memory, and at least 24 pages, stay free; a memory below 2 MiB keeps fewer.
 Linux20::Linux20(const GenerationOptions& options)
@@ -204,4 +204,4 @@ absl::Status Linux20::check_frames(References& references) const {
   return absl::OkStatus();
 }
 
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_0

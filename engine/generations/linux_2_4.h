@@ -22,7 +22,7 @@
 #include "engine/generations/linux_2_4_pages.h"
 #include "engine/generations/old_generation.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_4 {
 
 class Linux24 final : public OldGeneration {
  public:
@@ -145,4 +145,4 @@ class Linux24 final : public OldGeneration {
   uint32_t current_ = 0;      // process that faults
 };
 
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_4

@@ -2,7 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/generations/linux_2_4.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_4 {
 
 // Each list's frames know that they are on it, and all frames that say so are there.
 absl::Status Linux24::check_lists() const {
@@ -61,4 +61,4 @@ absl::Status Linux24::check_frames(References& references) const {
   return cached == 0 ? absl::OkStatus() : absl::InternalError("a slot finds a page that left it");
 }
 
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_4

@@ -6,7 +6,7 @@
 #include "engine/generations/linux_2_4.h"
 #include "trace/check.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_4 {
 namespace {
 
 constexpr uint64_t kDmaFrames = 4096;  // 16 MiB
@@ -216,4 +216,4 @@ void Linux24::oom_kill() {
   kill(*worst);
 }
 
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_4

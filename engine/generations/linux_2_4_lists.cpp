@@ -4,7 +4,7 @@
 #include "engine/generations/linux_2_4.h"
 #include "trace/check.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_4 {
 
 // Was used since it was put on an inactive list, or is mapped.
 bool Linux24::is_in_use(const Page24& page) const {
@@ -239,4 +239,4 @@ int Linux24::try_to_free_pages(unsigned gfp_mask) {
   return ret;
 }
 
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_4

@@ -5,7 +5,7 @@
 #include "engine/generations/linux_2_4.h"
 #include "trace/check.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_4 {
 
 // mm/swap_state.c, 2.4: add_to_swap_cache. The page can be found by its entry from now on, is on a list, and has one user
 // more; the caller's use of the slot is the cache's now.
@@ -259,4 +259,4 @@ void Linux24::copy_one_pte(OldPte& from, OldPte& to) {
   to.young = false;
 }
 
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_4

@@ -4,7 +4,7 @@
 
 #include "trace/check.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_4 {
 
 // mm/page_alloc.c, 2.4: free_area_init_core. A 128th of each zone stays free, 10 to 255 pages; of a zone below 320 pages a
 // 32nd. The marks low and high are two and three times that.
@@ -98,4 +98,4 @@ void Pages24::lru_cache_add(uint32_t frame) {
   if (mem_map_[frame].age == 0) deactivate_page(frame);
 }
 
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_4

@@ -10,7 +10,7 @@
 
 #include "engine/generations/frame_ring.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_4 {
 
 // Of an allocation, include/linux/mm.h.
 inline constexpr unsigned kGfpWait = 1;  // __GFP_WAIT: may sleep
@@ -122,4 +122,4 @@ class Pages24 {
   uint64_t min_ = 0, low_ = 0, high_ = 0;
 };
 
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_4

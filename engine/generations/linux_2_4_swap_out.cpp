@@ -4,7 +4,7 @@
 #include "engine/generations/linux_2_4.h"
 #include "trace/check.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_4 {
 namespace {
 
 constexpr int kSwapShift = 5;     // SWAP_SHIFT: a 32nd of a process is looked at before another is
@@ -153,4 +153,4 @@ void Linux24::drop_pte(OldProcess& mm, OldPte& pte, uint64_t entry) {
   put_page(frame);
 }
 
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_4

@@ -17,11 +17,11 @@
 #include "engine/generations/swap_device.h"
 #include "engine/generations/swap_map.h"
 #include "engine/generations/vm_area.h"
+#include "engine/machine/frames.h"
 
 namespace swaptrail::engine {
 
 inline constexpr uint32_t kHz = 100;  // ticks in a second
-inline constexpr uint32_t kNoFrame = ~uint32_t{0};
 
 struct OldProcess {  // task_struct and its mm_struct
   uint32_t number = 0;

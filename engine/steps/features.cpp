@@ -210,6 +210,11 @@ absl::StatusOr<Features> features_named(std::string_view name) {
 
 std::span<const std::string_view> feature_set_names() { return kNames; }
 
+std::span<const std::string_view> observable_set_names() {
+  const auto first = std::ranges::find(kNames, "5.10");
+  return std::span(kNames).subspan(static_cast<size_t>(first - kNames.begin()));
+}
+
 std::string_view served_by(std::string_view hook, std::string_view set) {
   const auto age = [](std::string_view name) {
     return std::ranges::find(kNames, name) - kNames.begin();

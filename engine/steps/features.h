@@ -74,6 +74,8 @@ absl::StatusOr<Features> features_of(std::span<const HookTarget> hooks);
 // set. Errors: InvalidArgument, naming those there are.
 absl::StatusOr<Features> features_named(std::string_view name);
 std::span<const std::string_view> feature_set_names();
+// Of these, the sets of kernels that swaptraild can observe: "5.10" and later.
+std::span<const std::string_view> observable_set_names();
 
 // The kernel function that serves a hook in a set, as docs/KERNELS.md lists them; empty: none.
 std::string_view served_by(std::string_view hook, std::string_view set);

@@ -51,7 +51,7 @@ TEST_F(Simulate, SameFlagsSameBytesAnotherSeedAnotherStory) {
 }
 
 TEST_F(Simulate, HoldsAgainstItsOwnModel) {
-  for (const std::string_view kernel : engine::feature_set_names()) {
+  for (const std::string_view kernel : engine::observable_set_names()) {
     for (const char* pattern : {"sequential", "uniform", "hotcold", "mixed"}) {
       const Ran ran = run_cli(small(
           {"--kernel=" + std::string(kernel), "--pattern=" + std::string(pattern), "--validate"}));
@@ -87,7 +87,7 @@ TEST_F(Simulate, TextAndNothing) {
 }
 
 TEST_F(Simulate, RefusesWhatMakesNoMachine) {
-  for (const char* bad : {"--kernel=2.6", "--pattern=odd", "--device=tape", "--devices=0",
+  for (const char* bad : {"--kernel=2.6", "--kernel=4.4", "--pattern=odd", "--device=tape", "--devices=0",
                           "--mib=0", "--cpus=0", "--print=xml", "--page-cluster=9", "surplus"}) {
     const Ran ran = run_cli(small({bad}));
     EXPECT_EQ(ran.code, 2) << bad;
@@ -101,7 +101,7 @@ TEST_F(Simulate, RefusesWhatMakesNoMachine) {
 
 // What is recorded of a simulated kernel must be taken for that kernel again.
 TEST(SimulatedHost, ItsHooksAreThoseOfItsFeatures) {
-  for (const std::string_view kernel : engine::feature_set_names()) {
+  for (const std::string_view kernel : engine::observable_set_names()) {
     SimulateOptions options;
     options.kernel = std::string(kernel);
     const RecordingHeader header = simulated_header(options);

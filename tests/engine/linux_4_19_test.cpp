@@ -11,10 +11,8 @@
 #include "engine/steps/entry.h"
 #include "tests/engine/hand_machine.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_4_19 {
 namespace {
-
-using namespace linux_4_19;  // NOLINT(google-build-using-namespace): its names are what is tested
 
 const ScanControl kNothingSpecial;
 
@@ -332,4 +330,4 @@ TEST(Linux419Areas, ASlotIsForOnePage) {
 }
 
 }  // namespace
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_4_19

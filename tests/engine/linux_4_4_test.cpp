@@ -7,10 +7,8 @@
 #include "engine/generations/machine_generation.h"
 #include "tests/engine/hand_machine.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_4_4 {
 namespace {
-
-using namespace linux_4_4;  // NOLINT(google-build-using-namespace): its names are what is tested
 
 const ScanControl kControl;
 
@@ -396,4 +394,4 @@ TEST_F(Linux44, ATouchedPageBeginsOnTheActiveList) {
 }
 
 }  // namespace
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_4_4

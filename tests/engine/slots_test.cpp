@@ -36,7 +36,7 @@ SlotAllocator machine(Allocator generation, const std::vector<Area>& areas, uint
 std::string runs(SlotAllocator& slots, uint32_t count, uint32_t cpu = 0, uint32_t nr_pages = 1) {
   std::string text;
   uint64_t first = 0, next = 0;
-  const auto tell = [&] {
+  const auto end_run = [&] {
     if (next == 0) return;
     text += (text.empty() ? "" : " ") + std::to_string(entry_type(first)) + ":" +
             std::to_string(entry_offset(first)) + "+" + std::to_string(next - first);
@@ -44,12 +44,12 @@ std::string runs(SlotAllocator& slots, uint32_t count, uint32_t cpu = 0, uint32_
   for (uint32_t at = 0; at < count; ++at) {
     const uint64_t entry = slots.allocate(cpu, nr_pages).value_or(0);
     if (entry != next) {
-      report();
+      end_run();
       first = entry;
     }
     next = entry + nr_pages;
   }
-  report();
+  end_run();
   return text;
 }
 

@@ -58,7 +58,7 @@ Machine draw_machine(uint64_t seed) {
   Dice dice(seed);
   Machine machine;
   engine::SimulationOptions& options = machine.options;
-  const auto sets = engine::feature_set_names();
+  const auto sets = engine::observable_set_names();
   const std::string_view set = sets[dice.below(sets.size())];
   options.features = *engine::features_named(set);
   options.seed = dice.next();
