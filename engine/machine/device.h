@@ -36,6 +36,10 @@ class Store {
   bool cached(uint64_t offset) const { return slots_[offset].cached; }
   void set_cached(uint64_t offset, bool cached) { slots_[offset].cached = cached; }
   uint64_t pages() const { return slots_.size(); }
+  void prefetch(uint64_t offset) const {
+    __builtin_prefetch(&slots_[offset]);
+    __builtin_prefetch(&disk_[offset]);
+  }
 
  private:
   struct Slot {

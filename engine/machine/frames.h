@@ -11,9 +11,9 @@ namespace swaptrail::engine {
 
 inline constexpr uint32_t kNoFrame = ~uint32_t{0};
 
-// The content of a page: 64 bytes stand for all of it. Made from a number, so that 8 bytes are
-// enough to know what a page must hold; 0 makes zeros, as the kernel fills a new page.
-using Block = std::array<uint64_t, 8>;
+// The content of a page: 16 bytes stand for all of it. Made from a number, so that what a page must
+// hold is known by 8 bytes; 0 makes zeros, as the kernel fills a new page.
+using Block = std::array<uint64_t, 2>;
 inline void fill(Block& block, uint64_t token) {
   for (uint32_t i = 0; i < block.size(); ++i) {
     const uint64_t mixed = (token + i) * 0x9e3779b97f4a7c15;
@@ -26,9 +26,8 @@ inline bool is_filled(const Block& block, uint64_t token) {
   return block == expected;
 }
 
-// What a struct folio has beyond the fields that decide its swap-out. `folio` is valid in a folio's
-// first frame.
-struct Frame {
+// struct folio beyond what decides about its swap-out. `folio` is valid in a folio's first frame.
+struct alignas(64) Frame {  // one line of a processor's cache
   Folio folio;
   uint32_t head = kNoFrame;         // the folio's first frame; kNoFrame: free
   uint32_t mappings = kNoFrame;     // of the folio: index into Mappings
@@ -47,6 +46,8 @@ struct Frame {
 inline constexpr uint64_t kPageStructs = 0xffffea0000000000 + (uint64_t{0x1000} << 6);
 inline constexpr uint32_t kPageStructSize = 64;
 
+static_assert(sizeof(Frame) == 64);
+
 // All frames. Addresses are stable: nothing is ever moved.
 class FrameTable {
  public:
@@ -60,6 +61,9 @@ class FrameTable {
   Frame& operator[](uint32_t frame) { return frames_[frame]; }
   const Frame& operator[](uint32_t frame) const { return frames_[frame]; }
   Block& content(uint32_t frame) { return contents_[frame]; }
+  // Hints to the processor: it will be needed soon.
+  void prefetch(uint32_t frame) const { __builtin_prefetch(&frames_[frame]); }
+  void prefetch_content(uint32_t frame) const { __builtin_prefetch(&contents_[frame]); }
   uint32_t size() const { return static_cast<uint32_t>(frames_.size()); }
 
   // Was it filled from swap, each of its pages mapped since, and not unmapped by reclaim?
@@ -93,6 +97,7 @@ class Mappings {
   void add(Frame& head, uint32_t process, int64_t first_page);
   void remove(Frame& head, uint32_t process);
   MappingNode& at(uint32_t index) { return nodes_[index]; }
+  void prefetch(uint32_t index) const { __builtin_prefetch(&nodes_[index]); }
   bool has(const Frame& head, uint32_t process) const;
 
  private:

@@ -99,12 +99,13 @@ class Lru {
   struct Link {
     uint32_t previous = kNoFrame;
     uint32_t next = kNoFrame;
-    uint64_t sequence = 0;  // generation it belongs to; its list may still be an older one
-    uint32_t pages = 1;
+    uint32_t sequence = 0;  // generation it belongs to; its list may still be an older one
+    uint16_t pages = 1;
     uint8_t list = kNone;
-    uint8_t references = 0;   // LRU_REFS_MASK: beyond PG_referenced
-    bool workingset = false;  // PG_workingset
+    uint8_t references : 7 = 0;   // LRU_REFS_MASK: beyond PG_referenced
+    bool workingset : 1 = false;  // PG_workingset
   };
+  static_assert(sizeof(Link) == 16);
   struct List {
     uint32_t head = kNoFrame;
     uint32_t tail = kNoFrame;

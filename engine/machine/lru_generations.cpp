@@ -211,7 +211,7 @@ void Lru::retire_oldest() {
   uint32_t frame = kNoFrame;
   while ((frame = lists_[oldest_ % kMostGenerations].tail) != kNoFrame) {
     Link& link = links_[frame];
-    const uint64_t sequence = std::max(link.sequence, oldest_ + 1);
+    const uint64_t sequence = std::max<uint64_t>(link.sequence, oldest_ + 1);
     remove(frame);
     link.sequence = sequence;
     insert(frame, sequence % kMostGenerations, true);

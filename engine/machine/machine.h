@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
@@ -156,6 +157,7 @@ class Machine final : private World {
   void scan_generations(Reclaim& reclaim);
   void scan_bounded(Reclaim& reclaim);
   void balance_lists(uint64_t most);
+  void prefetch(std::span<const uint32_t> heads);
   void walk_page_tables();
   bool may_clear_young(const Pte& pte) const;
   bool walk_page_table(Process& process, uint64_t first);

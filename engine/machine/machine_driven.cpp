@@ -70,6 +70,7 @@ absl::Status Machine::touch(uint32_t index, uint64_t page, bool write) {
   SWAPTRAIL_CHECK(driven_ && process.alive);
   run_as(process);
   const Access wanted{place_of(process, page), write};
+  if (write) process.table.prefetch_token(wanted.page);
   for (uint64_t turn = 0; process.alive && status_.ok(); ++turn) {
     if (now_ >= flights_.next_ns()) complete_due();
     if (process.reclaim.active) {

@@ -192,6 +192,8 @@ void Machine::copy_on_write(Process& process, uint64_t page) {
 
 bool Machine::swap_fault(Process& process, uint64_t page, bool write) {
   const uint64_t entry = process.table[page].entry();
+  area_of(entry).store.prefetch(entry_offset(entry));
+  process.table.prefetch_token(page);
   if (process.fault_ns == 0 || process.fault_entry != entry) {
     tick(128);
     process.fault_ns = now_;

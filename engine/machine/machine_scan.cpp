@@ -54,6 +54,7 @@ void Machine::fill_batch(Reclaim& reclaim) {
   } else {
     scan_generations(reclaim);
   }
+  prefetch(reclaim.list);
   for (uint32_t frame : reclaim.list) frames_[frame].isolated = true;
 }
 
@@ -88,11 +89,31 @@ void Machine::scan_bounded(Reclaim& reclaim) {
 // shrink_active_list: the oldest active folios become inactive, and must be used again.
 void Machine::balance_lists(uint64_t most) {
   lru_.drain();
-  for (uint64_t i = 0; i < most; ++i) {
-    const uint32_t frame = lru_.deactivate();
-    if (frame == kNoFrame) return;
-    ++result_.counters.scanned;
-    take_young(frame);
+  SWAPTRAIL_DCHECK(most <= kBatch);
+  std::array<uint32_t, kBatch> frames;
+  uint64_t count = 0;
+  for (; count < most; ++count) {
+    frames[count] = lru_.deactivate();
+    if (frames[count] == kNoFrame) break;
+  }
+  result_.counters.scanned += count;
+  prefetch({frames.data(), count});
+  for (uint64_t i = 0; i < count; ++i) take_young(frames[i]);
+}
+
+// The frames, then who maps them, then the page table entries: each is found by the one before, and what is asked for
+// together comes together.
+void Machine::prefetch(std::span<const uint32_t> heads) {
+  for (const uint32_t head : heads) frames_.prefetch(head);
+  for (const uint32_t head : heads) {
+    frames_.prefetch_content(head);
+    if (frames_[head].mappings != kNoFrame) mappings_.prefetch(frames_[head].mappings);
+  }
+  for (const uint32_t head : heads) {
+    if (frames_[head].mappings == kNoFrame) continue;
+    const MappingNode& node = mappings_.at(frames_[head].mappings);
+    if (node.first_page < 0) continue;  // the folio begins before the memory of the process
+    processes_[node.process]->table.prefetch(static_cast<uint64_t>(node.first_page));
   }
 }
 

@@ -47,6 +47,8 @@ class PageTable {
   void grow(uint64_t pages) { ptes_.resize(pages), tokens_.resize(pages); }
   // What the process last wrote there (see fill() in engine/machine/frames.h).
   uint64_t& token(uint64_t page) { return tokens_[page]; }
+  void prefetch(uint64_t page) const { __builtin_prefetch(&ptes_[page]); }
+  void prefetch_token(uint64_t page) const { __builtin_prefetch(&tokens_[page]); }
 
   // fork (mm/memory.c: copy_present_pte): returns a copy; from now on the pages are read-only in
   // both.

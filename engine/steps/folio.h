@@ -11,7 +11,7 @@ struct Folio {
   uint64_t entry = 0;     // of its first page, while `swapcache`
   uint32_t nr_pages = 1;  // base pages
   uint32_t mapped = 0;    // page table entries that map it (folio_mapcount)
-  uint32_t extra_references =
+  uint16_t extra_references =
       0;             // beside those of the page tables, the cache and the one who isolated it
   bool anon = true;  // otherwise shmem
   bool ksm = false;
