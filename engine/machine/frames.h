@@ -11,8 +11,8 @@ namespace swaptrail::engine {
 
 inline constexpr uint32_t kNoFrame = ~uint32_t{0};
 
-// The content of a page: 16 bytes stand for all of it. Made from a number, so that what a page must
-// hold is known by 8 bytes; 0 makes zeros, as the kernel fills a new page.
+// The content of a page: 16 bytes stand for all of it. Made from a number, so that 8 bytes are
+// enough to know what a page must hold; 0 makes zeros, as the kernel fills a new page.
 using Block = std::array<uint64_t, 2>;
 inline void fill(Block& block, uint64_t token) {
   for (uint32_t i = 0; i < block.size(); ++i) {
@@ -26,7 +26,8 @@ inline bool is_filled(const Block& block, uint64_t token) {
   return block == expected;
 }
 
-// struct folio beyond what decides about its swap-out. `folio` is valid in a folio's first frame.
+// What a struct folio has beyond the fields that decide its swap-out. `folio` is valid in a folio's
+// first frame.
 struct alignas(64) Frame {  // one line of a processor's cache
   Folio folio;
   uint32_t head = kNoFrame;         // the folio's first frame; kNoFrame: free
