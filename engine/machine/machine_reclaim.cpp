@@ -122,7 +122,8 @@ void Machine::lower_priority(Process& process) {
     reclaim.active = false;
     return;
   }
-  if (!flights_.empty()) {  // reclaim_throttle: too much is under writeback
+  // reclaim_throttle: too much is under writeback. Not for ever: every write may fail.
+  if (!flights_.empty() && ++reclaim.tries < kReclaimTries) {
     now_ = std::max(now_, flights_.next_ns());
     complete_due();
     return;
