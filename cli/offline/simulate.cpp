@@ -10,7 +10,10 @@
 #include "cli/base/atomic_file.h"
 #include "cli/base/errors.h"
 #include "cli/base/standard_printer.h"
+#include "cli/compare/compare.h"
 #include "cli/offline/finding_report.h"
+#include "engine/generations/generation.h"
+#include "engine/workloads/synthetic.h"
 #include "trace/recording/bytes.h"
 #include "trace/recording/writer.h"
 #include "trace/report/json.h"
@@ -202,48 +205,110 @@ int simulate(const SimulateOptions& options) {
   return run(options, *machine, recording->get());
 }
 
+namespace {
+
+template <typename Names>
+std::string listed(const Names& names) {
+  std::string text;
+  for (const std::string_view name : names) text += (text.empty() ? "" : ", ") + std::string(name);
+  return text;
+}
+
+// Of one machine, which is observed. What of it has no meaning when generations are compared.
+std::vector<CLI::Option*> add_machine_options(CLI::App& command, SimulateOptions& options) {
+  return {
+      command.add_option("--kernel", options.kernel,
+                         "whose ways: " + listed(engine::observable_set_names()) + " [6.12]"),
+      command.add_option("--pattern", options.pattern,
+                         "sequential, uniform, hotcold, or mixed: several processes that fork, "
+                         "share, unmap and exit [hotcold]"),
+      command.add_option("--cpus", options.cpus, "[2]")->check(CLI::Range(1, 64)),
+      command.add_option("--device", options.device, "ssd, zram, zswap or hdd [ssd]"),
+      command.add_option("--devices", options.devices, "swap areas of the same priority [1]")
+          ->check(CLI::Range(1, 8)),
+      command.add_flag("--validate", options.validate, "hold the stream against the model as well"),
+      command.add_option("-o,--record", options.record, "write a recording of it to this file")};
+}
+
+void add_shared_options(CLI::App& command, SimulateOptions& options) {
+  command.add_option("--mib", options.mib, "MiB that the workload touches [16]")
+      ->check(CLI::Range(1, 16384));
+  command.add_option("--limit", options.limit_mib, "MiB that may stay in memory [half of it]")
+      ->check(CLI::Range(1, 16384));
+  command
+      .add_option("--accesses", options.accesses,
+                  "of the workload [four for each page; of generations 16]")
+      ->check(CLI::Range(1, 1'000'000'000));
+  command.add_option("--seed", options.seed, "of all that is drawn by lot [1]");
+  command
+      .add_option("--page-cluster", options.page_cluster,
+                  "readahead of 2^N pages, as vm.page-cluster [3]")
+      ->check(CLI::Range(0, 5));
+  const std::map<std::string, PrintFormat> formats{
+      {"text", PrintFormat::kText}, {"jsonl", PrintFormat::kJsonl}, {"none", PrintFormat::kNone}};
+  command.add_option("--print", options.print, "text, jsonl or none")
+      ->transform(CLI::CheckedTransformer(formats).description(""))
+      ->type_name("FORMAT");
+}
+
+// The option that makes it a comparison.
+CLI::Option* add_comparison_options(CLI::App& command, CompareOptions& options) {
+  CLI::Option* generation =
+      command.add_option("--generation", options.generations,
+                         "a workload under generations of Linux side by side: all, or of " +
+                             listed(engine::generation_names()) + ", with commas");
+  command
+      .add_option("--workload", options.workload,
+                  "of generations: " + listed(engine::workload_names()) +
+                      ", or a file: a trace by valgrind --tool=lackey, or a recording [hotcold]")
+      ->needs(generation);
+  command
+      .add_option("--write-percent", options.write_percent,
+                  "of generations: how many accesses of a named workload write [50]")
+      ->check(CLI::Range(0, 100))
+      ->needs(generation);
+  command
+      .add_option("--report", options.report, "of generations: also a page of HTML, in this file")
+      ->needs(generation);
+  return generation;
+}
+
+CompareOptions comparison_of(CompareOptions comparison, const SimulateOptions& options) {
+  comparison.mib = options.mib;
+  comparison.limit_mib = options.limit_mib;
+  comparison.accesses = options.accesses;
+  comparison.seed = options.seed;
+  comparison.page_cluster = options.page_cluster;
+  comparison.print = options.print;
+  comparison.force = options.force;
+  return comparison;
+}
+
+}  // namespace
+
 void add_simulate(CLI::App& app, int& code) {
   auto options = std::make_shared<SimulateOptions>();
+  auto comparison = std::make_shared<CompareOptions>();
   CLI::App* command =
       app.add_subcommand("simulate", "run a model of the kernel, and print what swaptraild would");
-  std::string kernels;
-  for (const std::string_view name : engine::observable_set_names())
-    kernels += (kernels.empty() ? "" : ", ") + std::string(name);
   command->footer(std::string(kExitCodes) +
                   "\nThe same flags give the same output, byte for byte.\n"
                   "Examples:\n"
                   "  swaptrail simulate --mib=64 --limit=32 --pattern=hotcold --print=none\n"
                   "  swaptrail simulate --kernel=7.3 --device=zram --validate\n"
-                  "  swaptrail simulate --record=a.swaptrail && swaptrail validate a.swaptrail");
-  command->add_option("--kernel", options->kernel, "whose ways: " + kernels + " [6.12]");
-  command->add_option("--pattern", options->pattern,
-                      "sequential, uniform, hotcold, or mixed: several processes that fork, "
-                      "share, unmap and exit [hotcold]");
-  command->add_option("--mib", options->mib, "MiB that the workload touches [16]")
-      ->check(CLI::Range(1, 16384));
-  command->add_option("--limit", options->limit_mib, "MiB that may stay in memory [half of it]")
-      ->check(CLI::Range(1, 16384));
-  command->add_option("--accesses", options->accesses, "of the workload [four for each page]")
-      ->check(CLI::Range(1, 1'000'000'000));
-  command->add_option("--seed", options->seed, "of all that is drawn by lot [1]");
-  command->add_option("--cpus", options->cpus, "[2]")->check(CLI::Range(1, 64));
-  command->add_option("--device", options->device, "ssd, zram, zswap or hdd [ssd]");
-  command->add_option("--devices", options->devices, "swap areas of the same priority [1]")
-      ->check(CLI::Range(1, 8));
-  command
-      ->add_option("--page-cluster", options->page_cluster,
-                   "readahead of 2^N pages, as vm.page-cluster [3]")
-      ->check(CLI::Range(0, 5));
-  const std::map<std::string, PrintFormat> formats{
-      {"text", PrintFormat::kText}, {"jsonl", PrintFormat::kJsonl}, {"none", PrintFormat::kNone}};
-  command->add_option("--print", options->print, "text, jsonl or none")
-      ->transform(CLI::CheckedTransformer(formats).description(""))
-      ->type_name("FORMAT");
-  command->add_flag("--validate", options->validate, "hold the stream against the model as well");
-  CLI::Option* record =
-      command->add_option("-o,--record", options->record, "write a recording of it to this file");
-  command->add_flag("--force", options->force, "replace what is there")->needs(record);
-  command->callback([options, &code] { code = simulate(*options); });
+                  "  swaptrail simulate --record=a.swaptrail && swaptrail validate a.swaptrail\n"
+                  "  swaptrail simulate --generation=all --workload=zipf --report=zipf.html");
+  const std::vector<CLI::Option*> of_machine = add_machine_options(*command, *options);
+  add_shared_options(*command, *options);
+  CLI::Option* generation = add_comparison_options(*command, *comparison);
+  for (CLI::Option* option : of_machine) generation->excludes(option);
+  command->add_flag("--force", options->force, "replace what is there");
+  command->callback([options, comparison, generation, &code] {
+    if (options->force && options->record.empty() && comparison->report.empty())
+      throw CLI::RequiredError("--record or --report");
+    code = generation->count() != 0 ? compare(comparison_of(*comparison, *options))
+                                    : simulate(*options);
+  });
 }
 
 }  // namespace swaptrail

@@ -1,5 +1,5 @@
 // Traces and recordings in files, as workloads.
-#include "cli/offline/workload_file.h"
+#include "cli/compare/workload_file.h"
 
 #include <gtest/gtest.h>
 #include <zstd.h>
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/offline/trace_bytes.h"
+#include "cli/compare/trace_bytes.h"
 #include "engine/workloads/optimum.h"
 #include "tests/scene/workload_steps.h"
 

@@ -235,7 +235,8 @@ TEST_P(MachineGenerations, RefuseStepsThatNoSourceGives) {
 TEST_P(MachineGenerations, RefuseAreasThatCanNotBeTogether) {
   GenerationOptions options = options_of(128, {100, 100});
   options.areas[1].area.type = 0;
-  EXPECT_FALSE(made(GetParam(), options)->step({}).ok());
+  EXPECT_EQ(make_generation(GetParam(), options).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST_P(MachineGenerations, ReadAheadWhereOneReadsInOrder) {

@@ -1,4 +1,4 @@
-#include "cli/offline/workload_file.h"
+#include "cli/compare/workload_file.h"
 
 #include <algorithm>
 #include <string_view>
@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/base/errors.h"
-#include "cli/offline/trace_bytes.h"
+#include "cli/compare/trace_bytes.h"
 #include "engine/workloads/lackey.h"
 #include "engine/workloads/recorded.h"
 #include "trace/recording/file.h"

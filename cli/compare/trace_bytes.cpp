@@ -1,4 +1,4 @@
-#include "cli/offline/trace_bytes.h"
+#include "cli/compare/trace_bytes.h"
 
 #include <zstd.h>
 

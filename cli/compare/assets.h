@@ -1,0 +1,13 @@
+// The files of cli/compare/assets, as they are. assets.cpp is made by the build.
+#pragma once
+
+#include <string_view>
+
+namespace swaptrail {
+
+extern const std::string_view kChartScript;  // uPlot
+extern const std::string_view kChartStyle;
+extern const std::string_view kReportScript;
+extern const std::string_view kReportStyle;
+
+}  // namespace swaptrail
