@@ -8,7 +8,7 @@
 
 #include "tests/engine/generation_steps.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_0::memory_tests {
 namespace {
 
 constexpr uint64_t kFrames = 1024;
@@ -18,7 +18,6 @@ bool scan(Linux20& os) { return os.swap_out(6); }
 uint32_t frame_of(Linux20& os, uint32_t process, uint64_t page) {
   return os.pte(process, page)->frame();
 }
-int age_of(Linux20& os, uint64_t page) { return os.age(frame_of(os, 0, page)); }
 // Pages that were used a moment ago are old after one scan.
 void make_all_old(Linux20& os) {
   os.swap_control.page_initial_age = os.swap_control.page_advance = 0;
@@ -235,4 +234,4 @@ TEST(Linux20Memory, PagesThatAreUsedOncePushOutPagesThatAreUsedAgainAndAgain) {
 }
 
 }  // namespace
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_0::memory_tests

@@ -7,7 +7,7 @@
 
 #include "tests/engine/generation_steps.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_0::statements_tests {
 namespace {
 
 constexpr uint64_t kFrames = 1024;
@@ -21,10 +21,6 @@ int age_of(Linux20& os, uint64_t page) { return os.age(frame_of(os, 0, page)); }
 // Pages that were used a moment ago are old after one scan.
 void make_all_old(Linux20& os) {
   os.swap_control.page_initial_age = os.swap_control.page_advance = 0;
-}
-// As many looks as it takes, from wherever the walk is.
-void swap_page_out(Linux20& os, uint64_t page) {
-  for (int look = 0; look < 50 && os.pte(0, page)->present(); ++look) scan(os);
 }
 uint64_t rss(Linux20& os, uint32_t process) { return os.process(process)->rss; }
 
@@ -414,4 +410,4 @@ TEST(Linux20, AllProcessesGiveSomethingAndNoneGoesWhole) {
 }
 
 }  // namespace
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_0::statements_tests

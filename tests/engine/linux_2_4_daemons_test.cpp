@@ -4,7 +4,7 @@
 #include "engine/generations/linux_2_4.h"
 #include "tests/engine/generation_steps.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_4::daemons_tests {
 namespace {
 
 constexpr uint64_t kFrames = 1024;
@@ -254,4 +254,4 @@ TEST_F(Linux24Daemons, KswapdInitSetsUpPageClusterByMemory) {
 }
 
 }  // namespace
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_4::daemons_tests

@@ -4,7 +4,7 @@
 #include "engine/generations/linux_2_4.h"
 #include "tests/engine/generation_steps.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_4::lists_tests {
 namespace {
 
 constexpr uint64_t kFrames = 1024;
@@ -302,4 +302,4 @@ TEST_F(Linux24Lists, TheInactiveTargetFollowsAllocationsAndIsForgotten) {
 }
 
 }  // namespace
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_4::lists_tests

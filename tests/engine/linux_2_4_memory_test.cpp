@@ -7,7 +7,7 @@
 
 #include "tests/engine/generation_steps.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_4::memory_tests {
 namespace {
 
 constexpr uint64_t kFrames = 1024;
@@ -316,4 +316,4 @@ TEST(Linux24Memory, AScanOfTwiceTheMemoryLeavesHardlyAPageThatWasUsedOften) {
 }
 
 }  // namespace
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_4::memory_tests

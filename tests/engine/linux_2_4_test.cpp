@@ -7,7 +7,7 @@
 
 #include "tests/engine/generation_steps.h"
 
-namespace swaptrail::engine {
+namespace swaptrail::engine::linux_2_4::statements_tests {
 namespace {
 
 constexpr uint64_t kFrames = 1024;
@@ -250,4 +250,4 @@ TEST(Linux24SwapOut, SwapOutPgdAndPmdWalkAllTablesOfASparseProcess) {
 }
 
 }  // namespace
-}  // namespace swaptrail::engine
+}  // namespace swaptrail::engine::linux_2_4::statements_tests
