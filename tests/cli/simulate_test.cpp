@@ -87,8 +87,9 @@ TEST_F(Simulate, TextAndNothing) {
 }
 
 TEST_F(Simulate, RefusesWhatMakesNoMachine) {
-  for (const char* bad : {"--kernel=2.6", "--kernel=4.4", "--pattern=odd", "--device=tape", "--devices=0",
-                          "--mib=0", "--cpus=0", "--print=xml", "--page-cluster=9", "surplus"}) {
+  for (const char* bad :
+       {"--kernel=2.6", "--kernel=4.4", "--pattern=odd", "--device=tape", "--devices=0", "--mib=0",
+        "--cpus=0", "--print=xml", "--page-cluster=9", "surplus"}) {
     const Ran ran = run_cli(small({bad}));
     EXPECT_EQ(ran.code, 2) << bad;
     EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << bad;
