@@ -24,6 +24,7 @@ struct WorkloadStep {
   uint64_t page = 0;   // kTouch: below kMostWorkloadPages
 };
 
+inline constexpr uint64_t kWorkloadPageBytes = 4096;
 inline constexpr uint64_t kMostWorkloadPages = uint64_t{1}
                                                << 36;  // of one process: 48 bits of addresses
 inline constexpr uint32_t kMostWorkloadProcesses = 256;
