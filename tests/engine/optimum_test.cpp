@@ -41,7 +41,7 @@ struct Shape {
   int percent_hot;           // to the first fifth of the pages
 };
 
-std::vector<WorkloadStep> drawn(const Shape& shape, uint32_t seed) {
+std::vector<WorkloadStep> drawn_steps(const Shape& shape, uint32_t seed) {
   std::mt19937 random(seed);
   const auto chance = [&](int percent) { return static_cast<int>(random() % 100) < percent; };
   std::vector<uint32_t> alive = {0};
@@ -74,7 +74,7 @@ Shape small_shape(uint32_t seed) {
 
 TEST(Optimum, IsThatOfTheDefinition) {
   for (uint32_t seed = 0; seed < 6000; ++seed) {
-    const std::vector<WorkloadStep> steps = drawn(small_shape(seed), seed);
+    const std::vector<WorkloadStep> steps = drawn_steps(small_shape(seed), seed);
     ASSERT_EQ(broken_promise(steps), "");
     const ObjectUses uses(steps);
     uint64_t before = UINT64_MAX;
@@ -92,7 +92,7 @@ TEST(Optimum, IsThatOfTheDefinition) {
 TEST(Optimum, IsThatOfTheDefinitionOverALongTime) {
   for (uint32_t seed = 0; seed < 30; ++seed) {
     const Shape shape = {6000, 20 + seed * 7, 1 + seed % 6, 50, seed % 2 == 0 ? 0 : 1, 50};
-    const std::vector<WorkloadStep> steps = drawn(shape, seed);
+    const std::vector<WorkloadStep> steps = drawn_steps(shape, seed);
     const ObjectUses uses(steps);
     ASSERT_GT(uses.uses().size(), 3000u);
     for (const uint64_t frames : {1, 2, 3, 7, 16, 40, 100}) {
@@ -104,7 +104,7 @@ TEST(Optimum, IsThatOfTheDefinitionOverALongTime) {
 
 TEST(Optimum, NoWayToChooseIsBetter) {
   for (uint32_t seed = 0; seed < 600; ++seed) {
-    const std::vector<WorkloadStep> steps = drawn({24, 5, 3, 60, 8, 0}, seed);
+    const std::vector<WorkloadStep> steps = drawn_steps({24, 5, 3, 60, 8, 0}, seed);
     const ObjectUses uses(steps);
     for (uint64_t frames = 1; frames <= 5; ++frames)
       ASSERT_EQ(optimum_of(steps, frames).reads, tried_optimum(uses.uses(), frames))

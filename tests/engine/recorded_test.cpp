@@ -16,13 +16,13 @@ namespace {
 
 constexpr uint64_t kSlot = make_entry(1, 100);
 
-class Story {
+class PageStory {
  public:
-  explicit Story(size_t most_pages = RecordedAccesses::kMostPages) : accesses_(most_pages) {}
+  explicit PageStory(size_t most_pages = RecordedAccesses::kMostPages) : accesses_(most_pages) {}
 
   // `pages` of a folio, the first of them at `page` in process `tgid`, leave to `entry` and behind.
-  Story& leaves(uint64_t page, uint64_t entry, uint16_t state = SWAPTRAIL_STATE_DIRTY,
-                uint32_t tgid = 7, uint16_t pages = 1) {
+  PageStory& leaves(uint64_t page, uint64_t entry, uint16_t state = SWAPTRAIL_STATE_DIRTY,
+                    uint32_t tgid = 7, uint16_t pages = 1) {
     swaptrail_event event{};
     event.kind = SWAPTRAIL_UNMAPPED_ONE;
     event.state = static_cast<uint16_t>(state | SWAPTRAIL_STATE_ANON);
@@ -34,7 +34,7 @@ class Story {
     event.u.map.ptes = pages;
     return add(event);
   }
-  Story& comes_back(uint64_t page, uint64_t entry, uint32_t tgid = 7, int32_t result = 0) {
+  PageStory& comes_back(uint64_t page, uint64_t entry, uint32_t tgid = 7, int32_t result = 0) {
     return add(fault(page, entry, tgid, result));
   }
   static swaptrail_event fault(uint64_t page, uint64_t entry, uint32_t tgid = 7,
@@ -49,7 +49,7 @@ class Story {
     event.u.map.ptes = 1;
     return event;
   }
-  Story& add(const swaptrail_event& event) {
+  PageStory& add(const swaptrail_event& event) {
     accesses_.on_event(event, steps_);
     return *this;
   }
@@ -63,27 +63,27 @@ class Story {
 };
 
 TEST(Recorded, APageThatIsSeenFirstHasContents) {
-  EXPECT_EQ(Story().leaves(5, kSlot).text(), "w5");
-  EXPECT_EQ(Story().comes_back(5, kSlot).text(), "w5");
+  EXPECT_EQ(PageStory().leaves(5, kSlot).text(), "w5");
+  EXPECT_EQ(PageStory().comes_back(5, kSlot).text(), "w5");
 }
 
 TEST(Recorded, AFaultIsARead) {
-  EXPECT_EQ(Story().leaves(5, kSlot).comes_back(5, kSlot).text(), "w5 r5");
+  EXPECT_EQ(PageStory().leaves(5, kSlot).comes_back(5, kSlot).text(), "w5 r5");
 }
 
 TEST(Recorded, AWriteShowsWhenThePageLeavesAgain) {
-  Story story;
+  PageStory story;
   story.leaves(5, kSlot).comes_back(5, kSlot).leaves(5, kSlot);
   EXPECT_EQ(story.text(), "w5 r5 w5");
   EXPECT_EQ(story.counters().writes_seen, 1u);
 }
 
 TEST(Recorded, ACleanPageWasReadAtMost) {
-  EXPECT_EQ(Story().leaves(5, kSlot).comes_back(5, kSlot).leaves(5, kSlot, 0).text(), "w5 r5");
+  EXPECT_EQ(PageStory().leaves(5, kSlot).comes_back(5, kSlot).leaves(5, kSlot, 0).text(), "w5 r5");
 }
 
 TEST(Recorded, WithAnotherSlotItIsNotKnown) {
-  Story story;
+  PageStory story;
   story.leaves(5, kSlot).comes_back(5, kSlot).leaves(5, kSlot + 1);
   EXPECT_EQ(story.text(), "w5 r5");
   EXPECT_EQ(story.counters().writes_unknown, 1u);
@@ -92,14 +92,14 @@ TEST(Recorded, WithAnotherSlotItIsNotKnown) {
 }
 
 TEST(Recorded, AReturnThatWasNotSeen) {
-  Story story;
+  PageStory story;
   story.leaves(5, kSlot).leaves(5, kSlot);
   EXPECT_EQ(story.text(), "w5");
   EXPECT_EQ(story.counters().returns_unseen, 1u);
 }
 
 TEST(Recorded, OnlyPassesThatEndTouch) {
-  Story story;
+  PageStory story;
   story.leaves(5, kSlot);
   for (const int32_t result :
        {int32_t{SWAPTRAIL_FAULT_RETRY}, int32_t{SWAPTRAIL_FAULT_OOM},
@@ -110,16 +110,17 @@ TEST(Recorded, OnlyPassesThatEndTouch) {
 }
 
 TEST(Recorded, ProcessesByOrderOfAppearance) {
-  EXPECT_EQ(Story().leaves(5, kSlot, 0, 900).leaves(5, kSlot, 0, 30).leaves(6, 9, 0, 900).text(),
-            "w5 w1:5 w6");
+  EXPECT_EQ(
+      PageStory().leaves(5, kSlot, 0, 900).leaves(5, kSlot, 0, 30).leaves(6, 9, 0, 900).text(),
+      "w5 w1:5 w6");
 }
 
 TEST(Recorded, PagesOfALargeFolio) {
-  Story story;
+  PageStory story;
   story.leaves(16, kSlot, SWAPTRAIL_STATE_DIRTY, 7, 4);
   EXPECT_EQ(story.text(), "w16 w17 w18 w19");
   // All four are mapped by the fault on the third, and leave again: two were written as part of it.
-  swaptrail_event fault = Story::fault(18, kSlot + 2);
+  swaptrail_event fault = PageStory::fault(18, kSlot + 2);
   fault.u.map.ptes = 4;
   fault.u.map.first_page = 2;
   story.add(fault);
@@ -130,16 +131,16 @@ TEST(Recorded, PagesOfALargeFolio) {
 }
 
 TEST(Recorded, WhatHasNoPlaceIsLeftOut) {
-  Story story;
+  PageStory story;
   story.leaves(0, kSlot).leaves(5, kSlot, 0, 0).leaves(5, 0);
   story.leaves(kMostWorkloadPages, kSlot).comes_back(kMostWorkloadPages, kSlot);
   story.comes_back(5, kSlot, 0);
-  swaptrail_event event = Story::fault(5, kSlot);
+  swaptrail_event event = PageStory::fault(5, kSlot);
   event.kind = SWAPTRAIL_UNMAPPED_ONE;
   event.state = SWAPTRAIL_STATE_ANON;
   event.u.map.first_page = SWAPTRAIL_PAGE_UNKNOWN;
   story.add(event);
-  event = Story::fault(5, kSlot);
+  event = PageStory::fault(5, kSlot);
   event.u.map.address = 0;
   story.add(event);
   EXPECT_EQ(story.text(), "");
@@ -149,7 +150,7 @@ TEST(Recorded, WhatHasNoPlaceIsLeftOut) {
 TEST(Recorded, SharedMemoryIsLeftOut) {
   swaptrail_event event{};
   event.kind = SWAPTRAIL_SHMEM_SWAP_IN;
-  Story story;
+  PageStory story;
   story.add(event);
   event.kind = SWAPTRAIL_UNMAPPED_ONE;
   event.state = SWAPTRAIL_STATE_SWAPBACKED;
@@ -159,14 +160,14 @@ TEST(Recorded, SharedMemoryIsLeftOut) {
 }
 
 TEST(Recorded, WhatFindsNoRoomIsCounted) {
-  Story pages(2);
+  PageStory pages(2);
   pages.leaves(1, kSlot).leaves(2, kSlot).leaves(3, kSlot).comes_back(4, kSlot);
   pages.leaves(1, kSlot, 0, 8).comes_back(2, kSlot);
   EXPECT_EQ(pages.text(), "w1 w2 r2");
   EXPECT_EQ(pages.counters().pages_full, 2u);
   EXPECT_EQ(pages.counters().processes_full, 1u);
 
-  Story processes;
+  PageStory processes;
   for (uint32_t tgid = 1; tgid <= kMostWorkloadProcesses + 3; ++tgid)
     processes.leaves(1, kSlot, 0, tgid);
   EXPECT_EQ(processes.steps().size(), kMostWorkloadProcesses);
@@ -175,7 +176,7 @@ TEST(Recorded, WhatFindsNoRoomIsCounted) {
 
 TEST(Recorded, AnyEventsMakeAWorkload) {
   std::mt19937_64 random(1);
-  Story story(1000);
+  PageStory story(1000);
   for (int count = 0; count < 200'000; ++count) {
     swaptrail_event event;
     uint64_t words[sizeof(event) / sizeof(uint64_t)];
