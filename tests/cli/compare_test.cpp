@@ -12,7 +12,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-std::vector<std::string> small(std::vector<std::string> more = {}) {
+std::vector<std::string> compared(std::vector<std::string> more = {}) {
   std::vector<std::string> flags{"simulate", "--generation=all", "--workload=zipf", "--mib=2",
                                  "--accesses=20000"};
   flags.insert(flags.end(), more.begin(), more.end());
@@ -22,7 +22,7 @@ std::vector<std::string> small(std::vector<std::string> more = {}) {
 class Compare : public CliTest {};
 
 TEST_F(Compare, HasARowForEachGenerationAndTheOptimum) {
-  const Ran ran = run_cli(small());
+  const Ran ran = run_cli(compared());
   EXPECT_EQ(ran.code, 0) << ran.err;
   for (const std::string_view name : engine::generation_names())
     EXPECT_THAT(ran.out, HasSubstr("\n" + std::string(name) + " "));
@@ -31,7 +31,7 @@ TEST_F(Compare, HasARowForEachGenerationAndTheOptimum) {
 }
 
 TEST_F(Compare, LinesForToolsHaveEveryCounterAndNoneIsBelowTheOptimum) {
-  const Ran ran = run_cli(small({"--print=jsonl", "--limit=1"}));
+  const Ran ran = run_cli(compared({"--print=jsonl", "--limit=1"}));
   EXPECT_EQ(ran.code, 0) << ran.err;
   std::vector<nlohmann::json> lines;
   std::istringstream text(ran.out);
@@ -49,7 +49,7 @@ TEST_F(Compare, LinesForToolsHaveEveryCounterAndNoneIsBelowTheOptimum) {
 }
 
 TEST_F(Compare, ThePageHasItsNumbersInItAndAsksNobody) {
-  const Ran ran = run_cli(small({"--print=none", "--report=" + path("report.html")}));
+  const Ran ran = run_cli(compared({"--print=none", "--report=" + path("report.html")}));
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(ran.out, "");
   const std::string page = get("report.html");
@@ -67,9 +67,9 @@ TEST_F(Compare, ThePageHasItsNumbersInItAndAsksNobody) {
 
 TEST_F(Compare, ThePageIsThereAsAWholeAndReplacesNothingUnasked) {
   const std::string there = put("report.html", "mine");
-  EXPECT_EQ(run_cli(small({"--report=" + there})).code, 2);
+  EXPECT_EQ(run_cli(compared({"--report=" + there})).code, 2);
   EXPECT_EQ(get("report.html"), "mine");
-  EXPECT_EQ(run_cli(small({"--report=" + there, "--force"})).code, 0);
+  EXPECT_EQ(run_cli(compared({"--report=" + there, "--force"})).code, 0);
   EXPECT_THAT(get("report.html"), HasSubstr("<!DOCTYPE html>"));
 }
 
@@ -92,10 +92,10 @@ TEST_F(Compare, HostileNamesStayInTheirPlace) {
 TEST_F(Compare, WhatThereIsNotIsRefusedByName) {
   EXPECT_THAT(run_cli({"simulate", "--generation=3.14"}).err, HasSubstr("2.0, 2.4, 2.6"));
   for (const char* bad : {"--generation=", "--workload=/no/such/file", "--limit=0"})
-    EXPECT_EQ(run_cli(small({bad})).code, 2) << bad;
+    EXPECT_EQ(run_cli(compared({bad})).code, 2) << bad;
   EXPECT_EQ(run_cli({"simulate", "--report=x.html"}).code, 2)
       << "of one machine there is no report";
-  EXPECT_EQ(run_cli(small({"--kernel=6.12"})).code, 2) << "either one kernel or generations";
+  EXPECT_EQ(run_cli(compared({"--kernel=6.12"})).code, 2) << "either one kernel or generations";
 }
 
 }  // namespace

@@ -141,11 +141,13 @@ TEST(Linux26Memory, ShrinkZoneLooksAt1In4096PagesAtPriority12AndAllAt0) {
 }
 
 TEST(Linux26Memory, KswapdFreesPagesUpToPagesHigh) {
-  Scene scene(128, {area_of(0, 1000)});
-  fill(scene, 88);
-  EXPECT_EQ(free_pages(scene), 40u);
-  scene.write(0, 88);  // not above pages_low: kswapd is woken
-  EXPECT_GT(free_pages(scene), scene.linux.zone().pages_high);
+  Scene scene(1 << 14, {area_of(0, 20000)});
+  const Zone& zone = scene.linux.zone();
+  fill(scene, (1 << 14) - zone.pages_low);
+  EXPECT_EQ(free_pages(scene), zone.pages_low);
+  scene.write(0, 1 << 14);  // not above pages_low: kswapd is woken
+  EXPECT_GT(free_pages(scene), zone.pages_high);
+  EXPECT_LT(free_pages(scene), zone.pages_high + 2 * kSwapClusterMax);
   EXPECT_EQ(scene.audit(), "");
 }
 
@@ -163,12 +165,13 @@ TEST(Linux26Memory, DirectReclaimBeginsBelowPagesMin) {
 
 TEST(Linux26Memory, WithoutSwapProcessesAreKilledWhenMemoryIsFull) {
   Scene scene(128, {});
-  fill(scene, 50);
-  for (uint64_t page = 0; page < 40; ++page) scene.write(1, page);
-  for (uint64_t page = 40; page < 80 && scene.counters().killed == 0; ++page) scene.write(1, page);
+  fill(scene, 10);
+  for (uint64_t page = 0; page < 50; ++page) scene.write(1, page);
+  for (uint64_t page = 10; page < 80 && scene.counters().killed == 0; ++page) scene.write(0, page);
   EXPECT_EQ(scene.counters().killed, 1u);
   EXPECT_EQ(scene.counters().swapped_out, 0u);
-  EXPECT_EQ(scene.linux.mm(0), nullptr);  // the larger one
+  EXPECT_NE(scene.linux.mm(0), nullptr);
+  EXPECT_EQ(scene.linux.mm(1), nullptr);  // the larger one
   EXPECT_EQ(scene.audit(), "");
 }
 

@@ -169,6 +169,20 @@ TEST(Linux26, AUsedPageGetsASecondChanceOnTheActiveList) {
   EXPECT_EQ(scene.shrink(page), 1u);  // and no third one
 }
 
+TEST(Linux26, APageOfTheSwapCacheThatWasUsedGetsASecondChanceThoughNobodyMapsIt) {
+  Scene scene(128, kOneArea);
+  scene.write(0, 7);
+  scene.fork(0, 1);
+  const uint64_t entry = scene.swap_out(0, 7);
+  scene.read(1, 7);  // mark_page_accessed
+  const uint32_t page = scene.linux.cached(entry);
+  scene.exit(1);
+  ASSERT_EQ(scene.of(page).mapcount, 0u);
+  EXPECT_EQ(scene.shrink(page), 0u);
+  EXPECT_EQ(scene.linux.zone().list_of(page), LruList::kActive);
+  EXPECT_EQ(scene.shrink(page), 1u);
+}
+
 TEST(Linux26, APageThatGetsNoSlotIsActivatedAndStaysMapped) {
   for (const bool full : {false, true}) {
     Scene scene(128, full ? std::vector<Area>{area_of(0, 2)} : std::vector<Area>{});
@@ -270,11 +284,28 @@ TEST(Linux26, OnlyModifiedPagesAreSavedInTheSwapFile) {
   scene.write(0, 7);
   const uint64_t entry = scene.swap_out(0, 7);
   scene.read(0, 7);
-  EXPECT_EQ(scene.swap_out(0, 7), entry);  // it kept its slot
+  const auto names =
+      scene.calls([&] { EXPECT_EQ(scene.swap_out(0, 7), entry); });  // it kept its slot
+  EXPECT_THAT(
+      names, ElementsAre("shrink_page_list", "try_to_unmap", "try_to_unmap_one", "remove_mapping"));
   EXPECT_EQ(scene.counters().swapped_out, 1u);
   EXPECT_EQ(scene.counters().writes_saved, 1u);
   scene.read(0, 7);
   EXPECT_EQ(scene.counters().contents_wrong, 0u);
+}
+
+TEST(Linux26, PageoutWritesOnlyWhatIsDirty) {
+  Scene scene(128, kOneArea);
+  scene.write(0, 7);
+  const uint32_t page = scene.linux.read_swap_cache_async(scene.swap_out(0, 7));
+  scene.linux.lock_page(page);
+  EXPECT_EQ(scene.linux.pageout(page), Pageout::kClean);
+  EXPECT_EQ(scene.counters().swapped_out, 1u);
+  scene.linux.set_page_dirty(page);
+  EXPECT_EQ(scene.linux.pageout(page), Pageout::kSuccess);
+  EXPECT_EQ(scene.counters().swapped_out, 2u);
+  EXPECT_FALSE(scene.of(page).has(kPageDirty));
+  EXPECT_FALSE(scene.of(page).has(kPageLocked));
 }
 
 TEST(Linux26, APageThatIsModifiedAfterItCameBackIsWrittenAgain) {
@@ -420,9 +451,13 @@ TEST(Linux26, AWriteToASharedPageMakesACopy) {
   Scene scene(128, kOneArea);
   scene.write(0, 7);
   scene.fork(0, 1);
-  scene.write(1, 7);
+  Mm& child = *scene.linux.mm(1);
+  EXPECT_EQ(scene.linux.do_wp_page(child, 7, *child.tables.find(7)), Fault::kDone);
   EXPECT_EQ(scene.counters().copies, 1u);
   EXPECT_NE(scene.page(0, 7), scene.page(1, 7));
+  EXPECT_EQ(scene.audit(), "");  // and the copy has the content
+  scene.write(1, 7);
+  EXPECT_EQ(scene.counters().copies, 1u);
   scene.write(0, 7);  // nobody else has the old one
   EXPECT_EQ(scene.counters().copies, 1u);
   EXPECT_TRUE(scene.pte(0, 7).writable());
@@ -439,6 +474,18 @@ TEST(Linux26, APageWhoseSlotAnotherProcessNeedsMayNotBeWrittenInPlace) {
   scene.read(1, 7);
   EXPECT_EQ(scene.counters().contents_wrong, 0u);
   EXPECT_EQ(scene.audit(), "");
+}
+
+TEST(Linux26, ExitOfTheLastUserOfASlotFreesThePageInTheCacheToo) {
+  Scene scene(128, kOneArea);
+  scene.write(0, 7);
+  const uint64_t entry = scene.swap_out(0, 7);
+  scene.linux.put_page(scene.linux.read_swap_cache_async(entry));
+  EXPECT_EQ(scene.users(entry), 2);
+  scene.exit(0);
+  EXPECT_EQ(scene.linux.cached(entry), kNoPage);
+  EXPECT_EQ(scene.linux.resident(), 0u);
+  EXPECT_EQ(scene.linux.areas().nr_swap_pages(), 999u);
 }
 
 TEST(Linux26, ExitFreesPagesAndSlots) {
