@@ -43,6 +43,12 @@ class Linux20 final : public OldGeneration {
   // Frees a page; false: it could not. `wait`: tries harder.
   bool try_to_free_page(bool wait);
   bool swap_out(int priority);
+  int swap_out_process(OldProcess& process);
+  int swap_out_vma(OldProcess& process, const VmArea& area, uint64_t page);
+  int swap_out_pgd(OldProcess& process, const VmArea& area, Pmd& pmd, uint64_t page, uint64_t end);
+  int swap_out_pmd(OldProcess& process, const VmArea& area, PteTable& table, uint64_t page,
+                   uint64_t end);
+  int try_to_swap_out(OldProcess& process, const VmArea& area, uint64_t page, OldPte& pte);
   // mm/filemap.c. Frees a page of the page cache that nobody maps.
   bool shrink_mmap(int priority);
   // include/linux/swapctl.h
@@ -84,12 +90,6 @@ class Linux20 final : public OldGeneration {
   void get_page(uint32_t frame) override { ++mem_map_[frame].count; }
   absl::Status check_frames(References& references) const override;
 
-  int swap_out_process(OldProcess& process);
-  int swap_out_vma(OldProcess& process, const VmArea& area, uint64_t page);
-  int swap_out_pgd(OldProcess& process, const VmArea& area, Pmd& pmd, uint64_t page, uint64_t end);
-  int swap_out_pmd(OldProcess& process, const VmArea& area, PteTable& table, uint64_t page,
-                   uint64_t end);
-  int try_to_swap_out(OldProcess& process, const VmArea& area, uint64_t page, OldPte& pte);
   int swap_out_dirty(OldProcess& process, const VmArea& area, uint64_t page, OldPte& pte);
   int discard(OldProcess& process, OldPte& pte);
   OldProcess* next_swap_task();

@@ -32,6 +32,14 @@ class Linux24 final : public OldGeneration {
 
   // mm/vmscan.c. What each does and returns is told where it is defined.
   int swap_out(unsigned priority, unsigned gfp_mask);
+  int swap_out_mm(OldProcess& mm, unsigned gfp_mask);
+  int swap_out_vma(OldProcess& mm, const VmArea& vma, uint64_t page, unsigned gfp_mask);
+  int swap_out_pgd(OldProcess& mm, const VmArea& vma, Pmd& dir, uint64_t page, uint64_t end,
+                   unsigned gfp_mask);
+  int swap_out_pmd(OldProcess& mm, const VmArea& vma, PteTable& dir, uint64_t page, uint64_t end,
+                   unsigned gfp_mask);
+  int try_to_swap_out(OldProcess& mm, const VmArea& vma, uint64_t page, OldPte& page_table,
+                      unsigned gfp_mask);
   uint32_t reclaim_page(Pages24::Zone& zone);  // Pages24::kEnd: none
   uint64_t page_launder(unsigned gfp_mask, bool sync);
   int refill_inactive_scan(unsigned priority, bool oneshot);
@@ -62,6 +70,8 @@ class Linux24 final : public OldGeneration {
   void swapin_readahead(uint64_t entry);
   uint32_t valid_swaphandles(uint64_t entry, uint64_t& first) const;
   bool is_page_shared(uint32_t frame) const;
+  bool writepage(uint32_t frame);
+  bool swap_writepage(uint32_t frame);
   void finish_writes();  // all that are under way are done
 
   const Pages24& pages() const { return pages_; }
@@ -93,21 +103,11 @@ class Linux24 final : public OldGeneration {
 
   // linux_2_4_swap_out.cpp
   OldProcess* largest_swap_cnt() const;
-  int swap_out_mm(OldProcess& mm, unsigned gfp_mask);
-  int swap_out_vma(OldProcess& mm, const VmArea& vma, uint64_t page, unsigned gfp_mask);
-  int swap_out_pgd(OldProcess& mm, const VmArea& vma, Pmd& dir, uint64_t page, uint64_t end,
-                   unsigned gfp_mask);
-  int swap_out_pmd(OldProcess& mm, const VmArea& vma, PteTable& dir, uint64_t page, uint64_t end,
-                   unsigned gfp_mask);
-  int try_to_swap_out(OldProcess& mm, const VmArea& vma, uint64_t page, OldPte& page_table,
-                      unsigned gfp_mask);
   void drop_pte(OldProcess& mm, OldPte& pte, uint64_t entry);
 
   // linux_2_4_lists.cpp
   bool is_in_use(const Page24& page) const;
   void launder_page(uint32_t frame, bool launder_loop, uint64_t& cleaned_pages);
-  bool writepage(uint32_t frame);
-  bool swap_writepage(uint32_t frame);
   uint64_t moves() const;
 
   // linux_2_4_daemons.cpp
@@ -135,6 +135,7 @@ class Linux24 final : public OldGeneration {
   std::vector<Write> in_flight_;
   uint32_t page_cluster_ = 0;
   uint64_t memory_pressure_ = 0;
+  uint64_t aged_ = 0;                   // pages whose age a look changed
   uint64_t recalculated_ = 0;           // jiffies when recalculate_vm_stats() ran
   uint64_t next_timeout_ = kHz;         // jiffies when kswapd wakes by itself
   std::optional<uint64_t> idle_until_;  // jiffies: kswapd moved nothing, and sleeps until then

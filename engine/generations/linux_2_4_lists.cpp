@@ -145,6 +145,7 @@ int Linux24::refill_inactive_scan(unsigned priority, bool oneshot) {
     const uint32_t frame = pages_.oldest_active();
     Page24& page = pages_[frame];
     ++counters_.scanned;
+    aged_ += page.referenced || page.age > 0;
     if (page.referenced) {
       page.referenced = false;
       pages_.age_page_up(frame);
@@ -186,7 +187,7 @@ uint64_t Linux24::free_shortage() const {
 
 // mm/vmscan.c, 2.4: refill_inactive. Moves pages to inactive_dirty, as many as lack, or 2^page_cluster for a user process,
 // which should not wait long. Always trims the slab first. Then by turns: pages of the active list; dcache and icache;
-// swap_out(), which puts pages of processes on the lists. If nothing of that helps it tries harder, and ends with a scan of
+// swap_out(), which puts pages of processes on the lists. If nothing of that moves or ages a page it tries harder, and ends with a scan of
 // the whole active list. 1: something was moved.
 int Linux24::refill_inactive(unsigned gfp_mask, bool user) {
   const uint64_t wanted =
@@ -194,6 +195,7 @@ int Linux24::refill_inactive(unsigned gfp_mask, bool user) {
   uint64_t count = wanted;
   ++more_.slab_reaps;
   for (int priority = kDefPriority; priority >= 0;) {
+    const uint64_t aged = aged_;
     bool made_progress = false;
     while (refill_inactive_scan(static_cast<unsigned>(priority), true) != 0) {
       made_progress = true;
@@ -202,7 +204,8 @@ int Linux24::refill_inactive(unsigned gfp_mask, bool user) {
     ++more_.dcache_shrinks, ++more_.icache_shrinks;
     const uint64_t unmapped = counters_.unmapped;
     swap_out(static_cast<unsigned>(priority), gfp_mask);
-    if (counters_.unmapped != unmapped) made_progress = true, --count;
+    if (counters_.unmapped != unmapped) --count;
+    made_progress |= counters_.unmapped != unmapped || aged_ != aged;
     if (count == 0 || inactive_shortage() == 0 || free_shortage() == 0)
       return count < wanted ? 1 : 0;
     if (!made_progress) --priority;

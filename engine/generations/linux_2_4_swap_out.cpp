@@ -109,13 +109,16 @@ int Linux24::try_to_swap_out(OldProcess& mm, const VmArea&, uint64_t, OldPte& pa
   --mm.swap_cnt;
   const uint32_t frame = page_table.frame();
   Page24& page = pages_[frame];
+  const uint8_t age = page.age;
   if (page_table.young) {
+    ++aged_;
     page_table.young = false;
     pages_.age_page_up(frame);
     return 0;
   }
   // What is on the active list is aged there.
   if (page.list != List24::kActive) pages_.age_page_down_ageonly(frame);
+  aged_ += page.age != age;
   if (page.age > 0 || page.locked) return 0;
 
   if (page.in_swap_cache) {  // it has a slot: if it was not written to, swap has it as it is
