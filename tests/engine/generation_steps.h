@@ -10,6 +10,8 @@
 
 namespace swaptrail::engine {
 
+inline constexpr uint64_t kFrames = 1024;  // of memory, where nothing else is said
+
 inline GenerationOptions generation_options(uint64_t frames, uint64_t slots,
                                             double error_rate = 0) {
   GenerationOptions options;

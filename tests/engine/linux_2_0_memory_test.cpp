@@ -6,27 +6,10 @@
 #include <cstring>
 #include <map>
 
-#include "tests/engine/generation_steps.h"
+#include "tests/engine/linux_2_0_steps.h"
 
 namespace swaptrail::engine::linux_2_0::memory_tests {
 namespace {
-
-constexpr uint64_t kFrames = 1024;
-
-// One look at each page of the only process, if none goes.
-bool scan(Linux20& os) { return os.swap_out(6); }
-uint32_t frame_of(Linux20& os, uint32_t process, uint64_t page) {
-  return os.pte(process, page)->frame();
-}
-// Pages that were used a moment ago are old after one scan.
-void make_all_old(Linux20& os) {
-  os.swap_control.page_initial_age = os.swap_control.page_advance = 0;
-}
-// As many looks as it takes, from wherever the walk is.
-void swap_page_out(Linux20& os, uint64_t page) {
-  for (int look = 0; look < 50 && os.pte(0, page)->present(); ++look) scan(os);
-}
-uint64_t rss(Linux20& os, uint32_t process) { return os.process(process)->rss; }
 
 // --- The swap cache, sharing, exit ---
 

@@ -5,24 +5,10 @@
 #include <cstring>
 #include <map>
 
-#include "tests/engine/generation_steps.h"
+#include "tests/engine/linux_2_0_steps.h"
 
 namespace swaptrail::engine::linux_2_0::statements_tests {
 namespace {
-
-constexpr uint64_t kFrames = 1024;
-
-// One look at each page of the only process, if none goes.
-bool scan(Linux20& os) { return os.swap_out(6); }
-uint32_t frame_of(Linux20& os, uint32_t process, uint64_t page) {
-  return os.pte(process, page)->frame();
-}
-int age_of(Linux20& os, uint64_t page) { return os.age(frame_of(os, 0, page)); }
-// Pages that were used a moment ago are old after one scan.
-void make_all_old(Linux20& os) {
-  os.swap_control.page_initial_age = os.swap_control.page_advance = 0;
-}
-uint64_t rss(Linux20& os, uint32_t process) { return os.process(process)->rss; }
 
 // --- The swap daemon looks at each process in turn ---
 

@@ -1,63 +1,12 @@
 // The lists of Linux 2.4, and what lacks on them.
 #include <gtest/gtest.h>
 
-#include "engine/generations/linux_2_4.h"
-#include "tests/engine/generation_steps.h"
+#include "tests/engine/linux_2_4_steps.h"
 
 namespace swaptrail::engine::linux_2_4::lists_tests {
 namespace {
 
-constexpr uint64_t kFrames = 1024;
-
-// A machine with `pages` pages of process 0 in the swap cache, with slots and on the list that is wanted.
-class Linux24Lists : public testing::Test {
- protected:
-  Linux24Lists() : os(generation_options(kFrames, 4096)) {}
-
-  uint32_t frame_of(uint64_t page) { return os.pte(0, page)->frame(); }
-  // The page is in the swap cache, dirty, on inactive_dirty; its frame.
-  uint32_t inactive_dirty(uint64_t page) {
-    write_page(os, 0, page);
-    OldProcess& mm = *os.process(0);
-    OldPte& pte = mm.tables[page];
-    const uint32_t frame = pte.frame();
-    pte.young = false;
-    os.pages()[frame].age = 0;
-    mm.swap_cnt = 1;
-    os.try_to_swap_out(mm, mm.areas.at(page), page, pte, kGfpUser);
-    EXPECT_EQ(list(frame), List24::kInactiveDirty);
-    return frame;
-  }
-  uint32_t inactive_clean(uint64_t page) {
-    const uint32_t frame = inactive_dirty(page);
-    os.pages()[frame].dirty = false;
-    os.pages().move(frame, List24::kInactiveClean);
-    return frame;
-  }
-  // In the swap cache and on the active list, not mapped, with this age.
-  uint32_t active(uint64_t page, uint8_t age) {
-    const uint32_t frame = inactive_dirty(page);
-    os.pages().move(frame, List24::kActive);
-    os.pages()[frame].age = age;
-    return frame;
-  }
-  List24 list(uint32_t frame) { return os.pages()[frame].list; }
-  // From the tail to the head.
-  std::vector<uint32_t> frames_of(const FrameRing& ring) {
-    std::vector<uint32_t> frames;
-    ring.for_each([&](uint32_t frame) { frames.push_back(frame); });
-    return frames;
-  }
-  // Takes free frames until so many are left.
-  void leave_free(Linux24& machine, uint64_t left) {
-    for (Pages24::Zone& zone : machine.pages().zones())
-      while (machine.pages().nr_free_pages() > left && zone.free_pages() > 0)
-        taken.push_back(machine.pages().rmqueue(zone));
-  }
-
-  Linux24 os;
-  std::vector<uint32_t> taken;
-};
+class Linux24Lists : public Linux24Fixture {};
 
 // --- reclaim_page ---
 

@@ -5,51 +5,10 @@
 
 #include <cstring>
 
-#include "tests/engine/generation_steps.h"
+#include "tests/engine/linux_2_4_steps.h"
 
 namespace swaptrail::engine::linux_2_4::statements_tests {
 namespace {
-
-constexpr uint64_t kFrames = 1024;
-
-OldPte& entry_of(Linux24& os, uint32_t process, uint64_t page) {
-  return os.process(process)->tables[page];
-}
-uint32_t frame_of(Linux24& os, uint32_t process, uint64_t page) {
-  return os.pte(process, page)->frame();
-}
-Page24& page_of(Linux24& os, uint64_t page) { return os.pages()[frame_of(os, 0, page)]; }
-// try_to_swap_out of a page, with as much of a turn left as it takes.
-int try_to_swap_out(Linux24& os, uint32_t process, uint64_t page) {
-  OldProcess& mm = *os.process(process);
-  mm.swap_cnt = 100;
-  return os.try_to_swap_out(mm, mm.areas.at(page), page, mm.tables[page], kGfpUser);
-}
-// Takes the entry of the page away, as if it had not been used for long.
-void swap_page_out(Linux24& os, uint32_t process, uint64_t page) {
-  entry_of(os, process, page).young = false;
-  os.pages()[frame_of(os, process, page)].age = 0;
-  ASSERT_EQ(try_to_swap_out(os, process, page), 0);
-  ASSERT_FALSE(os.pte(process, page)->present());
-}
-// As if there were no free memory, until the next look at it: what is inactive is written and reclaimed.
-void reclaim_all(Linux24& os) {
-  for (int round = 0; round < 4; ++round) {
-    std::vector<uint32_t> dirty;
-    os.pages().inactive_dirty_list().for_each([&](uint32_t frame) { dirty.push_back(frame); });
-    for (const uint32_t frame : dirty) {
-      if (os.pages()[frame].dirty) os.writepage(frame);
-    }
-    os.finish_writes();
-    os.page_launder(kGfpUser, false);
-    for (Pages24::Zone& zone : os.pages().zones())
-      for (uint32_t frame = os.reclaim_page(zone); frame != Pages24::kEnd;
-           frame = os.reclaim_page(zone)) {
-        os.pages()[frame].count = 0;
-        os.pages().free(frame);
-      }
-  }
-}
 
 // --- try_to_swap_out ---
 

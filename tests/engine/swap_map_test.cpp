@@ -10,52 +10,52 @@
 namespace swaptrail::engine {
 namespace {
 
-GenerationArea area(uint32_t type, uint64_t pages, int32_t priority = kDefaultPriority) {
+GenerationArea swap_area(uint32_t type, uint64_t pages, int32_t priority = kDefaultPriority) {
   GenerationArea one;
   one.area.type = type, one.area.pages = pages, one.area.priority = priority;
   return one;
 }
-SwapMap map_of(std::vector<GenerationArea> areas, SwapMap::Style style) {
+SwapMap swap_map_of(std::vector<GenerationArea> areas, SwapMap::Style style) {
   GenerationOptions options;
   options.areas = std::move(areas);
   return SwapMap(options, style);
 }
-std::vector<uint64_t> take(SwapMap& map, int count) {
+std::vector<uint64_t> take_slots(SwapMap& map, int count) {
   std::vector<uint64_t> offsets;
   for (int at = 0; at < count; ++at) offsets.push_back(entry_offset(map.get_swap_page()));
   return offsets;
 }
 
 TEST(SwapMap, SlotsAreTakenOneBehindTheOther) {
-  SwapMap map = map_of({area(0, 100)}, SwapMap::kLinux20);
-  EXPECT_EQ(take(map, 4), (std::vector<uint64_t>{1, 2, 3, 4}));
+  SwapMap map = swap_map_of({swap_area(0, 100)}, SwapMap::kLinux20);
+  EXPECT_EQ(take_slots(map, 4), (std::vector<uint64_t>{1, 2, 3, 4}));
   EXPECT_EQ(map.nr_swap_pages(), 95u);
 }
 
 TEST(SwapMap, AClusterGoesOnBehindAFreedSlotUntilItIsUsedUp) {
-  SwapMap map = map_of({area(0, 1000)}, SwapMap::kLinux20);
-  take(map, 10);
+  SwapMap map = swap_map_of({swap_area(0, 1000)}, SwapMap::kLinux20);
+  take_slots(map, 10);
   map.swap_free(make_entry(0, 3));
-  std::vector<uint64_t> next = take(map, 23);  // the first, and 32 in its cluster
+  std::vector<uint64_t> next = take_slots(map, 23);  // the first, and 32 in its cluster
   EXPECT_EQ(next.front(), 11u);
   EXPECT_EQ(next.back(), 33u);
-  EXPECT_EQ(take(map, 2), (std::vector<uint64_t>{3, 34}));  // the lowest free one
+  EXPECT_EQ(take_slots(map, 2), (std::vector<uint64_t>{3, 34}));  // the lowest free one
 }
 
 TEST(SwapMap, Linux24LooksForAnEmptyClusterFirst) {
-  SwapMap map = map_of({area(0, 2000)}, SwapMap::kLinux24);
-  take(map, 257);
+  SwapMap map = swap_map_of({swap_area(0, 2000)}, SwapMap::kLinux24);
+  take_slots(map, 257);
   for (uint64_t slot = 1; slot <= 200; ++slot) map.swap_free(make_entry(0, slot));
-  EXPECT_EQ(take(map, 1), (std::vector<uint64_t>{258}));  // 200 free ones are too few
-  take(map, 256);
+  EXPECT_EQ(take_slots(map, 1), (std::vector<uint64_t>{258}));  // 200 free ones are too few
+  take_slots(map, 256);
   for (uint64_t slot = 201; slot <= 256; ++slot) map.swap_free(make_entry(0, slot));
-  EXPECT_EQ(take(map, 1), (std::vector<uint64_t>{1}));
-  SwapMap full = map_of({area(0, 200)}, SwapMap::kLinux24);  // there can't be one
-  EXPECT_EQ(take(full, 3), (std::vector<uint64_t>{1, 2, 3}));
+  EXPECT_EQ(take_slots(map, 1), (std::vector<uint64_t>{1}));
+  SwapMap full = swap_map_of({swap_area(0, 200)}, SwapMap::kLinux24);  // there can't be one
+  EXPECT_EQ(take_slots(full, 3), (std::vector<uint64_t>{1, 2, 3}));
 }
 
 TEST(SwapMap, ASlotIsFreeWhenItsLastUserIsGone) {
-  SwapMap map = map_of({area(0, 10)}, SwapMap::kLinux24);
+  SwapMap map = swap_map_of({swap_area(0, 10)}, SwapMap::kLinux24);
   const uint64_t entry = map.get_swap_page();
   EXPECT_TRUE(map.swap_duplicate(entry));
   EXPECT_EQ(map.swap_count(entry), 2);
@@ -69,25 +69,25 @@ TEST(SwapMap, ASlotIsFreeWhenItsLastUserIsGone) {
 }
 
 TEST(SwapMap, NothingIsTakenOfAFullAreaOrOfNone) {
-  SwapMap map = map_of({area(0, 4)}, SwapMap::kLinux24);
-  EXPECT_EQ(take(map, 5), (std::vector<uint64_t>{1, 2, 3, 0, 0}));
+  SwapMap map = swap_map_of({swap_area(0, 4)}, SwapMap::kLinux24);
+  EXPECT_EQ(take_slots(map, 5), (std::vector<uint64_t>{1, 2, 3, 0, 0}));
   map.swap_free(make_entry(0, 2));
-  EXPECT_EQ(take(map, 2), (std::vector<uint64_t>{2, 0}));
-  SwapMap none = map_of({}, SwapMap::kLinux20);
+  EXPECT_EQ(take_slots(map, 2), (std::vector<uint64_t>{2, 0}));
+  SwapMap none = swap_map_of({}, SwapMap::kLinux20);
   EXPECT_EQ(none.get_swap_page(), 0u);
 }
 
 TEST(SwapMap, BadPagesAreNeverTaken) {
-  GenerationArea one = area(0, 6);
+  GenerationArea one = swap_area(0, 6);
   one.area.bad_pages = {2, 4, 4};
-  SwapMap map = map_of({one}, SwapMap::kLinux24);
+  SwapMap map = swap_map_of({one}, SwapMap::kLinux24);
   EXPECT_EQ(map.total(), 3u);
-  EXPECT_EQ(take(map, 4), (std::vector<uint64_t>{1, 3, 5, 0}));
+  EXPECT_EQ(take_slots(map, 4), (std::vector<uint64_t>{1, 3, 5, 0}));
   EXPECT_FALSE(map.is_usable(make_entry(0, 2)));
 }
 
 TEST(SwapMap, TheBetterAreaIsFilledFirstAndTakenFromAgainWhenItHasRoom) {
-  SwapMap map = map_of({area(0, 10, 1), area(1, 4, 5)}, SwapMap::kLinux24);
+  SwapMap map = swap_map_of({swap_area(0, 10, 1), swap_area(1, 4, 5)}, SwapMap::kLinux24);
   std::vector<uint32_t> types;
   for (int at = 0; at < 5; ++at) types.push_back(entry_type(map.get_swap_page()));
   EXPECT_EQ(types, (std::vector<uint32_t>{1, 1, 1, 0, 0}));
@@ -97,20 +97,20 @@ TEST(SwapMap, TheBetterAreaIsFilledFirstAndTakenFromAgainWhenItHasRoom) {
 }
 
 TEST(SwapMap, AreasOfOnePriorityTakeTurnsAndOthersComeInOrderOfSwapon) {
-  SwapMap equal = map_of({area(0, 10, 3), area(1, 10, 3)}, SwapMap::kLinux24);
+  SwapMap equal = swap_map_of({swap_area(0, 10, 3), swap_area(1, 10, 3)}, SwapMap::kLinux24);
   std::vector<uint32_t> types;
   for (int at = 0; at < 4; ++at) types.push_back(entry_type(equal.get_swap_page()));
   EXPECT_EQ(types, (std::vector<uint32_t>{0, 1, 0, 1}));
-  SwapMap falling = map_of({area(0, 3), area(1, 3)}, SwapMap::kLinux24);
+  SwapMap falling = swap_map_of({swap_area(0, 3), swap_area(1, 3)}, SwapMap::kLinux24);
   types.clear();
   for (int at = 0; at < 4; ++at) types.push_back(entry_type(falling.get_swap_page()));
   EXPECT_EQ(types, (std::vector<uint32_t>{0, 0, 1, 1}));
 }
 
 // The search as the kernel describes it, slot by slot.
-class Plain {
+class SlotBySlot {
  public:
-  Plain(uint64_t pages, SwapMap::Style style)
+  SlotBySlot(uint64_t pages, SwapMap::Style style)
       : style_(style), used_(pages), highest_(pages - 1), max_(pages) {}
   uint64_t take() {
     uint64_t offset = 0;
@@ -158,8 +158,8 @@ TEST(SwapMap, FindsWhatASearchSlotBySlotFinds) {
   for (const SwapMap::Style style : {SwapMap::kLinux20, SwapMap::kLinux24}) {
     for (uint64_t seed = 1; seed <= 8; ++seed) {
       const uint64_t pages = seed % 2 == 0 ? 3001 : 300 + seed;
-      SwapMap map = map_of({area(0, pages)}, style);
-      Plain plain(pages, style);
+      SwapMap map = swap_map_of({swap_area(0, pages)}, style);
+      SlotBySlot plain(pages, style);
       uint64_t state = seed;
       std::vector<uint64_t> taken;
       for (int at = 0; at < 20000; ++at) {
