@@ -8,7 +8,7 @@
 namespace swaptrail::engine {
 namespace {
 
-constexpr uint64_t kFrames = 256;
+constexpr uint64_t kComparedFrames = 256;
 
 std::vector<std::string> all() {
   const auto names = generation_names();
@@ -17,18 +17,18 @@ std::vector<std::string> all() {
 
 GenerationOptions small_machine() {
   GenerationOptions options;
-  options.frames = kFrames;
+  options.frames = kComparedFrames;
   GenerationArea area;
-  area.area.pages = 8 * kFrames;
+  area.area.pages = 8 * kComparedFrames;
   options.areas.push_back(area);
   return options;
 }
 
 std::unique_ptr<WorkloadSource> workload(std::string_view name) {
   WorkloadParameters parameters;
-  parameters.pages = 2 * kFrames;
+  parameters.pages = 2 * kComparedFrames;
   parameters.accesses = 20'000;
-  parameters.frames = kFrames;
+  parameters.frames = kComparedFrames;
   return *make_workload(name, parameters);
 }
 
@@ -53,7 +53,7 @@ TEST_P(EveryWorkload, ComesBackAsItWentAndIsReadNoLessOftenThanTheOptimumMust) {
     EXPECT_EQ(counters.contents_wrong, 0u) << column.name;
     EXPECT_EQ(counters.killed, 0u) << column.name;
     EXPECT_GE(counters.swapped_in, best) << column.name;
-    EXPECT_LE(column.generation->resident(), kFrames) << column.name;
+    EXPECT_LE(column.generation->resident(), kComparedFrames) << column.name;
   }
 }
 
