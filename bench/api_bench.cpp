@@ -87,15 +87,18 @@ class Daemon {
 
  private:
   Folder folder_;
-  StatusBoard status_board_;
-  PipelineRequests requests_;
-  Cgroups cgroups_{""};
-  AttachPlan plan_;
-  AreaWatch areas_{
-      {.lines = [] { return std::vector<SeenArea>(); },
-       .kernel = [] { return absl::StatusOr<std::vector<KernelArea>>(std::vector<KernelArea>()); },
-       .has_changed = [] { return false; },
-       .clock_ns = [] { return uint64_t{1}; }}};
+  pipeline::StatusBoard status_board_;
+  pipeline::PipelineRequests requests_;
+  host::Cgroups cgroups_{""};
+  probe::AttachPlan plan_;
+  host::AreaWatch areas_{{.lines = [] { return std::vector<host::SeenArea>(); },
+                          .kernel =
+                              [] {
+                                return absl::StatusOr<std::vector<host::KernelArea>>(
+                                    std::vector<host::KernelArea>());
+                              },
+                          .has_changed = [] { return false; },
+                          .clock_ns = [] { return uint64_t{1}; }}};
   counters::Counters counters_{{}};
   Host host_{.store = *store,
              .counters = counters_,
@@ -104,7 +107,7 @@ class Daemon {
              .cgroups = cgroups_,
              .plan = plan_,
              .areas = areas_,
-             .frames = PageFrames(0xffffea0000000000, 64)};
+             .frames = host::PageFrames(0xffffea0000000000, 64)};
   TraceService trace_{host_, nullptr};
   ControlService control_{host_, nullptr};
   RefusingControlService refusing_;

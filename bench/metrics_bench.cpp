@@ -154,17 +154,17 @@ struct Host {
   Hierarchy hierarchy;
   MetricCounters metric_counters;
   Load load;
-  StatusBoard status_board;
+  pipeline::StatusBoard status_board;
   std::unique_ptr<store::Store> store = *store::Store::create({});
-  Cgroups cgroups{hierarchy.root()};
-  AttachPlan plan = all_chosen();
+  host::Cgroups cgroups{hierarchy.root()};
+  probe::AttachPlan plan = all_chosen();
 
-  static AttachPlan all_chosen() {
-    AttachPlan plan;
-    for (const Hook& hook : hooks_of(Mode::kFull)) {
-      HookPlan one;
+  static probe::AttachPlan all_chosen() {
+    probe::AttachPlan plan;
+    for (const probe::Hook& hook : probe::hooks_of(probe::Mode::kFull)) {
+      probe::HookPlan one;
       one.hook = std::string(hook.name);
-      one.state = HookState::kChosen;
+      one.state = probe::HookState::kChosen;
       plan.hooks.push_back(one);
     }
     return plan;
@@ -178,7 +178,7 @@ void BM_scrape(benchmark::State& state) {
                                     .store = *host.store,
                                     .cgroups = host.cgroups,
                                     .plan = host.plan,
-                                    .areas = [] { return std::vector<SwapArea>(); },
+                                    .areas = [] { return std::vector<recording::SwapArea>(); },
                                     .api = {},
                                     .revision = {}});
   const char* accept = state.range(1) != 0 ? "application/openmetrics-text" : "";

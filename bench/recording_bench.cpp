@@ -20,7 +20,7 @@ namespace {
 
 using Stream = std::shared_ptr<const std::vector<StreamItem>>;
 
-class CountingSink : public ByteSink {
+class CountingSink : public recording::ByteSink {
  public:
   absl::Status append(std::string_view bytes) override {
     count += bytes.size();
@@ -47,9 +47,9 @@ void fail(const absl::Status& status) {
   std::exit(1);
 }
 
-uint64_t write(const std::vector<StreamItem>& stream, const RecordingWriter::Options& options,
-               ByteSink& sink) {
-  auto writer = RecordingWriter::create(sink, RecordingHeader(), options);
+uint64_t write(const std::vector<StreamItem>& stream,
+               const recording::RecordingWriter::Options& options, recording::ByteSink& sink) {
+  auto writer = recording::RecordingWriter::create(sink, recording::RecordingHeader(), options);
   fail(writer.status());
   for (const StreamItem& item : stream) {
     absl::Status status =
@@ -61,7 +61,7 @@ uint64_t write(const std::vector<StreamItem>& stream, const RecordingWriter::Opt
 }
 
 void measure_writer(benchmark::State& state, const Stream& stream,
-                    const RecordingWriter::Options& options) {
+                    const recording::RecordingWriter::Options& options) {
   uint64_t events = 0, bytes = 0, all = 0;
   for (auto _ : state) {
     CountingSink sink;
@@ -75,12 +75,12 @@ void measure_writer(benchmark::State& state, const Stream& stream,
 }
 
 void measure_reader(benchmark::State& state, const Stream& stream) {
-  StringSink file;
+  recording::StringSink file;
   write(*stream, {}, file);
-  const ViewSource source(file.text);
+  const recording::ViewSource source(file.text);
   uint64_t all = 0;
   for (auto _ : state) {
-    auto reader = RecordingReader::open(source);
+    auto reader = recording::RecordingReader::open(source);
     fail(reader.status());
     SummingSink sink;
     fail((*reader)->for_each(sink));
@@ -105,9 +105,9 @@ void add(const std::string& name, std::vector<StreamItem> items) {
 }
 
 void add_recording(const std::string& path) {
-  auto source = FileSource::open(path);
+  auto source = recording::FileSource::open(path);
   fail(source.status());
-  auto reader = RecordingReader::open(**source);
+  auto reader = recording::RecordingReader::open(**source);
   fail(reader.status());
   StreamSink sink;
   fail((*reader)->for_each(sink));

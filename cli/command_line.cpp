@@ -17,7 +17,7 @@
 #include "cli/online/commands.h"
 #include "cli/self_description.h"
 
-namespace swaptrail {
+namespace swaptrail::cli {
 namespace {
 
 // Each code of each command, one per line.
@@ -45,13 +45,13 @@ int run_command_line(int argc, const char* const* argv) {
   app.footer("See swaptrail COMMAND --help for options and examples.\n" + all_exit_codes());
   app.require_subcommand(1);
   int code = kDone;
-  add_doctor(app, code);
-  add_replay(app, code);
-  add_describe(app, code);
-  add_edits(app, code);
-  add_export(app, code);
-  add_validate(app, code);
-  add_simulate(app, code);
+  offline::add_doctor(app, code);
+  offline::add_replay(app, code);
+  offline::add_describe(app, code);
+  offline::add_edits(app, code);
+  offline::add_export(app, code);
+  offline::add_validate(app, code);
+  offline::add_simulate(app, code);
   for (CLI::App* command : app.get_subcommands({})) command->group("Host and recordings");
   for (const online::Command& command : online::kCommands) command.add(app, code);
   add_self_description(app, code);
@@ -64,4 +64,4 @@ int run_command_line(int argc, const char* const* argv) {
   return code;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::cli

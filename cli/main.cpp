@@ -3,6 +3,6 @@
 #include "daemon/base/files.h"
 
 int main(int argc, char** argv) {
-  if (!swaptrail::standard_streams_are_open()) return 1;
-  return swaptrail::run_command_line(argc, argv);
+  if (!swaptrail::base::standard_streams_are_open()) return 1;
+  return swaptrail::cli::run_command_line(argc, argv);
 }

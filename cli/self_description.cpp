@@ -12,7 +12,7 @@
 #include "manual/completion.h"
 #include "manual/visible.h"
 
-namespace swaptrail {
+namespace swaptrail::cli {
 namespace {
 
 constexpr const char* kOfFiles =
@@ -56,26 +56,26 @@ constexpr std::filesystem::perms kForAll{0644};  // to read
 
 const CLI::App* find_command(const CLI::App& app, const std::string& name) {
   if (name.empty()) return &app;
-  for (const CLI::App* command : visible_commands(app))
+  for (const CLI::App* command : manual::visible_commands(app))
     if (command->get_name() == name) return command;
   return nullptr;
 }
 
 std::string page_of(const CLI::App& command) {
   const bool is_whole = command.get_parent() == nullptr;
-  ManualTexts texts = manual_texts(is_whole ? "" : command.get_name());
+  manual::ManualTexts texts = manual_texts(is_whole ? "" : command.get_name());
   // Only commands that ask swaptraild use the environment.
   if (!is_whole && command.get_option_no_throw("--socket") == nullptr) texts.environment.clear();
-  return manual_page(command, texts);
+  return manual::manual_page(command, texts);
 }
 
 int write_pages(const CLI::App& app, const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   std::vector<const CLI::App*> pages = {&app};
-  for (const CLI::App* command : visible_commands(app)) pages.push_back(command);
+  for (const CLI::App* command : manual::visible_commands(app)) pages.push_back(command);
   for (const CLI::App* page : pages) {
-    const std::string path = directory + "/" + manual_name(*page) + ".1";
+    const std::string path = directory + "/" + manual::manual_name(*page) + ".1";
     auto file = AtomicFile::create(path, true);
     if (!file.ok()) return complain_of_output(file.status());
     absl::Status status = (*file)->append(page_of(*page));
@@ -97,8 +97,8 @@ int print_page(const CLI::App& app, const std::string& name) {
 
 }  // namespace
 
-ManualTexts manual_texts(const std::string& command) {
-  ManualTexts texts;
+manual::ManualTexts manual_texts(const std::string& command) {
+  manual::ManualTexts texts;
   texts.version = SWAPTRAIL_VERSION;
   for (const ExitCodeMeaning& row : kExitCodeTable)
     texts.exit_codes.emplace_back(std::to_string(row.code), row.meaning);
@@ -127,9 +127,9 @@ void add_self_description(CLI::App& app, int& code) {
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->callback([options, &app, &code] {
     StandardOutput output;
-    if (options->shell == "bash") output.write(bash_completion(app));
-    if (options->shell == "zsh") output.write(zsh_completion(app));
-    if (options->shell == "fish") output.write(fish_completion(app));
+    if (options->shell == "bash") output.write(manual::bash_completion(app));
+    if (options->shell == "zsh") output.write(manual::zsh_completion(app));
+    if (options->shell == "fish") output.write(manual::fish_completion(app));
     code = output.exit_code(kDone);
   });
 
@@ -146,4 +146,4 @@ void add_self_description(CLI::App& app, int& code) {
   });
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::cli

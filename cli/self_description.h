@@ -10,13 +10,13 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
-namespace swaptrail {
+namespace swaptrail::cli {
 
 // The parts of this command's page that are not in its definitions. `command`: its name, empty =
 // swaptrail itself. Every visible command has an OVERHEAD.
-ManualTexts manual_texts(const std::string& command);
+manual::ManualTexts manual_texts(const std::string& command);
 
 // Adds both. They describe `app` as it is when they run.
 void add_self_description(CLI::App& app, int& code);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::cli

@@ -29,7 +29,7 @@
 #include "daemon/serving.h"
 #include "daemon/start_checks.h"
 
-namespace swaptrail {
+namespace swaptrail::daemon {
 namespace {
 
 std::atomic<bool> stop_requested{false};
@@ -43,7 +43,7 @@ void catch_signals() {
   action.sa_handler = request_stop;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  action.sa_handler = [](int) { FlightTriggers::request(); };
+  action.sa_handler = [](int) { record::FlightTriggers::request(); };
   sigaction(SIGUSR2, &action, nullptr);
   action.sa_handler = [](int) { hangup.store(true, std::memory_order_relaxed); };
   sigaction(SIGHUP, &action, nullptr);
@@ -51,8 +51,8 @@ void catch_signals() {
   sigaction(SIGPIPE, &action, nullptr);  // a closed pipe ends the printing only
 }
 
-ExitCode refuse(ExitCode code, const std::string& what, const std::string& what_to_do) {
-  log_always(what + "; " + what_to_do);
+base::ExitCode refuse(base::ExitCode code, const std::string& what, const std::string& what_to_do) {
+  base::log_always(what + "; " + what_to_do);
   return code;
 }
 
@@ -60,213 +60,219 @@ std::string text_of(const absl::Status& status) { return std::string(status.mess
 
 // A reader of a pipe or a terminal that stops must not stop the observation.
 void wait_for_no_reader() {
-  for (const int file : {STDOUT_FILENO, STDERR_FILENO}) never_wait_for_reader(file);
+  for (const int file : {STDOUT_FILENO, STDERR_FILENO}) pipeline::never_wait_for_reader(file);
 }
 
 // Reports what was not printed; in that case the exit code is not 0.
-ExitCode look_at_output(const Output& output, ExitCode code) {
+base::ExitCode look_at_output(const pipeline::Output& output, base::ExitCode code) {
   if (output.lines_left_out() > 0)
-    log_always(std::to_string(output.lines_left_out()) +
-               " lines were not printed: their reader is too slow");
+    base::log_always(std::to_string(output.lines_left_out()) +
+                     " lines were not printed: their reader is too slow");
   const bool whole = !output.failed() && output.lines_left_out() == 0;
-  return code == kExitOk && !whole ? kExitFailure : code;
+  return code == base::kExitOk && !whole ? base::kExitFailure : code;
 }
 
 // Shows which hooks are on: for people, and for scripts that wait for the line.
-std::string ready_line(const AttachPlan& plan) {
+std::string ready_line(const probe::AttachPlan& plan) {
   int chosen = 0, missing = 0;
   std::string names;
-  for (const HookPlan& hook : plan.hooks) {
-    if (hook.state == HookState::kChosen) chosen++;
-    if (hook.state != HookState::kMissing) continue;
+  for (const probe::HookPlan& hook : plan.hooks) {
+    if (hook.state == probe::HookState::kChosen) chosen++;
+    if (hook.state != probe::HookState::kMissing) continue;
     ++missing;
     names += (names.empty() ? "" : ", ") + hook.hook;
   }
-  std::string line = "ready: mode " + std::string(mode_name(plan.mode.mode)) + ", " +
+  std::string line = "ready: mode " + std::string(probe::mode_name(plan.mode.mode)) + ", " +
                      std::to_string(chosen) + " hooks";
   if (missing > 0) line += ", not visible: " + names;
   return line;
 }
 
-ExitCode print(const std::string& text) {
-  const absl::Status printed = print_whole(text);
-  return printed.ok() ? kExitOk : refuse(kExitFailure, text_of(printed), "the rest is not there");
+base::ExitCode print(const std::string& text) {
+  const absl::Status printed = base::print_whole(text);
+  return printed.ok() ? base::kExitOk
+                      : refuse(base::kExitFailure, text_of(printed), "the rest is not there");
 }
 
-ExitCode explain(const Options& options) {
-  auto kernel =
-      KernelView::open({.btf_path = options.btf, .symbols_path = options.symbols, .release = ""});
-  if (!kernel.ok()) return refuse(kExitUsage, text_of(kernel.status()), "see --help");
-  std::optional<HostFeatures> host;
-  ModeChoice mode{options.mode.value_or(Mode::kFull), "as if everything was permitted"};
+base::ExitCode explain(const options::Options& options) {
+  auto kernel = probe::KernelView::open(
+      {.btf_path = options.btf, .symbols_path = options.symbols, .release = ""});
+  if (!kernel.ok()) return refuse(base::kExitUsage, text_of(kernel.status()), "see --help");
+  std::optional<probe::HostFeatures> host;
+  probe::ModeChoice mode{options.mode.value_or(probe::Mode::kFull),
+                         "as if everything was permitted"};
   if (options.btf.empty()) {
-    host = probe_host(*kernel);
-    if (auto choice = choose_mode(*host, options.mode); choice.ok())
+    host = probe::probe_host(*kernel);
+    if (auto choice = probe::choose_mode(*host, options.mode); choice.ok())
       mode = *choice;
     else
       mode.reason = text_of(choice.status());
   }
-  const AttachPlan plan = make_attach_plan(*kernel, mode);
-  const std::string text = options.print == PrintFormat::kJsonl
-                               ? explain_jsonl(plan, host ? &*host : nullptr)
-                               : explain_text(plan, host ? &*host : nullptr);
+  const probe::AttachPlan plan = probe::make_attach_plan(*kernel, mode);
+  const std::string text = options.print == report::PrintFormat::kJsonl
+                               ? probe::explain_jsonl(plan, host ? &*host : nullptr)
+                               : probe::explain_text(plan, host ? &*host : nullptr);
   return print(text);
 }
 
 // The kernel reports EPERM for both, so too little lockable memory looks like too few privileges.
-ExitCode refuse_memlock(const HostFeatures& host, const std::string& what) {
+base::ExitCode refuse_memlock(const probe::HostFeatures& host, const std::string& what) {
   return refuse(
-      kExitNoMemory, what + " (" + host.memlock.reason + ")",
+      base::kExitNoMemory, what + " (" + host.memlock.reason + ")",
       "raise RLIMIT_MEMLOCK: ulimit -l unlimited, or LimitMEMLOCK=infinity of the service");
 }
 
-ExitCode refuse_session(const absl::Status& status, const HostFeatures& host,
-                        const Options& options) {
+base::ExitCode refuse_session(const absl::Status& status, const probe::HostFeatures& host,
+                              const options::Options& options) {
   if (!host.memlock.ok && (absl::IsPermissionDenied(status) || absl::IsResourceExhausted(status)))
     return refuse_memlock(host, text_of(status));
   if (absl::IsPermissionDenied(status))
-    return refuse(kExitPermission, text_of(status),
+    return refuse(base::kExitPermission, text_of(status),
                   "run it as root, or with CAP_BPF and CAP_PERFMON");
   if (absl::IsResourceExhausted(status))
-    return refuse(kExitNoMemory, text_of(status),
+    return refuse(base::kExitNoMemory, text_of(status),
                   "give a smaller --ring-size than " + std::to_string(options.ring_mib) +
                       " (MiB for each CPU), or raise the memory limit");
-  return refuse(kExitUnsupported, text_of(status), "see swaptraild --explain-attach");
+  return refuse(base::kExitUnsupported, text_of(status), "see swaptraild --explain-attach");
 }
 
-std::optional<PageFrames> find_page_frames() {
-  auto found = PageFrames::calibrate();
+std::optional<host::PageFrames> find_page_frames() {
+  auto found = host::PageFrames::calibrate();
   if (found.ok()) return *found;
-  log_line("no page frame numbers: " + text_of(found.status()));
+  base::log_line("no page frame numbers: " + text_of(found.status()));
   return std::nullopt;
 }
 
 std::string cgroup_mount() {
-  const auto mounts = read_file("/proc/self/mountinfo");
-  return mounts.ok() ? Cgroups::find_mount(*mounts) : "";
+  const auto mounts = base::read_file("/proc/self/mountinfo");
+  return mounts.ok() ? host::Cgroups::find_mount(*mounts) : "";
 }
 
 // After each sweep: the service's watchdog is notified only while sweeps go on.
 void after_sweep(Serving& serving) {
   serving.after_sweep();
-  notify_alive(monotonic_ns());
+  host::notify_alive(base::monotonic_ns());
   if (hangup.exchange(false, std::memory_order_relaxed))
-    log_line(
+    base::log_line(
         "SIGHUP: the web configuration and its certificates are read again whenever they change; "
         "other options need a restart");
 }
 
 // Separates errors that trying again can't fix from others.
-ExitCode code_of(const absl::Status& status) {
+base::ExitCode code_of(const absl::Status& status) {
   const bool stays = absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status);
-  return stays ? kExitUsage : kExitFailure;
+  return stays ? base::kExitUsage : base::kExitFailure;
 }
 
 // From here on the process can only observe and serve.
 absl::Status give_up_privileges() {
-  if (absl::Status status = lock_memory(); !status.ok())
-    log_line(text_of(status) + "; the daemon itself may be swapped");
-  if (absl::Status status = drop_capabilities(); !status.ok()) return status;
-  return confine();
+  if (absl::Status status = host::lock_memory(); !status.ok())
+    base::log_line(text_of(status) + "; the daemon itself may be swapped");
+  if (absl::Status status = host::drop_capabilities(); !status.ok()) return status;
+  return host::confine();
 }
 
-ExitCode run_pipeline(Pipeline& pipeline, Serving& serving, AreaWatch& areas) {
-  const AttachPlan& plan = pipeline.plan();
+base::ExitCode run_pipeline(pipeline::Pipeline& pipeline, Serving& serving,
+                            host::AreaWatch& areas) {
+  const probe::AttachPlan& plan = pipeline.plan();
   if (absl::Status status = serving.start(plan, areas); !status.ok())
-    return refuse(kExitFailure, text_of(status), "nothing is observed");
-  log_always(ready_line(plan));
-  notify_ready(ready_line(plan));
+    return refuse(base::kExitFailure, text_of(status), "nothing is observed");
+  base::log_always(ready_line(plan));
+  host::notify_ready(ready_line(plan));
   const absl::Status status = pipeline.run(stop_requested);
-  notify_stopping();
+  host::notify_stopping();
   serving.stop();
-  if (status.ok()) return kExitOk;
-  return refuse(kExitFailure, text_of(status),
+  if (status.ok()) return base::kExitOk;
+  return refuse(base::kExitFailure, text_of(status),
                 "the comparison with the kernel's counters is missing");
 }
 
 // `kernel` is freed as soon as everything is attached: the daemon needs no symbols to observe.
-ExitCode observe(const Options& options, std::unique_ptr<KernelView> kernel, AttachPlan plan,
-                 const HostFeatures& host) {
-  Cgroups cgroups(cgroup_mount());
-  cgroups.refresh_if_changed(monotonic_ns());
-  CgroupWalker walker(cgroups);
-  const HostNames names(find_page_frames(), walker);
-  Output output(options.print, options, names, STDOUT_FILENO);
+base::ExitCode observe(const options::Options& options, std::unique_ptr<probe::KernelView> kernel,
+                       probe::AttachPlan plan, const probe::HostFeatures& host) {
+  host::Cgroups cgroups(cgroup_mount());
+  cgroups.refresh_if_changed(base::monotonic_ns());
+  host::CgroupWalker walker(cgroups);
+  const pipeline::HostNames names(find_page_frames(), walker);
+  pipeline::Output output(options.print, options, names, STDOUT_FILENO);
   auto serving = Serving::prepare(options, cgroups, names.frames());
   if (!serving.ok())
     return refuse(code_of(serving.status()), text_of(serving.status()), "nothing is observed");
-  const std::unique_ptr<AreaWatch> areas = AreaWatch::on_host(kernel->symbols());
-  auto session =
-      Session::start(std::move(plan), host, kernel->symbols(),
-                     {.ring_bytes = options.ring_mib << 20, .statistics = options.bpf_statistics});
+  const std::unique_ptr<host::AreaWatch> areas = host::AreaWatch::on_host(kernel->symbols());
+  auto session = capture::Session::start(
+      std::move(plan), host, kernel->symbols(),
+      {.ring_bytes = options.ring_mib << 20, .statistics = options.bpf_statistics});
   kernel.reset();
   if (!session.ok()) return refuse_session(session.status(), host, options);
-  auto pipeline =
-      Pipeline::create(*std::move(session), options,
-                       {names, output, *areas, (*serving)->sinks(), (*serving)->status_board(),
-                        (*serving)->requests(), [&serving] { after_sweep(**serving); }});
+  auto pipeline = pipeline::Pipeline::create(
+      *std::move(session), options,
+      {names, output, *areas, (*serving)->sinks(), (*serving)->status_board(),
+       (*serving)->requests(), [&serving] { after_sweep(**serving); }});
   if (!pipeline.ok())
-    return refuse(kExitFailure, text_of(pipeline.status()), "nothing was recorded");
+    return refuse(base::kExitFailure, text_of(pipeline.status()), "nothing was recorded");
 
   if (absl::Status status = give_up_privileges(); !status.ok())
-    return refuse(kExitFailure, text_of(status), "it does not serve with more than it needs");
+    return refuse(base::kExitFailure, text_of(status), "it does not serve with more than it needs");
   walker.start();
   return look_at_output(output, run_pipeline(**pipeline, **serving, *areas));
 }
 
 // Prints everything that is wrong, a line each.
-std::optional<ExitCode> refuse_problems(const StartProblems& problems) {
-  for (const std::string& line : problems.wrong) log_always(line);
-  for (const std::string& line : problems.for_now) log_always(line);
-  if (!problems.wrong.empty()) return kExitUsage;
-  return problems.for_now.empty() ? std::nullopt : std::optional(kExitFailure);
+std::optional<base::ExitCode> refuse_problems(const StartProblems& problems) {
+  for (const std::string& line : problems.wrong) base::log_always(line);
+  for (const std::string& line : problems.for_now) base::log_always(line);
+  if (!problems.wrong.empty()) return base::kExitUsage;
+  return problems.for_now.empty() ? std::nullopt : std::optional(base::kExitFailure);
 }
 
 // Temporary problems are no fault of the options: a port is in use while the daemon runs.
-ExitCode check_only(const Options& options) {
+base::ExitCode check_only(const options::Options& options) {
   StartProblems problems = problems_at_start(options);
   problems.for_now.clear();
   if (const auto code = refuse_problems(problems)) return *code;
   return print("OK\n");
 }
 
-ExitCode start(const Options& options) {
-  auto kernel = KernelView::open({});
+base::ExitCode start(const options::Options& options) {
+  auto kernel = probe::KernelView::open({});
   if (!kernel.ok())
-    return refuse(kExitUnsupported, text_of(kernel.status()),
+    return refuse(base::kExitUnsupported, text_of(kernel.status()),
                   "swaptraild needs CONFIG_DEBUG_INFO_BTF");
-  raise_memlock();
-  raise_descriptors();
-  const HostFeatures host = probe_host(*kernel);
+  host::raise_memlock();
+  host::raise_descriptors();
+  const probe::HostFeatures host = probe::probe_host(*kernel);
   if (!host.raw_tracepoint.ok && geteuid() != 0)
-    return refuse(kExitPermission,
+    return refuse(base::kExitPermission,
                   "no permission to load BPF programs (" + host.raw_tracepoint.reason + ")",
                   "run it as root, or with CAP_BPF and CAP_PERFMON");
   if (!host.raw_tracepoint.ok && !host.memlock.ok)
     return refuse_memlock(host, "no BPF program can be loaded: " + host.raw_tracepoint.reason);
   if (const auto code = refuse_problems(problems_at_start(options))) return *code;
-  auto mode = choose_mode(host, options.mode);
+  auto mode = probe::choose_mode(host, options.mode);
   if (!mode.ok())
-    return refuse(kExitUnsupported, text_of(mode.status()), "see swaptraild --explain-attach");
+    return refuse(base::kExitUnsupported, text_of(mode.status()),
+                  "see swaptraild --explain-attach");
   if (!host.swap.ok && !options.allow_no_swap)
-    return refuse(kExitNoSwap, "no swap area is on", "swapon one, or start with --allow-no-swap");
-  if (absl::Status lock = take_lock(options.run_dir); !lock.ok()) {
+    return refuse(base::kExitNoSwap, "no swap area is on",
+                  "swapon one, or start with --allow-no-swap");
+  if (absl::Status lock = host::take_lock(options.run_dir); !lock.ok()) {
     if (absl::IsAlreadyExists(lock))
-      return refuse(kExitAlreadyRunning, "another swaptraild is running (" + text_of(lock) + ")",
-                    "stop it first");
+      return refuse(base::kExitAlreadyRunning,
+                    "another swaptraild is running (" + text_of(lock) + ")", "stop it first");
     return refuse(code_of(lock), text_of(lock), "or give another --run-dir");
   }
-  AttachPlan plan = make_attach_plan(*kernel, *mode);
-  return observe(options, std::make_unique<KernelView>(*std::move(kernel)), std::move(plan), host);
+  probe::AttachPlan plan = probe::make_attach_plan(*kernel, *mode);
+  return observe(options, std::make_unique<probe::KernelView>(*std::move(kernel)), std::move(plan),
+                 host);
 }
 
 int run(int argc, char** argv) {
-  if (!standard_streams_are_open()) return kExitFailure;
-  begin_safely();
-  share_heaps();
-  const auto parsed = parse_options(argc, argv);
-  if (const ExitCode* code = std::get_if<ExitCode>(&parsed)) return *code;
-  const Options& options = std::get<Options>(parsed);
+  if (!base::standard_streams_are_open()) return base::kExitFailure;
+  host::begin_safely();
+  host::share_heaps();
+  const auto parsed = options::parse_options(argc, argv);
+  if (const base::ExitCode* code = std::get_if<base::ExitCode>(&parsed)) return *code;
+  const options::Options& options = std::get<options::Options>(parsed);
   if (options.check_config) return check_only(options);
   if (options.explain_attach) return explain(options);
   catch_signals();
@@ -275,6 +281,6 @@ int run(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::daemon
 
-int main(int argc, char** argv) { return swaptrail::run(argc, argv); }
+int main(int argc, char** argv) { return swaptrail::daemon::run(argc, argv); }

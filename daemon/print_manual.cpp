@@ -7,10 +7,10 @@
 #include "manual/manual.h"
 
 int main() {
-  swaptrail::Options options;
+  swaptrail::options::Options options;
   CLI::App app("", "swaptraild");
-  swaptrail::define_options(app, options);
-  swaptrail::ManualTexts texts;
+  swaptrail::options::define_options(app, options);
+  swaptrail::manual::ManualTexts texts;
   texts.section = 8;
   texts.version = SWAPTRAIL_VERSION;
   texts.overhead = {
@@ -24,6 +24,6 @@ int main() {
       "lifecycles that it touches, and shown in the metrics."};
   texts.see_also = {"swaptrail(1)", "swaptrail-status(1)", "swaptrail-top(1)", "bpf(2)",
                     "swapon(8)"};
-  const bool written = std::fputs(swaptrail::manual_page(app, texts).c_str(), stdout) >= 0;
+  const bool written = std::fputs(swaptrail::manual::manual_page(app, texts).c_str(), stdout) >= 0;
   return written && std::fflush(stdout) == 0 ? 0 : 1;
 }

@@ -26,28 +26,28 @@
 #include "daemon/store/store_sink.h"
 #include "prometheus/text_serializer.h"
 
-namespace swaptrail {
+namespace swaptrail::daemon {
 namespace {
 
 constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr absl::Duration kGrace = absl::Seconds(1);  // for calls that are running at the end
 constexpr uint64_t kGiveBackEvery_s = 10;
 
-store::Store::Options store_options(const Options& options) {
+store::Store::Options store_options(const options::Options& options) {
   store::Store::Options result;
   result.max_bytes = options.store_mib << 20;
   result.regret_ns = options.regret_ms * kNsPerMs;
   return result;
 }
 
-counters::Counters::Options counters_options(const Options& options) {
+counters::Counters::Options counters_options(const options::Options& options) {
   counters::Counters::Options result;
-  result.since_ns = monotonic_ns();
+  result.since_ns = base::monotonic_ns();
   result.regret_ns = options.regret_ms * kNsPerMs;
   return result;
 }
 
-metrics::MetricOptions metric_options(const Options& options) {
+metrics::MetricOptions metric_options(const options::Options& options) {
   metrics::MetricOptions result;
   result.cgroups = static_cast<uint32_t>(options.metrics_cgroups);
   result.regret_ns = options.regret_ms * kNsPerMs;
@@ -58,7 +58,7 @@ double unix_seconds(uint64_t monotonic_at_ns) {
   timespec wall{};
   clock_gettime(CLOCK_REALTIME, &wall);
   const double now = static_cast<double>(wall.tv_sec) + static_cast<double>(wall.tv_nsec) / 1e9;
-  return now - static_cast<double>(monotonic_ns() - monotonic_at_ns) / 1e9;
+  return now - static_cast<double>(base::monotonic_ns() - monotonic_at_ns) / 1e9;
 }
 
 metrics::ApiUse api_use(const listen::ApiServer& server, uint64_t watchers) {
@@ -93,23 +93,23 @@ http::Page page_of(const metrics::Collector& collector, std::string_view accept)
 
 // In the order of dependency: the last is the first to be destroyed.
 struct Serving::Parts {
-  Parts(const Options& all, Cgroups& known, std::optional<PageFrames> found)
+  Parts(const options::Options& all, host::Cgroups& known, std::optional<host::PageFrames> found)
       : options(all),
         cgroups(known),
         frames(found),
         counters(counters_options(all)),
         metric_counters(metric_options(all)) {}
 
-  const Options& options;
-  Cgroups& cgroups;
-  const std::optional<PageFrames> frames;
-  StatusBoard status_board;
-  PipelineRequests requests;
+  const options::Options& options;
+  host::Cgroups& cgroups;
+  const std::optional<host::PageFrames> frames;
+  pipeline::StatusBoard status_board;
+  pipeline::PipelineRequests requests;
   std::unique_ptr<store::Store> store;
-  std::optional<StoreSink> store_sink;
+  std::optional<store::StoreSink> store_sink;
   counters::Counters counters;
   metrics::MetricCounters metric_counters;
-  std::unique_ptr<ProcessMemory> memory;
+  std::unique_ptr<host::ProcessMemory> memory;
   std::unique_ptr<api::PageTables> tables;
   std::unique_ptr<listen::ApiServer> listener;
 
@@ -128,10 +128,11 @@ struct Serving::Parts {
 Serving::Serving(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Serving::~Serving() { stop(); }
 
-absl::StatusOr<std::unique_ptr<Serving>> Serving::prepare(const Options& options, Cgroups& cgroups,
-                                                          std::optional<PageFrames> frames) {
+absl::StatusOr<std::unique_ptr<Serving>> Serving::prepare(const options::Options& options,
+                                                          host::Cgroups& cgroups,
+                                                          std::optional<host::PageFrames> frames) {
   auto parts = std::make_unique<Parts>(options, cgroups, frames);
-  auto memory = ProcessMemory::start(options.enable_pageout);
+  auto memory = host::ProcessMemory::start(options.enable_pageout);
   if (!memory.ok()) return memory.status();
   parts->memory = *std::move(memory);
   parts->tables = api::page_tables_of(parts->memory.get());
@@ -145,27 +146,28 @@ absl::StatusOr<std::unique_ptr<Serving>> Serving::prepare(const Options& options
   return std::unique_ptr<Serving>(new Serving(std::move(parts)));
 }
 
-StatusBoard& Serving::status_board() { return parts_->status_board; }
-PipelineRequests& Serving::requests() { return parts_->requests; }
-std::vector<LifecycleSink*> Serving::sinks() {
+pipeline::StatusBoard& Serving::status_board() { return parts_->status_board; }
+pipeline::PipelineRequests& Serving::requests() { return parts_->requests; }
+std::vector<lifecycles::LifecycleSink*> Serving::sinks() {
   return {&*parts_->store_sink, &parts_->counters, &parts_->metric_counters};
 }
 void Serving::after_sweep() { parts_->metric_counters.settle(); }
 
-void Serving::name_areas(AreaWatch& areas) {
+void Serving::name_areas(host::AreaWatch& areas) {
   const auto note = [&metric_counters = parts_->metric_counters,
-                     &counters = parts_->counters](const AreaInstance& area) {
+                     &counters = parts_->counters](const host::AreaInstance& area) {
     metric_counters.on_area(area);
     const uint32_t type = area.seen.area.type;
-    if (type != kTypeNotKnown && area.until_ns == kStillOn) counters.note_area(type, area.number);
+    if (type != host::kTypeNotKnown && area.until_ns == host::kStillOn)
+      counters.note_area(type, area.number);
   };
-  for (const AreaInstance& area : areas.timeline()->instances) note(area);
+  for (const host::AreaInstance& area : areas.timeline()->instances) note(area);
   areas.add_listener(note);
 }
 
-absl::Status Serving::start(const AttachPlan& plan, AreaWatch& areas) {
+absl::Status Serving::start(const probe::AttachPlan& plan, host::AreaWatch& areas) {
   parts_->metric_counters.set_returns_are_seen(
-      (visible_kinds(plan) & kind_bit(SWAPTRAIL_SWAP_IN)) != 0);
+      (probe::visible_kinds(plan) & lifecycles::kind_bit(SWAPTRAIL_SWAP_IN)) != 0);
   name_areas(areas);
   if (absl::Status status = serve_api(plan, areas); !status.ok()) return status;
   if (absl::Status status = serve_metrics(plan, areas); !status.ok()) return status;
@@ -173,7 +175,7 @@ absl::Status Serving::start(const AttachPlan& plan, AreaWatch& areas) {
   return absl::OkStatus();
 }
 
-absl::Status Serving::serve_api(const AttachPlan& plan, const AreaWatch& areas) {
+absl::Status Serving::serve_api(const probe::AttachPlan& plan, const host::AreaWatch& areas) {
   Parts& parts = *parts_;
   parts.host.emplace(api::Host{.store = *parts.store,
                                .counters = parts.counters,
@@ -190,7 +192,7 @@ absl::Status Serving::serve_api(const AttachPlan& plan, const AreaWatch& areas) 
   parts.reading_host.emplace(*parts.host);
   parts.reading_host->full_access = false;
   // not before: if the start is refused, only one line is printed, with the reason
-  for (const std::string& warning : parts.listener->warnings()) log_line(warning);
+  for (const std::string& warning : parts.listener->warnings()) base::log_line(warning);
   parts.trace.emplace(*parts.host, parts.tables.get());
   parts.reading_trace.emplace(*parts.reading_host, parts.tables.get());
   parts.control.emplace(*parts.host, parts.tables.get());
@@ -198,7 +200,7 @@ absl::Status Serving::serve_api(const AttachPlan& plan, const AreaWatch& areas) 
       {&*parts.trace, &*parts.reading_trace, &*parts.control, &parts.refusing});
 }
 
-absl::Status Serving::serve_metrics(const AttachPlan& plan, const AreaWatch& areas) {
+absl::Status Serving::serve_metrics(const probe::AttachPlan& plan, const host::AreaWatch& areas) {
   Parts& parts = *parts_;
   if (parts.options.web_listen.empty()) return absl::OkStatus();
   parts.collector.emplace(
@@ -212,7 +214,7 @@ absl::Status Serving::serve_metrics(const AttachPlan& plan, const AreaWatch& are
   site.metrics = [&parts](std::string_view accept) { return page_of(*parts.collector, accept); };
   site.ready = [&parts] {
     return parts.requests.open() &&
-           parts.status_board.sweep_age_ns(monotonic_ns()) < kSweepIsLate_ns;
+           parts.status_board.sweep_age_ns(base::monotonic_ns()) < base::kSweepIsLate_ns;
   };
   site.version = SWAPTRAIL_VERSION;
   site.counts = parts.http_counts;
@@ -227,13 +229,13 @@ void Serving::keep_house(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any wake;
   std::unique_lock lock(mutex);
-  UnusedMemory unused;
+  host::UnusedMemory unused;
   for (uint64_t seconds = 0; !stop.stop_requested(); ++seconds) {
-    parts_->cgroups.refresh_if_changed(monotonic_ns());
+    parts_->cgroups.refresh_if_changed(base::monotonic_ns());
     parts_->metric_counters.tick(parts_->cgroups);
     if (seconds % kGiveBackEvery_s == 0) {
-      if (absl::Status status = unused.give_back(monotonic_ns()); !status.ok())
-        log_line(std::string(status.message()) + " again; the daemon itself may be swapped");
+      if (absl::Status status = unused.give_back(base::monotonic_ns()); !status.ok())
+        base::log_line(std::string(status.message()) + " again; the daemon itself may be swapped");
     }
     wake.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
   }
@@ -249,4 +251,4 @@ void Serving::stop() {
   parts.housekeeping = {};
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::daemon

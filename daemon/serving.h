@@ -20,40 +20,41 @@
 #include "daemon/probe/attach_plan.h"
 #include "trace/lifecycles/reconstructor.h"
 
-namespace swaptrail {
+namespace swaptrail::daemon {
 
 // For the main thread.
 class Serving {
  public:
   // Allocates the store, forks the reader of page tables, and binds the gRPC socket. `options` and
   // `cgroups` must outlive it. Errors: of Store, ProcessMemory and ApiServer::bind.
-  static absl::StatusOr<std::unique_ptr<Serving>> prepare(const Options& options, Cgroups& cgroups,
-                                                          std::optional<PageFrames> frames);
+  static absl::StatusOr<std::unique_ptr<Serving>> prepare(const options::Options& options,
+                                                          host::Cgroups& cgroups,
+                                                          std::optional<host::PageFrames> frames);
   ~Serving();
   Serving(const Serving&) = delete;
   Serving& operator=(const Serving&) = delete;
 
   // For the pipeline.
-  std::vector<LifecycleSink*> sinks();
-  StatusBoard& status_board();
-  PipelineRequests& requests();
+  std::vector<lifecycles::LifecycleSink*> sinks();
+  pipeline::StatusBoard& status_board();
+  pipeline::PipelineRequests& requests();
   void after_sweep();
 
   // Serves from here on. `plan` and `areas` must outlive stop(). Call it before the pipeline runs.
   // Errors: of ApiServer::serve and HttpServer.
-  absl::Status start(const AttachPlan& plan, AreaWatch& areas);
+  absl::Status start(const probe::AttachPlan& plan, host::AreaWatch& areas);
   // Ends streams and connections, within seconds. The destructor does it too.
   void stop();
 
  private:
   struct Parts;
   explicit Serving(std::unique_ptr<Parts> parts);
-  absl::Status serve_api(const AttachPlan& plan, const AreaWatch& areas);
-  absl::Status serve_metrics(const AttachPlan& plan, const AreaWatch& areas);
-  void name_areas(AreaWatch& areas);
+  absl::Status serve_api(const probe::AttachPlan& plan, const host::AreaWatch& areas);
+  absl::Status serve_metrics(const probe::AttachPlan& plan, const host::AreaWatch& areas);
+  void name_areas(host::AreaWatch& areas);
   void keep_house(const std::stop_token& stop);
 
   std::unique_ptr<Parts> parts_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::daemon

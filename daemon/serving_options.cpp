@@ -1,10 +1,10 @@
 #include "daemon/serving_options.h"
 
-namespace swaptrail {
+namespace swaptrail::daemon {
 
-listen::ListenOptions listen_options(const Options& options) {
+listen::ListenOptions listen_options(const options::Options& options) {
   listen::ListenOptions result;
-  result.socket_path = socket_path(options);
+  result.socket_path = options::socket_path(options);
   result.socket_group = options.socket_group;
   result.control_group = options.control_group;
   result.tcp_address = options.listen;
@@ -15,7 +15,7 @@ listen::ListenOptions listen_options(const Options& options) {
   return result;
 }
 
-http::HttpOptions http_options(const Options& options) {
+http::HttpOptions http_options(const options::Options& options) {
   http::HttpOptions result;
   result.listen_address = options.web_listen;
   result.telemetry_path = options.web_path;
@@ -23,4 +23,4 @@ http::HttpOptions http_options(const Options& options) {
   return result;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::daemon

@@ -5,9 +5,9 @@
 #include "daemon/listen/listen.h"
 #include "daemon/options/options.h"
 
-namespace swaptrail {
+namespace swaptrail::daemon {
 
-listen::ListenOptions listen_options(const Options& options);
-http::HttpOptions http_options(const Options& options);
+listen::ListenOptions listen_options(const options::Options& options);
+http::HttpOptions http_options(const options::Options& options);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::daemon

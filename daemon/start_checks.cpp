@@ -19,12 +19,12 @@
 #include "daemon/record/flight_triggers.h"
 #include "daemon/serving_options.h"
 
-namespace swaptrail {
+namespace swaptrail::daemon {
 namespace {
 
 class Checks {
  public:
-  explicit Checks(const Options& options) : options_(options) {}
+  explicit Checks(const options::Options& options) : options_(options) {}
 
   StartProblems all() {
     folders();
@@ -51,25 +51,25 @@ class Checks {
     if (!absolute)
       wrong("--run-dir", absl::StrCat("'", options_.run_dir, "': give a path that begins with /"));
     else
-      note("--run-dir", check_folder(options_.run_dir));
-    if (!options_.record_dir.empty()) note("--record", check_folder(options_.record_dir));
-    if (!options_.flight_dir.empty()) note("--flight", check_folder(options_.flight_dir));
+      note("--run-dir", base::check_folder(options_.run_dir));
+    if (!options_.record_dir.empty()) note("--record", base::check_folder(options_.record_dir));
+    if (!options_.flight_dir.empty()) note("--flight", base::check_folder(options_.flight_dir));
     if (options_.socket.empty() && !absolute) return;
-    const std::string socket = socket_path(options_);
+    const std::string socket = options::socket_path(options_);
     const char* const named = options_.socket.empty() ? "--run-dir" : "--socket";
     if (absl::Status status = listen::check_socket_path(socket); !status.ok())
       note(named, status);
     else if (!options_.socket.empty())
-      note(named, check_folder(socket.substr(0, socket.rfind('/') + 1)));
+      note(named, base::check_folder(socket.substr(0, socket.rfind('/') + 1)));
   }
 
   // The kernel knows best. A process that may not ask it finds only texts that are no threshold
   // at all.
   void flight_pressure() {
     if (options_.flight_pressure.empty()) return;
-    if (absl::Status status = check_pressure(options_.flight_pressure); !status.ok())
+    if (absl::Status status = record::check_pressure(options_.flight_pressure); !status.ok())
       return note("--flight-pressure", status);
-    FlightTriggers triggers;
+    record::FlightTriggers triggers;
     const absl::Status status = triggers.watch_pressure(options_.flight_pressure);
     if (absl::IsPermissionDenied(status) && geteuid() != 0) return;
     note("--flight-pressure", status);
@@ -115,7 +115,7 @@ class Checks {
   void address(const char* option, const std::string& text) {
     const auto listener = http::listen_on(text);
     if (listener.ok()) {
-      const Descriptor closed(listener->socket);
+      const base::Descriptor closed(listener->socket);
       return;
     }
     if (absl::IsInvalidArgument(listener.status())) return note(option, listener.status());
@@ -123,7 +123,7 @@ class Checks {
   }
 
   void limits() {
-    limit(RLIMIT_NOFILE, "open files", descriptors_needed(),
+    limit(RLIMIT_NOFILE, "open files", host::descriptors_needed(),
           "RLIMIT_NOFILE (ulimit -n; LimitNOFILE= of the service)");
     limit(RLIMIT_AS, "bytes of address space", address_space_needed(),
           "RLIMIT_AS (ulimit -v; LimitAS= of the service)");
@@ -145,12 +145,12 @@ class Checks {
                                            how));
   }
 
-  const Options& options_;
+  const options::Options& options_;
   StartProblems problems_;
 };
 
 }  // namespace
 
-StartProblems problems_at_start(const Options& options) { return Checks(options).all(); }
+StartProblems problems_at_start(const options::Options& options) { return Checks(options).all(); }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::daemon

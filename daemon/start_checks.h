@@ -7,7 +7,7 @@
 
 #include "daemon/options/options.h"
 
-namespace swaptrail {
+namespace swaptrail::daemon {
 
 struct StartProblems {
   // A line each: begins with the option and says what to do. These problems stay until somebody
@@ -19,6 +19,6 @@ struct StartProblems {
 
 // Finds all of them. Makes no file or folder, and no thread that lives on. Main thread, before there
 // are others.
-StartProblems problems_at_start(const Options& options);
+StartProblems problems_at_start(const options::Options& options);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::daemon

@@ -6,7 +6,7 @@
 
 #include "manual/visible.h"
 
-namespace swaptrail {
+namespace swaptrail::manual {
 namespace {
 
 std::vector<std::string> names_of(const CLI::Option& option) {
@@ -177,4 +177,4 @@ std::string fish_completion(const CLI::App& app) {
   return out;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::manual

@@ -8,7 +8,7 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
-namespace swaptrail {
+namespace swaptrail::manual {
 
 // Scripts for the shell to load. They complete commands, options, and the values of options that
 // have a list; everything else is completed as files. Hidden commands are left out.
@@ -16,4 +16,4 @@ std::string bash_completion(const CLI::App& app);
 std::string zsh_completion(const CLI::App& app);
 std::string fish_completion(const CLI::App& app);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::manual

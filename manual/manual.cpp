@@ -6,7 +6,7 @@
 
 #include "manual/visible.h"
 
-namespace swaptrail {
+namespace swaptrail::manual {
 namespace {
 
 constexpr std::string_view kExitCodesBegin = "Exit codes:";
@@ -225,4 +225,4 @@ std::string manual_page(const CLI::App& app, const ManualTexts& texts) {
   return out + examples_section(footer) + closing_sections(texts);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::manual

@@ -10,7 +10,7 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
-namespace swaptrail {
+namespace swaptrail::manual {
 
 // What the definitions do not contain. Empty: no such section.
 struct ManualTexts {
@@ -30,4 +30,4 @@ std::string manual_name(const CLI::App& app);
 // description. Hidden options and subcommands are left out.
 std::string manual_page(const CLI::App& app, const ManualTexts& texts);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::manual

@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
-namespace swaptrail {
+namespace swaptrail::manual {
 
 std::vector<const CLI::App*> visible_commands(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
@@ -16,4 +16,4 @@ std::vector<const CLI::Option*> visible_options(const CLI::App& app) {
 
 bool takes_value(const CLI::Option& option) { return option.get_items_expected_max() != 0; }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::manual

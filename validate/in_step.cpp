@@ -6,20 +6,21 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/probe/hook_catalogue.h"
 
-namespace swaptrail {
+namespace swaptrail::validate {
 namespace {
 
 // A newer swaptrail may have hooked a function that this one has no model of.
-bool is_known(const RecordedHook& hook) {
-  const auto candidates = candidates_of(Mode::kFull);
-  return std::any_of(candidates.begin(), candidates.end(), [&](const Candidate& candidate) {
+bool is_known(const recording::RecordedHook& hook) {
+  const auto candidates = probe::candidates_of(probe::Mode::kFull);
+  return std::any_of(candidates.begin(), candidates.end(), [&](const probe::Candidate& candidate) {
     return candidate.hook == hook.hook && candidate.target == hook.target;
   });
 }
 
-absl::StatusOr<std::vector<engine::HookTarget>> chosen_targets(const RecordingHeader& header) {
+absl::StatusOr<std::vector<engine::HookTarget>> chosen_targets(
+    const recording::RecordingHeader& header) {
   std::vector<engine::HookTarget> targets;
-  for (const RecordedHook& hook : header.hooks) {
+  for (const recording::RecordedHook& hook : header.hooks) {
     if (hook.state != "chosen") continue;
     if (!is_known(hook))
       return absl::InvalidArgumentError(absl::StrCat("the model does not know ", hook.target,
@@ -31,7 +32,7 @@ absl::StatusOr<std::vector<engine::HookTarget>> chosen_targets(const RecordingHe
 
 }  // namespace
 
-absl::StatusOr<engine::LockstepOptions> lockstep_options(const RecordingHeader& header) {
+absl::StatusOr<engine::LockstepOptions> lockstep_options(const recording::RecordingHeader& header) {
   if (header.mode == "tracepoint")
     return absl::InvalidArgumentError(
         "mode tracepoint shows no reclaim batch, slot, unmapping or removal: no step of a swap-out "
@@ -40,7 +41,7 @@ absl::StatusOr<engine::LockstepOptions> lockstep_options(const RecordingHeader& 
   if (!targets.ok()) return targets.status();
   const auto features = engine::features_of(*targets);
   if (!features.ok()) return features.status();
-  const ReconstructorOptions& reconstruction = header.reconstruction;
+  const lifecycles::ReconstructorOptions& reconstruction = header.reconstruction;
   engine::LockstepOptions options;
   options.features = *features;
   options.start_ns = reconstruction.start_ns;
@@ -55,12 +56,12 @@ absl::StatusOr<engine::LockstepOptions> lockstep_options(const RecordingHeader& 
   return options;
 }
 
-engine::Area as_area(const SwapArea& area) {
+engine::Area as_area(const recording::SwapArea& area) {
   engine::Area result;
   result.type = area.type;
   if (area.bytes != 0) result.pages = engine::pages_of_size(area.bytes);
   result.priority = area.priority;
-  result.rotational = area.rotational == Known::kYes;
+  result.rotational = area.rotational == recording::Known::kYes;
   result.block_device = area.path.starts_with("/dev/");
   return result;
 }
@@ -109,10 +110,10 @@ void InStep::Closed::compare() {
 }
 
 InStep::InStep(const engine::LockstepOptions& options, engine::FindingSink& findings,
-               LifecycleSink& next)
+               lifecycles::LifecycleSink& next)
     : lockstep_(options, findings), closed_(next, lockstep_) {}
 
-void InStep::on_area(const SwapArea& area) {
+void InStep::on_area(const recording::SwapArea& area) {
   lockstep_.on_area(as_area(area), area.used_bytes == 0 ? area.at_ns : 0);
 }
 
@@ -137,4 +138,4 @@ void InStep::finish(uint64_t now_ns) {
   lockstep_.finish(now_ns);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::validate

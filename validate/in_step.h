@@ -13,15 +13,15 @@
 #include "trace/recording/contents.h"
 #include "trace/report/print.h"
 
-namespace swaptrail {
+namespace swaptrail::validate {
 
 // What the lockstep must know of an observation, from the header of its recording. Errors:
 // InvalidArgument, with the reason, if the header shows too little or names an unknown kernel
 // function.
-absl::StatusOr<engine::LockstepOptions> lockstep_options(const RecordingHeader& header);
+absl::StatusOr<engine::LockstepOptions> lockstep_options(const recording::RecordingHeader& header);
 
 // The engine's form of an area; without pages: swapped off.
-engine::Area as_area(const SwapArea& area);
+engine::Area as_area(const recording::SwapArea& area);
 
 // A finding as a violation of trace/; the rule is the engine's name for it.
 Violation as_violation(const engine::Finding& finding);
@@ -35,13 +35,13 @@ class InStep : public EventSink {
  public:
   // `next` gets at once everything that the reconstructor yields. Both sinks must outlive it.
   InStep(const engine::LockstepOptions& options, engine::FindingSink& findings,
-         LifecycleSink& next);
+         lifecycles::LifecycleSink& next);
 
-  LifecycleSink& lifecycles() { return closed_; }
-  void hand_on_to(Reconstructor& reconstructor) { reconstructor_ = &reconstructor; }
+  lifecycles::LifecycleSink& lifecycles() { return closed_; }
+  void hand_on_to(lifecycles::Reconstructor& reconstructor) { reconstructor_ = &reconstructor; }
 
   // Call it before the events that follow the area.
-  void on_area(const SwapArea& area);
+  void on_area(const recording::SwapArea& area);
 
   void on_event(const swaptrail_event& event, uint64_t sequence) override;
   void on_loss(const Loss& loss) override;
@@ -53,9 +53,10 @@ class InStep : public EventSink {
 
  private:
   // Keeps the lifecycles that an event closes, and returns and stays, until the lockstep has seen the event as well.
-  class Closed : public LifecycleSink {
+  class Closed : public lifecycles::LifecycleSink {
    public:
-    Closed(LifecycleSink& next, engine::Lockstep& lockstep) : next_(next), lockstep_(lockstep) {}
+    Closed(lifecycles::LifecycleSink& next, engine::Lockstep& lockstep)
+        : next_(next), lockstep_(lockstep) {}
     void on_lifecycle(const Lifecycle& lifecycle) override;
     void on_return(const Return& entry_return) override;
     void on_stay(const Stay& stay) override;
@@ -70,7 +71,7 @@ class InStep : public EventSink {
     void compare_or_keep(const Item& item);
     void compare(const Item& item);
 
-    LifecycleSink& next_;
+    lifecycles::LifecycleSink& next_;
     engine::Lockstep& lockstep_;
     std::vector<Item> kept_;  // in the order in which they were reported
     bool waiting_ = false;
@@ -78,7 +79,7 @@ class InStep : public EventSink {
 
   engine::Lockstep lockstep_;
   Closed closed_;
-  Reconstructor* reconstructor_ = nullptr;
+  lifecycles::Reconstructor* reconstructor_ = nullptr;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::validate

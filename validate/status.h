@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace swaptrail {
+namespace swaptrail::validate {
 
 // What the lockstep validation has found so far.
 struct ValidationStatus {
@@ -13,4 +13,4 @@ struct ValidationStatus {
   uint64_t findings = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::validate

@@ -9,7 +9,7 @@
 #include "trace/decode.h"
 #include "trace/utf8.h"
 
-namespace swaptrail {
+namespace swaptrail::validate {
 namespace {
 
 constexpr uint64_t kSecond_ns = 1'000'000'000;
@@ -24,7 +24,7 @@ std::string one_line(std::string text) {
 }  // namespace
 
 Validation::Validation(const engine::LockstepOptions& lockstep, ValidationOptions options,
-                       LifecycleSink& next)
+                       lifecycles::LifecycleSink& next)
     : options_(std::move(options)),
       next_(next),
       in_step_(lockstep, *this, next),
@@ -32,9 +32,9 @@ Validation::Validation(const engine::LockstepOptions& lockstep, ValidationOption
   learn_areas();
 }
 
-absl::StatusOr<std::unique_ptr<Validation>> Validation::create(const RecordingHeader& header,
-                                                               ValidationOptions options,
-                                                               LifecycleSink& next) {
+absl::StatusOr<std::unique_ptr<Validation>> Validation::create(
+    const recording::RecordingHeader& header, ValidationOptions options,
+    lifecycles::LifecycleSink& next) {
   auto lockstep = lockstep_options(header);
   if (!lockstep.ok()) return lockstep.status();
   lockstep->sample = options.sample;
@@ -56,7 +56,7 @@ void Validation::on_event(const swaptrail_event& event, uint64_t sequence) {
 }
 
 void Validation::learn_areas() {
-  for (const SwapArea& area : options_.areas()) {
+  for (const recording::SwapArea& area : options_.areas()) {
     if (area.type >= max_swapfiles_) continue;
     known_areas_ |= uint64_t{1} << area.type;
     in_step_.on_area(area);
@@ -97,14 +97,14 @@ ValidationStatus Validation::status() const {
   return {options_.sample, counters().lifecycles, counters().agreed, counters().findings};
 }
 
-std::vector<ReconcileRow> Validation::trust_rows() const {
+std::vector<report::ReconcileRow> Validation::trust_rows() const {
   const auto row = [](std::string_view name, uint64_t model, uint64_t ours, std::string_view note) {
     const auto left = static_cast<int64_t>(model), right = static_cast<int64_t>(ours);
-    return ReconcileRow{name, left, right, right - left, note};
+    return report::ReconcileRow{name, left, right, right - left, note};
   };
   return {row("validated", counters().lifecycles, counters().agreed,
               "lifecycles of the model = those that were reported the same"),
           row("findings", 0, counters().findings, "of the model: there should be none")};
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::validate

@@ -14,7 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace swaptrail {
+namespace swaptrail::cli {
 namespace {
 
 constexpr int kSignals[] = {SIGHUP, SIGINT, SIGPIPE, SIGTERM};
@@ -90,7 +90,7 @@ absl::StatusOr<std::unique_ptr<AtomicFile>> AtomicFile::create(const std::string
   std::unique_ptr<AtomicFile> fresh(
       new AtomicFile(real, absl::StrCat(real, ".unfinished-", getpid()), force));
   unlink(fresh->temporary_.c_str());  // left by a dead process that had our number
-  auto file = FileSink::create(fresh->temporary_);
+  auto file = recording::FileSink::create(fresh->temporary_);
   if (!file.ok()) return file.status();
   watch_signals(fresh->temporary_);
   fresh->file_ = *std::move(file);
@@ -115,4 +115,4 @@ absl::Status AtomicFile::commit() {
   return absl::OkStatus();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::cli

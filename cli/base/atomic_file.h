@@ -10,12 +10,12 @@
 #include "trace/recording/bytes.h"
 #include "trace/recording/file.h"
 
-namespace swaptrail {
+namespace swaptrail::cli {
 
 // A file that is written under another name beside `path`, and gets its own name by commit(). Without
 // commit() nothing is left behind, not even after SIGINT, SIGPIPE or SIGTERM. One at a time; one
 // thread.
-class AtomicFile : public ByteSink {
+class AtomicFile : public recording::ByteSink {
  public:
   // Errors: AlreadyExists (there is something at `path`, and not `force`), InvalidArgument (it is
   // not a regular file, whatever `force`), and those of FileSink::create.
@@ -37,7 +37,7 @@ class AtomicFile : public ByteSink {
   const std::string path_;
   const std::string temporary_;
   const bool force_;
-  std::unique_ptr<FileSink> file_;
+  std::unique_ptr<recording::FileSink> file_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::cli

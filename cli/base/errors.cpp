@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "trace/utf8.h"
 
-namespace swaptrail {
+namespace swaptrail::cli {
 namespace {
 
 constexpr size_t kMostPart_bytes = 8192;  // a path and more
@@ -63,4 +63,4 @@ absl::Status with_path(const absl::Status& status, const std::string& path) {
   return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::cli

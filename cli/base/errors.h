@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 
-namespace swaptrail {
+namespace swaptrail::cli {
 
 // Their meanings: kExitCodeTable, which --help and the manual print.
 enum CommandExit : int {
@@ -66,4 +66,4 @@ int complain_of_output(const absl::Status& status);
 // The status with "PATH: " before its text, unless the path is in it.
 absl::Status with_path(const absl::Status& status, const std::string& path);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::cli

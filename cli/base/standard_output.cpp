@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/base/errors.h"
 
-namespace swaptrail {
+namespace swaptrail::cli {
 
 absl::Status StandardOutput::append(std::string_view bytes) {
   while (status_.ok() && !bytes.empty()) {
@@ -27,4 +27,4 @@ int StandardOutput::exit_code(int code) const {
   return complain(kNotWritten, std::string(status_.message()), "the rest is not printed");
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::cli

@@ -6,11 +6,11 @@
 #include "absl/status/status.h"
 #include "trace/recording/bytes.h"
 
-namespace swaptrail {
+namespace swaptrail::cli {
 
 // Not buffered. After the first error nothing more is written. If the reader goes away, SIGPIPE
 // kills the program, as with other tools; if SIGPIPE is ignored, it is an error. One thread.
-class StandardOutput : public ByteSink {
+class StandardOutput : public recording::ByteSink {
  public:
   // Errors: Cancelled (nobody reads any more), Internal (any other, with errno's text). Every later
   // call returns the same error.
@@ -28,4 +28,4 @@ class StandardOutput : public ByteSink {
   absl::Status status_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::cli

@@ -6,11 +6,11 @@
 #include "cli/base/standard_output.h"
 #include "trace/report/printer.h"
 
-namespace swaptrail {
+namespace swaptrail::cli {
 
-class StandardPrinter : public Printer {
+class StandardPrinter : public report::Printer {
  public:
-  using Printer::Printer;
+  using report::Printer::Printer;
 
   // For text after the summary.
   void print_more(std::string_view text) { output_.write(text); }
@@ -24,4 +24,4 @@ class StandardPrinter : public Printer {
   StandardOutput output_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::cli

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace swaptrail {
+namespace swaptrail::cli {
 
 absl::StatusOr<absl::Time> parse_time_of_day(const std::string& text) {
   static const absl::Time kFirst = absl::FromCivil(absl::CivilSecond(1), absl::UTCTimeZone());
@@ -14,4 +14,4 @@ absl::StatusOr<absl::Time> parse_time_of_day(const std::string& text) {
   return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no time of day"));
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::cli

@@ -1,5 +1,5 @@
 # Writes TO, a C++ file with the contents of files in the folder FROM as constants.
-set(text "#include \"cli/compare/assets.h\"\n\nnamespace swaptrail {\n\n")
+set(text "#include \"cli/compare/assets.h\"\n\nnamespace swaptrail::compare {\n\n")
 foreach(pair "kChartScript;uplot.min.js" "kChartStyle;uplot.min.css" "kReportScript;report.js" "kReportStyle;report.css")
   list(GET pair 0 name)
   list(GET pair 1 file)

@@ -3,11 +3,11 @@
 
 #include <string_view>
 
-namespace swaptrail {
+namespace swaptrail::compare {
 
 extern const std::string_view kChartScript;  // uPlot
 extern const std::string_view kChartStyle;
 extern const std::string_view kReportScript;
 extern const std::string_view kReportStyle;
 
-}  // namespace swaptrail
+}  // namespace swaptrail::compare

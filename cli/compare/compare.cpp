@@ -20,7 +20,7 @@
 #include "cli/compare/workload_file.h"
 #include "engine/workloads/synthetic.h"
 
-namespace swaptrail {
+namespace swaptrail::compare {
 namespace {
 
 using engine::Comparison;
@@ -39,7 +39,8 @@ struct Subject {
 };
 
 int complain_of_comparison(const absl::Status& status) {
-  return complain(kUnusable, std::string(status.message()), "see swaptrail simulate --help");
+  return cli::complain(cli::kUnusable, std::string(status.message()),
+                       "see swaptrail simulate --help");
 }
 
 std::vector<std::string> names_of(const std::string& generations) {
@@ -142,7 +143,7 @@ bool is_clean(const Comparison& comparison) {
 }
 
 absl::Status write_report(const CompareOptions& options, const std::string& html) {
-  auto file = AtomicFile::create(options.report, options.force);
+  auto file = cli::AtomicFile::create(options.report, options.force);
   if (!file.ok()) return file.status();
   if (absl::Status status = (*file)->append(html); !status.ok()) return status;
   return (*file)->commit();
@@ -164,19 +165,21 @@ int compare(const CompareOptions& options) {
     if (!status.ok()) return complain_of_comparison(status);
   }
   if (subject->file != nullptr && !subject->file->status().ok())
-    return complain_of_input(subject->file->status());
+    return cli::complain_of_input(subject->file->status());
 
   const ComparisonSubject about{options.workload, frames, options.page_cluster, options.seed};
-  StandardOutput output;
-  if (options.print == PrintFormat::kText) output.write(comparison_text(about, *comparison));
-  if (options.print == PrintFormat::kJsonl) output.write(comparison_jsonl(about, *comparison));
-  if (subject->file != nullptr && options.print == PrintFormat::kText)
+  cli::StandardOutput output;
+  if (options.print == report::PrintFormat::kText)
+    output.write(comparison_text(about, *comparison));
+  if (options.print == report::PrintFormat::kJsonl)
+    output.write(comparison_jsonl(about, *comparison));
+  if (subject->file != nullptr && options.print == report::PrintFormat::kText)
     output.write(absl::StrCat("\n", subject->file->account(), "\n"));
   if (!options.report.empty())
     if (absl::Status status = write_report(options, comparison_html(about, *comparison));
         !status.ok())
-      return complain_of_output(status);
-  return output.exit_code(is_clean(*comparison) ? kDone : kFound);
+      return cli::complain_of_output(status);
+  return output.exit_code(is_clean(*comparison) ? cli::kDone : cli::kFound);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::compare

@@ -6,7 +6,7 @@
 
 #include "trace/report/printer.h"
 
-namespace swaptrail {
+namespace swaptrail::compare {
 
 struct CompareOptions {
   std::string generations = "all";  // or names with commas between them: engine::generation_names()
@@ -18,7 +18,7 @@ struct CompareOptions {
   uint32_t write_percent = 50;  // of a synthetic workload's accesses
   uint64_t seed = 1;
   uint32_t page_cluster = 3;
-  PrintFormat print = PrintFormat::kText;
+  report::PrintFormat print = report::PrintFormat::kText;
   std::string report;  // a file for HTML; empty: none
   bool force = false;  // replace what is there
 };
@@ -26,4 +26,4 @@ struct CompareOptions {
 // Prints to standard output. Returns the exit code; wrong contents are kFound.
 int compare(const CompareOptions& options);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::compare

@@ -8,7 +8,7 @@
 #include "trace/report/json.h"
 #include "trace/utf8.h"
 
-namespace swaptrail {
+namespace swaptrail::compare {
 namespace {
 
 using engine::Comparison;
@@ -54,12 +54,12 @@ std::string ratio_text(uint64_t read, uint64_t optimum) {
 
 void add_counters(const GenerationCounters& counters, std::string& out) {
   for (const CounterField& field : kCounterFields)
-    json::field(field.name, counters.*field.value, out);
+    report::json::field(field.name, counters.*field.value, out);
 }
 
 void add_curve(std::string_view name, const std::vector<Sample>& samples, uint64_t Sample::*value,
                std::string& out) {
-  json::append_key(name, out);
+  report::json::append_key(name, out);
   out.push_back('[');
   for (const Sample& sample : samples) {
     if (&sample != samples.data()) out.push_back(',');
@@ -69,7 +69,7 @@ void add_curve(std::string_view name, const std::vector<Sample>& samples, uint64
 }
 
 void add_curves(const std::vector<Sample>& samples, std::string& out) {
-  json::append_key("curves", out);
+  report::json::append_key("curves", out);
   out.push_back('{');
   add_curve("swapped_in", samples, &Sample::swapped_in, out);
   add_curve("swapped_out", samples, &Sample::swapped_out, out);
@@ -78,7 +78,7 @@ void add_curves(const std::vector<Sample>& samples, std::string& out) {
 
 void add_ratio(uint64_t read, uint64_t optimum, std::string& out) {
   if (optimum == 0) return;
-  json::append_key("ratio", out);
+  report::json::append_key("ratio", out);
   out.append(ratio_text(read, optimum));
 }
 
@@ -110,22 +110,22 @@ std::string data_json(const Comparison& comparison) {
   const uint64_t best = comparison.optimum().counters().reads;
   std::string out = "{";
   add_curve("steps", comparison.optimum_samples(), &Sample::steps, out);
-  json::append_key("generations", out);
+  report::json::append_key("generations", out);
   out.push_back('[');
   for (const Comparison::Column& column : comparison.columns()) {
     if (&column != comparison.columns().data()) out.push_back(',');
     out.push_back('{');
-    json::field("name", std::string_view(column.name), out);
+    report::json::field("name", std::string_view(column.name), out);
     add_counters(column.generation->counters(), out);
     add_ratio(column.generation->counters().swapped_in, best, out);
     add_curves(column.samples, out);
     out.push_back('}');
   }
   out.push_back(']');
-  json::append_key("optimum", out);
+  report::json::append_key("optimum", out);
   out.push_back('{');
-  json::field("name", std::string_view("optimum"), out);
-  json::field("swapped_in", best, out);
+  report::json::field("name", std::string_view("optimum"), out);
+  report::json::field("swapped_in", best, out);
   add_ratio(best, best, out);
   add_curves(comparison.optimum_samples(), out);
   out.append("}}");
@@ -163,18 +163,18 @@ std::string comparison_jsonl(const ComparisonSubject& subject, const Comparison&
   std::string out;
   const auto open = [&](std::string_view type) {
     out.push_back('{');
-    json::field("type", type, out);
-    json::field("workload", utf8(subject.workload), out);
-    json::field("frames", subject.frames, out);
+    report::json::field("type", type, out);
+    report::json::field("workload", utf8(subject.workload), out);
+    report::json::field("frames", subject.frames, out);
   };
   for (const Comparison::Column& column : comparison.columns()) {
     open("generation");
-    json::field("generation", std::string_view(column.name), out);
+    report::json::field("generation", std::string_view(column.name), out);
     add_counters(column.generation->counters(), out);
     out.append("}\n");
   }
   open("optimum");
-  json::field("swapped_in", comparison.optimum().counters().reads, out);
+  report::json::field("swapped_in", comparison.optimum().counters().reads, out);
   out.append("}\n");
   return out;
 }
@@ -202,4 +202,4 @@ std::string comparison_html(const ComparisonSubject& subject, const Comparison& 
   return out;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::compare

@@ -6,7 +6,7 @@
 
 #include "engine/generations/comparison.h"
 
-namespace swaptrail {
+namespace swaptrail::compare {
 
 // What was compared, for the heads of reports.
 struct ComparisonSubject {
@@ -26,4 +26,4 @@ std::string comparison_jsonl(const ComparisonSubject& subject,
 // anything.
 std::string comparison_html(const ComparisonSubject& subject, const engine::Comparison& comparison);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::compare

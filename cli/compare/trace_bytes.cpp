@@ -10,13 +10,13 @@
 #include "absl/strings/str_cat.h"
 #include "trace/check.h"
 
-namespace swaptrail {
+namespace swaptrail::compare {
 namespace {
 
 constexpr std::array<char, 4> kZstdMagic = {'\x28', '\xb5', '\x2f', '\xfd'};  // RFC 8878, 3.1.1
 constexpr int kMostWindowBits = 24;  // of 16 MiB: zstd -19 takes 8 MiB, --ultra and --long more
 
-absl::StatusOr<bool> is_compressed(const FileSource& file) {
+absl::StatusOr<bool> is_compressed(const recording::FileSource& file) {
   std::array<char, kZstdMagic.size()> begin{};
   if (file.size() < begin.size()) return false;
   if (absl::Status status = file.read_at(0, begin.data(), begin.size()); !status.ok())
@@ -29,7 +29,7 @@ absl::StatusOr<bool> is_compressed(const FileSource& file) {
 void TraceBytes::Free::operator()(ZSTD_DCtx_s* context) const { ZSTD_freeDCtx(context); }
 
 absl::StatusOr<std::unique_ptr<TraceBytes>> TraceBytes::open(const std::string& path) {
-  auto file = FileSource::open(path);
+  auto file = recording::FileSource::open(path);
   if (!file.ok()) return file.status();
   const auto compressed = is_compressed(**file);
   if (!compressed.ok()) return compressed.status();
@@ -43,7 +43,7 @@ absl::StatusOr<std::unique_ptr<TraceBytes>> TraceBytes::open(const std::string& 
   return bytes;
 }
 
-TraceBytes::TraceBytes(std::string path, std::unique_ptr<FileSource> file)
+TraceBytes::TraceBytes(std::string path, std::unique_ptr<recording::FileSource> file)
     : path_(std::move(path)), file_(std::move(file)) {}
 
 TraceBytes::~TraceBytes() = default;
@@ -94,4 +94,4 @@ absl::Status TraceBytes::fill() {
   return absl::OkStatus();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::compare

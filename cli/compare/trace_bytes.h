@@ -14,7 +14,7 @@
 
 struct ZSTD_DCtx_s;  // as zstd.h has it
 
-namespace swaptrail {
+namespace swaptrail::compare {
 
 // Compressed or not is found from the first bytes, not from the name. Memory: two buffers of 128 KiB, and the window of the
 // compression, at most 16 MiB. One thread.
@@ -33,7 +33,7 @@ class TraceBytes : public engine::ByteStream {
   uint64_t file_bytes_read() const { return offset_; }
 
  private:
-  TraceBytes(std::string path, std::unique_ptr<FileSource> file);
+  TraceBytes(std::string path, std::unique_ptr<recording::FileSource> file);
 
   absl::StatusOr<size_t> read_compressed(char* out, size_t count);
   absl::Status fill();
@@ -42,7 +42,7 @@ class TraceBytes : public engine::ByteStream {
     void operator()(ZSTD_DCtx_s* context) const;
   };
   const std::string path_;
-  const std::unique_ptr<FileSource> file_;
+  const std::unique_ptr<recording::FileSource> file_;
   std::unique_ptr<ZSTD_DCtx_s, Free> zstd_;  // null: not compressed
   std::vector<char> input_;
   size_t input_at_ = 0;  // what of it was decompressed
@@ -51,4 +51,4 @@ class TraceBytes : public engine::ByteStream {
   bool in_frame_ = false;  // of zstd, which has not ended
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::compare

@@ -14,7 +14,7 @@
 #include "trace/recording/format.h"
 #include "trace/recording/reader.h"
 
-namespace swaptrail {
+namespace swaptrail::compare {
 namespace {
 
 using engine::WorkloadStep;
@@ -27,7 +27,7 @@ class TracedWorkload : public WorkloadFile {
   bool next(WorkloadStep& step) override { return trace_.next(step); }
   void rewind() override { trace_.rewind(); }
   uint64_t expected_steps() const override { return trace_.expected_steps(); }
-  absl::Status status() const override { return with_path(trace_.status(), path_); }
+  absl::Status status() const override { return cli::with_path(trace_.status(), path_); }
   std::string account() const override {
     const engine::LackeyCounters& counters = trace_.counters();
     return absl::StrCat(counters.loads, " loads, ", counters.stores, " stores and ",
@@ -44,17 +44,17 @@ class TracedWorkload : public WorkloadFile {
 
 class RecordedWorkload : public WorkloadFile {
  public:
-  static absl::StatusOr<std::unique_ptr<WorkloadFile>> open(const std::string& path,
-                                                            std::unique_ptr<FileSource> file) {
-    auto reader = RecordingReader::open(*file);
-    if (!reader.ok()) return with_path(reader.status(), path);
+  static absl::StatusOr<std::unique_ptr<WorkloadFile>> open(
+      const std::string& path, std::unique_ptr<recording::FileSource> file) {
+    auto reader = recording::RecordingReader::open(*file);
+    if (!reader.ok()) return cli::with_path(reader.status(), path);
     if ((*reader)->header().mode == "tracepoint")
       return absl::FailedPreconditionError(
           absl::StrCat(path, ": mode tracepoint shows no pages of processes"));
     return std::make_unique<RecordedWorkload>(path, std::move(file), *std::move(reader));
   }
-  RecordedWorkload(std::string path, std::unique_ptr<FileSource> file,
-                   std::unique_ptr<RecordingReader> reader)
+  RecordedWorkload(std::string path, std::unique_ptr<recording::FileSource> file,
+                   std::unique_ptr<recording::RecordingReader> reader)
       : path_(std::move(path)), file_(std::move(file)), reader_(std::move(reader)) {}
 
   bool next(WorkloadStep& step) override {
@@ -73,7 +73,7 @@ class RecordedWorkload : public WorkloadFile {
     status_ = absl::OkStatus();
   }
   uint64_t expected_steps() const override { return 0; }
-  absl::Status status() const override { return with_path(status_, path_); }
+  absl::Status status() const override { return cli::with_path(status_, path_); }
   std::string account() const override {
     const engine::RecordedCounters& counters = accesses_.counters();
     return absl::StrCat(
@@ -107,16 +107,16 @@ class RecordedWorkload : public WorkloadFile {
       return false;
     }
     if (!*is_there) return false;
-    for (const RecordedLoss& loss : block_.losses) lost_ += loss.loss.count;
+    for (const recording::RecordedLoss& loss : block_.losses) lost_ += loss.loss.count;
     if (block_.gap)
-      for (const Gap::Cpu& cpu : block_.gap->cpus) lost_ += cpu.events + cpu.lost;
+      for (const recording::Gap::Cpu& cpu : block_.gap->cpus) lost_ += cpu.events + cpu.lost;
     return true;
   }
 
   const std::string path_;
-  const std::unique_ptr<FileSource> file_;
-  const std::unique_ptr<RecordingReader> reader_;
-  RecordedBlock block_;
+  const std::unique_ptr<recording::FileSource> file_;
+  const std::unique_ptr<recording::RecordingReader> reader_;
+  recording::RecordedBlock block_;
   size_t next_event_ = 0;
   std::vector<WorkloadStep> steps_;  // of one event
   size_t next_step_ = 0;
@@ -125,8 +125,8 @@ class RecordedWorkload : public WorkloadFile {
   absl::Status status_;
 };
 
-absl::StatusOr<bool> is_recording(const FileSource& file) {
-  constexpr std::string_view kMagic(kRecordingMagic, sizeof(kRecordingMagic));
+absl::StatusOr<bool> is_recording(const recording::FileSource& file) {
+  constexpr std::string_view kMagic(recording::kRecordingMagic, sizeof(recording::kRecordingMagic));
   std::string begin(std::min<uint64_t>(kMagic.size(), file.size()), '\0');
   if (absl::Status status = file.read_at(0, begin.data(), begin.size()); !status.ok())
     return status;
@@ -136,14 +136,14 @@ absl::StatusOr<bool> is_recording(const FileSource& file) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<WorkloadFile>> open_workload_file(const std::string& path) {
-  auto file = FileSource::open(path);
-  if (!file.ok()) return with_path(file.status(), path);
+  auto file = recording::FileSource::open(path);
+  if (!file.ok()) return cli::with_path(file.status(), path);
   const auto recording = is_recording(**file);
-  if (!recording.ok()) return with_path(recording.status(), path);
+  if (!recording.ok()) return cli::with_path(recording.status(), path);
   if (*recording) return RecordedWorkload::open(path, *std::move(file));
   auto bytes = TraceBytes::open(path);
-  if (!bytes.ok()) return with_path(bytes.status(), path);
+  if (!bytes.ok()) return cli::with_path(bytes.status(), path);
   return std::make_unique<TracedWorkload>(path, *std::move(bytes));
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::compare

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "engine/workloads/workload_source.h"
 
-namespace swaptrail {
+namespace swaptrail::compare {
 
 class WorkloadFile : public engine::WorkloadSource {
  public:
@@ -25,4 +25,4 @@ class WorkloadFile : public engine::WorkloadSource {
 // pages (mode tracepoint).
 absl::StatusOr<std::unique_ptr<WorkloadFile>> open_workload_file(const std::string& path);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::compare

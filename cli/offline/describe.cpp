@@ -11,22 +11,22 @@
 #include "cli/offline/observation.h"
 #include "trace/utf8.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
-const char* moment_name(Reading::Moment moment) {
-  return moment == Reading::Moment::kBegin ? "begin"
-         : moment == Reading::Moment::kEnd ? "end"
-                                           : "last";
+const char* moment_name(recording::Reading::Moment moment) {
+  return moment == recording::Reading::Moment::kBegin ? "begin"
+         : moment == recording::Reading::Moment::kEnd ? "end"
+                                                      : "last";
 }
 
-const char* known_text(Known known, const char* yes, const char* no) {
-  return known == Known::kYes ? yes : known == Known::kNo ? no : "";
+const char* known_text(recording::Known known, const char* yes, const char* no) {
+  return known == recording::Known::kYes ? yes : known == recording::Known::kNo ? no : "";
 }
 
 class Text {
  public:
-  Text(const std::string& file, const RecordingContents& contents)
+  Text(const std::string& file, const recording::RecordingContents& contents)
       : contents_(contents), header_(contents.header) {
     line("Recording", file);
   }
@@ -35,7 +35,8 @@ class Text {
     host();
     amounts();
     lists();
-    for (const Damage& damage : contents_.damages) line("Damage", damage.status().message());
+    for (const recording::Damage& damage : contents_.damages)
+      line("Damage", damage.status().message());
     return std::move(out_);
   }
 
@@ -81,46 +82,48 @@ class Text {
   }
 
   void lists() {
-    for (const RecordedHook& hook : header_.hooks)
+    for (const recording::RecordedHook& hook : header_.hooks)
       line("Hook", hook.hook, ": ", hook.state, hook.target.empty() ? "" : " ", hook.target,
            hook.reason.empty() ? "" : ", ", hook.reason, hook.costs.empty() ? "" : ": ",
            hook.costs);
-    for (const SwapArea& area : contents_.areas)
+    for (const recording::SwapArea& area : contents_.areas)
       line("Swap area", area.type, ": ", area.path, ", ", area.bytes, " bytes, priority ",
            area.priority, known_text(area.rotational, ", rotational", ""),
            known_text(area.synchronous, ", synchronous", ", asynchronous"),
            known_text(area.zswap, ", behind zswap", ""));
-    for (const CgroupName& cgroup : contents_.cgroups) line("Cgroup", cgroup.id, ": ", cgroup.path);
+    for (const recording::CgroupName& cgroup : contents_.cgroups)
+      line("Cgroup", cgroup.id, ": ", cgroup.path);
     if (!contents_.processes.empty()) line("Processes", contents_.processes.size(), " names");
-    for (const Reading& reading : contents_.readings)
+    for (const recording::Reading& reading : contents_.readings)
       line("Reading", moment_name(reading.moment), " at ", moment(reading.at_ns), ": ",
            reading.consumed, " records received");
-    for (const Gap& gap : contents_.gaps)
+    for (const recording::Gap& gap : contents_.gaps)
       line("Gap", gap.events(), " events not recorded, ", moment(gap.from_ns), " to ",
            moment(gap.to_ns), ": ", gap.reason);
   }
 
-  const RecordingContents& contents_;
-  const RecordingHeader& header_;
+  const recording::RecordingContents& contents_;
+  const recording::RecordingHeader& header_;
   std::string out_;
 };
 
 }  // namespace
 
-std::string description_text(const std::string& file, const RecordingContents& contents) {
+std::string description_text(const std::string& file,
+                             const recording::RecordingContents& contents) {
   return Text(file, contents).make();
 }
 
 int describe(const std::string& file, bool json) {
   Progress progress("info", Progress::style_here(false));
   auto source = WatchedFile::open(file, progress);
-  if (!source.ok()) return complain_of_input(source.status());
-  auto reader = RecordingReader::open(**source);
-  if (!reader.ok()) return complain_of_input(with_path(reader.status(), file));
-  const RecordingContents& contents = (*reader)->contents();
-  StandardOutput output;
+  if (!source.ok()) return cli::complain_of_input(source.status());
+  auto reader = recording::RecordingReader::open(**source);
+  if (!reader.ok()) return cli::complain_of_input(cli::with_path(reader.status(), file));
+  const recording::RecordingContents& contents = (*reader)->contents();
+  cli::StandardOutput output;
   output.write(json ? description_json(file, contents) : description_text(file, contents));
-  return output.exit_code(contents.damages.empty() ? kDone : kFound);
+  return output.exit_code(contents.damages.empty() ? cli::kDone : cli::kFound);
 }
 
 void add_describe(CLI::App& app, int& code) {
@@ -130,7 +133,7 @@ void add_describe(CLI::App& app, int& code) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("info", "what is in a recording");
-  command->footer(std::string(kExitCodes) +
+  command->footer(std::string(cli::kExitCodes) +
                   " Only damage that shows at once: swaptrail verify reads everything.");
   command->add_option("FILE", options->file, "a recording")->required();
   command->add_option("-o,--output", options->format, "table or json")
@@ -139,4 +142,4 @@ void add_describe(CLI::App& app, int& code) {
       [options, &code] { code = describe(options->file, options->format == "json"); });
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

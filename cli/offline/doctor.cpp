@@ -11,45 +11,46 @@
 #include "daemon/probe/features.h"
 #include "daemon/probe/kernel_view.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
-int exit_code_of(const AttachPlan& plan, const HostFeatures* host) {
-  const bool missing = std::any_of(plan.hooks.begin(), plan.hooks.end(), [](const HookPlan& hook) {
-    return hook.state == HookState::kMissing;
-  });
-  return missing || (host != nullptr && !host->swap.ok) ? kFound : kDone;
+int exit_code_of(const probe::AttachPlan& plan, const probe::HostFeatures* host) {
+  const bool missing = std::any_of(
+      plan.hooks.begin(), plan.hooks.end(),
+      [](const probe::HookPlan& hook) { return hook.state == probe::HookState::kMissing; });
+  return missing || (host != nullptr && !host->swap.ok) ? cli::kFound : cli::kDone;
 }
 
 }  // namespace
 
 int doctor(const DoctorOptions& options) {
-  auto kernel =
-      KernelView::open({.btf_path = options.btf, .symbols_path = options.symbols, .release = ""});
+  auto kernel = probe::KernelView::open(
+      {.btf_path = options.btf, .symbols_path = options.symbols, .release = ""});
   if (!kernel.ok()) {
     const bool of_host = options.btf.empty();
-    return complain(absl::IsNotFound(kernel.status()) && of_host ? kNoMode : kUnusable,
-                    std::string(kernel.status().message()),
-                    of_host ? "docs/KERNELS.md has what a kernel needs"
-                            : "give the BTF file and the symbols of one kernel");
+    return cli::complain(
+        absl::IsNotFound(kernel.status()) && of_host ? cli::kNoMode : cli::kUnusable,
+        std::string(kernel.status().message()),
+        of_host ? "docs/KERNELS.md has what a kernel needs"
+                : "give the BTF file and the symbols of one kernel");
   }
-  std::optional<HostFeatures> host;
-  ModeChoice mode{Mode::kFull, "as if everything was permitted"};
+  std::optional<probe::HostFeatures> host;
+  probe::ModeChoice mode{probe::Mode::kFull, "as if everything was permitted"};
   bool usable = true;
   if (options.btf.empty()) {
-    host = probe_host(*kernel);
-    auto choice = choose_mode(*host, std::nullopt);
+    host = probe::probe_host(*kernel);
+    auto choice = probe::choose_mode(*host, std::nullopt);
     usable = choice.ok();
     if (usable)
       mode = *choice;
     else
       mode.reason = std::string(choice.status().message());
   }
-  const HostFeatures* facts = host ? &*host : nullptr;
-  const AttachPlan plan = make_attach_plan(*kernel, mode);
-  StandardOutput output;
-  output.write(options.json ? explain_jsonl(plan, facts) : explain_text(plan, facts));
-  return output.exit_code(usable ? exit_code_of(plan, facts) : kNoMode);
+  const probe::HostFeatures* facts = host ? &*host : nullptr;
+  const probe::AttachPlan plan = probe::make_attach_plan(*kernel, mode);
+  cli::StandardOutput output;
+  output.write(options.json ? probe::explain_jsonl(plan, facts) : probe::explain_text(plan, facts));
+  return output.exit_code(usable ? exit_code_of(plan, facts) : cli::kNoMode);
 }
 
 void add_doctor(CLI::App& app, int& code) {
@@ -74,4 +75,4 @@ void add_doctor(CLI::App& app, int& code) {
   });
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

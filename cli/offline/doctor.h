@@ -7,7 +7,7 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
 struct DoctorOptions {
   bool json = false;    // one JSON object a line
@@ -22,4 +22,4 @@ int doctor(const DoctorOptions& options);
 // Adds the subcommand. `code` gets the exit code and must outlive `app`.
 void add_doctor(CLI::App& app, int& code);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -8,7 +8,7 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
 struct EditOptions {
   std::vector<std::string> files;  // repair and cut: one
@@ -27,4 +27,4 @@ int merge(const EditOptions& options);
 // Adds the four subcommands. `code` gets the exit code and must outlive `app`.
 void add_edits(CLI::App& app, int& code);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

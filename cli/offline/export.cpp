@@ -9,36 +9,37 @@
 #include "cli/offline/filter_options.h"
 #include "cli/offline/playback.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 class JsonlExporter : public Exporter {
  public:
-  JsonlExporter(const Names& names, ByteSink& sink) : Exporter(sink), names_(names) {}
+  JsonlExporter(const report::Names& names, recording::ByteSink& sink)
+      : Exporter(sink), names_(names) {}
 
   void on_lifecycle(const Lifecycle& lifecycle) override {
-    append_json(lifecycle, names_, out());
+    report::append_json(lifecycle, names_, out());
     flush_if_full();
   }
   void on_return(const Return& entry_return) override {
-    append_json(entry_return, out());
+    report::append_json(entry_return, out());
     flush_if_full();
   }
   void on_violation(const Violation& violation) override {
-    append_json(violation, names_, out());
+    report::append_json(violation, names_, out());
     flush_if_full();
   }
   void on_loss(const Loss& loss) override {
-    append_json(loss, out());
+    report::append_json(loss, out());
     flush_if_full();
   }
 
  private:
-  const Names& names_;
+  const report::Names& names_;
 };
 
 std::unique_ptr<Exporter> make_exporter(ExportFormat format, const RecordedNames& names,
-                                        uint64_t start_ns, ByteSink& sink) {
+                                        uint64_t start_ns, recording::ByteSink& sink) {
   switch (format) {
     case ExportFormat::kCsv:
       return make_csv_exporter(names, sink);
@@ -56,7 +57,7 @@ struct Written {
   absl::Status output;  // of the sink
 };
 
-Written write_to(ByteSink& sink, const ExportOptions& options, Observation& observation,
+Written write_to(recording::ByteSink& sink, const ExportOptions& options, Observation& observation,
                  const TimeRange& range) {
   RecordedNames names(observation);
   const uint64_t start_ns = observation.header().reconstruction.start_ns;
@@ -68,7 +69,7 @@ Written write_to(ByteSink& sink, const ExportOptions& options, Observation& obse
 }
 
 int exit_code(const Written& written) {
-  return written.damage.ok() ? kDone : complain_of_input(written.damage);
+  return written.damage.ok() ? cli::kDone : cli::complain_of_input(written.damage);
 }
 
 }  // namespace
@@ -79,29 +80,31 @@ absl::Status Exporter::flush() {
   return status_;
 }
 
-std::unique_ptr<Exporter> make_jsonl_exporter(const Names& names, ByteSink& sink) {
+std::unique_ptr<Exporter> make_jsonl_exporter(const report::Names& names,
+                                              recording::ByteSink& sink) {
   return std::make_unique<JsonlExporter>(names, sink);
 }
 
 int export_recording(const ExportOptions& options) {
   Progress progress("export", Progress::style_here(options.output.empty()));
   auto observation = Observation::open(options.files, progress);
-  if (!observation.ok()) return complain_of_input(observation.status());
+  if (!observation.ok()) return cli::complain_of_input(observation.status());
   complain_of_lacks(observation->header());
   const auto range = parse_range(options.from, options.to, observation->header());
   if (!range.ok())
-    return complain(kUnusable, std::string(range.status().message()),
-                    "see swaptrail export --help");
+    return cli::complain(cli::kUnusable, std::string(range.status().message()),
+                         "see swaptrail export --help");
   if (options.output.empty()) {
-    StandardOutput output;
+    cli::StandardOutput output;
     const Written written = write_to(output, options, *observation, *range);
     return output.exit_code(exit_code(written));
   }
-  auto output = AtomicFile::create(options.output, options.force);
-  if (!output.ok()) return complain_of_output(output.status());
+  auto output = cli::AtomicFile::create(options.output, options.force);
+  if (!output.ok()) return cli::complain_of_output(output.status());
   const Written written = write_to(**output, options, *observation, *range);
-  if (!written.output.ok()) return complain_of_output(written.output);
-  if (absl::Status status = (*output)->commit(); !status.ok()) return complain_of_output(status);
+  if (!written.output.ok()) return cli::complain_of_output(written.output);
+  if (absl::Status status = (*output)->commit(); !status.ok())
+    return cli::complain_of_output(status);
   return exit_code(written);
 }
 
@@ -109,7 +112,7 @@ void add_export(CLI::App& app, int& code) {
   auto options = std::make_shared<ExportOptions>();
   CLI::App* command =
       app.add_subcommand("export", "write lifecycles in the format of another tool");
-  command->footer(std::string(kExitCodes) +
+  command->footer(std::string(cli::kExitCodes) +
                   "\nFormats:\n"
                   "  jsonl     as swaptrail replay --print=jsonl, without the summary\n"
                   "  csv       a row for each lifecycle, with a heading\n"
@@ -130,4 +133,4 @@ void add_export(CLI::App& app, int& code) {
   command->callback([options, &code] { code = export_recording(*options); });
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

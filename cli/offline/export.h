@@ -14,7 +14,7 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
 enum class ExportFormat : uint8_t { kJsonl, kCsv, kPerfetto };
 
@@ -28,9 +28,9 @@ struct ExportOptions {
 
 // Writes what it receives in one format, as it comes: its memory does not grow with the recording,
 // except by a few bytes for each cgroup. After an error of the sink it does nothing. One thread.
-class Exporter : public LifecycleSink {
+class Exporter : public lifecycles::LifecycleSink {
  public:
-  explicit Exporter(ByteSink& sink) : sink_(sink) {}
+  explicit Exporter(recording::ByteSink& sink) : sink_(sink) {}
 
   // Writes the beginning and the end.
   virtual void begin() {}
@@ -51,20 +51,21 @@ class Exporter : public LifecycleSink {
   }
 
  private:
-  ByteSink& sink_;
+  recording::ByteSink& sink_;
   std::string buffer_;
   absl::Status status_;
 };
 
 // As replay --print=jsonl, without the summary.
-std::unique_ptr<Exporter> make_jsonl_exporter(const Names& names, ByteSink& sink);
+std::unique_ptr<Exporter> make_jsonl_exporter(const report::Names& names,
+                                              recording::ByteSink& sink);
 // A heading and a row for each lifecycle, quoted according to RFC 4180. Names are printable(), and one
 // that a spreadsheet would take for a formula has an apostrophe before it. Returns and the rest are
 // left out.
-std::unique_ptr<Exporter> make_csv_exporter(const Names& names, ByteSink& sink);
+std::unique_ptr<Exporter> make_csv_exporter(const report::Names& names, recording::ByteSink& sink);
 // See cli/offline/export_perfetto.cpp. `start_ns` becomes 0.
 std::unique_ptr<Exporter> make_perfetto_exporter(const RecordedNames& names, uint64_t start_ns,
-                                                 ByteSink& sink);
+                                                 recording::ByteSink& sink);
 
 // Returns the exit code. If a recording is damaged, the part before the damage is exported: kFound.
 int export_recording(const ExportOptions& options);
@@ -72,4 +73,4 @@ int export_recording(const ExportOptions& options);
 // Adds the subcommand. `code` gets the exit code and must outlive `app`.
 void add_export(CLI::App& app, int& code);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

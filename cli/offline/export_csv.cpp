@@ -7,7 +7,7 @@
 #include "trace/decode.h"
 #include "trace/utf8.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 constexpr std::string_view kColumns =
@@ -73,7 +73,8 @@ class Row {
 
 class CsvExporter : public Exporter {
  public:
-  CsvExporter(const Names& names, ByteSink& sink) : Exporter(sink), names_(names) {}
+  CsvExporter(const report::Names& names, recording::ByteSink& sink)
+      : Exporter(sink), names_(names) {}
 
   void begin() override {
     out().append(kColumns);
@@ -138,13 +139,13 @@ class CsvExporter : public Exporter {
     row.number_if(lifecycle.fallback_from != 0, lifecycle.fallback_from);
   }
 
-  const Names& names_;
+  const report::Names& names_;
 };
 
 }  // namespace
 
-std::unique_ptr<Exporter> make_csv_exporter(const Names& names, ByteSink& sink) {
+std::unique_ptr<Exporter> make_csv_exporter(const report::Names& names, recording::ByteSink& sink) {
   return std::make_unique<CsvExporter>(names, sink);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -19,7 +19,7 @@
 #include "trace/decode.h"
 #include "trace/report/json.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 // Process ids of the trace. A thread id must not be used twice.
@@ -36,7 +36,7 @@ struct Place {
 
 class PerfettoExporter : public Exporter {
  public:
-  PerfettoExporter(const RecordedNames& names, uint64_t start_ns, ByteSink& sink)
+  PerfettoExporter(const RecordedNames& names, uint64_t start_ns, recording::ByteSink& sink)
       : Exporter(sink), names_(names), start_ns_(start_ns) {}
 
   void begin() override { out().append("{\"displayTimeUnit\":\"ns\",\"traceEvents\":["); }
@@ -84,28 +84,28 @@ void PerfettoExporter::open(char phase, std::string_view name, std::string_view 
   std::string& text = out();
   text.append(first_ ? "\n{" : ",\n{");
   first_ = false;
-  json::field("ph", std::string_view(&phase, 1), text);
-  json::field("name", name, text);
-  if (!category.empty()) json::field("cat", category, text);
-  json::field("pid", place.pid, text);
-  json::field("tid", place.tid, text);
+  report::json::field("ph", std::string_view(&phase, 1), text);
+  report::json::field("name", name, text);
+  if (!category.empty()) report::json::field("cat", category, text);
+  report::json::field("pid", place.pid, text);
+  report::json::field("tid", place.tid, text);
   const uint64_t since = time_ns - std::min(time_ns, start_ns_);
-  json::append_key("ts", text);
+  report::json::append_key("ts", text);
   absl::StrAppendFormat(&text, "%d.%03d", since / 1000, since % 1000);
 }
 
 void PerfettoExporter::simple(char phase, std::string_view name, std::string_view category,
                               Place place, uint64_t time_ns, std::string_view id) {
   open(phase, name, category, place, time_ns);
-  json::field("id", id, out());
+  report::json::field("id", id, out());
   close();
 }
 
 void PerfettoExporter::metadata(std::string_view what, Place place, std::string_view name) {
   open('M', what, {}, place, start_ns_);
-  json::append_key("args", out());
+  report::json::append_key("args", out());
   out().push_back('{');
-  json::field("name", name, out());
+  report::json::field("name", name, out());
   out().push_back('}');
   close();
 }
@@ -113,10 +113,10 @@ void PerfettoExporter::metadata(std::string_view what, Place place, std::string_
 void PerfettoExporter::point(std::string_view name, Place place, uint64_t time_ns,
                              uint64_t lifecycle) {
   open('X', name, "return", place, time_ns);
-  json::field("dur", uint64_t{0}, out());
-  json::append_key("args", out());
+  report::json::field("dur", uint64_t{0}, out());
+  report::json::append_key("args", out());
   out().push_back('{');
-  json::field("lifecycle", lifecycle, out());
+  report::json::field("lifecycle", lifecycle, out());
   out().push_back('}');
   close();
 }
@@ -139,7 +139,7 @@ Place PerfettoExporter::place_of_area(uint64_t entry) {
   const Place place{pid, pid * kThreadsOfArea};
   if (area_named_[type]) return place;
   area_named_[type] = true;
-  const SwapArea* area = names_.area(type);
+  const recording::SwapArea* area = names_.area(type);
   std::string name = absl::StrCat("swap ", type);
   if (area != nullptr && !area->path.empty()) absl::StrAppend(&name, " ", area->path);
   metadata("process_name", place, name);
@@ -150,19 +150,19 @@ Place PerfettoExporter::place_of_area(uint64_t entry) {
 
 void PerfettoExporter::lifecycle_args(const Lifecycle& lifecycle) {
   std::string& text = out();
-  json::append_key("args", text);
+  report::json::append_key("args", text);
   text.push_back('{');
-  json::field("lifecycle", lifecycle.id, text);
-  json::field("pid", uint64_t{lifecycle.mappings[0].tgid}, text);
-  json::field("comm", comm_text(lifecycle.mappings[0].comm), text);
-  json::field("pages", uint64_t{lifecycle.nr_pages}, text);
-  json::field("outcome", outcome_name(lifecycle.outcome), text);
+  report::json::field("lifecycle", lifecycle.id, text);
+  report::json::field("pid", uint64_t{lifecycle.mappings[0].tgid}, text);
+  report::json::field("comm", comm_text(lifecycle.mappings[0].comm), text);
+  report::json::field("pages", uint64_t{lifecycle.nr_pages}, text);
+  report::json::field("outcome", outcome_name(lifecycle.outcome), text);
   if (lifecycle.abort_reason != AbortReason::kNone)
-    json::field("abort_reason", abort_reason_name(lifecycle.abort_reason), text);
-  json::field("backend", backend_name(lifecycle.backend), text);
-  json::field("reclaimer", origin_name(lifecycle.last.origin), text);
-  json::field("passes", uint64_t{lifecycle.passes}, text);
-  json::flag("complete", lifecycle.complete(), text);
+    report::json::field("abort_reason", abort_reason_name(lifecycle.abort_reason), text);
+  report::json::field("backend", backend_name(lifecycle.backend), text);
+  report::json::field("reclaimer", origin_name(lifecycle.last.origin), text);
+  report::json::field("passes", uint64_t{lifecycle.passes}, text);
+  report::json::flag("complete", lifecycle.complete(), text);
   text.push_back('}');
 }
 
@@ -182,7 +182,7 @@ void PerfettoExporter::stages(const Lifecycle& lifecycle, Place place) {
   constexpr std::string_view kCategory = "swap-out";
   const std::string id = absl::StrCat("page-", lifecycle.id);
   open('b', "swap-out", kCategory, place, begin_ns);
-  json::field("id", id, out());
+  report::json::field("id", id, out());
   lifecycle_args(lifecycle);
   close();
   for (size_t index = 0; index < count; ++index) {
@@ -206,7 +206,7 @@ void PerfettoExporter::device_write(const Lifecycle& lifecycle) {
   const Place place = place_of_area(lifecycle.entry);
   const std::string id = absl::StrCat("write-", lifecycle.id);
   open('b', "write", "device", place, begin_ns);
-  json::field("id", id, out());
+  report::json::field("id", id, out());
   lifecycle_args(lifecycle);
   close();
   simple('e', "write", "device", place, done_ns, id);
@@ -230,8 +230,8 @@ void PerfettoExporter::flow(const Return& entry_return, Place area) {
   simple('s', "in swap", "return", from, out_ns, id);
   point("swapped in", to, entry_return.time_ns, entry_return.lifecycle_id);
   open('f', "in swap", "return", to, entry_return.time_ns);
-  json::field("id", id, out());
-  json::field("bp", std::string_view("e"), out());
+  report::json::field("id", id, out());
+  report::json::field("bp", std::string_view("e"), out());
   close();
 }
 
@@ -242,14 +242,14 @@ void PerfettoExporter::on_return(const Return& entry_return) {
   const uint64_t begin_ns =
       entry_return.time_ns - std::min(entry_return.time_ns, entry_return.fault_ns);
   open('b', "swap-in", "fault", place, begin_ns);
-  json::field("id", id, out());
-  json::append_key("args", out());
+  report::json::field("id", id, out());
+  report::json::append_key("args", out());
   out().push_back('{');
-  json::field("lifecycle", entry_return.lifecycle_id, out());
-  json::field("pid", uint64_t{entry_return.tgid}, out());
-  json::field("comm", comm_text(entry_return.comm), out());
-  json::field("pages", uint64_t{entry_return.nr_pages}, out());
-  json::flag("major", entry_return.major, out());
+  report::json::field("lifecycle", entry_return.lifecycle_id, out());
+  report::json::field("pid", uint64_t{entry_return.tgid}, out());
+  report::json::field("comm", comm_text(entry_return.comm), out());
+  report::json::field("pages", uint64_t{entry_return.nr_pages}, out());
+  report::json::flag("major", entry_return.major, out());
   out().push_back('}');
   close();
   simple('e', "swap-in", "fault", place, entry_return.time_ns, id);
@@ -262,7 +262,7 @@ void PerfettoExporter::instant(std::string_view name, uint64_t time_ns) {
   if (!own_named_) metadata("process_name", place, "swaptrail");
   own_named_ = true;
   open('i', name, "trust", place, time_ns);
-  json::field("s", std::string_view("p"), out());
+  report::json::field("s", std::string_view("p"), out());
   close();
   flush_if_full();
 }
@@ -281,8 +281,8 @@ void PerfettoExporter::on_loss(const Loss& loss) {
 }  // namespace
 
 std::unique_ptr<Exporter> make_perfetto_exporter(const RecordedNames& names, uint64_t start_ns,
-                                                 ByteSink& sink) {
+                                                 recording::ByteSink& sink) {
   return std::make_unique<PerfettoExporter>(names, start_ns, sink);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

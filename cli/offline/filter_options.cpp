@@ -5,9 +5,9 @@
 #include "cli/offline/time_range.h"
 #include "trace/decode.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
-void add_filter_options(CLI::App& command, PrintFilter& filter) {
+void add_filter_options(CLI::App& command, report::PrintFilter& filter) {
   command.add_option("--pid", filter.pids, "only pages of these processes");
   command.add_option("--cgroup", filter.cgroup,
                      "only pages charged to this cgroup or below, e.g. /system.slice");
@@ -23,4 +23,4 @@ void add_range_options(CLI::App& command, std::string& from, std::string& to) {
   command.add_option("--to", to, "end before this, in the same form");
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -9,10 +9,10 @@
 #include "trace/report/text.h"
 #include "trace/utf8.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
-using namespace json;  // field() and its kin
+using namespace report::json;  // field() and its kin
 
 constexpr size_t kMaxOwners = 1 << 20;
 
@@ -23,7 +23,7 @@ constexpr std::string_view kKindHeadings[] = {"VIOLATION", "LOSS", "DISAGREEMENT
 void append_indented(std::string_view text, std::string& out) {
   while (!text.empty()) {
     const size_t end = text.find('\n');
-    append_all(out, "    ", printable(text.substr(0, end)), "\n");
+    report::append_all(out, "    ", printable(text.substr(0, end)), "\n");
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
 }
@@ -39,18 +39,18 @@ std::string_view finding_kind_name(engine::FindingKind kind) {
   return kKindNames[static_cast<size_t>(kind)];
 }
 
-void append_rules(PrintFormat format, std::string& out) {
+void append_rules(report::PrintFormat format, std::string& out) {
   for (size_t index = 0; index < static_cast<size_t>(engine::Rule::kCount); ++index) {
     const engine::RuleText& rule = engine::rule_text(static_cast<engine::Rule>(index));
-    if (format == PrintFormat::kJsonl) {
+    if (format == report::PrintFormat::kJsonl) {
       out.push_back('{');
-      field("type", std::string_view("rule"), out);
-      field("name", rule.name, out);
-      field("kernel", rule.kernel, out);
-      field("text", rule.text, out);
+      report::json::field("type", std::string_view("rule"), out);
+      report::json::field("name", rule.name, out);
+      report::json::field("kernel", rule.kernel, out);
+      report::json::field("text", rule.text, out);
       out.append("}\n");
     } else {
-      append_all(out, rule.name, "\n    ", rule.text, "\n    ", rule.kernel, "\n");
+      report::append_all(out, rule.name, "\n    ", rule.text, "\n    ", rule.kernel, "\n");
     }
   }
 }
@@ -83,45 +83,50 @@ const Owners::Owner* Owners::find(uint64_t folio, uint64_t entry) const {
 
 void FindingReport::append_text_block(const engine::Finding& finding) {
   const engine::RuleText& rule = engine::rule_text(finding.rule);
-  append_all(buffer_, kKindHeadings[static_cast<size_t>(finding.kind)], " ", rule.name, " (",
-             rule.kernel, ")\n    at ");
+  report::append_all(buffer_, kKindHeadings[static_cast<size_t>(finding.kind)], " ", rule.name,
+                     " (", rule.kernel, ")\n    at ");
   append_seconds(finding.time_ns, start_ns_, buffer_);
-  if (finding.lifecycle_id != 0) append_all(buffer_, ", lifecycle #", finding.lifecycle_id);
+  if (finding.lifecycle_id != 0) report::append_all(buffer_, ", lifecycle #", finding.lifecycle_id);
   if (const auto pfn = names_.pfn_of(finding.folio); pfn && finding.folio != 0)
-    append_all(buffer_, ", pfn ", *pfn);
+    report::append_all(buffer_, ", pfn ", *pfn);
   if (finding.entry != 0)
-    append_all(buffer_, ", slot ", entry_type(finding.entry), ":", entry_offset(finding.entry));
+    report::append_all(buffer_, ", slot ", entry_type(finding.entry), ":",
+                       entry_offset(finding.entry));
   if (const Owners::Owner* owner = owners_.find(finding.folio, finding.entry))
-    append_all(buffer_, ", of ", owner->tgid, " ", printable(comm_text(owner->comm)));
-  append_all(buffer_, "\n    ", rule.text, "\n");
+    report::append_all(buffer_, ", of ", owner->tgid, " ", printable(comm_text(owner->comm)));
+  report::append_all(buffer_, "\n    ", rule.text, "\n");
   append_indented(finding.text, buffer_);
 }
 
 void FindingReport::append_json_line(const engine::Finding& finding) {
   const engine::RuleText& rule = engine::rule_text(finding.rule);
   buffer_.push_back('{');
-  field("type", std::string_view("finding"), buffer_);
-  field("kind", finding_kind_name(finding.kind), buffer_);
-  field("rule", rule.name, buffer_);
-  field("kernel", rule.kernel, buffer_);
-  number_or_null("lifecycle", finding.lifecycle_id != 0, finding.lifecycle_id, buffer_);
+  report::json::field("type", std::string_view("finding"), buffer_);
+  report::json::field("kind", finding_kind_name(finding.kind), buffer_);
+  report::json::field("rule", rule.name, buffer_);
+  report::json::field("kernel", rule.kernel, buffer_);
+  report::json::number_or_null("lifecycle", finding.lifecycle_id != 0, finding.lifecycle_id,
+                               buffer_);
   const std::optional<uint64_t> pfn =
       finding.folio != 0 ? names_.pfn_of(finding.folio) : std::nullopt;
-  number_or_null("pfn", pfn.has_value(), pfn.value_or(0), buffer_);
-  number_or_null("swap_type", finding.entry != 0, entry_type(finding.entry), buffer_);
-  number_or_null("swap_offset", finding.entry != 0, entry_offset(finding.entry), buffer_);
-  field("time_ns", finding.time_ns, buffer_);
+  report::json::number_or_null("pfn", pfn.has_value(), pfn.value_or(0), buffer_);
+  report::json::number_or_null("swap_type", finding.entry != 0, entry_type(finding.entry), buffer_);
+  report::json::number_or_null("swap_offset", finding.entry != 0, entry_offset(finding.entry),
+                               buffer_);
+  report::json::field("time_ns", finding.time_ns, buffer_);
   const Owners::Owner* owner = owners_.find(finding.folio, finding.entry);
-  number_or_null("pid", owner != nullptr, owner != nullptr ? owner->tgid : 0, buffer_);
-  name_or_null("comm", owner != nullptr,
-               owner != nullptr ? comm_text(owner->comm) : std::string_view(), buffer_);
-  field("text", finding.text, buffer_);
+  report::json::number_or_null("pid", owner != nullptr, owner != nullptr ? owner->tgid : 0,
+                               buffer_);
+  report::json::name_or_null("comm", owner != nullptr,
+                             owner != nullptr ? comm_text(owner->comm) : std::string_view(),
+                             buffer_);
+  report::json::field("text", finding.text, buffer_);
   buffer_.append("}\n");
 }
 
 void FindingReport::on_finding(const engine::Finding& finding) {
-  if (failed_ || format_ == PrintFormat::kNone) return;
-  if (format_ == PrintFormat::kJsonl)
+  if (failed_ || format_ == report::PrintFormat::kNone) return;
+  if (format_ == report::PrintFormat::kJsonl)
     append_json_line(finding);
   else
     append_text_block(finding);
@@ -129,8 +134,8 @@ void FindingReport::on_finding(const engine::Finding& finding) {
 }
 
 void FindingReport::on_summary(const LockstepSummary& summary) {
-  if (failed_ || format_ == PrintFormat::kNone) return;
-  if (format_ == PrintFormat::kJsonl)
+  if (failed_ || format_ == report::PrintFormat::kNone) return;
+  if (format_ == report::PrintFormat::kJsonl)
     append_json(summary, buffer_);
   else
     append_text(summary, buffer_);
@@ -142,4 +147,4 @@ void FindingReport::flush() {
   buffer_.clear();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

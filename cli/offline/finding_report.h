@@ -13,18 +13,18 @@
 #include "trace/report/printer.h"
 #include "trace/report/summary.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
 std::string_view finding_kind_name(engine::FindingKind kind);
 
 // The rules that a swap-out can't break: name, kernel function, and what a violation means.
-void append_rules(PrintFormat format, std::string& out);
+void append_rules(report::PrintFormat format, std::string& out);
 
 // Printed last.
 struct LockstepSummary {
   std::string subject;  // "Linux 6.12.1, mode full"
   const engine::LockstepCounters& counters;
-  const Summary& trace;  // of the same lifecycles
+  const report::Summary& trace;  // of the same lifecycles
   const SlotShares& slots;
 };
 void append_json(const LockstepSummary& summary, std::string& out);
@@ -52,7 +52,8 @@ class Owners {
 class FindingReport : public engine::FindingSink {
  public:
   // `start_ns`: the zero of the seconds in text. `names` and `sink` must outlive it.
-  FindingReport(PrintFormat format, uint64_t start_ns, const Names& names, ByteSink& sink)
+  FindingReport(report::PrintFormat format, uint64_t start_ns, const report::Names& names,
+                recording::ByteSink& sink)
       : format_(format), start_ns_(start_ns), names_(names), sink_(sink) {}
 
   // Call it before the lockstep gets the event.
@@ -65,13 +66,13 @@ class FindingReport : public engine::FindingSink {
   void append_json_line(const engine::Finding& finding);
   void flush();
 
-  const PrintFormat format_;
+  const report::PrintFormat format_;
   const uint64_t start_ns_;
-  const Names& names_;
-  ByteSink& sink_;
+  const report::Names& names_;
+  recording::ByteSink& sink_;
   Owners owners_;
   std::string buffer_;
   bool failed_ = false;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

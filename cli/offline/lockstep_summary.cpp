@@ -6,10 +6,10 @@
 #include "trace/report/text.h"
 #include "trace/utf8.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
-using namespace json;  // field() and its kin
+using namespace report::json;  // field() and its kin
 using engine::LockstepCounters;
 using engine::Rule;
 using engine::Taken;
@@ -48,7 +48,7 @@ void for_each_broken(const LockstepCounters& counters, Visit visit) {
 }
 
 template <typename Visit>
-void for_each_incomplete(const Summary& summary, Visit visit) {
+void for_each_incomplete(const report::Summary& summary, Visit visit) {
   for (size_t index = 1; index < static_cast<size_t>(IncompleteReason::kCount); ++index) {
     const auto reason = static_cast<IncompleteReason>(index);
     const uint64_t lifecycles = summary.by(reason).lifecycles;
@@ -62,7 +62,7 @@ double percent(uint64_t part, uint64_t whole) {
 }
 
 void open(std::string_view key, std::string& out) {
-  append_key(key, out);
+  report::json::append_key(key, out);
   out.push_back('{');
 }
 
@@ -91,11 +91,13 @@ void lifecycle_lines(const LockstepSummary& summary, std::string& out) {
 void append_json(const LockstepSummary& summary, std::string& out) {
   const LockstepCounters& counters = summary.counters;
   out.push_back('{');
-  field("type", std::string_view("validation"), out);
-  field("subject", summary.subject, out);
+  report::json::field("type", std::string_view("validation"), out);
+  report::json::field("subject", summary.subject, out);
   for (const CounterField& counter : kCounterFields)
-    field(counter.name, counters.*counter.value, out);
-  const auto add = [&](std::string_view name, uint64_t count) { field(name, count, out); };
+    report::json::field(counter.name, counters.*counter.value, out);
+  const auto add = [&](std::string_view name, uint64_t count) {
+    report::json::field(name, count, out);
+  };
   open("incomplete", out);
   for_each_incomplete(summary.trace, add);
   out.push_back('}');
@@ -106,21 +108,22 @@ void append_json(const LockstepSummary& summary, std::string& out) {
   for_each_broken(counters, add);
   out.push_back('}');
   summary.slots.append_json(out);
-  field("violations", summary.trace.violations(), out);
-  field("losses", summary.trace.losses(), out);
-  field("lost_events", summary.trace.lost_events(), out);
+  report::json::field("violations", summary.trace.violations(), out);
+  report::json::field("losses", summary.trace.losses(), out);
+  report::json::field("lost_events", summary.trace.lost_events(), out);
   out.append("}\n");
 }
 
 void append_text(const LockstepSummary& summary, std::string& out) {
   const LockstepCounters& counters = summary.counters;
-  append_all(out, counters.findings, counters.findings == 1 ? " finding" : " findings", " in ",
-             counters.events, " events of ", printable(summary.subject), "\n");
-  append_all(out, counters.passes, " passes of folios in ", counters.steps, " steps of the model; ",
-             summary.trace.lost_events(), " events lost, in ", summary.trace.losses(), " gaps\n");
+  report::append_all(out, counters.findings, counters.findings == 1 ? " finding" : " findings",
+                     " in ", counters.events, " events of ", printable(summary.subject), "\n");
+  report::append_all(out, counters.passes, " passes of folios in ", counters.steps,
+                     " steps of the model; ", summary.trace.lost_events(), " events lost, in ",
+                     summary.trace.losses(), " gaps\n");
   if (summary.trace.violations() != 0)
-    append_all(out, summary.trace.violations(),
-               " violations besides, of the rules of lifecycles: see swaptrail replay\n");
+    report::append_all(out, summary.trace.violations(),
+                       " violations besides, of the rules of lifecycles: see swaptrail replay\n");
   out.append("\nEvents\n");
   share_line("foretold", counters.predictions, counters.events, out);
   out.append("\nTaken from the stream\n");
@@ -138,4 +141,4 @@ void append_text(const LockstepSummary& summary, std::string& out) {
   count_line("threads", counters.threads_full, out);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

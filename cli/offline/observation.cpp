@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/base/errors.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 // Reports a loss where the sequence of a CPU jumps from one part to a later one.
@@ -48,8 +48,8 @@ class Seams : public EventSink {
 
 absl::StatusOr<std::unique_ptr<WatchedFile>> WatchedFile::open(const std::string& path,
                                                                Progress& progress, int passes) {
-  auto file = FileSource::open(path);
-  if (!file.ok()) return with_path(file.status(), path);
+  auto file = recording::FileSource::open(path);
+  if (!file.ok()) return cli::with_path(file.status(), path);
   progress.expect((*file)->size() * static_cast<uint64_t>(passes));
   return std::unique_ptr<WatchedFile>(new WatchedFile(path, *std::move(file), progress));
 }
@@ -65,8 +65,8 @@ absl::StatusOr<Observation> Observation::open(const std::vector<std::string>& pa
   for (const std::string& path : paths) {
     auto file = WatchedFile::open(path, progress);
     if (!file.ok()) return file.status();
-    auto reader = RecordingReader::open(**file);
-    if (!reader.ok()) return with_path(reader.status(), path);
+    auto reader = recording::RecordingReader::open(**file);
+    if (!reader.ok()) return cli::with_path(reader.status(), path);
     observation.parts_.push_back({*std::move(file), *std::move(reader)});
   }
   if (paths.empty()) return absl::InvalidArgumentError("no recording");
@@ -79,8 +79,8 @@ absl::Status Observation::order_parts() {
     return a.reader->header().part < b.reader->header().part;
   });
   for (size_t index = 1; index < parts_.size(); ++index) {
-    const RecordingHeader& one = parts_[index - 1].reader->header();
-    const RecordingHeader& next = parts_[index].reader->header();
+    const recording::RecordingHeader& one = parts_[index - 1].reader->header();
+    const recording::RecordingHeader& next = parts_[index].reader->header();
     const std::string both =
         absl::StrCat(parts_[index - 1].file->path(), " and ", parts_[index].file->path());
     if (one.boot_id != next.boot_id || one.reconstruction.start_ns != next.reconstruction.start_ns)
@@ -92,8 +92,8 @@ absl::Status Observation::order_parts() {
   return absl::OkStatus();
 }
 
-std::vector<Reading> Observation::readings() const {
-  std::vector<Reading> all;
+std::vector<recording::Reading> Observation::readings() const {
+  std::vector<recording::Reading> all;
   for (const Part& part : parts_) {
     const auto& readings = part.reader->contents().readings;
     all.insert(all.end(), readings.begin(), readings.end());
@@ -106,14 +106,14 @@ absl::Status Observation::for_each(EventSink& sink, const TimeRange& range) {
   for (Part& part : parts_) {
     seams.begin_part();
     absl::Status status = part.reader->for_each(seams, range.from_ns, range.to_ns);
-    if (!status.ok()) return with_path(status, part.file->path());
+    if (!status.ok()) return cli::with_path(status, part.file->path());
   }
   return absl::OkStatus();
 }
 
-void complain_of_lacks(const RecordingHeader& header) {
+void complain_of_lacks(const recording::RecordingHeader& header) {
   if (header.lacks().empty()) return;
-  complain(kDone, "an older recording", std::string(header.lacks()));
+  cli::complain(cli::kDone, "an older recording", std::string(header.lacks()));
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

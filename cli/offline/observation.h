@@ -14,10 +14,10 @@
 #include "trace/recording/file.h"
 #include "trace/recording/reader.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
 // A file that reports how much of it was read.
-class WatchedFile : public ByteSource {
+class WatchedFile : public recording::ByteSource {
  public:
   // `progress` must outlive it, and will expect the file `passes` times. Errors: those of
   // FileSource::open.
@@ -29,11 +29,11 @@ class WatchedFile : public ByteSource {
   const std::string& path() const { return path_; }
 
  private:
-  WatchedFile(std::string path, std::unique_ptr<FileSource> file, Progress& progress)
+  WatchedFile(std::string path, std::unique_ptr<recording::FileSource> file, Progress& progress)
       : path_(std::move(path)), file_(std::move(file)), progress_(progress) {}
 
   std::string path_;
-  std::unique_ptr<FileSource> file_;
+  std::unique_ptr<recording::FileSource> file_;
   Progress& progress_;
 };
 
@@ -46,10 +46,12 @@ class Observation {
   static absl::StatusOr<Observation> open(const std::vector<std::string>& paths,
                                           Progress& progress);
 
-  const RecordingHeader& header() const { return parts_.front().reader->header(); }
+  const recording::RecordingHeader& header() const { return parts_.front().reader->header(); }
   size_t parts() const { return parts_.size(); }
-  const RecordingContents& contents(size_t part) const { return parts_[part].reader->contents(); }
-  std::vector<Reading> readings() const;
+  const recording::RecordingContents& contents(size_t part) const {
+    return parts_[part].reader->contents();
+  }
+  std::vector<recording::Reading> readings() const;
   uint64_t end_ns() const { return parts_.back().reader->contents().end_ns; }
 
   // The stream. What is missing between two parts is reported as a loss of each CPU. Errors: DataLoss
@@ -59,7 +61,7 @@ class Observation {
  private:
   struct Part {
     std::unique_ptr<WatchedFile> file;
-    std::unique_ptr<RecordingReader> reader;
+    std::unique_ptr<recording::RecordingReader> reader;
   };
 
   Observation() = default;
@@ -70,6 +72,6 @@ class Observation {
 
 // Reports on stderr what a recording of an older version does not contain; nothing if it has
 // everything.
-void complain_of_lacks(const RecordingHeader& header);
+void complain_of_lacks(const recording::RecordingHeader& header);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

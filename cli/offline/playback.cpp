@@ -2,12 +2,13 @@
 
 #include <algorithm>
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 class Player : public EventSink {
  public:
-  Player(const ReconstructorOptions& options, RecordedNames& names, LifecycleSink& sink)
+  Player(const lifecycles::ReconstructorOptions& options, RecordedNames& names,
+         lifecycles::LifecycleSink& sink)
       : names_(names), reconstructor_(options, sink) {}
 
   void on_event(const swaptrail_event& event, uint64_t sequence) override {
@@ -37,7 +38,7 @@ class Player : public EventSink {
 
  private:
   RecordedNames& names_;
-  Reconstructor reconstructor_;
+  lifecycles::Reconstructor reconstructor_;
   uint64_t last_ns_ = 0;
   uint64_t late_ = 0;
 };
@@ -45,8 +46,8 @@ class Player : public EventSink {
 }  // namespace
 
 Played play(Observation& observation, const TimeRange& range, RecordedNames& names,
-            LifecycleSink& sink) {
-  ReconstructorOptions options = observation.header().reconstruction;
+            lifecycles::LifecycleSink& sink) {
+  lifecycles::ReconstructorOptions options = observation.header().reconstruction;
   options.start_ns = std::max(options.start_ns, range.from_ns);
   Player player(options, names, sink);
   const absl::Status status = observation.for_each(player, range);
@@ -56,4 +57,4 @@ Played play(Observation& observation, const TimeRange& range, RecordedNames& nam
   return played;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

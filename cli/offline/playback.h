@@ -9,10 +9,10 @@
 #include "cli/offline/time_range.h"
 #include "trace/lifecycles/reconstructor.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
 struct Played {
-  ReconstructorCounters counters;
+  lifecycles::ReconstructorCounters counters;
   uint64_t late = 0;    // events older than one before them
   absl::Status damage;  // DataLoss: what comes after it was not played
 };
@@ -20,6 +20,6 @@ struct Played {
 // Plays what is in `range`; what began before it is incomplete, as in a recording that was cut.
 // Advances `names` to the time of each event before the sink gets it.
 Played play(Observation& observation, const TimeRange& range, RecordedNames& names,
-            LifecycleSink& sink);
+            lifecycles::LifecycleSink& sink);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 constexpr auto kFirstAfter = std::chrono::milliseconds(500);
@@ -70,4 +70,4 @@ void Progress::erase() {
   std::fflush(stderr);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

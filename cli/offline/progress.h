@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
 // A bar on stderr: appears after half a second, is redrawn at most ten times a second, and is
 // removed at the end. One thread.
@@ -43,4 +43,4 @@ class Progress {
   std::chrono::steady_clock::time_point next_draw_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -2,23 +2,28 @@
 
 #include <algorithm>
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
 RecordedNames::RecordedNames(const Observation& observation) {
   page_frames_base_ = observation.header().page_frames_base;
   page_struct_size_ = observation.header().reconstruction.page_struct_size;
   for (size_t part = 0; part < observation.parts(); ++part) {
-    const RecordingContents& contents = observation.contents(part);
-    for (const CgroupName& cgroup : contents.cgroups) cgroups_[cgroup.id].push_back(cgroup);
-    for (const SwapArea& area : contents.areas)
+    const recording::RecordingContents& contents = observation.contents(part);
+    for (const recording::CgroupName& cgroup : contents.cgroups)
+      cgroups_[cgroup.id].push_back(cgroup);
+    for (const recording::SwapArea& area : contents.areas)
       if (area.bytes != 0) areas_[area.type].push_back(area);
   }
   for (auto& [type, areas] : areas_)
     std::stable_sort(areas.begin(), areas.end(),
-                     [](const SwapArea& a, const SwapArea& b) { return a.at_ns < b.at_ns; });
+                     [](const recording::SwapArea& a, const recording::SwapArea& b) {
+                       return a.at_ns < b.at_ns;
+                     });
   for (auto& [id, names] : cgroups_)
     std::stable_sort(names.begin(), names.end(),
-                     [](const CgroupName& a, const CgroupName& b) { return a.at_ns < b.at_ns; });
+                     [](const recording::CgroupName& a, const recording::CgroupName& b) {
+                       return a.at_ns < b.at_ns;
+                     });
 }
 
 // As the daemon's PageFrames::number_of.
@@ -32,20 +37,20 @@ std::optional<uint64_t> RecordedNames::pfn_of(uint64_t folio) const {
 std::optional<std::string_view> RecordedNames::cgroup_path(uint64_t id) const {
   const auto found = cgroups_.find(id);
   if (found == cgroups_.end()) return std::nullopt;
-  const CgroupName* known = nullptr;
-  for (const CgroupName& name : found->second)
+  const recording::CgroupName* known = nullptr;
+  for (const recording::CgroupName& name : found->second)
     if (name.at_ns <= now_ns_) known = &name;
   if (known == nullptr) return std::nullopt;
   return known->path;
 }
 
-const SwapArea* RecordedNames::area(uint32_t type) const {
+const recording::SwapArea* RecordedNames::area(uint32_t type) const {
   const auto found = areas_.find(type);
   if (found == areas_.end()) return nullptr;
-  const SwapArea* known = &found->second.front();
-  for (const SwapArea& area : found->second)
+  const recording::SwapArea* known = &found->second.front();
+  for (const recording::SwapArea& area : found->second)
     if (area.at_ns <= now_ns_) known = &area;
   return known;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

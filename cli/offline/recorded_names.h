@@ -12,11 +12,11 @@
 #include "trace/recording/contents.h"
 #include "trace/report/print.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
 // A cgroup has a name from the moment when the daemon learnt it: before that, live output had only
 // its number. One thread.
-class RecordedNames : public Names {
+class RecordedNames : public report::Names {
  public:
   // Copies what it needs.
   explicit RecordedNames(const Observation& observation);
@@ -32,14 +32,14 @@ class RecordedNames : public Names {
 
   // The swap area that has that type at the moment being replayed, or had it last; before the first
   // one was noted, the first one. Null if the recording has none.
-  const SwapArea* area(uint32_t type) const;
+  const recording::SwapArea* area(uint32_t type) const;
 
  private:
   uint64_t page_frames_base_ = 0;
   uint32_t page_struct_size_ = 0;
   uint64_t now_ns_ = 0;
-  absl::flat_hash_map<uint64_t, std::vector<CgroupName>> cgroups_;  // each by time
-  absl::flat_hash_map<uint32_t, std::vector<SwapArea>> areas_;      // each by time
+  absl::flat_hash_map<uint64_t, std::vector<recording::CgroupName>> cgroups_;  // each by time
+  absl::flat_hash_map<uint32_t, std::vector<recording::SwapArea>> areas_;      // each by time
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

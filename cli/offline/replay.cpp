@@ -10,62 +10,64 @@
 #include "cli/offline/playback.h"
 #include "trace/report/readings.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 // As live. For a part of the time there is no trust number, because the readings cover the whole.
 void print_summary(const Observation& observation, const TimeRange& range, const Played& played,
-                   Printer& printer) {
-  std::vector<Reading> readings;
+                   report::Printer& printer) {
+  std::vector<recording::Reading> readings;
   if (range.whole() && played.damage.ok()) readings = observation.readings();
-  StreamCounters stream = stream_counters_of(readings);
+  report::StreamCounters stream = report::stream_counters_of(readings);
   stream.late = std::max(stream.late, played.late);
   const uint64_t visible_kinds = observation.header().reconstruction.visible_kinds;
-  std::vector<ReconcileRow> rows = reconcile_readings(readings, visible_kinds);
-  if (!rows.empty()) add_balance(readings, played.counters, visible_kinds, rows);
+  std::vector<report::ReconcileRow> rows = report::reconcile_readings(readings, visible_kinds);
+  if (!rows.empty()) report::add_balance(readings, played.counters, visible_kinds, rows);
   printer.print_summary(played.counters, stream, std::move(rows));
 }
 
 // Even without damage, writing may have stopped between two records.
 void report_if_unfinished(const Observation& observation) {
   if (observation.contents(observation.parts() - 1).finished) return;
-  complain(kDone, "the recording was not finished", "its last event is taken for its end");
+  cli::complain(cli::kDone, "the recording was not finished",
+                "its last event is taken for its end");
 }
 
 }  // namespace
 
 int replay(const ReplayOptions& options) {
-  Progress progress("replay", Progress::style_here(options.print != PrintFormat::kNone));
+  Progress progress("replay", Progress::style_here(options.print != report::PrintFormat::kNone));
   auto observation = Observation::open(options.files, progress);
-  if (!observation.ok()) return complain_of_input(observation.status());
+  if (!observation.ok()) return cli::complain_of_input(observation.status());
   const auto range = parse_range(options.from, options.to, observation->header());
   if (!range.ok())
-    return complain(kUnusable, std::string(range.status().message()),
-                    "see swaptrail replay --help");
+    return cli::complain(cli::kUnusable, std::string(range.status().message()),
+                         "see swaptrail replay --help");
 
   complain_of_lacks(observation->header());
   RecordedNames names(*observation);
-  StandardPrinter printer(options.print, options.filter, names);
+  cli::StandardPrinter printer(options.print, options.filter, names);
   printer.set_start(observation->header().reconstruction.start_ns);
   const Played played = play(*observation, *range, names, printer);
   print_summary(*observation, *range, played, printer);
-  if (!played.damage.ok()) return complain_of_input(played.damage);
+  if (!played.damage.ok()) return cli::complain_of_input(played.damage);
   report_if_unfinished(*observation);
-  return printer.exit_code(printer.summary().violations() > 0 ? kFound : kDone);
+  return printer.exit_code(printer.summary().violations() > 0 ? cli::kFound : cli::kDone);
 }
 
 void add_replay(CLI::App& app, int& code) {
   auto options = std::make_shared<ReplayOptions>();
   CLI::App* command =
       app.add_subcommand("replay", "print what swaptraild printed while this was recorded");
-  command->footer(std::string(kExitCodes) +
+  command->footer(std::string(cli::kExitCodes) +
                   "\nExamples:\n"
                   "  swaptrail replay run.swaptrail\n"
                   "  swaptrail replay /var/lib/swaptrail/*.swaptrail --print=jsonl --pid=4711\n"
                   "  swaptrail replay run.swaptrail --from=1.5s --to=1.7s");
   command->add_option("FILE", options->files, "a recording, or all parts of one")->required();
-  const std::map<std::string, PrintFormat> formats{
-      {"text", PrintFormat::kText}, {"jsonl", PrintFormat::kJsonl}, {"none", PrintFormat::kNone}};
+  const std::map<std::string, report::PrintFormat> formats{{"text", report::PrintFormat::kText},
+                                                           {"jsonl", report::PrintFormat::kJsonl},
+                                                           {"none", report::PrintFormat::kNone}};
   command->add_option("--print", options->print, "text, jsonl or none")
       ->transform(CLI::CheckedTransformer(formats).description(""))
       ->type_name("FORMAT");
@@ -74,4 +76,4 @@ void add_replay(CLI::App& app, int& code) {
   command->callback([options, &code] { code = replay(*options); });
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -10,12 +10,12 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
 struct ReplayOptions {
   std::vector<std::string> files;
-  PrintFormat print = PrintFormat::kText;
-  PrintFilter filter;
+  report::PrintFormat print = report::PrintFormat::kText;
+  report::PrintFilter filter;
   std::string from, to;  // see cli/offline/time_range.h
 };
 
@@ -25,4 +25,4 @@ int replay(const ReplayOptions& options);
 // Adds the subcommand. `code` gets the exit code and must outlive `app`.
 void add_replay(CLI::App& app, int& code);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

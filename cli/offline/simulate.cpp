@@ -19,14 +19,14 @@
 #include "trace/report/json.h"
 #include "validate/in_step.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 using engine::SimulationResult;
 
-class SimulatedNames : public Names {
+class SimulatedNames : public report::Names {
  public:
-  explicit SimulatedNames(const RecordingHeader& header)
+  explicit SimulatedNames(const recording::RecordingHeader& header)
       : base_(header.page_frames_base), size_(header.reconstruction.page_struct_size) {}
   std::optional<uint64_t> pfn_of(uint64_t folio) const override {
     if (folio < base_) return std::nullopt;
@@ -42,17 +42,18 @@ class SimulatedNames : public Names {
 class Recording {
  public:
   static absl::StatusOr<std::unique_ptr<Recording>> create(
-      const SimulateOptions& options, const RecordingHeader& header,
+      const SimulateOptions& options, const recording::RecordingHeader& header,
       const std::vector<engine::SimulatedArea>& areas) {
-    auto file = AtomicFile::create(options.record, options.force);
+    auto file = cli::AtomicFile::create(options.record, options.force);
     if (!file.ok()) return file.status();
-    auto writer = RecordingWriter::create(**file, header);
+    auto writer = recording::RecordingWriter::create(**file, header);
     if (!writer.ok()) return writer.status();
     for (const engine::SimulatedArea& area : areas)
       if (absl::Status status = (*writer)->add(simulated_area(area)); !status.ok()) return status;
     return std::make_unique<Recording>(*std::move(file), *std::move(writer));
   }
-  Recording(std::unique_ptr<AtomicFile> file, std::unique_ptr<RecordingWriter> writer)
+  Recording(std::unique_ptr<cli::AtomicFile> file,
+            std::unique_ptr<recording::RecordingWriter> writer)
       : file_(std::move(file)), writer_(std::move(writer)) {}
 
   void add(const swaptrail_event& event, uint64_t sequence) {
@@ -65,8 +66,8 @@ class Recording {
   }
 
  private:
-  std::unique_ptr<AtomicFile> file_;
-  std::unique_ptr<RecordingWriter> writer_;  // writes to the file
+  std::unique_ptr<cli::AtomicFile> file_;
+  std::unique_ptr<recording::RecordingWriter> writer_;  // writes to the file
   absl::Status status_;
 };
 
@@ -74,17 +75,19 @@ class Recording {
 class Observer : public engine::EventOutput {
  public:
   // `recording` may be null. All must outlive it.
-  Observer(const RecordingHeader& header, const std::optional<engine::LockstepOptions>& lockstep,
-           FindingReport& report, Printer& printer, Recording* recording)
+  Observer(const recording::RecordingHeader& header,
+           const std::optional<engine::LockstepOptions>& lockstep, FindingReport& report,
+           report::Printer& printer, Recording* recording)
       : report_(report),
         recording_(recording),
         slots_(lockstep.value_or(engine::LockstepOptions{}).features, header.cpus, true),
-        in_step_(lockstep ? std::make_unique<InStep>(*lockstep, report, printer) : nullptr),
+        in_step_(lockstep ? std::make_unique<validate::InStep>(*lockstep, report, printer)
+                          : nullptr),
         reconstructor_(header.reconstruction, in_step_ ? in_step_->lifecycles() : printer) {
     if (in_step_) in_step_->hand_on_to(reconstructor_);
   }
 
-  void on_area(const SwapArea& area) {
+  void on_area(const recording::SwapArea& area) {
     if (!in_step_) return;
     slots_.on_area(area);
     in_step_->on_area(area);
@@ -102,7 +105,7 @@ class Observer : public engine::EventOutput {
   void finish() { in_step_ ? in_step_->finish(end_ns_) : reconstructor_.finish(end_ns_); }
 
   uint64_t end_ns() const { return end_ns_; }
-  ReconstructorCounters counters() const { return reconstructor_.counters(); }
+  lifecycles::ReconstructorCounters counters() const { return reconstructor_.counters(); }
   const SlotShares& slots() const { return slots_; }
   const engine::LockstepCounters* lockstep() const {
     return in_step_ ? &in_step_->counters() : nullptr;
@@ -111,9 +114,9 @@ class Observer : public engine::EventOutput {
  private:
   FindingReport& report_;
   Recording* recording_;
-  SlotShares slots_;                 // used only with the next one
-  std::unique_ptr<InStep> in_step_;  // may be null
-  Reconstructor reconstructor_;
+  SlotShares slots_;                           // used only with the next one
+  std::unique_ptr<validate::InStep> in_step_;  // may be null
+  lifecycles::Reconstructor reconstructor_;
   uint64_t end_ns_ = 1;
 };
 
@@ -130,16 +133,17 @@ constexpr ResultField kResultFields[] = {
     {"contents_wrong", &SimulationResult::contents_wrong},
 };
 
-std::string result_text(const SimulationResult& result, PrintFormat format) {
+std::string result_text(const SimulationResult& result, report::PrintFormat format) {
   std::string out;
-  if (format == PrintFormat::kJsonl) {
+  if (format == report::PrintFormat::kJsonl) {
     out.push_back('{');
-    json::field("type", std::string_view("simulation"), out);
-    for (const ResultField& row : kResultFields) json::field(row.name, result.*row.value, out);
-    json::field("swap_outs", uint64_t{result.swap_outs.size()}, out);
-    json::flag("truncated", result.truncated, out);
+    report::json::field("type", std::string_view("simulation"), out);
+    for (const ResultField& row : kResultFields)
+      report::json::field(row.name, result.*row.value, out);
+    report::json::field("swap_outs", uint64_t{result.swap_outs.size()}, out);
+    report::json::flag("truncated", result.truncated, out);
     out.append("}\n");
-  } else if (format == PrintFormat::kText) {
+  } else if (format == report::PrintFormat::kText) {
     out.append("\nSimulated\n");
     for (const ResultField& row : kResultFields)
       absl::StrAppendFormat(&out, "  %-20s %12d\n", row.name, result.*row.value);
@@ -149,7 +153,8 @@ std::string result_text(const SimulationResult& result, PrintFormat format) {
 }
 
 // What must hold for a simulated machine, where everything is known.
-bool is_clean(const SimulationResult& result, const Observer& observer, const Printer& printer) {
+bool is_clean(const SimulationResult& result, const Observer& observer,
+              const report::Printer& printer) {
   const engine::LockstepCounters* lockstep = observer.lockstep();
   return result.contents_wrong == 0 && printer.summary().violations() == 0 &&
          (lockstep == nullptr || lockstep->findings == 0);
@@ -158,22 +163,22 @@ bool is_clean(const SimulationResult& result, const Observer& observer, const Pr
 int complain_of_run(const absl::Status& status) {
   const char* advice = absl::IsResourceExhausted(status) ? "give a larger --limit, or less --mib"
                                                          : "see swaptrail simulate --help";
-  return complain(kUnusable, std::string(status.message()), advice);
+  return cli::complain(cli::kUnusable, std::string(status.message()), advice);
 }
 
 int run(const SimulateOptions& options, const engine::SimulationOptions& machine,
         Recording* recording) {
-  const RecordingHeader header = simulated_header(options);
+  const recording::RecordingHeader header = simulated_header(options);
   std::optional<engine::LockstepOptions> lockstep;
   if (options.validate) {
-    auto made = lockstep_options(header);
+    auto made = validate::lockstep_options(header);
     if (!made.ok()) return complain_of_run(made.status());
     lockstep = *std::move(made);
     lockstep->features = machine.features;
   }
   const SimulatedNames names(header);
-  StandardPrinter printer(options.print, {}, names);
-  StringSink found;
+  cli::StandardPrinter printer(options.print, {}, names);
+  recording::StringSink found;
   FindingReport report(options.print, header.reconstruction.start_ns, names, found);
   Observer observer(header, lockstep, report, printer, recording);
   for (const engine::SimulatedArea& area : machine.areas) observer.on_area(simulated_area(area));
@@ -188,10 +193,11 @@ int run(const SimulateOptions& options, const engine::SimulationOptions& machine
   printer.print_more(found.text + result_text(*result, options.print));
   if (recording != nullptr)
     if (absl::Status status = recording->commit(observer.end_ns()); !status.ok())
-      return complain_of_output(status);
+      return cli::complain_of_output(status);
   if (result->truncated)
-    complain(kDone, "there were too many events", "the simulation stopped before its end");
-  return printer.exit_code(is_clean(*result, observer, printer) ? kDone : kFound);
+    cli::complain(cli::kDone, "there were too many events",
+                  "the simulation stopped before its end");
+  return printer.exit_code(is_clean(*result, observer, printer) ? cli::kDone : cli::kFound);
 }
 
 }  // namespace
@@ -201,7 +207,7 @@ int simulate(const SimulateOptions& options) {
   if (!machine.ok()) return complain_of_run(machine.status());
   if (options.record.empty()) return run(options, *machine, nullptr);
   auto recording = Recording::create(options, simulated_header(options), machine->areas);
-  if (!recording.ok()) return complain_of_output(recording.status());
+  if (!recording.ok()) return cli::complain_of_output(recording.status());
   return run(options, *machine, recording->get());
 }
 
@@ -244,15 +250,16 @@ void add_shared_options(CLI::App& command, SimulateOptions& options) {
       .add_option("--page-cluster", options.page_cluster,
                   "readahead of 2^N pages, as vm.page-cluster [3]")
       ->check(CLI::Range(0, 5));
-  const std::map<std::string, PrintFormat> formats{
-      {"text", PrintFormat::kText}, {"jsonl", PrintFormat::kJsonl}, {"none", PrintFormat::kNone}};
+  const std::map<std::string, report::PrintFormat> formats{{"text", report::PrintFormat::kText},
+                                                           {"jsonl", report::PrintFormat::kJsonl},
+                                                           {"none", report::PrintFormat::kNone}};
   command.add_option("--print", options.print, "text, jsonl or none")
       ->transform(CLI::CheckedTransformer(formats).description(""))
       ->type_name("FORMAT");
 }
 
 // The option that makes it a comparison.
-CLI::Option* add_comparison_options(CLI::App& command, CompareOptions& options) {
+CLI::Option* add_comparison_options(CLI::App& command, compare::CompareOptions& options) {
   CLI::Option* generation =
       command.add_option("--generation", options.generations,
                          "a workload under generations of Linux side by side: all, or of " +
@@ -273,7 +280,8 @@ CLI::Option* add_comparison_options(CLI::App& command, CompareOptions& options) 
   return generation;
 }
 
-CompareOptions comparison_of(CompareOptions comparison, const SimulateOptions& options) {
+compare::CompareOptions comparison_of(compare::CompareOptions comparison,
+                                      const SimulateOptions& options) {
   comparison.mib = options.mib;
   comparison.limit_mib = options.limit_mib;
   comparison.accesses = options.accesses;
@@ -288,10 +296,10 @@ CompareOptions comparison_of(CompareOptions comparison, const SimulateOptions& o
 
 void add_simulate(CLI::App& app, int& code) {
   auto options = std::make_shared<SimulateOptions>();
-  auto comparison = std::make_shared<CompareOptions>();
+  auto comparison = std::make_shared<compare::CompareOptions>();
   CLI::App* command =
       app.add_subcommand("simulate", "run a model of the kernel, and print what swaptraild would");
-  command->footer(std::string(kExitCodes) +
+  command->footer(std::string(cli::kExitCodes) +
                   "\nThe same flags give the same output, byte for byte.\n"
                   "Examples:\n"
                   "  swaptrail simulate --mib=64 --limit=32 --pattern=hotcold --print=none\n"
@@ -306,9 +314,9 @@ void add_simulate(CLI::App& app, int& code) {
   command->callback([options, comparison, generation, &code] {
     if (options->force && options->record.empty() && comparison->report.empty())
       throw CLI::RequiredError("--record or --report");
-    code = generation->count() != 0 ? compare(comparison_of(*comparison, *options))
+    code = generation->count() != 0 ? compare::compare(comparison_of(*comparison, *options))
                                     : simulate(*options);
   });
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -14,7 +14,7 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
 struct SimulateOptions {
   std::string kernel = "6.12";      // engine::observable_set_names()
@@ -27,7 +27,7 @@ struct SimulateOptions {
   uint64_t seed = 1;
   uint32_t cpus = 2;
   uint32_t page_cluster = 3;
-  PrintFormat print = PrintFormat::kText;
+  report::PrintFormat print = report::PrintFormat::kText;
   bool validate = false;
   std::string record;  // a file; empty: none
   bool force = false;  // replace an existing file
@@ -38,8 +38,8 @@ absl::StatusOr<engine::SimulationOptions> simulation_options(const SimulateOptio
 
 // The header and areas for a recording of the simulated machine. Its hooks are those of a kernel
 // with these features.
-RecordingHeader simulated_header(const SimulateOptions& options);
-SwapArea simulated_area(const engine::SimulatedArea& area);
+recording::RecordingHeader simulated_header(const SimulateOptions& options);
+recording::SwapArea simulated_area(const engine::SimulatedArea& area);
 
 // Prints to standard output. Returns the exit code; findings, violations, wrong contents: kFound.
 int simulate(const SimulateOptions& options);
@@ -47,4 +47,4 @@ int simulate(const SimulateOptions& options);
 // Adds the subcommand. `code` gets the exit code and must outlive `app`.
 void add_simulate(CLI::App& app, int& code);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -7,7 +7,7 @@
 #include "daemon/probe/hook_catalogue.h"
 #include "trace/text.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 constexpr uint64_t kPagesPerMib = 256;
@@ -80,8 +80,8 @@ absl::StatusOr<engine::SimulationOptions> simulation_options(const SimulateOptio
   return result;
 }
 
-RecordingHeader simulated_header(const SimulateOptions& options) {
-  RecordingHeader header;
+recording::RecordingHeader simulated_header(const SimulateOptions& options) {
+  recording::RecordingHeader header;
   header.program = "swaptrail " SWAPTRAIL_VERSION " simulate";
   header.release = absl::StrCat(options.kernel, "-simulated");
   header.machine = "x86_64";
@@ -90,7 +90,7 @@ RecordingHeader simulated_header(const SimulateOptions& options) {
   header.mode_reason = "simulated";
   header.cpus = options.cpus;
   header.page_frames_base = kPageFrames;
-  for (const Hook& hook : hooks_of(Mode::kFull)) {
+  for (const probe::Hook& hook : probe::hooks_of(probe::Mode::kFull)) {
     const std::string target(engine::served_by(std_view(hook.name), options.kernel));
     const bool served = !target.empty();
     header.hooks.push_back({std::string(hook.name), served ? "chosen" : "absent", target,
@@ -99,12 +99,12 @@ RecordingHeader simulated_header(const SimulateOptions& options) {
   return header;
 }
 
-SwapArea simulated_area(const engine::SimulatedArea& simulated) {
-  SwapArea area;
+recording::SwapArea simulated_area(const engine::SimulatedArea& simulated) {
+  recording::SwapArea area;
   area.bytes = (simulated.area.pages - 1) * 4096;
   area.type = simulated.area.type;
   area.priority = simulated.area.priority;
-  const auto known = [](bool yes) { return yes ? Known::kYes : Known::kNo; };
+  const auto known = [](bool yes) { return yes ? recording::Known::kYes : recording::Known::kNo; };
   area.rotational = known(simulated.area.rotational);
   area.synchronous = known(simulated.device == engine::Device::kSynchronous);
   area.zswap = known(simulated.zswap);
@@ -112,4 +112,4 @@ SwapArea simulated_area(const engine::SimulatedArea& simulated) {
   return area;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -10,10 +10,10 @@
 #include "trace/utf8.h"
 #include "validate/in_step.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
-using namespace json;  // field() and its kin
+using namespace report::json;  // field() and its kin
 using engine::SlotMiss;
 
 engine::SlotOptions slot_options(const engine::Features& features, uint32_t cpus) {
@@ -36,11 +36,12 @@ SlotShares::SlotShares(const engine::Features& features, uint32_t cpus, bool fre
       prediction_(slot_options(features, cpus)) {}
 
 // An area that the allocator refuses has no share.
-void SlotShares::on_area(const SwapArea& area) {
-  const bool fresh = area.used_bytes == 0 || (area.used_bytes == kUsedNotKnown && fresh_);
+void SlotShares::on_area(const recording::SwapArea& area) {
+  const bool fresh =
+      area.used_bytes == 0 || (area.used_bytes == recording::kUsedNotKnown && fresh_);
   if (area.bytes == 0)
     prediction_.remove_area(area.type).IgnoreError();
-  else if (prediction_.add_area(as_area(area), fresh).ok())
+  else if (prediction_.add_area(validate::as_area(area), fresh).ok())
     devices_[area.type].path = area.path;
 }
 
@@ -69,22 +70,23 @@ void SlotShares::on_event(const swaptrail_event& event) {
 }
 
 void SlotShares::append_json(std::string& out) const {
-  append_key("slots", out);
+  report::json::append_key("slots", out);
   out.push_back('[');
   for (const auto& [type, device] : devices_) {
     if (out.back() != '[') out.push_back(',');
     out.push_back('{');
-    field("swap_type", uint64_t{type}, out);
-    field("path", std::string_view(device.path), out);
-    field("allocations", device.allocations, out);
-    field("exact", device.exact, out);
-    field("turns", device.turns, out);
-    field("exact_turns", device.exact_turns, out);
-    append_key("misses", out);
+    report::json::field("swap_type", uint64_t{type}, out);
+    report::json::field("path", std::string_view(device.path), out);
+    report::json::field("allocations", device.allocations, out);
+    report::json::field("exact", device.exact, out);
+    report::json::field("turns", device.turns, out);
+    report::json::field("exact_turns", device.exact_turns, out);
+    report::json::append_key("misses", out);
     out.push_back('{');
     for (size_t miss = 0; miss < device.misses.size(); ++miss)
       if (device.misses[miss] != 0)
-        field(engine::slot_miss_name(static_cast<SlotMiss>(miss)), device.misses[miss], out);
+        report::json::field(engine::slot_miss_name(static_cast<SlotMiss>(miss)),
+                            device.misses[miss], out);
     out.append("}}");
   }
   out.push_back(']');
@@ -96,8 +98,8 @@ void SlotShares::append_text(std::string& out) const {
   if (any) out.append("\nSlots foretold\n");
   for (const auto& [type, device] : devices_) {
     if (device.allocations == 0) continue;
-    append_all(out, "  ", type, ": ", printable(device.path), ", ", device.allocations,
-               " allocations, ", device.turns, " of them not just the next slot\n");
+    report::append_all(out, "  ", type, ": ", printable(device.path), ", ", device.allocations,
+                       " allocations, ", device.turns, " of them not just the next slot\n");
     share_line("exact", device.exact, device.allocations, out);
     if (device.turns != 0)
       share_line("exact, not just the next", device.exact_turns, device.turns, out);
@@ -108,7 +110,7 @@ void SlotShares::append_text(std::string& out) const {
   }
 }
 
-bool was_fresh(const Reading& begin) {
+bool was_fresh(const recording::Reading& begin) {
   bool known = false, used = false;
   for (const auto& [name, value] : begin.vmstat) {
     known |= name == "pswpout";
@@ -117,4 +119,4 @@ bool was_fresh(const Reading& begin) {
   return known && !used;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

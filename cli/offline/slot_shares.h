@@ -12,7 +12,7 @@
 #include "trace/lifecycle.h"
 #include "trace/recording/contents.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
 // Feed it a stream in order, areas before their events. One thread.
 class SlotShares {
@@ -20,7 +20,7 @@ class SlotShares {
   // `fresh`: areas that do not report how much of them was in use held nothing.
   SlotShares(const engine::Features& features, uint32_t cpus, bool fresh);
 
-  void on_area(const SwapArea& area);
+  void on_area(const recording::SwapArea& area);
   void on_event(const swaptrail_event& event);
   void on_loss(const Loss&) { prediction_.lose(); }
 
@@ -47,6 +47,6 @@ class SlotShares {
 };
 
 // Whether nothing was ever swapped out on this host before the first reading.
-bool was_fresh(const Reading& begin);
+bool was_fresh(const recording::Reading& begin);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

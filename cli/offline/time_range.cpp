@@ -7,9 +7,10 @@
 #include "absl/time/time.h"
 #include "cli/base/time_of_day.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
-absl::StatusOr<uint64_t> parse_moment(const std::string& text, const RecordingHeader& header) {
+absl::StatusOr<uint64_t> parse_moment(const std::string& text,
+                                      const recording::RecordingHeader& header) {
   const bool bare = !text.empty() && std::isdigit(static_cast<unsigned char>(text.back())) != 0;
   absl::Duration since;
   if (absl::ParseDuration(bare ? text + "s" : text, &since)) {
@@ -18,7 +19,7 @@ absl::StatusOr<uint64_t> parse_moment(const std::string& text, const RecordingHe
       return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no time of a recording"));
     return header.reconstruction.start_ns + static_cast<uint64_t>(absl::ToInt64Nanoseconds(since));
   }
-  const auto time = parse_time_of_day(text);
+  const auto time = cli::parse_time_of_day(text);
   if (!time.ok())
     return absl::InvalidArgumentError(
         absl::StrCat("'", text, "' is not a time: give ", kMomentSyntax));
@@ -28,7 +29,7 @@ absl::StatusOr<uint64_t> parse_moment(const std::string& text, const RecordingHe
 }
 
 absl::StatusOr<TimeRange> parse_range(const std::string& from, const std::string& to,
-                                      const RecordingHeader& header) {
+                                      const recording::RecordingHeader& header) {
   TimeRange range;
   if (!from.empty()) {
     const auto moment = parse_moment(from, header);
@@ -44,10 +45,10 @@ absl::StatusOr<TimeRange> parse_range(const std::string& from, const std::string
   return absl::InvalidArgumentError("--from is not before --to");
 }
 
-std::string time_of_day(uint64_t time_ns, const RecordingHeader& header) {
+std::string time_of_day(uint64_t time_ns, const recording::RecordingHeader& header) {
   const absl::Time time = absl::FromUnixNanos(
       static_cast<int64_t>(header.realtime_ns + time_ns - header.monotonic_ns));  // modulo 2^64
   return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -16,7 +16,7 @@
 #include "trace/report/summary.h"
 #include "validate/in_step.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 // Swap areas are noted when the recording is opened, which is a little after the first event.
@@ -25,25 +25,31 @@ constexpr uint64_t kOpening_ns = 1'000'000'000;
 // The beginning of the stream. It is later than the observation's if the first parts are gone, as
 // with a flight recording.
 uint64_t start_of(const Observation& observation, const TimeRange& range) {
-  const RecordingContents& first = observation.contents(0);
+  const recording::RecordingContents& first = observation.contents(0);
   const uint64_t start_ns = std::max(first.header.reconstruction.start_ns, range.from_ns);
   return first.header.part == 0 ? start_ns : std::max(start_ns, first.first_ns);
 }
 
 // All areas that the recording knows, by time, each once: the parts of an observation repeat them.
-std::vector<SwapArea> areas_of(const Observation& observation, uint64_t start_ns) {
-  std::vector<SwapArea> areas;
+std::vector<recording::SwapArea> areas_of(const Observation& observation, uint64_t start_ns) {
+  std::vector<recording::SwapArea> areas;
   for (size_t part = 0; part < observation.parts(); ++part) {
     const auto& more = observation.contents(part).areas;
     areas.insert(areas.end(), more.begin(), more.end());
   }
-  const auto key = [](const SwapArea& area) { return std::tuple(area.at_ns, area.type); };
-  std::stable_sort(areas.begin(), areas.end(),
-                   [&](const SwapArea& a, const SwapArea& b) { return key(a) < key(b); });
-  const auto same = [&](const SwapArea& a, const SwapArea& b) { return key(a) == key(b); };
+  const auto key = [](const recording::SwapArea& area) {
+    return std::tuple(area.at_ns, area.type);
+  };
+  std::stable_sort(
+      areas.begin(), areas.end(),
+      [&](const recording::SwapArea& a, const recording::SwapArea& b) { return key(a) < key(b); });
+  const auto same = [&](const recording::SwapArea& a, const recording::SwapArea& b) {
+    return key(a) == key(b);
+  };
   areas.erase(std::unique(areas.begin(), areas.end(), same), areas.end());
-  for (SwapArea& area : areas)
-    if (area.at_ns < start_ns) area.used_bytes = kUsedNotKnown;  // it may hold more by now
+  for (recording::SwapArea& area : areas)
+    if (area.at_ns < start_ns)
+      area.used_bytes = recording::kUsedNotKnown;  // it may hold more by now
   return areas;
 }
 
@@ -79,14 +85,14 @@ class Validator : public EventSink {
   void finish(uint64_t end_ns) { in_step_.finish(end_ns); }
 
   uint64_t last_ns() const { return names_.now_ns(); }
-  const Summary& summary() const { return summary_; }
+  const report::Summary& summary() const { return summary_; }
   const SlotShares& slots() const { return slots_; }
   const engine::LockstepCounters& counters() const { return in_step_.counters(); }
 
  private:
-  static ReconstructorOptions reconstruction(const Observation& observation,
-                                             const engine::LockstepOptions& options) {
-    ReconstructorOptions result = observation.header().reconstruction;
+  static lifecycles::ReconstructorOptions reconstruction(const Observation& observation,
+                                                         const engine::LockstepOptions& options) {
+    lifecycles::ReconstructorOptions result = observation.header().reconstruction;
     result.start_ns = options.start_ns;
     return result;
   }
@@ -94,10 +100,10 @@ class Validator : public EventSink {
   // If the stream begins in the middle of an observation, something was swapped out before.
   static bool fresh(const Observation& observation, const engine::LockstepOptions& options) {
     if (options.start_ns != observation.header().reconstruction.start_ns) return false;
-    const std::vector<Reading> readings = observation.readings();
-    return std::any_of(readings.begin(), readings.end(), [&](const Reading& reading) {
-      return reading.moment == Reading::Moment::kBegin && reading.at_ns >= options.start_ns &&
-             was_fresh(reading);
+    const std::vector<recording::Reading> readings = observation.readings();
+    return std::any_of(readings.begin(), readings.end(), [&](const recording::Reading& reading) {
+      return reading.moment == recording::Reading::Moment::kBegin &&
+             reading.at_ns >= options.start_ns && was_fresh(reading);
     });
   }
 
@@ -115,70 +121,72 @@ class Validator : public EventSink {
 
   FindingReport& report_;
   RecordedNames& names_;
-  const std::vector<SwapArea> areas_;
+  const std::vector<recording::SwapArea> areas_;
   size_t next_area_ = 0;
-  Summary summary_;
+  report::Summary summary_;
   SlotShares slots_;
-  InStep in_step_;
-  Reconstructor reconstructor_;
+  validate::InStep in_step_;
+  lifecycles::Reconstructor reconstructor_;
 };
 
 // What is not checked because a hook is missing.
-void report_unseen(const RecordingHeader& header) {
-  for (const RecordedHook& hook : header.hooks) {
+void report_unseen(const recording::RecordingHeader& header) {
+  for (const recording::RecordedHook& hook : header.hooks) {
     if (hook.state != "missing") continue;
-    complain(kDone, absl::StrCat("not checked: ", hook.costs),
-             absl::StrCat("hook ", hook.hook, " is missing: ", hook.reason));
+    cli::complain(cli::kDone, absl::StrCat("not checked: ", hook.costs),
+                  absl::StrCat("hook ", hook.hook, " is missing: ", hook.reason));
   }
   if (header.reconstruction.may_miss_silently)
-    complain(kDone, absl::StrCat("mode ", header.mode, " may miss events without a trace"),
-             "a missing one is no finding");
+    cli::complain(cli::kDone,
+                  absl::StrCat("mode ", header.mode, " may miss events without a trace"),
+                  "a missing one is no finding");
 }
 
-std::string subject_of(const RecordingHeader& header) {
+std::string subject_of(const recording::RecordingHeader& header) {
   return absl::StrCat("Linux ", header.release, ", mode ", header.mode);
 }
 
-int print_rules(PrintFormat format) {
+int print_rules(report::PrintFormat format) {
   std::string text;
   append_rules(format, text);
-  StandardOutput output;
+  cli::StandardOutput output;
   output.write(text);
-  return output.exit_code(kDone);
+  return output.exit_code(cli::kDone);
 }
 
 int finish(const Observation& observation, const absl::Status& damage, const Validator& validator,
-           const StandardOutput& output) {
-  if (!damage.ok()) return complain_of_input(damage);
+           const cli::StandardOutput& output) {
+  if (!damage.ok()) return cli::complain_of_input(damage);
   if (!observation.contents(observation.parts() - 1).finished)
-    complain(kDone, "the recording was not finished", "its last event is taken for its end");
+    cli::complain(cli::kDone, "the recording was not finished",
+                  "its last event is taken for its end");
   const bool found = validator.counters().findings != 0 || validator.summary().violations() != 0;
-  return output.exit_code(found ? kFound : kDone);
+  return output.exit_code(found ? cli::kFound : cli::kDone);
 }
 
 }  // namespace
 
 int validate(const ValidateOptions& options) {
   if (options.rules) return print_rules(options.print);
-  Progress progress("validate", Progress::style_here(options.print != PrintFormat::kNone));
+  Progress progress("validate", Progress::style_here(options.print != report::PrintFormat::kNone));
   auto observation = Observation::open(options.files, progress);
-  if (!observation.ok()) return complain_of_input(observation.status());
-  const RecordingHeader& header = observation->header();
+  if (!observation.ok()) return cli::complain_of_input(observation.status());
+  const recording::RecordingHeader& header = observation->header();
   complain_of_lacks(header);
   const auto range = parse_range(options.from, options.to, header);
   if (!range.ok())
-    return complain(kUnusable, std::string(range.status().message()),
-                    "see swaptrail validate --help");
-  auto lockstep = lockstep_options(header);
+    return cli::complain(cli::kUnusable, std::string(range.status().message()),
+                         "see swaptrail validate --help");
+  auto lockstep = validate::lockstep_options(header);
   if (!lockstep.ok())
-    return complain(kUnusable,
-                    absl::StrCat(options.files.front(), ": ", lockstep.status().message()),
-                    "swaptrail info lists its hooks; swaptrail replay needs none");
+    return cli::complain(cli::kUnusable,
+                         absl::StrCat(options.files.front(), ": ", lockstep.status().message()),
+                         "swaptrail info lists its hooks; swaptrail replay needs none");
   lockstep->start_ns = start_of(*observation, *range);
   lockstep->max_findings = options.max_findings;
   report_unseen(header);
 
-  StandardOutput output;
+  cli::StandardOutput output;
   RecordedNames names(*observation);
   FindingReport report(options.print, header.reconstruction.start_ns, names, output);
   Validator validator(*observation, *lockstep, report, names);
@@ -194,15 +202,16 @@ void add_validate(CLI::App& app, int& code) {
   auto options = std::make_shared<ValidateOptions>();
   CLI::App* command =
       app.add_subcommand("validate", "check a recording against a model of the kernel");
-  command->footer(std::string(kExitCodes) +
+  command->footer(std::string(cli::kExitCodes) +
                   "\nExamples:\n"
                   "  swaptrail validate run.swaptrail\n"
                   "  swaptrail validate run.swaptrail --print=jsonl --from=1.5s --to=1.7s\n"
                   "  swaptrail validate --rules");
   CLI::Option* files =
       command->add_option("FILE", options->files, "a recording, or all parts of one");
-  const std::map<std::string, PrintFormat> formats{
-      {"text", PrintFormat::kText}, {"jsonl", PrintFormat::kJsonl}, {"none", PrintFormat::kNone}};
+  const std::map<std::string, report::PrintFormat> formats{{"text", report::PrintFormat::kText},
+                                                           {"jsonl", report::PrintFormat::kJsonl},
+                                                           {"none", report::PrintFormat::kNone}};
   command->add_option("--print", options->print, "text, jsonl or none")
       ->transform(CLI::CheckedTransformer(formats).description(""))
       ->type_name("FORMAT");
@@ -217,4 +226,4 @@ void add_validate(CLI::App& app, int& code) {
   });
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -11,11 +11,11 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
-namespace swaptrail {
+namespace swaptrail::offline {
 
 struct ValidateOptions {
   std::vector<std::string> files;
-  PrintFormat print = PrintFormat::kText;
+  report::PrintFormat print = report::PrintFormat::kText;
   size_t max_findings = 1000;  // printed; the rest is only counted
   bool rules = false;          // print only the rules
   std::string from, to;        // see cli/offline/time_range.h
@@ -28,4 +28,4 @@ int validate(const ValidateOptions& options);
 // Adds the subcommand. `code` gets the exit code and must outlive `app`.
 void add_validate(CLI::App& app, int& code);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

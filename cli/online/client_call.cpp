@@ -20,18 +20,19 @@ void add_call_options(CLI::App& command, ClientCall& call) {
 
 CLI::App* add_online_command(CLI::App& app, const std::string& name, const std::string& summary,
                              Finds finds, const std::string& notes) {
-  std::vector<CommandExit> codes{kDone,        kUnusable, kNotWritten,   kNoConnection, kRefused,
-                                 kAnswerError, kTooSlow,  kNothingThere, kNotEnabled,   kAtLimit};
-  if (finds == Finds::kSomething) codes.insert(codes.begin() + 1, kFound);
+  std::vector<cli::CommandExit> codes{
+      cli::kDone,        cli::kUnusable, cli::kNotWritten,   cli::kNoConnection, cli::kRefused,
+      cli::kAnswerError, cli::kTooSlow,  cli::kNothingThere, cli::kNotEnabled,   cli::kAtLimit};
+  if (finds == Finds::kSomething) codes.insert(codes.begin() + 1, cli::kFound);
   CLI::App* command = app.add_subcommand(name, summary);
-  command->footer(exit_codes(codes) + notes);
+  command->footer(cli::exit_codes(codes) + notes);
   return command;
 }
 
 void on_run(CLI::App& command, std::function<void()> run) { command.callback(std::move(run)); }
 
 void write_jsonl(const google::protobuf::Message& message, const std::string& field,
-                 StandardOutput& output) {
+                 cli::StandardOutput& output) {
   const auto* rows = message.GetDescriptor()->FindFieldByName(field);
   if (rows == nullptr) return output.write(json_line(message));
   const auto* reflection = message.GetReflection();

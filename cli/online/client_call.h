@@ -53,7 +53,7 @@ void set_run(CLI::App& command, const std::shared_ptr<Options>& options, int& co
 
 // Prints rows of `field`, one a line; the whole message if it is empty.
 void write_jsonl(const google::protobuf::Message& message, const std::string& field,
-                 StandardOutput& output);
+                 cli::StandardOutput& output);
 
 // Sends one request. Errors: those of the connection and of swaptraild.
 template <typename Stub, typename Request, typename Response>
@@ -73,11 +73,11 @@ absl::StatusOr<Response> ask(Connection& connection, Stub& stub,
 template <typename Response>
 int print_answer(const ClientCall& call, const Response& response, const std::string& rows,
                  std::string (*table)(const Response&, const Style&)) {
-  StandardOutput output;
+  cli::StandardOutput output;
   if (call.format == Format::kTable) output.write(table(response, {wants_colour()}));
   if (call.format == Format::kJson) output.write(json_document(response));
   if (call.format == Format::kJsonl) write_jsonl(response, rows, output);
-  return output.exit_code(kDone);
+  return output.exit_code(cli::kDone);
 }
 
 // Sends the request and prints the answer. Returns the exit code.

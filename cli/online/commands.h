@@ -5,6 +5,10 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
+namespace swaptrail::top {
+void add_top(CLI::App& app, int& code);  // in a room of its own, above this one
+}  // namespace swaptrail::top
+
 namespace swaptrail::online {
 
 // Each adds its subcommand. `code` gets the exit code and must outlive `app`.
@@ -12,7 +16,6 @@ void add_status(CLI::App& app, int& code);
 void add_trace(CLI::App& app, int& code);
 void add_list(CLI::App& app, int& code);
 void add_page(CLI::App& app, int& code);
-void add_top(CLI::App& app, int& code);  // in a room of its own, cli/top/
 void add_stats(CLI::App& app, int& code);
 void add_matrix(CLI::App& app, int& code);
 void add_areas(CLI::App& app, int& code);
@@ -45,7 +48,7 @@ inline constexpr Command kCommands[] = {
     {"page", add_page,
      "Reads one entry of /proc/PID/pagemap and of /proc/kpageflags, asks the pipeline for what is in "
      "flight, and looks the page up in the store."},
-    {"top", add_top,
+    {"top", top::add_top,
      "A copy of one table of swaptraild's counters in each interval: at most 4096 rows, whatever the "
      "store holds and however much is swapped. Nothing is asked while it pauses."},
     {"stats", add_stats, kOfStore},

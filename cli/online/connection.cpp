@@ -22,25 +22,26 @@ constexpr int kMaxAnswer_bytes = 64 << 20;
 
 struct Refusal {
   absl::StatusCode status;
-  CommandExit code;
+  cli::CommandExit code;
   const char* what_to_do;
 };
-constexpr Refusal kOther = {absl::StatusCode::kUnknown, kAnswerError,
+constexpr Refusal kOther = {absl::StatusCode::kUnknown, cli::kAnswerError,
                             "its log may say more: journalctl -u swaptraild"};
 constexpr Refusal kRefusals[] = {
-    {absl::StatusCode::kInvalidArgument, kUnusable, "see --help of this command"},
-    {absl::StatusCode::kUnavailable, kNoConnection,
+    {absl::StatusCode::kInvalidArgument, cli::kUnusable, "see --help of this command"},
+    {absl::StatusCode::kUnavailable, cli::kNoConnection,
      "is swaptraild running? systemctl status swaptraild"},
-    {absl::StatusCode::kPermissionDenied, kRefused,
+    {absl::StatusCode::kPermissionDenied, cli::kRefused,
      "join the group swaptrail (usermod -aG swaptrail USER, then log in again), or be root"},
-    {absl::StatusCode::kUnauthenticated, kRefused,
+    {absl::StatusCode::kUnauthenticated, cli::kRefused,
      "give a certificate that swaptraild knows: --tls-cert and --tls-key"},
-    {absl::StatusCode::kDeadlineExceeded, kTooSlow, "ask for less, or give a longer --timeout"},
-    {absl::StatusCode::kNotFound, kNothingThere, "it may have ended, or left the store"},
-    {absl::StatusCode::kFailedPrecondition, kNotEnabled,
+    {absl::StatusCode::kDeadlineExceeded, cli::kTooSlow,
+     "ask for less, or give a longer --timeout"},
+    {absl::StatusCode::kNotFound, cli::kNothingThere, "it may have ended, or left the store"},
+    {absl::StatusCode::kFailedPrecondition, cli::kNotEnabled,
      "swaptrail status shows what swaptraild was started with"},
-    {absl::StatusCode::kResourceExhausted, kAtLimit, "try again in a moment, or ask for less"},
-    {absl::StatusCode::kUnimplemented, kAnswerError,
+    {absl::StatusCode::kResourceExhausted, cli::kAtLimit, "try again in a moment, or ask for less"},
+    {absl::StatusCode::kUnimplemented, cli::kAnswerError,
      "this swaptraild is of another version: see swaptrail status and swaptrail --version"},
     kOther,
 };
@@ -70,10 +71,10 @@ absl::Status try_socket(const std::string& path) {
   return absl::UnavailableError(text);
 }
 
-absl::Status read_pem(const char* option, const std::string& path, Secrecy secrecy,
+absl::Status read_pem(const char* option, const std::string& path, base::Secrecy secrecy,
                       std::string& contents) {
   if (path.empty()) return absl::OkStatus();
-  auto text = read_named_file(path, secrecy);
+  auto text = base::read_named_file(path, secrecy);
   if (!text.ok())
     return absl::InvalidArgumentError(absl::StrCat(option, " ", text.status().message()));
   contents = *std::move(text);
@@ -89,11 +90,11 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> tls_channel(const std::string& ad
   struct {
     const char* option;
     const std::string& path;
-    Secrecy secrecy;
+    base::Secrecy secrecy;
     std::string& contents;
-  } const files[] = {{"--tls-ca", options.tls_ca, Secrecy::kPublic, tls.pem_root_certs},
-                     {"--tls-cert", options.tls_cert, Secrecy::kPublic, tls.pem_cert_chain},
-                     {"--tls-key", options.tls_key, Secrecy::kSecret, tls.pem_private_key}};
+  } const files[] = {{"--tls-ca", options.tls_ca, base::Secrecy::kPublic, tls.pem_root_certs},
+                     {"--tls-cert", options.tls_cert, base::Secrecy::kPublic, tls.pem_cert_chain},
+                     {"--tls-key", options.tls_key, base::Secrecy::kSecret, tls.pem_private_key}};
   for (const auto& file : files)
     if (absl::Status status = read_pem(file.option, file.path, file.secrecy, file.contents);
         !status.ok())
@@ -195,9 +196,9 @@ int complain_of_answer(const absl::Status& status) {
   const Refusal* refusal = &kOther;
   for (const Refusal& row : kRefusals)
     if (row.status == status.code()) refusal = &row;
-  return complain(refusal->code,
-                  absl::StrCat(absl::StatusCodeToString(status.code()), ": ", status.message()),
-                  refusal->what_to_do);
+  return cli::complain(
+      refusal->code, absl::StrCat(absl::StatusCodeToString(status.code()), ": ", status.message()),
+      refusal->what_to_do);
 }
 
 }  // namespace swaptrail::online

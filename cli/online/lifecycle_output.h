@@ -31,7 +31,7 @@ class LifecycleOutput {
   const bool block_;
   const Style style_;
   const Table columns_;
-  StandardOutput output_;
+  cli::StandardOutput output_;
   std::optional<JsonArray> array_;
   uint64_t count_ = 0;
   uint64_t pages_ = 0;

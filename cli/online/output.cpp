@@ -22,7 +22,7 @@ std::string json_of(const google::protobuf::Message& message, bool indented) {
   std::string text;
   // Never fails for messages of the contract: they contain neither Any nor invalid times.
   if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return "{}";
-  return with_json_escapes(text);
+  return report::with_json_escapes(text);
 }
 
 }  // namespace
@@ -50,7 +50,7 @@ std::string json_document(const google::protobuf::Message& message) {
   return json_of(message, true);
 }
 
-JsonArray::JsonArray(StandardOutput& output, std::string_view field)
+JsonArray::JsonArray(cli::StandardOutput& output, std::string_view field)
     : output_(output), field_(field) {
   output_.write("{\"" + field_ + "\":[");
 }

@@ -40,13 +40,13 @@ std::string json_document(const google::protobuf::Message& message);
 class JsonArray {
  public:
   // Begins it. `output` must outlive it.
-  JsonArray(StandardOutput& output, std::string_view field);
+  JsonArray(cli::StandardOutput& output, std::string_view field);
   void add(const google::protobuf::Message& message);
   // Ends it, with all fields of `rest` except `field`.
   void finish(const google::protobuf::Message& rest);
 
  private:
-  StandardOutput& output_;
+  cli::StandardOutput& output_;
   const std::string field_;
   bool first_ = true;
 };

@@ -88,7 +88,7 @@ int pageout(const PageoutOptions& options) {
   if (options.format == Format::kJsonl && rest.has_result()) output->write(json_line(rest));
   print_result(rest, *output);
   if (!status.ok() && !wanted) return complain_of_answer(status);
-  return output->exit_code(kDone);
+  return output->exit_code(cli::kDone);
 }
 
 std::string flight_text(const v1::TriggerFlightRecorderResponse& response, const Style&) {

@@ -42,7 +42,7 @@ absl::StatusOr<absl::Duration> parse_duration(const std::string& text) {
 
 absl::StatusOr<absl::Time> parse_moment_ago(const std::string& text, absl::Time now) {
   if (const auto ago = parse_duration(text); ago.ok()) return now - *ago;
-  if (const auto time = parse_time_of_day(text); time.ok()) return time;
+  if (const auto time = cli::parse_time_of_day(text); time.ok()) return time;
   return bad(text, absl::StrCat("a time: give ", kMomentWords));
 }
 
@@ -100,7 +100,7 @@ absl::Time time_of(const google::protobuf::Timestamp& timestamp) {
 
 std::string duration_text(uint64_t duration_ns) {
   std::string text;
-  append_duration(duration_ns, text);
+  report::append_duration(duration_ns, text);
   return text;
 }
 

@@ -159,7 +159,7 @@ std::string status_text(const v1::GetStatusResponse& status, const Style& style)
 // The checks of --check: one line for each problem.
 std::vector<std::string> troubles_of(const v1::GetStatusResponse& status) {
   std::vector<std::string> troubles;
-  if (nanoseconds_of(status.last_sweep_age()) > kSweepIsLate_ns)
+  if (nanoseconds_of(status.last_sweep_age()) > base::kSweepIsLate_ns)
     troubles.push_back(absl::StrCat("nothing is observed: the rings were last read ",
                                     duration_text(nanoseconds_of(status.last_sweep_age())),
                                     " ago"));
@@ -191,7 +191,7 @@ int check(const v1::GetStatusResponse& status) {
   const std::vector<std::string> troubles = troubles_of(status);
   for (const std::string& trouble : troubles)
     std::fprintf(stderr, "swaptrail: %s\n", printable(trouble).c_str());
-  return troubles.empty() ? kDone : kFound;
+  return troubles.empty() ? cli::kDone : cli::kFound;
 }
 
 int status(const StatusOptions& options) {
@@ -201,7 +201,7 @@ int status(const StatusOptions& options) {
                             &v1::TraceService::Stub::GetStatus, v1::GetStatusRequest());
   if (!response.ok()) return complain_of_answer(response.status());
   const int code = print_answer(options, *response, "", status_text);
-  return code == kDone && options.check ? check(*response) : code;
+  return code == cli::kDone && options.check ? check(*response) : code;
 }
 
 std::string kind_text(const v1::SwapArea& area) {
@@ -292,7 +292,7 @@ int violations(const ViolationOptions& options) {
   const auto response = all_violations(**connection, options.limit);
   if (!response.ok()) return complain_of_answer(response.status());
   const int code = print_answer(options, *response, "violations", violations_text);
-  return code == kDone && response->total() != 0 ? kFound : code;
+  return code == cli::kDone && response->total() != 0 ? cli::kFound : code;
 }
 
 }  // namespace

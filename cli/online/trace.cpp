@@ -80,7 +80,7 @@ int trace(const TraceOptions& options) {
                  static_cast<unsigned long long>(output.count()),
                  pages_text(output.pages()).c_str(), static_cast<unsigned long long>(missed));
   if (!status.ok() && !wanted) return complain_of_answer(status);
-  return output.exit_code(kDone);
+  return output.exit_code(cli::kDone);
 }
 
 int list(const ListOptions& options) {
@@ -111,7 +111,7 @@ int list(const ListOptions& options) {
   if (rest.evicted_between() != 0)
     std::fprintf(stderr, "swaptrail: %llu lifecycles left the store while they were listed\n",
                  static_cast<unsigned long long>(rest.evicted_between()));
-  return output->exit_code(kDone);
+  return output->exit_code(cli::kDone);
 }
 
 }  // namespace

@@ -17,13 +17,13 @@
 #include "cli/online/terminal.h"
 #include "cli/top/top_screen.h"
 
-namespace swaptrail::online {
+namespace swaptrail::top {
 namespace {
 
 constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
 
-struct TopOptions : ClientCall {
-  FilterOptions filter;
+struct TopOptions : online::ClientCall {
+  online::FilterOptions filter;
   TopState state;
   std::string interval = "2s";
   uint64_t batch = 0;
@@ -57,7 +57,7 @@ class Signals {
 // One request at a time, sent without waiting for the answer.
 class Question {
  public:
-  explicit Question(Connection& connection)
+  explicit Question(online::Connection& connection)
       : connection_(connection), done_(eventfd(0, EFD_CLOEXEC)) {}
   ~Question() {
     if (asked()) {
@@ -89,12 +89,12 @@ class Question {
     eventfd_t count = 0;
     eventfd_read(done_, &count);
     context_.reset();
-    return status_of(status_);
+    return online::status_of(status_);
   }
   const v1::GetCountersResponse& response() const { return response_; }
 
  private:
-  Connection& connection_;
+  online::Connection& connection_;
   const int done_;
   std::unique_ptr<grpc::ClientContext> context_;
   v1::GetCountersRequest request_;
@@ -105,22 +105,22 @@ class Question {
 // At a terminal, until q or a signal.
 class Screen {
  public:
-  Screen(Connection& connection, const TopState& state, TopRounds rounds, Signals& signals)
+  Screen(online::Connection& connection, const TopState& state, TopRounds rounds, Signals& signals)
       : question_(connection), rounds_(std::move(rounds)), signals_(signals), state_(state) {}
 
   // The exit code.
   int run() {
     {
-      Terminal terminal;
+      online::Terminal terminal;
       terminal_ = &terminal;
       while (!state_.quit && output_.open()) turn();
       terminal_ = nullptr;
     }
-    if (!first_error_.ok()) return complain_of_answer(first_error_);
+    if (!first_error_.ok()) return online::complain_of_answer(first_error_);
     std::fprintf(stderr, "swaptrail: %llu rounds, %s out, %s back\n",
-                 static_cast<unsigned long long>(answers_), pages_text(out_pages_).c_str(),
-                 pages_text(in_pages_).c_str());
-    return output_.exit_code(kDone);
+                 static_cast<unsigned long long>(answers_), online::pages_text(out_pages_).c_str(),
+                 online::pages_text(in_pages_).c_str());
+    return output_.exit_code(cli::kDone);
   }
 
  private:
@@ -217,9 +217,9 @@ class Screen {
   Pivot asked_group_ = state_.pivot;
   TopView view_;
   KeyReader keys_;
-  StandardOutput output_;
-  const Style style_{wants_colour()};
-  Terminal* terminal_ = nullptr;
+  cli::StandardOutput output_;
+  const online::Style style_{online::wants_colour()};
+  online::Terminal* terminal_ = nullptr;
   absl::Time next_ = absl::InfinitePast();
   absl::Status first_error_;
   uint64_t answers_ = 0;
@@ -228,14 +228,15 @@ class Screen {
 };
 
 void write_round(const TopOptions& options, const TopRounds& rounds, bool first,
-                 StandardOutput& output) {
-  if (options.format == Format::kJsonl) return output.write(json_line(*rounds.window()));
-  if (options.format == Format::kJson) {
+                 cli::StandardOutput& output) {
+  if (options.format == online::Format::kJsonl)
+    return output.write(online::json_line(*rounds.window()));
+  if (options.format == online::Format::kJson) {
     output.write(first ? "[\n" : ",\n");
-    return output.write(json_document(*rounds.window()));
+    return output.write(online::json_document(*rounds.window()));
   }
   const TopView view{top_rows(*rounds.window(), options.state.sort), rounds.window_length(), ""};
-  output.write((first ? "" : "\n") + top_table(view, options.state, {wants_colour()}));
+  output.write((first ? "" : "\n") + top_table(view, options.state, {online::wants_colour()}));
 }
 
 // Sleeps, but SIGINT and SIGTERM end it. False: one of them came.
@@ -253,13 +254,14 @@ bool sleep_through(Signals& signals, absl::Duration duration) {
   return true;
 }
 
-int batch(const TopOptions& options, Connection& connection, TopRounds rounds, Signals& signals) {
-  StandardOutput output;
+int batch(const TopOptions& options, online::Connection& connection, TopRounds rounds,
+          Signals& signals) {
+  cli::StandardOutput output;
   uint64_t printed = 0, out_pages = 0;
   while (printed < options.batch && output.open()) {
-    const auto answer =
-        ask(connection, connection.trace(), &v1::TraceService::Stub::GetCounters, rounds.request());
-    if (!answer.ok()) return complain_of_answer(answer.status());
+    const auto answer = online::ask(connection, connection.trace(),
+                                    &v1::TraceService::Stub::GetCounters, rounds.request());
+    if (!answer.ok()) return online::complain_of_answer(answer.status());
     rounds.on_answer(*answer);
     if (rounds.window()) {
       write_round(options, rounds, printed++ == 0, output);
@@ -269,31 +271,34 @@ int batch(const TopOptions& options, Connection& connection, TopRounds rounds, S
     if (printed == options.batch) continue;
     if (!sleep_through(signals, options.state.interval)) break;
   }
-  if (options.format == Format::kJson) output.write(printed == 0 ? "[]\n" : "]\n");
+  if (options.format == online::Format::kJson) output.write(printed == 0 ? "[]\n" : "]\n");
   if (output.open())
     std::fprintf(stderr, "swaptrail: %llu rounds, %s out\n",
-                 static_cast<unsigned long long>(printed), pages_text(out_pages).c_str());
-  return output.exit_code(kDone);
+                 static_cast<unsigned long long>(printed), online::pages_text(out_pages).c_str());
+  return output.exit_code(cli::kDone);
 }
 
 int top(TopOptions options) {
-  const auto interval = parse_duration(options.interval);
-  const auto filter = filter_of(options.filter, absl::Now());
+  const auto interval = online::parse_duration(options.interval);
+  const auto filter = online::filter_of(options.filter, absl::Now());
   for (const absl::Status& status : {interval.status(), filter.status()})
-    if (!status.ok()) return complain_of_answer(status);
+    if (!status.ok()) return online::complain_of_answer(status);
   if (const std::string_view option = unanswerable(*filter, options.state.pivot); !option.empty())
-    return complain(kUnusable,
-                    absl::StrCat("counts by ", std::string(pivot_name(options.state.pivot)),
-                                 " do not know ", std::string(option)),
-                    "see top --help for what each --by takes, or ask swaptrail stats or trace");
-  if (options.batch == 0 && !Terminal::there_is_one())
-    return complain(kUnusable, "top needs a terminal", "give --batch=N for N plain rounds");
-  if (options.batch == 0 && options.format != Format::kTable)
-    return complain(kUnusable, "a screen is no JSON", "give --batch=N with -o json or jsonl");
+    return cli::complain(
+        cli::kUnusable,
+        absl::StrCat("counts by ", std::string(pivot_name(options.state.pivot)), " do not know ",
+                     std::string(option)),
+        "see top --help for what each --by takes, or ask swaptrail stats or trace");
+  if (options.batch == 0 && !online::Terminal::there_is_one())
+    return cli::complain(cli::kUnusable, "top needs a terminal",
+                         "give --batch=N for N plain rounds");
+  if (options.batch == 0 && options.format != online::Format::kTable)
+    return cli::complain(cli::kUnusable, "a screen is no JSON",
+                         "give --batch=N with -o json or jsonl");
   options.state.interval = *interval;
   Signals signals;
-  auto connection = Connection::open(options.connection);
-  if (!connection.ok()) return complain_of_answer(connection.status());
+  auto connection = online::Connection::open(options.connection);
+  if (!connection.ok()) return online::complain_of_answer(connection.status());
   TopRounds rounds(group_of(options.state.pivot), *filter);
   if (options.batch != 0) return batch(options, **connection, std::move(rounds), signals);
   return Screen(**connection, options.state, std::move(rounds), signals).run();
@@ -302,8 +307,8 @@ int top(TopOptions options) {
 }  // namespace
 
 void add_top(CLI::App& app, int& code) {
-  auto [command, options] = add_online_command<TopOptions>(
-      app, "top", "who swaps now, refreshed", Finds::kNothing,
+  auto [command, options] = online::add_online_command<TopOptions>(
+      app, "top", "who swaps now, refreshed", online::Finds::kNothing,
       "\nKeys: p the next pivot; r, w, g sort by rate, wait or regret; + and - change the "
       "interval; space pauses; arrows, j and k scroll; q quits.\n"
       "Counts are exact, however much there is to swap: they are not of the store. Filters: by process "
@@ -332,8 +337,8 @@ void add_top(CLI::App& app, int& code) {
       ->type_name("DURATION");
   command->add_option("-b,--batch", options->batch, "print so many plain rounds, and end")
       ->check(CLI::PositiveNumber.description(""));
-  add_lifecycle_filter(*command, options->filter);
-  set_run(*command, options, code, top);
+  online::add_lifecycle_filter(*command, options->filter);
+  online::set_run(*command, options, code, top);
 }
 
-}  // namespace swaptrail::online
+}  // namespace swaptrail::top

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-namespace swaptrail::online {
+namespace swaptrail::top {
 namespace {
 
 struct PivotRow {
@@ -157,4 +157,4 @@ bool press(Key key, size_t rows, size_t visible, TopState& state) {
   return false;
 }
 
-}  // namespace swaptrail::online
+}  // namespace swaptrail::top

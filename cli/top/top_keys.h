@@ -10,7 +10,7 @@
 #include "absl/time/time.h"
 #include "cli/top/top_rounds.h"
 
-namespace swaptrail::online {
+namespace swaptrail::top {
 
 enum class Pivot : uint8_t { kProcess, kCgroup, kDevice, kOrigin, kReclaimer, kCount };
 
@@ -60,4 +60,4 @@ void next_pivot(TopState& state);
 // chosen, so the rows shown are of no use.
 bool press(Key key, size_t rows, size_t visible, TopState& state);
 
-}  // namespace swaptrail::online
+}  // namespace swaptrail::top

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-namespace swaptrail::online {
+namespace swaptrail::top {
 namespace {
 
 // The increase of a count that never falls. If it falls all the same, the increase is 0.
@@ -116,4 +116,4 @@ void TopRounds::on_answer(const v1::GetCountersResponse& answer) {
   base_ = answer;
 }
 
-}  // namespace swaptrail::online
+}  // namespace swaptrail::top

@@ -9,7 +9,7 @@
 #include "absl/time/time.h"
 #include "swaptrail/v1/trace.pb.h"
 
-namespace swaptrail::online {
+namespace swaptrail::top {
 
 enum class SortBy : uint8_t { kRate, kWait, kRegret };
 
@@ -58,4 +58,4 @@ class TopRounds {
   absl::Duration length_;
 };
 
-}  // namespace swaptrail::online
+}  // namespace swaptrail::top

@@ -7,7 +7,7 @@
 #include "cli/online/quantities.h"
 #include "trace/utf8.h"
 
-namespace swaptrail::online {
+namespace swaptrail::top {
 namespace {
 
 constexpr uint64_t kPage_bytes = 4096;  // of x86-64
@@ -27,9 +27,9 @@ std::string column_names() {
 std::string row_text(const TopRow& row, absl::Duration length) {
   const auto bytes = static_cast<uint64_t>(rate(row.freed_pages * kPage_bytes, length));
   return absl::StrFormat("%10.1f %12s %10.1f %10.1f %10.1f %9s  %s", rate(row.freed_pages, length),
-                         bytes_text(bytes), rate(row.returned_pages, length),
+                         online::bytes_text(bytes), rate(row.returned_pages, length),
                          rate(row.stayed_pages, length), rate(row.regretted_pages, length),
-                         duration_text(row.wait_ns), printable(row.name));
+                         online::duration_text(row.wait_ns), printable(row.name));
 }
 
 std::string headline(const TopView& view, const TopState& state) {
@@ -51,14 +51,14 @@ std::string fit(const std::string& text, size_t width) {
 
 }  // namespace
 
-std::string top_table(const TopView& view, const TopState& state, const Style& style) {
+std::string top_table(const TopView& view, const TopState& state, const online::Style& style) {
   std::string out = absl::StrCat(headline(view, state), "\n", style.bold(column_names()), "\n");
   for (const TopRow& row : view.rows) absl::StrAppend(&out, row_text(row, view.length), "\n");
   return out;
 }
 
-std::string top_screen(const TopView& view, const TopState& state, const Style& style, size_t width,
-                       size_t height) {
+std::string top_screen(const TopView& view, const TopState& state, const online::Style& style,
+                       size_t width, size_t height) {
   std::vector<std::string> lines = {style.bold(fit(headline(view, state), width)),
                                     style.dim(fit(kKeysLine, width))};
   const bool waiting = view.length == absl::ZeroDuration();
@@ -74,4 +74,4 @@ std::string top_screen(const TopView& view, const TopState& state, const Style& 
   return out;
 }
 
-}  // namespace swaptrail::online
+}  // namespace swaptrail::top

@@ -7,7 +7,7 @@
 #include "cli/online/output.h"
 #include "cli/top/top_keys.h"
 
-namespace swaptrail::online {
+namespace swaptrail::top {
 
 struct TopView {
   std::vector<TopRow> rows;
@@ -18,10 +18,10 @@ struct TopView {
 inline constexpr size_t kTopHeadLines = 4;  // above the rows
 
 // Head and all rows, for --batch.
-std::string top_table(const TopView& view, const TopState& state, const Style& style);
+std::string top_table(const TopView& view, const TopState& state, const online::Style& style);
 
 // Exactly `height` lines of at most `width` columns, from the cursor's home on.
-std::string top_screen(const TopView& view, const TopState& state, const Style& style, size_t width,
-                       size_t height);
+std::string top_screen(const TopView& view, const TopState& state, const online::Style& style,
+                       size_t width, size_t height);
 
-}  // namespace swaptrail::online
+}  // namespace swaptrail::top

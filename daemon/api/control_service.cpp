@@ -53,9 +53,9 @@ grpc::Status ControlService::TriggerFlightRecorder(grpc::ServerContext* context,
                                                    v1::TriggerFlightRecorderResponse* response) {
   if (const auto status = check_reason(request->reason()); !status.ok()) return to_rpc(status);
   const std::string reason = request->reason().empty() ? kUsualReason : request->reason();
-  absl::StatusOr<FlightFiles> files = absl::UnknownError("not asked");
+  absl::StatusOr<record::FlightFiles> files = absl::UnknownError("not asked");
   const absl::Status asked = host_.requests.ask(
-      [&](PipelineView& view) { files = view.write_flight(reason); },
+      [&](pipeline::PipelineView& view) { files = view.write_flight(reason); },
       std::min(absl::FromChrono(context->deadline()), absl::Now() + kMostWriting));
   if (!asked.ok()) return to_rpc(asked);
   if (!files.ok()) return to_rpc(files.status());

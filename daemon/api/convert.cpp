@@ -31,7 +31,7 @@ void Converter::put_process(uint32_t tgid, const Comm& comm, v1::Process& out) {
 }
 
 std::string Converter::area_path(uint32_t type, uint64_t at_ns) const {
-  const AreaInstance* area = areas_->find(type, at_ns);
+  const host::AreaInstance* area = areas_->find(type, at_ns);
   return area == nullptr ? std::string() : utf8(area->seen.area.path);
 }
 
@@ -101,7 +101,8 @@ void Converter::put(const Lifecycle& lifecycle, v1::Lifecycle& out) {
   if (const auto pfn = pfn_of(lifecycle.folio)) out.set_pfn(*pfn);
   out.set_nr_pages(lifecycle.nr_pages);
   if (lifecycle.entry != 0) {
-    put_entry(lifecycle.entry, lifecycle.generation, slot_time_ns(lifecycle), *out.mutable_entry());
+    put_entry(lifecycle.entry, lifecycle.generation, lifecycles::slot_time_ns(lifecycle),
+              *out.mutable_entry());
   }
   if (lifecycle.cgroup != 0) put_cgroup(lifecycle.cgroup, *out.mutable_cgroup());
   if (lifecycle.object.inode != 0) put_object(lifecycle.object, *out.mutable_object());

@@ -56,9 +56,9 @@ class Converter {
   static void put_mappings(const Lifecycle& lifecycle, v1::Lifecycle& out);
   std::optional<uint64_t> pfn_of(uint64_t folio) const;
 
-  Cgroups& cgroups_;
-  std::optional<PageFrames> frames_;
-  std::shared_ptr<const AreaTimeline> areas_;
+  host::Cgroups& cgroups_;
+  std::optional<host::PageFrames> frames_;
+  std::shared_ptr<const host::AreaTimeline> areas_;
   Moment moment_;
   bool look_;
   absl::flat_hash_map<uint64_t, std::string> paths_;  // those needed so far

@@ -16,7 +16,7 @@
 namespace swaptrail::api {
 namespace {
 
-using State = PageEntry::State;
+using State = host::PageEntry::State;
 using store::StoredLifecycle;
 
 class Explainer {
@@ -99,7 +99,8 @@ void Explainer::name_older_area() {
   if (!facts_.area_path || facts_.history.empty()) return;
   const uint32_t type = entry_type(facts_.entry);
   const std::string now = facts_.area_path(type, facts_.now_ns);
-  const std::string then = facts_.area_path(type, slot_time_ns(facts_.history.front().lifecycle));
+  const std::string then =
+      facts_.area_path(type, lifecycles::slot_time_ns(facts_.history.front().lifecycle));
   if (!then.empty() && then != now)
     say("What follows was on ", then, ", which had that number then.");
 }
@@ -170,7 +171,7 @@ void Explainer::describe_progress(const Lifecycle& life, Stage last) {
       break;
     case Stage::kSlotAllocated:
       say("A slot was reserved for it ", since, ", ",
-          slot_words(slot_of(facts_, life), slot_time_ns(life), facts_),
+          slot_words(slot_of(facts_, life), lifecycles::slot_time_ns(life), facts_),
           ", and it is in the swap cache. A slot is only a reservation: the page is present until it "
           "has been unmapped, written and removed from the swap cache.");
       break;
@@ -299,7 +300,7 @@ void Explainer::describe_aborted(const Lifecycle& life) {
   const bool gone = life.abort_reason == AbortReason::kSlotGone;
   if (life.at(Stage::kSlotAllocated) != 0 && life.entry != 0 && !gone) {
     say("A slot had been reserved for it, ",
-        slot_words(slot_of(facts_, life), slot_time_ns(life), facts_),
+        slot_words(slot_of(facts_, life), lifecycles::slot_time_ns(life), facts_),
         "; but a slot is only a reservation, and the page stayed.");
   }
   if (gone) {

@@ -23,18 +23,18 @@ enum class NamedBy : uint8_t { kAddress, kFrame, kEntry };
 struct PageFacts {
   NamedBy named_by = NamedBy::kAddress;
   uint64_t now_ns = 0;
-  uint64_t attached_ns = 0;             // when the observation began
-  uint32_t pid = 0;                     // kAddress
-  uint64_t address = 0;                 // ... the begin of its page
-  std::string comm;                     // ... the name of the process; may be empty
-  std::optional<MappedFile> file;       // ... that is mapped there
-  uint64_t started_ns = 0;              // ... when that process began, 0 = not known
-  size_t earlier_attempts = 0;          // ... there, of earlier processes with its pid: left out
-  uint64_t struct_page = 0;             // kFrame: address of its struct page, 0 = not known
-  uint64_t pfn = 0;                     // kFrame; of kAddress it is in `page`
-  uint64_t entry = 0;                   // kEntry; of kAddress it is in `page`
-  PageEntry page;                       // kAddress
-  std::optional<uint64_t> frame_flags;  // KPF_* bits; absent = not resident, or not readable
+  uint64_t attached_ns = 0;              // when the observation began
+  uint32_t pid = 0;                      // kAddress
+  uint64_t address = 0;                  // ... the begin of its page
+  std::string comm;                      // ... the name of the process; may be empty
+  std::optional<host::MappedFile> file;  // ... that is mapped there
+  uint64_t started_ns = 0;               // ... when that process began, 0 = not known
+  size_t earlier_attempts = 0;           // ... there, of earlier processes with its pid: left out
+  uint64_t struct_page = 0;              // kFrame: address of its struct page, 0 = not known
+  uint64_t pfn = 0;                      // kFrame; of kAddress it is in `page`
+  uint64_t entry = 0;                    // kEntry; of kAddress it is in `page`
+  host::PageEntry page;                  // kAddress
+  std::optional<uint64_t> frame_flags;   // KPF_* bits; absent = not resident, or not readable
   std::optional<Lifecycle> in_flight;
   std::vector<store::StoredLifecycle> history;  // its attempts, the youngest first
   uint64_t reaches_back_ns = 0;  // when the oldest lifecycle in the store closed; 0 = it has none

@@ -10,7 +10,7 @@
 namespace swaptrail::api {
 namespace {
 
-using State = PageEntry::State;
+using State = host::PageEntry::State;
 using store::Note;
 using store::StoredLifecycle;
 
@@ -65,7 +65,7 @@ class WayBack {
 void WayBack::describe_content() {
   const uint64_t entry = slot_of(facts_, life_);
   const std::string slot =
-      entry != 0 ? slot_words(entry, slot_time_ns(life_), facts_) : "a slot not seen";
+      entry != 0 ? slot_words(entry, lifecycles::slot_time_ns(life_), facts_) : "a slot not seen";
   const bool moved = std::ranges::any_of(attempt_.notes.notes, [&](const Note& note) {
     return note.stay && note.stay->change == StayChange::kZswapWriteback &&
            is_of_page(note.stay->entry, note.stay->nr_pages);
@@ -214,8 +214,9 @@ std::vector<std::string> WayBack::describe() {
   const Return* back = index_ ? attempt_.return_of(*index_) : nullptr;
   if (life_.nr_pages > 1 && index_) {
     say("It was page ", *index_, " of a folio of ", life_.nr_pages, " pages, in ",
-        life_.entry == 0 ? "a slot not seen"
-                         : slot_words(slot_of(facts_, life_), slot_time_ns(life_), facts_),
+        life_.entry == 0
+            ? "a slot not seen"
+            : slot_words(slot_of(facts_, life_), lifecycles::slot_time_ns(life_), facts_),
         ".");
   }
   if (is_there) describe_content();

@@ -71,7 +71,7 @@ constexpr std::array<std::string_view, SWAPTRAIL_ORIGIN_END> kOrigins = {
 
 std::string duration(uint64_t duration_ns) {
   std::string out;
-  append_duration(duration_ns, out);
+  report::append_duration(duration_ns, out);
   return out;
 }
 

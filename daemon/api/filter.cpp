@@ -144,7 +144,7 @@ absl::StatusOr<size_t> to_count(absl::string_view field, int32_t wanted, size_t 
   return static_cast<size_t>(wanted);
 }
 
-absl::StatusOr<store::Filter> to_filter(const v1::LifecycleFilter& filter, Cgroups& cgroups,
+absl::StatusOr<store::Filter> to_filter(const v1::LifecycleFilter& filter, host::Cgroups& cgroups,
                                         const Moment& moment) {
   store::Filter out;
   if (auto status = check_sizes(filter); !status.ok()) return status;

@@ -17,7 +17,7 @@ namespace swaptrail::api {
 // All errors are InvalidArgument, and name the field, its value and the limit.
 
 // May search the hierarchy for the filter's cgroup.
-absl::StatusOr<store::Filter> to_filter(const v1::LifecycleFilter& filter, Cgroups& cgroups,
+absl::StatusOr<store::Filter> to_filter(const v1::LifecycleFilter& filter, host::Cgroups& cgroups,
                                         const Moment& moment);
 
 // The number of results asked for: 1 to 1000; 0 = `usual`.

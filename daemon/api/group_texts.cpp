@@ -19,20 +19,20 @@ std::string cgroup_text(Converter& converter, uint64_t id) {
   return path.empty() ? absl::StrCat("id ", id) : path;
 }
 
-uint64_t AreaKeys::key_of(const AreaInstance& area) const {
-  const auto first = std::ranges::find_if(areas_->instances, [&](const AreaInstance& one) {
+uint64_t AreaKeys::key_of(const host::AreaInstance& area) const {
+  const auto first = std::ranges::find_if(areas_->instances, [&](const host::AreaInstance& one) {
     return one.seen.area.path == area.seen.area.path;
   });
   return kTypes + first->number;
 }
 
 uint64_t AreaKeys::key_of(uint32_t type, uint64_t at_ns) const {
-  const AreaInstance* area = areas_->find(type, at_ns);
+  const host::AreaInstance* area = areas_->find(type, at_ns);
   return area == nullptr ? type : key_of(*area);
 }
 
 uint64_t AreaKeys::key_of(uint32_t number, uint32_t type, uint64_t at_ns) const {
-  const auto found = std::ranges::find(areas_->instances, number, &AreaInstance::number);
+  const auto found = std::ranges::find(areas_->instances, number, &host::AreaInstance::number);
   return found == areas_->instances.end() ? key_of(type, at_ns) : key_of(*found);
 }
 
@@ -40,7 +40,7 @@ std::string AreaKeys::text_of(uint64_t key) const {
   if (key == store::kNoArea) return "none";
   if (key < kTypes) return absl::StrCat("area ", key);
   const auto found = std::ranges::find(areas_->instances, static_cast<uint32_t>(key - kTypes),
-                                       &AreaInstance::number);
+                                       &host::AreaInstance::number);
   return found == areas_->instances.end() ? "unknown" : utf8(found->seen.area.path);
 }
 

@@ -20,7 +20,7 @@ std::string cgroup_text(Converter& converter, uint64_t id);
 // Areas as values of a group: by path, whatever their type was; by type if the path is not known.
 class AreaKeys {
  public:
-  explicit AreaKeys(std::shared_ptr<const AreaTimeline> areas) : areas_(std::move(areas)) {}
+  explicit AreaKeys(std::shared_ptr<const host::AreaTimeline> areas) : areas_(std::move(areas)) {}
 
   // Of entries of a type at a time (monotonic).
   uint64_t key_of(uint32_t type, uint64_t at_ns) const;
@@ -30,10 +30,10 @@ class AreaKeys {
   std::string text_of(uint64_t key) const;
 
  private:
-  uint64_t key_of(const AreaInstance& area) const;
+  uint64_t key_of(const host::AreaInstance& area) const;
 
   static constexpr uint64_t kTypes = 64;  // 6 bits of an entry
-  std::shared_ptr<const AreaTimeline> areas_;
+  std::shared_ptr<const host::AreaTimeline> areas_;
 };
 
 }  // namespace swaptrail::api

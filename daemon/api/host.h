@@ -20,12 +20,12 @@ namespace swaptrail::api {
 struct Host {
   const store::Store& store;
   const counters::Counters& counters;
-  const StatusBoard& status_board;
-  PipelineRequests& requests;
-  Cgroups& cgroups;
-  const AttachPlan& plan;
-  const AreaWatch& areas;
-  std::optional<PageFrames> frames;  // absent: no page frame numbers
+  const pipeline::StatusBoard& status_board;
+  pipeline::PipelineRequests& requests;
+  host::Cgroups& cgroups;
+  const probe::AttachPlan& plan;
+  const host::AreaWatch& areas;
+  std::optional<host::PageFrames> frames;  // absent: no page frame numbers
   bool pageout_enabled = false;
   // Answers may have page frame numbers, and say whether pages that were never observed are mapped. Both
   // would help an attack on another process (rowhammer, guessing addresses). Only for root and the

@@ -22,7 +22,7 @@
 namespace swaptrail::api {
 namespace {
 
-using State = PageEntry::State;
+using State = host::PageEntry::State;
 using store::StoredLifecycle;
 
 constexpr size_t kUsualHistory = 20;
@@ -47,12 +47,12 @@ absl::Status unreadable(const absl::Status& status) {
       "the page tables can't be read: ", status.message(), "; ask by pfn or by swap entry"));
 }
 
-bool is_same(const PageEntry& a, const PageEntry& b) {
+bool is_same(const host::PageEntry& a, const host::PageEntry& b) {
   return a.state == b.state && a.pfn == b.pfn && a.swap_type == b.swap_type &&
          a.swap_offset == b.swap_offset;
 }
 
-uint64_t entry_of(const PageEntry& page) {
+uint64_t entry_of(const host::PageEntry& page) {
   return page.state == State::kSwapped ? make_entry(page.swap_type, page.swap_offset) : 0;
 }
 
@@ -65,8 +65,8 @@ absl::Status ask(const Desk& desk, uint64_t struct_page, uint64_t entry, PageFac
   facts.in_flight.reset();
   if (struct_page == 0 && entry == 0) return absl::OkStatus();
   return desk.host.requests.ask(
-      [&](PipelineView& view) {
-        const Reconstructor& reconstructor = view.reconstructor();
+      [&](pipeline::PipelineView& view) {
+        const lifecycles::Reconstructor& reconstructor = view.reconstructor();
         if (struct_page != 0) facts.in_flight = reconstructor.in_flight_of_frame(struct_page);
         if (entry != 0 && !facts.in_flight) {
           facts.in_flight = reconstructor.in_flight_of_entry(entry);
@@ -267,7 +267,7 @@ absl::Status look(const Desk& desk, const v1::ExplainPageRequest& request, PageF
 
 // Its name now; for a process that has just ended, its name when it lost the page.
 std::string comm_of(const PageFacts& facts) {
-  const auto comm = read_file(absl::StrCat("/proc/", facts.pid, "/comm"));
+  const auto comm = base::read_file(absl::StrCat("/proc/", facts.pid, "/comm"));
   if (comm.ok()) return comm->substr(0, comm->find('\n'));
   for (const StoredLifecycle& one : facts.history) {
     for (const Mapping& mapping : one.lifecycle.mappings) {
@@ -343,7 +343,7 @@ void put_asked(const PageFacts& facts, const StoredLifecycle& one, Converter& co
   page.set_index(*index);
   if (one.lifecycle.entry != 0) {
     converter.put_entry(one.lifecycle.entry + *index, one.lifecycle.generation,
-                        slot_time_ns(one.lifecycle), *page.mutable_entry());
+                        lifecycles::slot_time_ns(one.lifecycle), *page.mutable_entry());
   }
   page.set_address(address_in(facts, one.lifecycle, *index));
   if (!is_freed(one.lifecycle.outcome)) return;

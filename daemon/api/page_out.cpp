@@ -46,7 +46,7 @@ absl::Status check_page_out(const v1::PageOutRequest& request) {
                          absl::StrCat("the begin of a page of ", page, " bytes"));
   }
   const uint64_t length = request.length_bytes();
-  if (length == 0 || length % page != 0 || length > ProcessMemory::kMaxRange_bytes) {
+  if (length == 0 || length % page != 0 || length > host::ProcessMemory::kMaxRange_bytes) {
     return out_of_bounds("length_bytes", absl::StrCat(length),
                          absl::StrCat("whole pages of ", page, " bytes, up to 1 GiB"));
   }
@@ -92,7 +92,7 @@ void PageOut::note_freed(const v1::Lifecycle& lifecycle) {
   }
 }
 
-absl::StatusOr<RangeCount> PageOut::count() {
+absl::StatusOr<host::RangeCount> PageOut::count() {
   return tables_.count(request_.pid(), request_.address(), request_.length_bytes());
 }
 

@@ -29,7 +29,7 @@ class PageOut {
   absl::Status advise();
   absl::Status wait();
   absl::Status report_news();
-  absl::StatusOr<RangeCount> count();
+  absl::StatusOr<host::RangeCount> count();
   bool is_in_range(const store::RecordView& record) const;
   void note_freed(const v1::Lifecycle& lifecycle);
 
@@ -41,7 +41,7 @@ class PageOut {
   grpc::ServerWriter<v1::PageOutResponse>& writer_;
   Follower follower_;
   store::PageSizes sizes_;
-  RangeCount before_, now_;
+  host::RangeCount before_, now_;
   uint64_t advised_bytes_ = 0;
   uint64_t freed_pages_ = 0;  // of the range, as reported
 };

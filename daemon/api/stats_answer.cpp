@@ -156,7 +156,8 @@ store::StatsRow only_waited(const counters::Row& row, size_t spans) {
 }
 
 // Why some of its used slots are not explained, as far as known.
-std::string why_not_explained(const SlotUse& use, const SlotUse::Area& area, int64_t unexplained) {
+std::string why_not_explained(const pipeline::SlotUse& use, const pipeline::SlotUse::Area& area,
+                              int64_t unexplained) {
   if (unexplained == 0) return {};
   if (unexplained < 0) return "the kernel has freed more than was seen to return";
   std::string out;
@@ -172,13 +173,14 @@ std::string why_not_explained(const SlotUse& use, const SlotUse::Area& area, int
   return out;
 }
 
-void put_slots(const SlotUse& use, const SlotUse::Area& area, v1::SwapArea& out) {
+void put_slots(const pipeline::SlotUse& use, const pipeline::SlotUse::Area& area,
+               v1::SwapArea& out) {
   if (!use.way_back_is_seen) {
     out.set_note(
         "not every hook that sees pages come back is attached: what is still in swap is not known");
     return;
   }
-  if (area.area.type == kTypeNotKnown || area.area.used_bytes == kUsedNotKnown) {
+  if (area.area.type == host::kTypeNotKnown || area.area.used_bytes == recording::kUsedNotKnown) {
     out.set_note("the number that the kernel has for it is not known");
     return;
   }
@@ -191,18 +193,18 @@ void put_slots(const SlotUse& use, const SlotUse::Area& area, v1::SwapArea& out)
   out.set_note(why_not_explained(use, area, unexplained));
 }
 
-void put_area(const SwapArea& area, v1::SwapArea& out) {
-  if (area.type == kTypeNotKnown) {
+void put_area(const recording::SwapArea& area, v1::SwapArea& out) {
+  if (area.type == host::kTypeNotKnown) {
     out.set_type_unknown(true);
   } else {
     out.set_type(area.type);
   }
   out.set_path(utf8(area.path));
   out.set_size_bytes(area.bytes);
-  if (area.used_bytes != kUsedNotKnown) out.set_used_bytes(area.used_bytes);
+  if (area.used_bytes != recording::kUsedNotKnown) out.set_used_bytes(area.used_bytes);
   out.set_priority(area.priority);
-  out.set_synchronous(area.synchronous == Known::kYes);
-  out.set_rotational(area.rotational == Known::kYes);
+  out.set_synchronous(area.synchronous == recording::Known::kYes);
+  out.set_rotational(area.rotational == recording::Known::kYes);
 }
 
 void put_use(const store::AreaUse& use, size_t most_bytes, Converter& converter,
@@ -296,22 +298,22 @@ absl::Status answer(const Query& asked, const v1::GetMatrixRequest& request,
 
 absl::Status answer(const Query& asked, const v1::GetSwapAreasRequest&,
                     v1::GetSwapAreasResponse& response) {
-  SlotUse now;
+  pipeline::SlotUse now;
   const absl::Status looked = asked.host.requests.ask(
-      [&](PipelineView& view) { now = view.slot_use(); }, absl::Now() + kMostWait);
+      [&](pipeline::PipelineView& view) { now = view.slot_use(); }, absl::Now() + kMostWait);
   if (!looked.ok()) return looked;
-  const std::shared_ptr<const AreaTimeline> areas = asked.host.areas.timeline();
+  const std::shared_ptr<const host::AreaTimeline> areas = asked.host.areas.timeline();
   std::vector<store::AreaUse> uses;
   if (now.way_back_is_seen) {
     const auto is_of_now = [&](uint32_t type, uint64_t at_ns) {
-      const AreaInstance* then = areas->find(type, at_ns);
+      const host::AreaInstance* then = areas->find(type, at_ns);
       return then == nullptr || then == areas->find(type, asked.moment.now_ns());
     };
     uses = store::query_areas(asked.host.store.snapshot(), asked.moment.now_ns(), kMostOwners,
                               kMostTable, asked.stop, is_of_now);
   }
   Converter converter(asked.host, asked.moment, true);
-  for (const SlotUse::Area& area : now.areas) {
+  for (const pipeline::SlotUse::Area& area : now.areas) {
     v1::SwapArea& added = *response.add_areas();
     put_area(area.area, added);
     put_slots(now, area, added);

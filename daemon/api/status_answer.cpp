@@ -24,22 +24,22 @@ void put_host(const Host& host, v1::GetStatusResponse& response) {
   response.set_version(SWAPTRAIL_VERSION);
   response.set_kernel_release(utf8(names.release));
   response.set_machine(utf8(names.machine));
-  const ModeChoice& mode = host.plan.mode;
-  response.set_mode(utf8(std_view(mode_name(mode.mode))));
-  if (mode.mode != Mode::kFull) response.set_mode_reason(utf8(mode.reason));
-  for (const HookPlan& plan : host.plan.hooks) {
+  const probe::ModeChoice& mode = host.plan.mode;
+  response.set_mode(utf8(std_view(probe::mode_name(mode.mode))));
+  if (mode.mode != probe::Mode::kFull) response.set_mode_reason(utf8(mode.reason));
+  for (const probe::HookPlan& plan : host.plan.hooks) {
     v1::Hook& hook = *response.add_hooks();
     hook.set_name(utf8(plan.hook));
-    hook.set_state(utf8(hook_state_name(plan.state)));
+    hook.set_state(utf8(probe::hook_state_name(plan.state)));
     hook.set_target(utf8(plan.target.target));
     hook.set_reason(utf8(plan.reason));
     hook.set_costs(utf8(plan.costs));
   }
-  response.set_resident_bytes(resident_bytes());
+  response.set_resident_bytes(host::resident_bytes());
   response.set_pageout_enabled(host.pageout_enabled);
 }
 
-void put_loss(const PipelineStatus& pipeline_status, v1::Loss& loss) {
+void put_loss(const pipeline::PipelineStatus& pipeline_status, v1::Loss& loss) {
   const swaptrail_totals& totals = pipeline_status.totals;
   loss.set_emitted(
       std::accumulate(std::begin(totals.emitted), std::end(totals.emitted), uint64_t{0}));
@@ -58,7 +58,7 @@ void put_duration(uint64_t ns, google::protobuf::Duration& out) {
   out.set_nanos(static_cast<int32_t>(ns % 1'000'000'000));
 }
 
-void put_recording(const RecordingStatus& recording, v1::GetStatusResponse& response) {
+void put_recording(const record::RecordingStatus& recording, v1::GetStatusResponse& response) {
   response.set_flight_recorder(recording.flight);
   v1::RecordingStatus& status = *response.mutable_recording();
   status.set_flight(recording.flight);
@@ -71,7 +71,7 @@ void put_recording(const RecordingStatus& recording, v1::GetStatusResponse& resp
   status.set_folder_moved(recording.moved);
 }
 
-void put_status(const PipelineStatus& pipeline_status, const Moment& moment,
+void put_status(const pipeline::PipelineStatus& pipeline_status, const Moment& moment,
                 v1::GetStatusResponse& response) {
   if (pipeline_status.start_ns != 0) {
     *response.mutable_started() = moment.wall(pipeline_status.start_ns);
@@ -79,7 +79,7 @@ void put_status(const PipelineStatus& pipeline_status, const Moment& moment,
     put_duration(up_ns, *response.mutable_uptime());
   }
   put_loss(pipeline_status, *response.mutable_loss());
-  for (const ReconcileRow& row : pipeline_status.reconciliation) {
+  for (const report::ReconcileRow& row : pipeline_status.reconciliation) {
     v1::Reconciliation& added = *response.add_reconciliation();
     added.set_counter(utf8(row.counter));
     added.set_kernel(static_cast<uint64_t>(row.kernel_delta));
@@ -89,7 +89,7 @@ void put_status(const PipelineStatus& pipeline_status, const Moment& moment,
     added.set_allowance(row.allowance);
   }
   if (pipeline_status.recording) put_recording(*pipeline_status.recording, response);
-  const ValidationStatus& validation = pipeline_status.validation;
+  const validate::ValidationStatus& validation = pipeline_status.validation;
   if (validation.sample == 0) return;
   v1::ValidationStatus& out = *response.mutable_validation();
   out.set_sample(validation.sample);

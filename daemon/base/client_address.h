@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace swaptrail {
+namespace swaptrail::base {
 
 // An IPv4 address (as ::ffff:a.b.c.d), or the first 64 bits of an IPv6 address: a host can use as many
 // addresses below that as it likes. All zero: another family.
@@ -34,4 +34,4 @@ inline ClientAddress client_address(const sockaddr_storage& from) {
   return address;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::base

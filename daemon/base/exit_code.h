@@ -1,7 +1,7 @@
 // The exit codes of swaptraild.
 #pragma once
 
-namespace swaptrail {
+namespace swaptrail::base {
 
 // Exit codes; the manual and README list them.
 enum ExitCode : int {
@@ -15,4 +15,4 @@ enum ExitCode : int {
   kExitNoMemory = 7,  // a ring or a table can't be allocated, no thread started
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::base

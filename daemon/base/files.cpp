@@ -14,7 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "daemon/base/descriptor.h"
 
-namespace swaptrail {
+namespace swaptrail::base {
 namespace {
 
 constexpr size_t kStep_bytes = 64 << 10;
@@ -121,4 +121,4 @@ absl::Status print_whole(absl::string_view text) {
   return absl::InternalError(absl::StrCat("can't write to standard output: ", strerror(errno)));
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::base

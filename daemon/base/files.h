@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace swaptrail {
+namespace swaptrail::base {
 
 inline constexpr size_t kMostKernelFile_bytes = size_t{256} << 20;  // /proc/kallsyms: 10 to 20 MiB
 inline constexpr size_t kMostNamedFile_bytes = size_t{1} << 20;
@@ -50,4 +50,4 @@ bool standard_streams_are_open();
 // Prints the whole text to standard output. Errors: Internal, with the reason.
 absl::Status print_whole(absl::string_view text);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::base

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/base/files.h"
 
-namespace swaptrail {
+namespace swaptrail::base {
 namespace {
 
 // open(2) follows a link whose path ends with a slash, whatever the flags.
@@ -78,4 +78,4 @@ absl::Status check_folder(const std::string& named) {
   return errno == ENOENT ? check_parent(path) : can_not_open(errno, path);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::base

@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "daemon/base/descriptor.h"
 
-namespace swaptrail {
+namespace swaptrail::base {
 
 // Opens a folder, or makes it with mode `made_mode`, whatever the umask is; its parent must exist. Files
 // that are made relative to the descriptor go to this folder, whatever happens to `path` later. The folder
@@ -23,4 +23,4 @@ absl::StatusOr<Descriptor> open_folder(const std::string& path, mode_t made_mode
 // same.
 absl::Status check_folder(const std::string& path);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::base

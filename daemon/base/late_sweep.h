@@ -3,10 +3,10 @@
 
 #include <cstdint>
 
-namespace swaptrail {
+namespace swaptrail::base {
 
 // The rings were not read for this long, though a sweep takes milliseconds: new events may find no room. For
 // readiness, and for `swaptrail status --check`.
 inline constexpr uint64_t kSweepIsLate_ns = 10'000'000'000;
 
-}  // namespace swaptrail
+}  // namespace swaptrail::base

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "trace/utf8.h"
 
-namespace swaptrail {
+namespace swaptrail::base {
 namespace {
 
 constexpr uint64_t kMinute_ns = 60'000'000'000;
@@ -80,4 +80,4 @@ void RepeatedTrouble::tick(uint64_t now_ns) {
   reported_ = count_;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::base

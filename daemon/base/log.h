@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace swaptrail {
+namespace swaptrail::base {
 
 inline constexpr uint32_t kMostLogLines_minute = 60;
 
@@ -51,4 +51,4 @@ class RepeatedTrouble {
   uint64_t count_ = 0, reported_ = 0, reported_ns_ = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::base

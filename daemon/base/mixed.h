@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace swaptrail {
+namespace swaptrail::base {
 
 constexpr uint64_t mixed(uint64_t key) {
   key = (key ^ key >> 30) * 0xbf58476d1ce4e5b9u;
@@ -11,4 +11,4 @@ constexpr uint64_t mixed(uint64_t key) {
   return key ^ key >> 31;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::base

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace swaptrail {
+namespace swaptrail::base {
 
 // CLOCK_MONOTONIC. Any thread.
 inline uint64_t monotonic_ns() {
@@ -14,4 +14,4 @@ inline uint64_t monotonic_ns() {
   return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::base

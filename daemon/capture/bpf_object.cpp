@@ -13,7 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
-namespace swaptrail {
+namespace swaptrail::capture {
 namespace {
 
 constexpr size_t kKeptWords = 1 << 16;  // a verifier log comes in one piece; its end matters
@@ -93,7 +93,7 @@ absl::StatusOr<BpfObject> BpfObject::open(absl::string_view name, const void* im
 BpfObject::~BpfObject() { detach(); }
 
 absl::Status BpfObject::count_runs() {
-  Descriptor statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  base::Descriptor statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
   if (!statistics)
     return libbpf_status(errno, "can't switch on the kernel's statistics of programs");
   statistics_ = std::move(statistics);
@@ -226,4 +226,4 @@ uint64_t BpfObject::skipped_runs() const {
   return sum;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::capture

@@ -20,7 +20,7 @@ struct bpf_map;
 struct bpf_object;
 struct bpf_program;
 
-namespace swaptrail {
+namespace swaptrail::capture {
 
 // How a program is attached in the kernel.
 enum class Attachment : uint8_t { kTracing, kKprobe, kKretprobe, kRawTracepoint };
@@ -97,10 +97,10 @@ class BpfObject {
 
   std::unique_ptr<bpf_object, Closer> object_;
   std::vector<Attached> attached_;
-  Descriptor statistics_;  // keeps them on
+  base::Descriptor statistics_;  // keeps them on
 };
 
 // The last lines that libbpf printed, for error texts. Process-wide; set up by BpfObject::open.
 std::string last_libbpf_words();
 
-}  // namespace swaptrail
+}  // namespace swaptrail::capture

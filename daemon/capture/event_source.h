@@ -15,7 +15,7 @@
 #include "trace/lifecycle.h"
 #include "trace/merger.h"
 
-namespace swaptrail {
+namespace swaptrail::capture {
 
 // A BPF program that is attached. Runs and time are those of the kernel's own statistics
 // (sysctl kernel.bpf_stats_enabled, or BPF_ENABLE_STATS held by swaptraild); 0 while they are off.
@@ -64,17 +64,17 @@ class EventSource {
   virtual std::vector<ProgramRuns> program_runs() const = 0;
 
   // The kernel's own counts: /proc/vmstat, and the text of /proc/swaps. Errors: of read_file().
-  virtual absl::StatusOr<VmstatReading> vmstat() const = 0;
+  virtual absl::StatusOr<host::VmstatReading> vmstat() const = 0;
   virtual absl::StatusOr<std::string> swaps() const = 0;
 
   // Detaches all programs; the rings keep what they hold until the next sweep.
   virtual void detach() = 0;
 
-  virtual const AttachPlan& plan() const = 0;
+  virtual const probe::AttachPlan& plan() const = 0;
   virtual const Counters& counters() const = 0;
   // When the last hook was attached, CLOCK_MONOTONIC ns.
   virtual uint64_t start_ns() const = 0;
   virtual uint32_t cpus() const = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::capture

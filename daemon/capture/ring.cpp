@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "trace/check.h"
 
-namespace swaptrail {
+namespace swaptrail::capture {
 namespace {
 
 // include/uapi/linux/bpf.h: BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT, BPF_RINGBUF_HDR_SZ
@@ -98,4 +98,4 @@ void Ring::consume(uint64_t until, size_t most,
       .store(consumed_, std::memory_order_release);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::capture

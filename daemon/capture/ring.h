@@ -10,7 +10,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 
-namespace swaptrail {
+namespace swaptrail::capture {
 
 // One ring: owns the map's file descriptor and its mapping. Movable. One consuming thread.
 class Ring {
@@ -48,4 +48,4 @@ class Ring {
   uint64_t consumed_ = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::capture

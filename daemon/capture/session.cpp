@@ -24,7 +24,7 @@
 #include "trace/decode.h"
 #include "trace/report/reconcile.h"
 
-namespace swaptrail {
+namespace swaptrail::capture {
 namespace {
 
 struct Image {
@@ -32,13 +32,13 @@ struct Image {
   const void* (*bytes)(size_t* size);
 };
 
-Image image_of(Mode mode) {
+Image image_of(probe::Mode mode) {
   switch (mode) {
-    case Mode::kFull:
+    case probe::Mode::kFull:
       return {"full", full_bpf__elf_bytes};
-    case Mode::kKprobe:
+    case probe::Mode::kKprobe:
       return {"kprobe", kprobe_bpf__elf_bytes};
-    case Mode::kTracepoint:
+    case probe::Mode::kTracepoint:
       break;
   }
   return {"tracepoint", tracepoint_bpf__elf_bytes};
@@ -51,11 +51,11 @@ struct Placement {
   std::string target;
 };
 
-std::vector<Placement> placements(const AttachTarget& target, Mode mode) {
-  const bool kprobe = mode == Mode::kKprobe || target.by_kprobe;
-  const Attachment entry = kprobe                ? Attachment::kKprobe
-                           : mode == Mode::kFull ? Attachment::kTracing
-                                                 : Attachment::kRawTracepoint;
+std::vector<Placement> placements(const probe::AttachTarget& target, probe::Mode mode) {
+  const bool kprobe = mode == probe::Mode::kKprobe || target.by_kprobe;
+  const Attachment entry = kprobe                       ? Attachment::kKprobe
+                           : mode == probe::Mode::kFull ? Attachment::kTracing
+                                                        : Attachment::kRawTracepoint;
   std::vector<Placement> result;
   if (!target.entry_program.empty()) result.push_back({target.entry_program, entry, target.target});
   if (!target.exit_entry_program.empty())
@@ -66,7 +66,8 @@ std::vector<Placement> placements(const AttachTarget& target, Mode mode) {
   return result;
 }
 
-absl::Status open_and_check(Mode mode, const HostFeatures& host, std::optional<BpfObject>& object) {
+absl::Status open_and_check(probe::Mode mode, const probe::HostFeatures& host,
+                            std::optional<BpfObject>& object) {
   const Image image = image_of(mode);
   size_t size = 0;
   const void* bytes = image.bytes(&size);
@@ -90,8 +91,8 @@ absl::Status open_and_check(Mode mode, const HostFeatures& host, std::optional<B
   return status;
 }
 
-absl::Status want_hook(BpfObject& object, const HookPlan& hook, const HostFeatures& host,
-                       Mode mode) {
+absl::Status want_hook(BpfObject& object, const probe::HookPlan& hook,
+                       const probe::HostFeatures& host, probe::Mode mode) {
   if (hook.target.by_kprobe && !host.kprobe.ok)
     return absl::PermissionDeniedError("it needs a kprobe: " + host.kprobe.reason);
   for (const Placement& p : placements(hook.target, mode))
@@ -100,8 +101,8 @@ absl::Status want_hook(BpfObject& object, const HookPlan& hook, const HostFeatur
   return absl::OkStatus();
 }
 
-void give_up(HookPlan& hook, const std::string& reason) {
-  hook.state = HookState::kMissing;
+void give_up(probe::HookPlan& hook, const std::string& reason) {
+  hook.state = probe::HookState::kMissing;
   hook.kinds = 0;
   hook.reason = reason;
 }
@@ -117,9 +118,9 @@ std::string verifier_reason(const std::string& log) {
 }
 
 // Which hooks are refused on their own? Slow (loads every hook once), so only after a failure.
-void drop_refused_hooks(AttachPlan& plan, const HostFeatures& host) {
-  for (HookPlan& hook : plan.hooks) {
-    if (hook.state != HookState::kChosen) continue;
+void drop_refused_hooks(probe::AttachPlan& plan, const probe::HostFeatures& host) {
+  for (probe::HookPlan& hook : plan.hooks) {
+    if (hook.state != probe::HookState::kChosen) continue;
     std::optional<BpfObject> object;
     absl::Status status = open_and_check(plan.mode.mode, host, object);
     if (status.ok()) status = want_hook(*object, hook, host, plan.mode.mode);
@@ -130,37 +131,38 @@ void drop_refused_hooks(AttachPlan& plan, const HostFeatures& host) {
 }
 
 // Is there a hook for every way that a write can go, except the zero map?
-bool tells_backend(const AttachPlan& plan) {
+bool tells_backend(const probe::AttachPlan& plan) {
   constexpr absl::string_view kWays[] = {"write_issued", "zswap_stored", "cache_deleted"};
   return std::all_of(std::begin(kWays), std::end(kWays), [&](absl::string_view way) {
-    const HookPlan* hook = plan.find(way);
-    return hook != nullptr && hook->state != HookState::kMissing;
+    const probe::HookPlan* hook = plan.find(way);
+    return hook != nullptr && hook->state != probe::HookState::kMissing;
   });
 }
 
-bool is_chosen(const AttachPlan& plan, absl::string_view name) {
-  const HookPlan* hook = plan.find(name);
-  return hook != nullptr && hook->state == HookState::kChosen;
+bool is_chosen(const probe::AttachPlan& plan, absl::string_view name) {
+  const probe::HookPlan* hook = plan.find(name);
+  return hook != nullptr && hook->state == probe::HookState::kChosen;
 }
 
 // Of block/bio.c and mm/page_io.c, see bpf/tracepoint.bpf.c. All 0 if some kind of write has none.
-std::array<uint64_t, 3> swap_bio_ends(const SymbolTable& symbols) {
+std::array<uint64_t, 3> swap_bio_ends(const probe::SymbolTable& symbols) {
   const std::array<uint64_t, 3> ends{symbols.address("end_swap_bio_write"),
                                      symbols.address("submit_bio_wait_endio"),
                                      symbols.address("bio_wait_end_io")};
   if (ends[0] != 0 && ends[1] + ends[2] != 0) return ends;
-  log_line(
+  base::log_line(
       "/proc/kallsyms does not show how writes to swap end: those to a device that is stacked on "
       "another (dm, md) are counted once for each of them");
   return {};
 }
 
-absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, const SymbolTable& symbols,
-                         int cpus, std::optional<BpfObject>& object) {
+absl::Status load_wanted(probe::AttachPlan& plan, const probe::HostFeatures& host,
+                         const probe::SymbolTable& symbols, int cpus,
+                         std::optional<BpfObject>& object) {
   absl::Status status = open_and_check(plan.mode.mode, host, object);
   if (!status.ok()) return status;
-  for (HookPlan& hook : plan.hooks) {
-    if (hook.state != HookState::kChosen) continue;
+  for (probe::HookPlan& hook : plan.hooks) {
+    if (hook.state != probe::HookState::kChosen) continue;
     if (absl::Status wanted = want_hook(*object, hook, host, plan.mode.mode); !wanted.ok()) {
       for (const Placement& p : placements(hook.target, plan.mode.mode)) object->unwant(p.program);
       give_up(hook, std::string(wanted.message()));
@@ -172,7 +174,7 @@ absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, const Symbo
   const uint8_t tells = tells_backend(plan), counts = is_chosen(plan, "entries_dropped"),
                 names = is_chosen(plan, "shmem_write");
   status = object->set_constant("tells_backend", tells);
-  if (plan.mode.mode == Mode::kTracepoint) {
+  if (plan.mode.mode == probe::Mode::kTracepoint) {
     status.Update(object->set_constant("swap_bio_ends", swap_bio_ends(symbols)));
   } else {
     status.Update(object->set_constant("counts_filled_ptes", counts));
@@ -183,9 +185,9 @@ absl::Status load_wanted(AttachPlan& plan, const HostFeatures& host, const Symbo
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<EventSource>> Session::start(AttachPlan plan,
-                                                            const HostFeatures& host,
-                                                            const SymbolTable& symbols,
+absl::StatusOr<std::unique_ptr<EventSource>> Session::start(probe::AttachPlan plan,
+                                                            const probe::HostFeatures& host,
+                                                            const probe::SymbolTable& symbols,
                                                             const Options& options) {
   libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
   const int cpus = libbpf_num_possible_cpus();
@@ -197,9 +199,9 @@ absl::StatusOr<std::unique_ptr<EventSource>> Session::start(AttachPlan plan,
   absl::Status status = load_wanted(plan, host, symbols, cpus, object);
   if (!status.ok()) {
     drop_refused_hooks(plan, host);
-    const bool any = std::any_of(plan.hooks.begin(), plan.hooks.end(), [](const HookPlan& hook) {
-      return hook.state == HookState::kChosen;
-    });
+    const bool any = std::any_of(
+        plan.hooks.begin(), plan.hooks.end(),
+        [](const probe::HookPlan& hook) { return hook.state == probe::HookState::kChosen; });
     if (!any) return status;
     object.reset();
     status = load_wanted(plan, host, symbols, cpus, object);
@@ -231,7 +233,7 @@ absl::Status Session::make_rings(int cpus, size_t bytes) {
   return absl::OkStatus();
 }
 
-absl::Status Session::attach(const HookPlan& hook) {
+absl::Status Session::attach(const probe::HookPlan& hook) {
   absl::Status status;
   for (const Placement& p : placements(hook.target, plan_.mode.mode))
     if (status.ok()) status = object_.attach(p.program, p.attachment, p.target);
@@ -240,15 +242,15 @@ absl::Status Session::attach(const HookPlan& hook) {
 
 // The batches last: then all other hooks see a batch that is followed from its begin.
 absl::Status Session::attach_hooks() {
-  std::vector<HookPlan*> chosen;
-  for (HookPlan& hook : plan_.hooks) {
-    if (hook.state == HookState::kChosen) chosen.push_back(&hook);
+  std::vector<probe::HookPlan*> chosen;
+  for (probe::HookPlan& hook : plan_.hooks) {
+    if (hook.state == probe::HookState::kChosen) chosen.push_back(&hook);
   }
   std::stable_partition(chosen.begin(), chosen.end(),
-                        [](const HookPlan* hook) { return hook->hook != "reclaim_batch"; });
+                        [](const probe::HookPlan* hook) { return hook->hook != "reclaim_batch"; });
   int attached = 0;
   absl::Status last;
-  for (HookPlan* hook : chosen) {
+  for (probe::HookPlan* hook : chosen) {
     const absl::Status status = attach(*hook);
     if (status.ok()) {
       ++attached;
@@ -257,14 +259,14 @@ absl::Status Session::attach_hooks() {
       last = status;
     }
   }
-  start_ns_ = skipped_ns_ = monotonic_ns();
+  start_ns_ = skipped_ns_ = base::monotonic_ns();
   if (attached == 0 && !last.ok()) return last;
   if (attached == 0) return absl::FailedPreconditionError("no hook could be attached");
   return absl::OkStatus();
 }
 
 uint64_t Session::sweep(Merger& merger) {
-  const uint64_t now = monotonic_ns();
+  const uint64_t now = base::monotonic_ns();
   fill_ = 0;
   for (uint32_t cpu = 0; cpu < rings_.size(); ++cpu) {
     Ring& ring = rings_[cpu];
@@ -287,12 +289,12 @@ uint64_t Session::sweep(Merger& merger) {
 }
 
 std::optional<Loss> Session::newly_skipped() {
-  const uint64_t before_ns = monotonic_ns();
+  const uint64_t before_ns = base::monotonic_ns();
   const uint64_t skipped = object_.skipped_runs();
   const uint64_t from_ns = std::exchange(skipped_ns_, before_ns);
   const uint64_t reported = std::exchange(skipped_, skipped);
   if (skipped <= reported) return std::nullopt;
-  return Loss{from_ns, monotonic_ns(), skipped - reported, kNoCpu};
+  return Loss{from_ns, base::monotonic_ns(), skipped - reported, kNoCpu};
 }
 
 std::vector<ProgramRuns> Session::program_runs() const {
@@ -300,7 +302,7 @@ std::vector<ProgramRuns> Session::program_runs() const {
   for (BpfObject::Runs& runs : object_.program_runs()) {
     ProgramRuns one{
         "", std::move(runs.program), std::move(runs.target), runs.runs, runs.run_ns, runs.skipped};
-    for (const HookPlan& hook : plan_.hooks)
+    for (const probe::HookPlan& hook : plan_.hooks)
       for (const Placement& p : placements(hook.target, plan_.mode.mode))
         if (p.program == one.program && p.target == one.target) one.hook = hook.hook;
     all.push_back(std::move(one));
@@ -321,8 +323,8 @@ absl::StatusOr<swaptrail_totals> EventSource::totals() const {
   auto values = totals_by_cpu();
   if (!values.ok()) return values.status();
   swaptrail_totals sum{};
-  for (const swaptrail_totals& one : *values) add_totals(one, sum);
+  for (const swaptrail_totals& one : *values) report::add_totals(one, sum);
   return sum;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::capture

@@ -20,7 +20,7 @@
 #include "daemon/probe/features.h"
 #include "daemon/probe/symbol_table.h"
 
-namespace swaptrail {
+namespace swaptrail::capture {
 
 // Used by the one pipeline thread only.
 class Session final : public EventSource {
@@ -35,9 +35,9 @@ class Session final : public EventSource {
   // Loads and attaches. A hook whose program the kernel refuses becomes kMissing in plan(), with
   // the kernel's message. `symbols` are the running kernel's. On error nothing is left behind.
   // Errors: PermissionDenied, ResourceExhausted (a ring), FailedPrecondition (no hook at all).
-  static absl::StatusOr<std::unique_ptr<EventSource>> start(AttachPlan plan,
-                                                            const HostFeatures& host,
-                                                            const SymbolTable& symbols,
+  static absl::StatusOr<std::unique_ptr<EventSource>> start(probe::AttachPlan plan,
+                                                            const probe::HostFeatures& host,
+                                                            const probe::SymbolTable& symbols,
                                                             const Options& options);
 
   uint64_t sweep(Merger& merger) override;
@@ -47,22 +47,23 @@ class Session final : public EventSource {
   uint64_t skipped_runs() const override { return object_.skipped_runs(); }
   std::optional<Loss> newly_skipped() override;
   std::vector<ProgramRuns> program_runs() const override;
-  absl::StatusOr<VmstatReading> vmstat() const override { return read_vmstat(); }
-  absl::StatusOr<std::string> swaps() const override { return read_file("/proc/swaps"); }
+  absl::StatusOr<host::VmstatReading> vmstat() const override { return host::read_vmstat(); }
+  absl::StatusOr<std::string> swaps() const override { return base::read_file("/proc/swaps"); }
   void detach() override { object_.detach(); }
-  const AttachPlan& plan() const override { return plan_; }
+  const probe::AttachPlan& plan() const override { return plan_; }
   const Counters& counters() const override { return counters_; }
   uint64_t start_ns() const override { return start_ns_; }
   uint32_t cpus() const override { return static_cast<uint32_t>(rings_.size()); }
 
  private:
-  Session(BpfObject object, AttachPlan plan) : object_(std::move(object)), plan_(std::move(plan)) {}
+  Session(BpfObject object, probe::AttachPlan plan)
+      : object_(std::move(object)), plan_(std::move(plan)) {}
   absl::Status make_rings(int cpus, size_t bytes);
-  absl::Status attach(const HookPlan& hook);
+  absl::Status attach(const probe::HookPlan& hook);
   absl::Status attach_hooks();
 
   BpfObject object_;
-  AttachPlan plan_;
+  probe::AttachPlan plan_;
   std::vector<Ring> rings_;
   std::vector<uint64_t> complete_until_;  // by ring: the watermark of each
   std::vector<bool> emptied_;             // by ring: at the last sweep
@@ -74,4 +75,4 @@ class Session final : public EventSource {
   uint64_t skipped_ns_ = 0;  // when that was read
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::capture

@@ -31,7 +31,7 @@ constexpr uint64_t area_key(uint32_t type, uint32_t number) { return uint64_t{nu
 constexpr uint32_t area_type_of(uint64_t key) { return key & 63; }
 constexpr uint32_t area_number_of(uint64_t key) { return static_cast<uint32_t>(key >> 6); }
 
-class Counters : public LifecycleSink {
+class Counters : public lifecycles::LifecycleSink {
  public:
   struct Options {
     uint64_t since_ns = 0;               // when counting begins, monotonic

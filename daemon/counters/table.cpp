@@ -50,7 +50,7 @@ size_t Table::place_of(const Key& key, uint64_t hash, uint64_t now_ns) {
   }
   const bool is_idle = used_ns_[oldest] + kIdle_ns < now_ns;
   // Random, not every 64th: a key that misses in step with the count would never have its turn.
-  return is_idle || mixed(++misses_) % kAdmitOneIn == 0 ? oldest : kNowhere;
+  return is_idle || base::mixed(++misses_) % kAdmitOneIn == 0 ? oldest : kNowhere;
 }
 
 // The place belongs to another key, or to an earlier process with the same number: it was idle for
@@ -64,10 +64,10 @@ bool Table::is_another(const Place& place, const Key& key, const Name& name, uin
 }
 
 void Table::add(const Key& key, const Name& name, uint64_t now_ns, const Change& change) {
-  const uint64_t hash = mixed(key[0] + 0x9e3779b97f4a7c15u * key[1]);
+  const uint64_t hash = base::mixed(key[0] + 0x9e3779b97f4a7c15u * key[1]);
   const size_t at = place_of(key, hash, now_ns);
   if (at == kNowhere) {
-    for (const Change::Part& part : change.parts()) raise(other_[part.count], part.more);
+    for (const Change::Part& part : change.parts()) base::raise(other_[part.count], part.more);
     return;
   }
   Place& place = places_[at];
@@ -88,10 +88,10 @@ void Table::make(Place& place, const Key& key, const Name& name, uint64_t now_ns
   moves_.store(moves + 1, std::memory_order_relaxed);
   place.version.store(version + 1, std::memory_order_relaxed);
   for (size_t at = 0; version != 0 && at < kCounts; ++at) {
-    raise(other_[at], place.at(kFirstCount + at));
+    base::raise(other_[at], place.at(kFirstCount + at));
   }
-  if (version != 0) raise(given_up_);
-  raise(made_);
+  if (version != 0) base::raise(given_up_);
+  base::raise(made_);
   Words words{made_.load(std::memory_order_relaxed), key[0], key[1]};
   if (name.comm != nullptr) std::ranges::copy(words_of(*name.comm), words.begin() + kComm);
   words[kUsed] = now_ns;
@@ -114,7 +114,7 @@ void Table::grow(Place& place, const Name& name, uint64_t now_ns, const Change& 
   }
   place.words[kUsed].store(now_ns, std::memory_order_release);
   for (const Change::Part& part : change.parts()) {
-    raise(place.words[kFirstCount + part.count], part.more);
+    base::raise(place.words[kFirstCount + part.count], part.more);
   }
   place.version.store(version + 2, std::memory_order_release);
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace swaptrail {
+namespace swaptrail::host {
 namespace {
 
 bool may_be(const AreaInstance& instance, const SeenArea& line) {
@@ -74,4 +74,4 @@ std::vector<uint32_t> AreaHistory::update(std::span<const SeenArea> lines, uint6
   return changed;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

@@ -9,7 +9,7 @@
 
 #include "daemon/host/area_types.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 inline constexpr uint64_t kStillOn = ~uint64_t{0};
 
@@ -53,4 +53,4 @@ class AreaHistory {
   std::shared_ptr<const AreaTimeline> newest_ = std::make_shared<AreaTimeline>();
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

@@ -5,7 +5,7 @@
 
 #include "trace/decode.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 namespace {
 
 bool fits(const KernelArea& kernel, uint64_t page_bytes, const SeenArea& line) {
@@ -164,4 +164,4 @@ void TypesByUse::infer() {
     if (first[at] == last[at]) types_[static_cast<size_t>(first[at])] = of[at];
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

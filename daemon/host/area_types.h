@@ -7,7 +7,7 @@
 
 #include "trace/recording/contents.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 // SwapArea::type if the type can't be read, and does not follow from what was seen. Such an area is
 // not recorded.
@@ -22,7 +22,7 @@ struct AreaFile {
 
 // A line of /proc/swaps.
 struct SeenArea {
-  SwapArea area;
+  recording::SwapArea area;
   AreaFile file;
 };
 // Whether it is the same area, as far as a line shows that.
@@ -72,4 +72,4 @@ class TypesByUse {
   bool started_ = false;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

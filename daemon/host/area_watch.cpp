@@ -15,7 +15,7 @@
 #include "daemon/host/swap_areas.h"
 #include "trace/decode.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 namespace {
 
 constexpr int kMostReadings = 3;               // of both lists, until they are of the same moment
@@ -31,7 +31,7 @@ class ChangeOfSwaps {
   }
 
  private:
-  const Descriptor fd_;
+  const base::Descriptor fd_;
 };
 
 // An event that is possible only for an area that is on: its slot was just allocated, or is being
@@ -49,10 +49,10 @@ bool is_use(const swaptrail_event& event) {
 
 }  // namespace
 
-std::unique_ptr<AreaWatch> AreaWatch::on_host(const SymbolTable& symbols) {
+std::unique_ptr<AreaWatch> AreaWatch::on_host(const probe::SymbolTable& symbols) {
   AreaSources sources;
   sources.lines = host_swap_areas;
-  sources.clock_ns = monotonic_ns;
+  sources.clock_ns = base::monotonic_ns;
   sources.page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   sources.has_changed = [change = std::make_shared<ChangeOfSwaps>()] { return change->seen(); };
   auto kernel = KernelAreas::open(symbols);
@@ -60,7 +60,7 @@ std::unique_ptr<AreaWatch> AreaWatch::on_host(const SymbolTable& symbols) {
     const std::shared_ptr<KernelAreas> shared = *std::move(kernel);
     sources.kernel = [shared] { return shared->read(); };
   } else {
-    log_line(
+    base::log_line(
         absl::StrCat("types of swap areas are found by their use: ", kernel.status().message()));
   }
   return std::make_unique<AreaWatch>(std::move(sources));
@@ -145,9 +145,9 @@ std::shared_ptr<const AreaTimeline> AreaWatch::timeline() const {
   return newest_;
 }
 
-std::vector<SwapArea> AreaWatch::now() const {
+std::vector<recording::SwapArea> AreaWatch::now() const {
   const std::shared_ptr<const AreaTimeline> known = timeline();
-  std::vector<SwapArea> areas;
+  std::vector<recording::SwapArea> areas;
   for (SeenArea& line : sources_.lines()) {
     if (const AreaInstance* one = known->find(line)) line.area.type = one->seen.area.type;
     areas.push_back(std::move(line.area));
@@ -155,4 +155,4 @@ std::vector<SwapArea> AreaWatch::now() const {
   return areas;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

@@ -15,7 +15,7 @@
 #include "daemon/probe/symbol_table.h"
 #include "trace/merger.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 // Where it reads. AreaWatch::on_host() uses those of this host; a test has its own.
 struct AreaSources {
@@ -33,7 +33,7 @@ class AreaWatch : public EventSink {
  public:
   // Looks at once. `symbols` are the running kernel's. If the types can't be read from the kernel, prints
   // the reason on stderr.
-  static std::unique_ptr<AreaWatch> on_host(const SymbolTable& symbols);
+  static std::unique_ptr<AreaWatch> on_host(const probe::SymbolTable& symbols);
   explicit AreaWatch(AreaSources sources);
 
   // The pipeline thread's, before the first event.
@@ -52,7 +52,7 @@ class AreaWatch : public EventSink {
   // Any thread.
   std::shared_ptr<const AreaTimeline> timeline() const;
   // The areas that are on, read at this moment, with their types as far as known. Any thread.
-  std::vector<SwapArea> now() const;
+  std::vector<recording::SwapArea> now() const;
   // Whether types are read from the kernel.
   bool reads_kernel() const { return static_cast<bool>(sources_.kernel); }
 
@@ -77,4 +77,4 @@ class AreaWatch : public EventSink {
   std::shared_ptr<const AreaTimeline> newest_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

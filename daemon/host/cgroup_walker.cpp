@@ -1,6 +1,6 @@
 #include "daemon/host/cgroup_walker.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 void CgroupWalker::start() {
   thread_ = std::jthread([this](const std::stop_token& stop) { walk_when_asked(stop); });
@@ -30,4 +30,4 @@ void CgroupWalker::walk_when_asked(const std::stop_token& stop) {
   }
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

@@ -12,7 +12,7 @@
 
 #include "daemon/host/cgroups.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 // A walk takes as long as there are cgroups: 0.2 to 0.3 s for 10,000 of them. So another thread does it.
 class CgroupWalker {
@@ -41,4 +41,4 @@ class CgroupWalker {
   std::jthread thread_;  // last: it uses the others
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

@@ -12,7 +12,7 @@
 #include "trace/report/printer.h"
 #include "trace/text.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 namespace {
 
 uint64_t inode_of(const std::string& path) {
@@ -35,8 +35,8 @@ std::string Cgroups::find_mount(std::string_view mountinfo) {
     const std::vector<absl::string_view> options = absl::StrSplit(type[2], ',');
     const bool memory = std::find(options.begin(), options.end(), "memory") != options.end();
     // if v1's memory controller is mounted, it has the memory cgroups; cgroup2 has none then
-    if (type[0] == "cgroup" && memory) return unmangled(mount[4]);
-    if (type[0] == "cgroup2") second = unmangled(mount[4]);
+    if (type[0] == "cgroup" && memory) return base::unmangled(mount[4]);
+    if (type[0] == "cgroup2") second = base::unmangled(mount[4]);
   }
   return second;
 }
@@ -62,7 +62,7 @@ std::vector<uint64_t> Cgroups::at_or_below(std::string_view path, uint64_t now_n
   std::vector<uint64_t> ids;
   const std::lock_guard lock(mutex_);
   for (const auto& [id, known] : paths_)
-    if (is_inside(known.path, path)) ids.push_back(id);
+    if (report::is_inside(known.path, path)) ids.push_back(id);
   return ids;
 }
 
@@ -82,7 +82,7 @@ void Cgroups::refresh_if_due(uint64_t now_ns) {
 
 // If one comes as another goes, the numbers stay the same: a name that is not found then is a miss.
 void Cgroups::refresh_if_changed(uint64_t now_ns) {
-  std::string counts = read_file(root_ + "/cgroup.stat").value_or("");
+  std::string counts = base::read_file(root_ + "/cgroup.stat").value_or("");
   const uint64_t before = scanned_ns_.load(std::memory_order_relaxed);
   const bool old = before == 0 || now_ns - before > kRescanAnyway_ns;
   const bool missed = missed_.load(std::memory_order_relaxed);
@@ -128,4 +128,4 @@ Cgroups::Paths Cgroups::walk() const {
   return found;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

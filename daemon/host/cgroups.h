@@ -11,7 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 // A cgroup's id is the inode number of its directory (kernfs, 64 bit). Memory cgroups are searched
 // for in cgroup2, or in v1's memory hierarchy if that is mounted. Any thread; nobody waits while
@@ -65,4 +65,4 @@ class Cgroups {
   std::mutex scanning_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

@@ -10,7 +10,7 @@
 #include "bpf/areas.h"
 #include "bpf/areas.skel.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 struct KernelAreas::Loaded {
   explicit Loaded(areas_bpf* opened) : object(opened) {}
@@ -55,7 +55,7 @@ KernelArea area_of(const swaptrail_area& read) {
 KernelAreas::KernelAreas(std::unique_ptr<Loaded> loaded) : loaded_(std::move(loaded)) {}
 KernelAreas::~KernelAreas() = default;
 
-absl::StatusOr<std::unique_ptr<KernelAreas>> KernelAreas::open(const SymbolTable& symbols) {
+absl::StatusOr<std::unique_ptr<KernelAreas>> KernelAreas::open(const probe::SymbolTable& symbols) {
   const uint64_t address = symbols.address("swap_info");
   if (address == 0) return absl::NotFoundError("the kernel does not say where swap_info is");
   areas_bpf* object = load(address, Access::kProbe);
@@ -83,4 +83,4 @@ absl::StatusOr<std::vector<KernelArea>> KernelAreas::read() {
   return areas;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cerrno>
 
-namespace swaptrail {
+namespace swaptrail::host {
 namespace {
 
 std::atomic<bool> is_locked{false};
@@ -37,4 +37,4 @@ absl::Status UnusedMemory::give_back(uint64_t now_ns) {
   return status;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

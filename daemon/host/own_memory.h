@@ -6,7 +6,7 @@
 #include "absl/status/status.h"
 #include "daemon/host/proc.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 // Makes all threads share two heaps of malloc(). glibc would make up to eight for each CPU (malloc/arena.c
 // arena_get2), each with its own holes between live blocks: the more CPUs, the more a burst of clients would cost.
@@ -36,4 +36,4 @@ class UnusedMemory {
   uint64_t done_ns_ = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

@@ -16,7 +16,7 @@
 #include "bpf/event.h"
 #include "daemon/base/descriptor.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 namespace {
 
 constexpr int kPages = 16;   // touched
@@ -57,7 +57,7 @@ absl::StatusOr<PageFrames> PageFrames::calibrate() {
   if (calibrate_bpf__load(object.get()) != 0 || calibrate_bpf__attach(object.get()) != 0)
     return absl::UnavailableError("the calibration program does not load");
 
-  const Descriptor pagemap(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+  const base::Descriptor pagemap(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
   if (!pagemap) return absl::UnavailableError("can't open /proc/self/pagemap");
   void* memory =
       mmap(nullptr, kPages * page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -83,4 +83,4 @@ std::optional<uint64_t> PageFrames::number_of(uint64_t page_struct) const {
   return offset / page_struct_size_;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 // The kernel's array of struct page (CONFIG_SPARSEMEM_VMEMMAP). A value; any thread.
 class PageFrames {
@@ -33,4 +33,4 @@ class PageFrames {
   uint64_t page_struct_size_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

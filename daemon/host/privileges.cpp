@@ -24,7 +24,7 @@
 #include "daemon/base/folders.h"
 #include "daemon/host/system_calls.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 namespace {
 
 constexpr const char* kLockName = "swaptraild.pid";
@@ -38,14 +38,14 @@ std::string holder_of(int lock_file) {
 // For the new handler and std::terminate(): no memory may be allocated here.
 [[noreturn]] void end_with(const char* line, int code) {
   const ssize_t written = write(STDERR_FILENO, line, strlen(line));
-  _exit(written < 0 ? kExitFailure : code);
+  _exit(written < 0 ? base::kExitFailure : code);
 }
 
 [[noreturn]] void end_without_memory() {
   end_with(
       "swaptraild: no memory; raise the limit (MemoryMax= of the service, RLIMIT_AS), or give "
       "smaller --store, --max-folios and --ring-size\n",
-      kExitNoMemory);
+      base::kExitNoMemory);
 }
 
 [[noreturn]] void end_unexpectedly() {
@@ -57,11 +57,11 @@ std::string holder_of(int lock_file) {
     end_with(
         "swaptraild: no thread can be started; raise the limits of memory and threads "
         "(TasksMax= of the service, RLIMIT_AS, RLIMIT_NPROC)\n",
-        kExitNoMemory);
+        base::kExitNoMemory);
   } catch (...) {
   }
   end_with("swaptraild: ended by an error that it does not expect: please report it\n",
-           kExitFailure);
+           base::kExitFailure);
 }
 
 void raise_limit(__rlimit_resource resource, rlim_t wanted) {
@@ -87,7 +87,7 @@ void begin_safely() {
   std::set_terminate(end_unexpectedly);
   // from a library that asserts, such as gRPC without threads: it has printed the reason
   signal(SIGABRT, [](int) {
-    end_with("swaptraild: a library has given up: see the line before\n", kExitFailure);
+    end_with("swaptraild: a library has given up: see the line before\n", base::kExitFailure);
   });
 }
 
@@ -134,11 +134,11 @@ absl::Status confine() {
 }
 
 absl::Status take_lock(const std::string& run_dir) {
-  const auto folder = open_folder(run_dir, 0755);
+  const auto folder = base::open_folder(run_dir, 0755);
   if (!folder.ok()) return folder.status();
   const std::string path = absl::StrCat(run_dir, "/", kLockName);
-  Descriptor file(openat(folder->get(), kLockName,
-                         O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+  base::Descriptor file(openat(folder->get(), kLockName,
+                               O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
   if (!file && errno == ELOOP)
     return absl::InvalidArgumentError(absl::StrCat(path, ": is a symbolic link: remove it"));
   if (!file) return absl::InternalError(absl::StrCat(path, ": can't be opened: ", strerror(errno)));
@@ -157,4 +157,4 @@ absl::Status take_lock(const std::string& run_dir) {
   return absl::OkStatus();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

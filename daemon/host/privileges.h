@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 // No core dump, which would hold keys and passwords. Files are private to the daemon, whatever umask was
 // inherited. Failed allocations and uncaught errors end the process with one line and code 7 or 1, not with
@@ -43,4 +43,4 @@ absl::Status confine();
 // Internal.
 absl::Status take_lock(const std::string& run_dir);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

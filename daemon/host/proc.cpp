@@ -10,9 +10,9 @@
 #include "absl/strings/str_split.h"
 #include "daemon/base/files.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
-void parse_vmstat(absl::string_view text, Vmstat& values) {
+void parse_vmstat(absl::string_view text, report::Vmstat& values) {
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     const std::vector<absl::string_view> parts = absl::StrSplit(line, ' ');
     uint64_t value = 0;
@@ -22,7 +22,7 @@ void parse_vmstat(absl::string_view text, Vmstat& values) {
 }
 
 absl::StatusOr<VmstatReading> read_vmstat() {
-  auto text = read_file("/proc/vmstat");
+  auto text = base::read_file("/proc/vmstat");
   if (!text.ok()) return text.status();
   VmstatReading reading;
   reading.text = std::make_unique<const std::string>(*std::move(text));
@@ -32,7 +32,7 @@ absl::StatusOr<VmstatReading> read_vmstat() {
 
 // The second number of /proc/self/statm is in pages.
 uint64_t resident_bytes() {
-  const auto text = read_file("/proc/self/statm");
+  const auto text = base::read_file("/proc/self/statm");
   if (!text.ok()) return 0;
   const std::vector<absl::string_view> fields = absl::StrSplit(*text, ' ');
   uint64_t pages = 0;
@@ -46,7 +46,7 @@ uint64_t resident_bytes() {
 uint64_t process_started_ns(uint32_t pid) {
   constexpr size_t kAfterName = 19;  // field 22, counted from the third
   constexpr uint64_t kSecond_ns = 1'000'000'000;
-  const auto text = read_file(absl::StrCat("/proc/", pid, "/stat"));
+  const auto text = base::read_file(absl::StrCat("/proc/", pid, "/stat"));
   if (!text.ok()) return 0;
   const size_t name_end = text->rfind(") ");
   if (name_end == std::string::npos) return 0;
@@ -67,4 +67,4 @@ uint64_t process_started_ns(uint32_t pid) {
   return since_boot_ns > asleep_ns ? since_boot_ns - asleep_ns : 1;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

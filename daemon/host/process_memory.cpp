@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/host/process_memory_child.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 using memory_child::Answer;
 using memory_child::Request;
@@ -69,10 +69,10 @@ absl::StatusOr<std::unique_ptr<ProcessMemory>> ProcessMemory::start(bool may_pag
   int requests[2], control[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, requests) != 0)
     return absl::InternalError(absl::ErrnoToStatus(errno, "no socket pair").message());
-  Descriptor ours(requests[0]), theirs(requests[1]);
+  base::Descriptor ours(requests[0]), theirs(requests[1]);
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0)
     return absl::InternalError(absl::ErrnoToStatus(errno, "no socket pair").message());
-  Descriptor our_control(control[0]), their_control(control[1]);
+  base::Descriptor our_control(control[0]), their_control(control[1]);
   const timeval timeout{kAnswerTimeout_s, 0};
   setsockopt(ours.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
   setsockopt(ours.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
@@ -166,4 +166,4 @@ absl::StatusOr<uint64_t> ProcessMemory::page_out(uint32_t pid, uint64_t address,
   return answer->values[0];
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

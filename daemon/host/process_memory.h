@@ -25,7 +25,7 @@
 #include "absl/status/statusor.h"
 #include "daemon/base/descriptor.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 namespace memory_child {
 struct Request;
 struct Answer;
@@ -98,15 +98,15 @@ class ProcessMemory {
   pid_t child() const { return child_; }
 
  private:
-  ProcessMemory(Descriptor requests, Descriptor control, pid_t starter)
+  ProcessMemory(base::Descriptor requests, base::Descriptor control, pid_t starter)
       : requests_(std::move(requests)), control_(std::move(control)), starter_(starter) {}
   absl::StatusOr<memory_child::Answer> ask(memory_child::Request request);
 
   std::mutex mutex_;
-  Descriptor requests_, control_;  // none: the process that starts children has ended
+  base::Descriptor requests_, control_;  // none: the process that starts children has ended
   const pid_t starter_;
   std::atomic<pid_t> child_{0};
   uint64_t sequence_ = 0;  // of the last request
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

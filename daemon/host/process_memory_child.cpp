@@ -17,7 +17,7 @@
 
 #include "daemon/host/system_calls.h"
 
-namespace swaptrail::memory_child {
+namespace swaptrail::host::memory_child {
 namespace {
 
 constexpr int kAdvicePageOut = 21;  // MADV_PAGEOUT
@@ -274,4 +274,4 @@ void serve(int requests, bool may_page_out, pid_t parent) {
   }
 }
 
-}  // namespace swaptrail::memory_child
+}  // namespace swaptrail::host::memory_child

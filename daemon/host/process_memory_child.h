@@ -7,7 +7,7 @@
 
 #include "daemon/host/process_memory.h"
 
-namespace swaptrail::memory_child {
+namespace swaptrail::host::memory_child {
 
 struct Request {
   enum Kind : uint32_t { kPage, kFrameFlags, kCount, kPageOut, kFile };
@@ -47,4 +47,4 @@ PageEntry decode(uint64_t entry);
 // the caller's.
 [[noreturn]] void serve(int requests, bool may_page_out, pid_t parent);
 
-}  // namespace swaptrail::memory_child
+}  // namespace swaptrail::host::memory_child

@@ -19,7 +19,7 @@
 #include "daemon/host/process_memory_child.h"
 #include "daemon/host/system_calls.h"
 
-namespace swaptrail::memory_child {
+namespace swaptrail::host::memory_child {
 namespace {
 
 constexpr int kLeastLife_ms = 1000;  // no more than one start a second
@@ -118,4 +118,4 @@ void start_children(int requests, int control, bool may_page_out, pid_t parent) 
   }
 }
 
-}  // namespace swaptrail::memory_child
+}  // namespace swaptrail::host::memory_child

@@ -2,7 +2,7 @@
 
 #include <systemd/sd-daemon.h>
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 void notify_ready(const std::string& status) {
   sd_notify(0, ("READY=1\nSTATUS=" + status).c_str());
@@ -21,4 +21,4 @@ void notify_alive(uint64_t now_ns) {
   sd_notify(0, "WATCHDOG=1");
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

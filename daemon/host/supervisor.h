@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 // Attached and serving; `status` is shown by `systemctl status`. Any thread.
 void notify_ready(const std::string& status);
@@ -13,4 +13,4 @@ void notify_stopping();
 // `now_ns`: monotonic. Call it from one thread: the one whose standstill must be noticed.
 void notify_alive(uint64_t now_ns);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

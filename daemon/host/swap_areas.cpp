@@ -15,7 +15,7 @@
 #include "daemon/base/monotonic.h"
 #include "trace/text.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 namespace {
 
 // The kernel's own form of a device number (include/linux/kdev_t.h MKDEV).
@@ -24,10 +24,10 @@ uint32_t kernel_device(dev_t device) { return major(device) << 20 | minor(device
 }  // namespace
 
 void describe(SeenArea& seen) {
-  SwapArea& area = seen.area;
+  recording::SwapArea& area = seen.area;
   struct stat status {};
-  const auto known = [](bool yes) { return yes ? Known::kYes : Known::kNo; };
-  const std::string zswap = first_line("/sys/module/zswap/parameters/enabled");
+  const auto known = [](bool yes) { return yes ? recording::Known::kYes : recording::Known::kNo; };
+  const std::string zswap = base::first_line("/sys/module/zswap/parameters/enabled");
   if (!zswap.empty()) area.zswap = known(zswap == "Y");
   if (stat(area.path.c_str(), &status) != 0) return;
   const bool device = S_ISBLK(status.st_mode);
@@ -38,8 +38,8 @@ void describe(SeenArea& seen) {
   const std::string name = std::filesystem::canonical(sysfs, error).filename().string();
   if (error) return;
   // a partition's queue is one level up
-  std::string rotational = first_line(sysfs + "/queue/rotational");
-  if (rotational.empty()) rotational = first_line(sysfs + "/../queue/rotational");
+  std::string rotational = base::first_line(sysfs + "/queue/rotational");
+  if (rotational.empty()) rotational = base::first_line(sysfs + "/../queue/rotational");
   if (!rotational.empty()) area.rotational = known(rotational == "1");
   const auto driver = [&](absl::string_view prefix) { return absl::StartsWith(name, prefix); };
   area.synchronous = known(driver("zram") || driver("ram") || driver("pmem") || driver("btt"));
@@ -55,25 +55,25 @@ std::vector<SeenArea> parse_swap_areas(std::string_view proc_swaps, uint64_t now
         absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
     uint64_t kib = 0, used_kib = 0;
     SeenArea seen;
-    SwapArea& area = seen.area;
+    recording::SwapArea& area = seen.area;
     if (fields.size() != 5 || !absl::SimpleAtoi(fields[2], &kib)) continue;  // the heading
     if (!absl::SimpleAtoi(fields[4], &area.priority)) continue;
     if (absl::SimpleAtoi(fields[3], &used_kib)) area.used_bytes = used_kib * 1024;
     area.at_ns = now_ns;
     area.bytes = kib * 1024;
     area.type = kTypeNotKnown;
-    area.path = unmangled(fields[0]);
+    area.path = base::unmangled(fields[0]);
     areas.push_back(std::move(seen));
   }
   return areas;
 }
 
 std::vector<SeenArea> host_swap_areas() {
-  const auto swaps = read_file("/proc/swaps");
+  const auto swaps = base::read_file("/proc/swaps");
   if (!swaps.ok()) return {};
-  std::vector<SeenArea> areas = parse_swap_areas(*swaps, monotonic_ns());
+  std::vector<SeenArea> areas = parse_swap_areas(*swaps, base::monotonic_ns());
   for (SeenArea& area : areas) describe(area);
   return areas;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

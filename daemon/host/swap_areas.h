@@ -7,7 +7,7 @@
 
 #include "daemon/host/area_types.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 // The areas of /proc/swaps, with the properties of their devices in sysfs: rotational, synchronous
 // (SWP_SYNCHRONOUS_IO: for the drivers that have it), and whether zswap is in front of them. Their
@@ -20,4 +20,4 @@ std::vector<SeenArea> parse_swap_areas(std::string_view proc_swaps, uint64_t now
 // Fills in the file and the device's properties from its path. What can't be found stays unknown.
 void describe(SeenArea& seen);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

@@ -17,7 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 namespace {
 
 // By name: not every architecture has each of them.
@@ -214,4 +214,4 @@ absl::Status allow_only(std::initializer_list<int> calls) {
   return filter.load();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

@@ -5,7 +5,7 @@
 
 #include "absl/status/status.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 
 // The calls that swaptraild needs once hooks are attached and sockets bound: threads, files, sockets, BPF
 // maps and links. It can't load programs, start another, or reach other processes and mounts. The rest
@@ -17,4 +17,4 @@ absl::Status allow_calls_of_daemon();
 // For a process with one thread. Errors: Internal.
 absl::Status allow_only(std::initializer_list<int> calls);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::host

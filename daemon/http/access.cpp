@@ -10,19 +10,20 @@ namespace {
 
 constexpr uint64_t kLookEvery_ns = 1'000'000'000;
 
-absl::StatusOr<TlsFiles> read_files(const TlsConfig& config) {
-  auto cert = read_pem_file("cert_file", config.cert_file, Secrecy::kPublic);
+absl::StatusOr<socket::TlsFiles> read_files(const TlsConfig& config) {
+  auto cert = socket::read_pem_file("cert_file", config.cert_file, base::Secrecy::kPublic);
   if (!cert.ok()) return cert.status();
-  auto key = read_pem_file("key_file", config.key_file, Secrecy::kSecret);
+  auto key = socket::read_pem_file("key_file", config.key_file, base::Secrecy::kSecret);
   if (!key.ok()) return key.status();
-  TlsFiles files{.cert = *std::move(cert),
-                 .key = *std::move(key),
-                 .client_ca = {},
-                 .client_auth = config.client_auth,
-                 .min_version = config.min_version,
-                 .max_version = config.max_version};
+  socket::TlsFiles files{.cert = *std::move(cert),
+                         .key = *std::move(key),
+                         .client_ca = {},
+                         .client_auth = config.client_auth,
+                         .min_version = config.min_version,
+                         .max_version = config.max_version};
   if (config.client_ca_file.empty()) return files;
-  auto authority = read_pem_file("client_ca_file", config.client_ca_file, Secrecy::kPublic);
+  auto authority =
+      socket::read_pem_file("client_ca_file", config.client_ca_file, base::Secrecy::kPublic);
   if (!authority.ok()) return authority.status();
   files.client_ca = *std::move(authority);
   return files;
@@ -45,7 +46,7 @@ absl::StatusOr<Access::Loaded> Access::load(const Loaded& before) const {
     loaded.passwords = std::make_shared<Passwords>(Users());
     return loaded;
   }
-  auto text = read_named_file(path_, Secrecy::kSecret);
+  auto text = base::read_named_file(path_, base::Secrecy::kSecret);
   if (!text.ok()) return text.status();
   if (loaded.passwords == nullptr || *text != before.text) {
     auto config = parse_web_config(*text, path_);
@@ -63,7 +64,7 @@ absl::StatusOr<Access::Loaded> Access::load(const Loaded& before) const {
   if (loaded.files == before.files) return loaded;
   loaded.tls.reset();
   if (!loaded.files) return loaded;
-  auto tls = make_tls_context(*loaded.files);
+  auto tls = socket::make_tls_context(*loaded.files);
   if (!tls.ok()) return tls.status();
   loaded.tls = *std::move(tls);
   return loaded;
@@ -76,9 +77,9 @@ absl::Status Access::check_reload(const Loaded& before, const Loaded& now) {
     return absl::FailedPreconditionError(
         "its last user is gone, and everybody could read: only a restart does that");
   if (!before.config.tls) return absl::OkStatus();
-  const ClientAuth was = before.config.tls->client_auth, is = now.config.tls->client_auth;
-  if ((needs_certificate(was) && !needs_certificate(is)) ||
-      (verifies_certificate(was) && !verifies_certificate(is)))
+  const socket::ClientAuth was = before.config.tls->client_auth, is = now.config.tls->client_auth;
+  if ((socket::needs_certificate(was) && !socket::needs_certificate(is)) ||
+      (socket::verifies_certificate(was) && !socket::verifies_certificate(is)))
     return absl::FailedPreconditionError(
         "it asks less of the certificates of clients: only a restart does that");
   return absl::OkStatus();
@@ -97,7 +98,7 @@ void Access::refresh(uint64_t now_ns) {
   if (!status.ok()) {
     // report it once, not every second
     if (trouble_ != was)
-      log_line(absl::StrCat("the new web configuration is not used: ", trouble_));
+      base::log_line(absl::StrCat("the new web configuration is not used: ", trouble_));
     return;
   }
   if (now->passwords == before->passwords && now->tls == before->tls) return;

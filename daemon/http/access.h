@@ -37,7 +37,7 @@ class Access {
   struct Loaded {
     std::string text;  // of the configuration file
     WebConfig config;
-    std::optional<TlsFiles> files;
+    std::optional<socket::TlsFiles> files;
     std::shared_ptr<SSL_CTX> tls;
     std::shared_ptr<Passwords> passwords;
   };

@@ -13,7 +13,7 @@ constexpr char kHeadEnd[] = "\r\n\r\n";
 
 }  // namespace
 
-Connection::Connection(Descriptor socket, SSL_CTX* tls, uint64_t now_ns)
+Connection::Connection(base::Descriptor socket, SSL_CTX* tls, uint64_t now_ns)
     : wire_(std::move(socket), tls),
       state_(tls != nullptr ? State::kShaking : State::kReading),
       since_ns_(now_ns) {}
@@ -31,7 +31,7 @@ void Connection::advance(uint64_t now_ns) {
 
 void Connection::shake(uint64_t now_ns) {
   const long result = wire_.handshake();
-  if (result == Wire::kBroken) enter(State::kDone, now_ns);
+  if (result == socket::Wire::kBroken) enter(State::kDone, now_ns);
   if (result > 0) state_ = State::kReading;  // its time limit includes the handshake
 }
 
@@ -40,8 +40,8 @@ void Connection::read(uint64_t now_ns) {
   while (in_.size() < kMostHead_bytes) {
     const size_t room = std::min(buffer.size(), kMostHead_bytes - in_.size());
     const long got = wire_.receive(buffer.data(), room);
-    if (got == Wire::kLater) return;
-    if (got <= 0) return end(got == Wire::kEnded, now_ns);
+    if (got == socket::Wire::kLater) return;
+    if (got <= 0) return end(got == socket::Wire::kEnded, now_ns);
     if (in_.empty() && answered_) since_ns_ = now_ns;  // another request begins
     in_.append(buffer.data(), static_cast<size_t>(got));
   }
@@ -74,7 +74,7 @@ void Connection::write(std::string bytes, bool close, uint64_t now_ns) {
 void Connection::write_some(uint64_t now_ns) {
   while (sent_ < out_.size()) {
     const long count = wire_.send(out_.data() + sent_, out_.size() - sent_);
-    if (count == Wire::kLater) return;
+    if (count == socket::Wire::kLater) return;
     if (count <= 0) return enter(State::kDone, now_ns);
     sent_ += static_cast<size_t>(count);
   }

@@ -23,7 +23,7 @@ class Connection {
   };
 
   // As Wire has them.
-  Connection(Descriptor socket, SSL_CTX* tls, uint64_t now_ns);
+  Connection(base::Descriptor socket, SSL_CTX* tls, uint64_t now_ns);
 
   // Makes as much progress as it can. If kReading, head() may be complete now.
   void advance(uint64_t now_ns);
@@ -47,7 +47,7 @@ class Connection {
   void end(bool cleanly, uint64_t now_ns);
   void write_some(uint64_t now_ns);
 
-  Wire wire_;
+  socket::Wire wire_;
   State state_;
   bool close_after_ = false, answered_ = false, ended_ = false;
   uint64_t since_ns_;

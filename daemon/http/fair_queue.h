@@ -23,7 +23,7 @@ class FairQueue {
 
   // Returns the item that finds no room: `item`, if its client has most_of_one or nobody has more
   // than it would have; otherwise the newest item of the client that has most.
-  std::optional<Item> push(const ClientAddress& from, Item item) {
+  std::optional<Item> push(const base::ClientAddress& from, Item item) {
     auto turn = std::find_if(turns_.begin(), turns_.end(),
                              [&](const Turn& one) { return one.from == from; });
     const size_t own = turn == turns_.end() ? 0 : turn->items.size();
@@ -47,11 +47,11 @@ class FairQueue {
   // The oldest item of the next client in turn for which `may` holds; none if there is no such
   // client.
   template <typename May>
-  std::optional<std::pair<ClientAddress, Item>> pop(const May& may) {
+  std::optional<std::pair<base::ClientAddress, Item>> pop(const May& may) {
     const auto turn =
         std::find_if(turns_.begin(), turns_.end(), [&](const Turn& one) { return may(one.from); });
     if (turn == turns_.end()) return std::nullopt;
-    std::pair<ClientAddress, Item> next(turn->from, std::move(turn->items.front()));
+    std::pair<base::ClientAddress, Item> next(turn->from, std::move(turn->items.front()));
     turn->items.pop_front();
     --size_;
     if (turn->items.empty())
@@ -65,7 +65,7 @@ class FairQueue {
 
  private:
   struct Turn {
-    ClientAddress from;
+    base::ClientAddress from;
     std::deque<Item> items;  // never empty
   };
   const size_t most_of_one_, most_;

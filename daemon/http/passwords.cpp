@@ -64,7 +64,7 @@ Passwords::Passwords(Users users) : users_(std::move(users)) {
   RAND_bytes(salt_.data(), static_cast<int>(salt_.size()));
 }
 
-PasswordCheck Passwords::check(const ClientAddress& from, const std::string& name,
+PasswordCheck Passwords::check(const base::ClientAddress& from, const std::string& name,
                                const std::string& password) {
   const auto found = users_.find(name);
   const std::string* hash = found != users_.end() ? &found->second : nullptr;
@@ -80,7 +80,7 @@ PasswordCheck Passwords::check(const ClientAddress& from, const std::string& nam
   return PasswordCheck::kRight;
 }
 
-bool Passwords::begin_turn(const ClientAddress& from) {
+bool Passwords::begin_turn(const base::ClientAddress& from) {
   std::unique_lock lock(turns_);
   Turn own = Turn::kWaits;
   if (const auto gone = waiting_.push(from, &own)) **gone = Turn::kRefused;
@@ -99,7 +99,7 @@ void Passwords::end_turn() {
 
 // Under the lock.
 void Passwords::start_next() {
-  const auto next = waiting_.pop([](const ClientAddress&) { return true; });
+  const auto next = waiting_.pop([](const base::ClientAddress&) { return true; });
   if (!next) return;
   *next->second = Turn::kCompares;
   comparing_ = true;

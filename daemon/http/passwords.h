@@ -39,7 +39,7 @@ class Passwords {
   bool empty() const { return users_.empty(); }
   // The same work for every name and every wrong password, whatever the hashes cost. Waits for its turn.
   // kBusy: too many others wait, in total or from the client at `from`.
-  PasswordCheck check(const ClientAddress& from, const std::string& name,
+  PasswordCheck check(const base::ClientAddress& from, const std::string& name,
                       const std::string& password);
 
  private:
@@ -48,7 +48,7 @@ class Passwords {
 
   Digest digest_of(const std::string& name, const std::string& password,
                    const std::string& hash) const;
-  bool begin_turn(const ClientAddress& from);
+  bool begin_turn(const base::ClientAddress& from);
   void end_turn();
   void start_next();
   bool matches(const std::string& password, const std::string* hash) const;

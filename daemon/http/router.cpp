@@ -35,7 +35,7 @@ std::string text_of(const RequestHead& head) {
 // A stream for one request that is already complete.
 class MemoryStream : public httplib::Stream {
  public:
-  MemoryStream(std::string in, const ClientAddress& from) : in_(std::move(in)), from_(from) {}
+  MemoryStream(std::string in, const base::ClientAddress& from) : in_(std::move(in)), from_(from) {}
   bool is_readable() const override { return at_ < in_.size(); }
   bool is_writable() const override { return true; }
   ssize_t read(char* to, size_t size) override {
@@ -58,14 +58,14 @@ class MemoryStream : public httplib::Stream {
 
  private:
   const std::string in_;
-  const ClientAddress from_;
+  const base::ClientAddress from_;
   size_t at_ = 0;
   std::string out_;
 };
 
 PasswordCheck check_password(const Request& request, Passwords& passwords) {
   if (passwords.empty()) return PasswordCheck::kRight;
-  ClientAddress from;
+  base::ClientAddress from;
   request.remote_addr.copy(reinterpret_cast<char*>(from.bytes.data()), from.bytes.size());
   const std::string given = request.get_header_value("Authorization");
   std::string pair;
@@ -136,7 +136,7 @@ class Router::Parser : private httplib::Server {
     });
   }
 
-  Answer answer(std::string_view bytes, const ClientAddress& from) {
+  Answer answer(std::string_view bytes, const base::ClientAddress& from) {
     const auto read = read_head(bytes);
     if (const auto* refused = std::get_if<HeadRefused>(&read)) return refusal(*refused);
     const auto& head = std::get<RequestHead>(read);
@@ -201,7 +201,7 @@ Router::Router(const Site& site, const Access& access, HttpCounts& counts)
     : parser_(std::make_unique<Parser>(site, access, counts)) {}
 Router::~Router() = default;
 
-Answer Router::answer(std::string_view head, const ClientAddress& from) {
+Answer Router::answer(std::string_view head, const base::ClientAddress& from) {
   return parser_->answer(head, from);
 }
 

@@ -43,7 +43,7 @@ class Router {
 
   // `head`: the request line and all headers, with the empty line at the end. `from`: the client whose
   // turn it is if a password must be compared; the call waits for that.
-  Answer answer(std::string_view head, const ClientAddress& from);
+  Answer answer(std::string_view head, const base::ClientAddress& from);
 
  private:
   class Parser;

@@ -85,10 +85,10 @@ class HttpServer::Reception {
 
  private:
   struct Place {
-    Place(Descriptor socket, SSL_CTX* tls, uint64_t now_ns, const ClientAddress& client)
+    Place(base::Descriptor socket, SSL_CTX* tls, uint64_t now_ns, const base::ClientAddress& client)
         : connection(std::move(socket), tls, now_ns), from(client) {}
     Connection connection;
-    const ClientAddress from;
+    const base::ClientAddress from;
   };
   using Places = std::map<uint64_t, Place>;
 
@@ -96,10 +96,10 @@ class HttpServer::Reception {
   int wait_ms() const { return places_.empty() && accepting_ ? -1 : kLook_ms; }
   void refresh();
   void accept_all();
-  void accept_one(Descriptor socket, const ClientAddress& from);
-  bool make_room(const ClientAddress& from);
-  Places::iterator longest_waiter(const ClientAddress* of);
-  size_t places_of(const ClientAddress& from) const;
+  void accept_one(base::Descriptor socket, const base::ClientAddress& from);
+  bool make_room(const base::ClientAddress& from);
+  Places::iterator longest_waiter(const base::ClientAddress* of);
+  size_t places_of(const base::ClientAddress& from) const;
   Places::iterator leave(Places::iterator at);
   void on_event(const epoll_event& event);
   void go_on(Places::iterator at);
@@ -119,11 +119,11 @@ class HttpServer::Reception {
   const std::unique_ptr<Access> access_;
   const std::shared_ptr<HttpCounts> counts_;
   Router router_;
-  const Descriptor listener_;
+  const base::Descriptor listener_;
   const uint16_t port_;
-  const Descriptor epoll_, bell_;
+  const base::Descriptor epoll_, bell_;
   Places places_;
-  std::map<ClientAddress, size_t> by_address_;  // how many places each has
+  std::map<base::ClientAddress, size_t> by_address_;  // how many places each has
   uint64_t next_ = kFirst;
   uint64_t now_ns_ = 0, looked_ns_ = 0;
   bool accepting_ = true;
@@ -145,7 +145,7 @@ void HttpServer::Reception::run() {
   while (!stopped_) {
     const int count =
         epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms());
-    now_ns_ = monotonic_ns();
+    now_ns_ = base::monotonic_ns();
     for (int at = 0; at < count; ++at) on_event(events[static_cast<size_t>(at)]);
     if (now_ns_ - looked_ns_ >= uint64_t{kLook_ms} * 1'000'000) close_slow();
   }
@@ -178,10 +178,10 @@ void HttpServer::Reception::accept_all() {
   for (size_t count = 0; count < options_.max_connections; ++count) {
     sockaddr_storage from{};
     socklen_t size = sizeof(from);
-    Descriptor socket(accept4(listener_.get(), reinterpret_cast<sockaddr*>(&from), &size,
-                              SOCK_NONBLOCK | SOCK_CLOEXEC));
+    base::Descriptor socket(accept4(listener_.get(), reinterpret_cast<sockaddr*>(&from), &size,
+                                    SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket) {
-      accept_one(std::move(socket), client_address(from));
+      accept_one(std::move(socket), base::client_address(from));
       continue;
     }
     if (errno == EAGAIN) return;
@@ -192,7 +192,7 @@ void HttpServer::Reception::accept_all() {
   }
 }
 
-void HttpServer::Reception::accept_one(Descriptor socket, const ClientAddress& from) {
+void HttpServer::Reception::accept_one(base::Descriptor socket, const base::ClientAddress& from) {
   if (!make_room(from)) return;
   const uint64_t number = next_++;
   watch(EPOLL_CTL_ADD, socket.get(), EPOLLIN, number);
@@ -208,7 +208,7 @@ void HttpServer::Reception::accept_one(Descriptor socket, const ClientAddress& f
 // A client that has half of all places gives up one of its own for a new one. When all places are
 // taken, the client with most of them gives one up. False: all of that client's are waiting for their
 // answers.
-bool HttpServer::Reception::make_room(const ClientAddress& from) {
+bool HttpServer::Reception::make_room(const base::ClientAddress& from) {
   const size_t most_of_one = std::max<size_t>(options_.max_connections / 2, 1);
   const bool is_full = places_.size() >= options_.max_connections;
   if (!is_full && places_of(from) < most_of_one) return true;
@@ -224,7 +224,7 @@ bool HttpServer::Reception::make_room(const ClientAddress& from) {
 // silent longest: first those between two requests, then those before a complete one, then those that are
 // taking their answer.
 HttpServer::Reception::Places::iterator HttpServer::Reception::longest_waiter(
-    const ClientAddress* of) {
+    const base::ClientAddress* of) {
   const auto rank = [](const Connection& connection) {
     if (connection.state() == State::kWriting) return 1;
     return connection.idle() ? 3 : 2;
@@ -244,7 +244,7 @@ HttpServer::Reception::Places::iterator HttpServer::Reception::longest_waiter(
   return worst;
 }
 
-size_t HttpServer::Reception::places_of(const ClientAddress& from) const {
+size_t HttpServer::Reception::places_of(const base::ClientAddress& from) const {
   const auto found = by_address_.find(from);
   return found == by_address_.end() ? 0 : found->second;
 }

@@ -110,13 +110,13 @@ struct Choice {
   Value value;
 };
 
-constexpr Choice<ClientAuth> kClientAuths[] = {
-    {"NoClientCert", ClientAuth::kNone},
-    {"RequestClientCert", ClientAuth::kRequest},
-    {"RequireClientCert", ClientAuth::kRequireAny},
-    {"RequireAnyClientCert", ClientAuth::kRequireAny},
-    {"VerifyClientCertIfGiven", ClientAuth::kVerifyIfGiven},
-    {"RequireAndVerifyClientCert", ClientAuth::kRequireVerified}};
+constexpr Choice<socket::ClientAuth> kClientAuths[] = {
+    {"NoClientCert", socket::ClientAuth::kNone},
+    {"RequestClientCert", socket::ClientAuth::kRequest},
+    {"RequireClientCert", socket::ClientAuth::kRequireAny},
+    {"RequireAnyClientCert", socket::ClientAuth::kRequireAny},
+    {"VerifyClientCertIfGiven", socket::ClientAuth::kVerifyIfGiven},
+    {"RequireAndVerifyClientCert", socket::ClientAuth::kRequireVerified}};
 constexpr Choice<int> kVersions[] = {{"TLS12", TLS1_2_VERSION}, {"TLS13", TLS1_3_VERSION}};
 
 template <typename Value>
@@ -155,7 +155,7 @@ constexpr TlsField kTlsFields[] = {
      }},
     {"client_auth_type",
      [](const File& file, const YAML::Node& node, TlsConfig& out) {
-       return choose<ClientAuth>(file, node, kClientAuths, out.client_auth);
+       return choose<socket::ClientAuth>(file, node, kClientAuths, out.client_auth);
      }},
     {"min_version",
      [](const File& file, const YAML::Node& node, TlsConfig& out) {
@@ -182,7 +182,7 @@ absl::Status set_tls_field(const File& file, const YAML::Node& key, const YAML::
 
 absl::Status check_tls(const File& file, const YAML::Node& section, TlsConfig& tls) {
   const auto wrong = [&](absl::string_view what) { return file.wrong(section.Mark(), what); };
-  const bool verifies = verifies_certificate(tls.client_auth);
+  const bool verifies = socket::verifies_certificate(tls.client_auth);
   if (tls.cert_file.empty() || tls.key_file.empty()) {
     return wrong("tls_server_config needs cert_file and key_file");
   }

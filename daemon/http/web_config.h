@@ -17,7 +17,7 @@ inline constexpr size_t kMostWebConfig_bytes = size_t{256} << 10;
 struct TlsConfig {
   std::string cert_file;
   std::string key_file;
-  ClientAuth client_auth = ClientAuth::kNone;
+  socket::ClientAuth client_auth = socket::ClientAuth::kNone;
   std::string client_ca_file;
   int min_version = TLS1_2_VERSION;  // of OpenSSL: TLS1_2_VERSION or TLS1_3_VERSION
   int max_version = 0;               // 0 = the newest

@@ -37,7 +37,7 @@ Workers::~Workers() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-std::optional<uint64_t> Workers::ask(uint64_t connection, const ClientAddress& from,
+std::optional<uint64_t> Workers::ask(uint64_t connection, const base::ClientAddress& from,
                                      std::string head) {
   std::optional<Question> gone;
   {
@@ -56,7 +56,7 @@ std::vector<Workers::Result> Workers::take() {
 
 // Under the lock. None: only clients that already have all the threads they may have are waiting.
 std::optional<Workers::Asked> Workers::next() {
-  auto asked = waiting_.pop([this](const ClientAddress& from) {
+  auto asked = waiting_.pop([this](const base::ClientAddress& from) {
     const auto found = busy_.find(from);
     return found == busy_.end() || found->second < most_of_one_;
   });

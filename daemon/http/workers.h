@@ -32,7 +32,8 @@ class Workers {
 
   // The connection whose request finds no room in the queue, if any: this one, or one of the client
   // that has most there.
-  std::optional<uint64_t> ask(uint64_t connection, const ClientAddress& from, std::string head);
+  std::optional<uint64_t> ask(uint64_t connection, const base::ClientAddress& from,
+                              std::string head);
   std::vector<Result> take();
 
  private:
@@ -40,7 +41,7 @@ class Workers {
     uint64_t connection = 0;
     std::string head;
   };
-  using Asked = std::pair<ClientAddress, Question>;
+  using Asked = std::pair<base::ClientAddress, Question>;
   void work();
   std::optional<Asked> next();
 
@@ -50,7 +51,7 @@ class Workers {
   std::mutex mutex_;
   std::condition_variable asked_;
   FairQueue<Question> waiting_;
-  std::map<ClientAddress, size_t> busy_;  // threads, by the client that they work for
+  std::map<base::ClientAddress, size_t> busy_;  // threads, by the client that they work for
   std::vector<Result> done_;
   bool ended_ = false;
   std::vector<std::thread> threads_;

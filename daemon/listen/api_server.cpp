@@ -102,7 +102,7 @@ absl::Status bad_address(const std::string& text, const std::string& why) {
                                                  "[2001:db8::1]:9470"));
 }
 
-absl::StatusOr<Descriptor> tcp_listener(const std::string& text) {
+absl::StatusOr<base::Descriptor> tcp_listener(const std::string& text) {
   const size_t colon = text.rfind(':');
   if (colon == std::string::npos) return bad_address(text, "it has no port");
   std::string host = text.substr(0, colon);
@@ -117,8 +117,8 @@ absl::StatusOr<Descriptor> tcp_listener(const std::string& text) {
   if (error != 0) return bad_address(text, gai_strerror(error));
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> free(found, freeaddrinfo);
 
-  Descriptor listener(
-      socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+  base::Descriptor listener(
+      ::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   const int on = 1;
   setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   setsockopt(listener.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));  // connections inherit it
@@ -237,7 +237,7 @@ struct ApiServer::Parts {
   std::vector<std::string> warnings;
   std::shared_ptr<SSL_CTX> tls;  // of TCP; null: none
   std::optional<UnixSocket> socket;
-  Descriptor tcp;
+  base::Descriptor tcp;
   uint16_t tcp_port = 0;
   Served full, reading;
   std::unique_ptr<Proxy> proxy;  // null: not served

@@ -12,13 +12,13 @@ namespace {
 
 constexpr size_t kMostLine_bytes = 500;
 
-MinuteLimit& limit() {
-  static MinuteLimit all(10);
+base::MinuteLimit& limit() {
+  static base::MinuteLimit all(10);
   return all;
 }
 
 void write_line(gpr_log_func_args* args) {
-  if (limit().passes()) log_always("gRPC: " + printable_line(args->message, kMostLine_bytes));
+  if (limit().passes()) base::log_always("gRPC: " + printable_line(args->message, kMostLine_bytes));
 }
 
 }  // namespace

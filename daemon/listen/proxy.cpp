@@ -46,7 +46,7 @@ void watch(int epoll, int fd, uint64_t key, uint32_t events, uint32_t& watched) 
   epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);
 }
 
-Descriptor open_spare() { return Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+base::Descriptor open_spare() { return base::Descriptor(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
 size_t index(Access access) { return static_cast<size_t>(access); }
 
@@ -54,8 +54,8 @@ size_t index(Access access) { return static_cast<size_t>(access); }
 
 absl::StatusOr<std::unique_ptr<Proxy>> Proxy::start(Settings settings) {
   std::unique_ptr<Proxy> made(new Proxy(std::move(settings)));
-  made->epoll_ = Descriptor(epoll_create1(EPOLL_CLOEXEC));
-  made->bell_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  made->epoll_ = base::Descriptor(epoll_create1(EPOLL_CLOEXEC));
+  made->bell_ = base::Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   made->spare_ = open_spare();
   const int epoll = made->epoll_.get(), tcp = made->settings_.tcp_listener;
   const bool ready = made->epoll_ && made->bell_ && made->spare_ &&
@@ -103,7 +103,7 @@ void Proxy::run() {
   uint64_t end_ns = UINT64_MAX;
   while (now_ns_ < end_ns && (end_ns == UINT64_MAX || !connections_.empty())) {
     const int count = epoll_wait(epoll_.get(), events, kEvents, wait_ms());
-    now_ns_ = monotonic_ns();
+    now_ns_ = base::monotonic_ns();
     for (int i = 0; i < count; ++i) on_event(events[i].data.u64, events[i].events);
     if (wait_ms() >= 0) look_at_all();
     if (ending_ && end_ns == UINT64_MAX) end_ns = now_ns_ + kDrain_ns;
@@ -188,13 +188,13 @@ void Proxy::accept_some(int listener) {
   for (int i = 0; i < kAcceptsAtOnce; ++i) {
     sockaddr_storage from{};
     socklen_t size = sizeof(from);
-    Descriptor connection(
+    base::Descriptor connection(
         accept4(listener, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (connection) {
       take(std::move(connection), from);
     } else if (errno == EMFILE || errno == ENFILE) {
       spare_.reset();
-      Descriptor refused(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+      base::Descriptor refused(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
       if (refused) no_descriptors_++;
       refused.reset();
       spare_ = open_spare();
@@ -208,9 +208,9 @@ void Proxy::accept_some(int listener) {
   }
 }
 
-void Proxy::take(Descriptor client, const sockaddr_storage& from) {
+void Proxy::take(base::Descriptor client, const sockaddr_storage& from) {
   Access access = Access::kTcp;
-  UserKey key = client_address(from);
+  UserKey key = base::client_address(from);
   if (from.ss_family == AF_UNIX) {
     const auto peer = peer_of(client.get());
     if (!peer.ok()) {
@@ -258,13 +258,13 @@ std::optional<Proxy::Users::iterator> Proxy::user_of(const UserKey& key, Access 
   return users_.try_emplace(key, User{{rate, most_streams}, {}}).first;
 }
 
-void Proxy::relay(Access access, Users::iterator user, Descriptor client) {
+void Proxy::relay(Access access, Users::iterator user, base::Descriptor client) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
     ++no_descriptors_;
     return;
   }
-  Descriptor ours(ends[0]), grpcs(ends[1]);
+  base::Descriptor ours(ends[0]), grpcs(ends[1]);
   const uint64_t number = next_number_++;
   if (!add(epoll_.get(), client.get(), 0, client_key(number)) ||
       !add(epoll_.get(), ours.get(), 0, server_key(number))) {
@@ -276,10 +276,10 @@ void Proxy::relay(Access access, Users::iterator user, Descriptor client) {
   counts_[index(access)].open++;
   counts_[index(access)].accepted++;
   SSL_CTX* const tls = access == Access::kTcp ? settings_.tls : nullptr;
-  const auto added =
-      connections_
-          .try_emplace(number, access, user, Wire(std::move(client), tls), std::move(ours), now_ns_)
-          .first;
+  const auto added = connections_
+                         .try_emplace(number, access, user, socket::Wire(std::move(client), tls),
+                                      std::move(ours), now_ns_)
+                         .first;
   settings_.serve(access, grpcs.release());
   go_on(added);
 }

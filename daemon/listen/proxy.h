@@ -64,10 +64,11 @@ class Proxy {
     std::array<size_t, kAccesses> open{};
     bool idle(uint64_t now_ns) { return open == decltype(open){} && load.rate.full(now_ns); }
   };
-  using UserKey = std::variant<uid_t, ClientAddress>;
+  using UserKey = std::variant<uid_t, base::ClientAddress>;
   using Users = std::map<UserKey, User>;
   struct Connection {
-    Connection(Access type, Users::iterator owner, Wire client, Descriptor server, uint64_t now_ns)
+    Connection(Access type, Users::iterator owner, socket::Wire client, base::Descriptor server,
+               uint64_t now_ns)
         : access(type),
           user(owner),
           relay(std::move(client), std::move(server), owner->second.load, now_ns) {}
@@ -89,17 +90,17 @@ class Proxy {
   void on_bell();
   void on_event(uint64_t key, uint32_t events);
   void accept_some(int listener);
-  void take(Descriptor client, const sockaddr_storage& from);
+  void take(base::Descriptor client, const sockaddr_storage& from);
   std::optional<Users::iterator> user_of(const UserKey& key, Access access);
   void forget_users();
   bool has_room(Access access) const;
-  void relay(Access access, Users::iterator user, Descriptor client);
+  void relay(Access access, Users::iterator user, base::Descriptor client);
   void go_on(Connections::iterator at);
   void look_at_all();
   int wait_ms() const;
 
   const Settings settings_;
-  Descriptor epoll_, bell_, spare_;
+  base::Descriptor epoll_, bell_, spare_;
   std::atomic<bool> ending_{false};  // see finish()
   std::atomic<bool> closed_{false};  // to new connections
   Users users_;

@@ -19,7 +19,7 @@ constexpr int kServerBuffer_bytes = 8 << 10;
 
 }  // namespace
 
-Relay::Relay(Wire client, Descriptor server, Load& user, uint64_t now_ns)
+Relay::Relay(socket::Wire client, base::Descriptor server, Load& user, uint64_t now_ns)
     : client_(std::move(client)),
       server_(std::move(server)),
       own_(kConnectionRate_per_s, kConnectionBurst, now_ns),
@@ -38,7 +38,7 @@ void Relay::on_server_gone(uint64_t now_ns) {
 void Relay::advance(uint64_t now_ns) {
   if (!shaken_) {
     const long result = client_.handshake();
-    done_ = over_limits_ = result == Wire::kBroken;
+    done_ = over_limits_ = result == socket::Wire::kBroken;
     shaken_ = result > 0;
     if (shaken_) since_ns_ = now_ns;
   }
@@ -69,7 +69,7 @@ bool Relay::move_to_client() {
     count_streams(streams);
   }
   const long sent = client_.send(rest.data(), rest.size());
-  if (sent == Wire::kBroken) done_ = true;
+  if (sent == socket::Wire::kBroken) done_ = true;
   if (sent > 0) rest.remove_prefix(static_cast<size_t>(sent));
   to_client_ = std::string(rest);
   return sent > 0;
@@ -85,8 +85,8 @@ bool Relay::read_client(uint64_t now_ns) {
   if (throttled_ || !to_client_.empty()) return false;
   std::array<char, kFromClient_bytes> room;
   const long got = client_.receive(room.data(), room.size());
-  if (got == Wire::kLater) return false;
-  if (got == Wire::kEnded) {
+  if (got == socket::Wire::kLater) return false;
+  if (got == socket::Wire::kEnded) {
     client_ended_ = true;
     since_ns_ = now_ns;
     return true;

@@ -33,7 +33,7 @@ struct Load {
 class Relay {
  public:
   // `server`: gRPC has the other end. `user`, the owner of the connection, must outlive it.
-  Relay(Wire client, Descriptor server, Load& user, uint64_t now_ns);
+  Relay(socket::Wire client, base::Descriptor server, Load& user, uint64_t now_ns);
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
@@ -71,8 +71,8 @@ class Relay {
   bool write_server();
   void set_events();
 
-  Wire client_;
-  Descriptor server_;
+  socket::Wire client_;
+  base::Descriptor server_;
   FrameMeter meter_;
   RateLimit own_;
   Load& user_;

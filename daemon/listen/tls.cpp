@@ -8,27 +8,28 @@
 namespace swaptrail::listen {
 namespace {
 
-absl::StatusOr<PemFile> read_option(const char* option, const std::string& path, Secrecy secrecy) {
+absl::StatusOr<socket::PemFile> read_option(const char* option, const std::string& path,
+                                            base::Secrecy secrecy) {
   if (path.empty())
     return absl::InvalidArgumentError(absl::StrCat("TCP is served with TLS only: give ", option));
-  return read_pem_file(option, path, secrecy);
+  return socket::read_pem_file(option, path, secrecy);
 }
 
-absl::StatusOr<TlsFiles> read_files(const ListenOptions& options) {
-  auto cert = read_option("--tls-cert", options.tls_cert, Secrecy::kPublic);
+absl::StatusOr<socket::TlsFiles> read_files(const ListenOptions& options) {
+  auto cert = read_option("--tls-cert", options.tls_cert, base::Secrecy::kPublic);
   if (!cert.ok()) return cert.status();
-  auto key = read_option("--tls-key", options.tls_key, Secrecy::kSecret);
+  auto key = read_option("--tls-key", options.tls_key, base::Secrecy::kSecret);
   if (!key.ok()) return key.status();
-  TlsFiles files{.cert = *std::move(cert), .key = *std::move(key), .client_ca = {}};
+  socket::TlsFiles files{.cert = *std::move(cert), .key = *std::move(key), .client_ca = {}};
   if (options.tls_no_client_auth) {
     if (options.tls_client_ca.empty()) return files;
     return absl::InvalidArgumentError(
         "--tls-client-ca says who may come, --tls-no-client-auth that everybody may: give one");
   }
-  auto authority = read_option("--tls-client-ca", options.tls_client_ca, Secrecy::kPublic);
+  auto authority = read_option("--tls-client-ca", options.tls_client_ca, base::Secrecy::kPublic);
   if (!authority.ok()) return authority.status();
   files.client_ca = *std::move(authority);
-  files.client_auth = ClientAuth::kRequireVerified;
+  files.client_auth = socket::ClientAuth::kRequireVerified;
   return files;
 }
 
@@ -49,7 +50,7 @@ int choose_http2(SSL*, const uint8_t** chosen, uint8_t* chosen_size, const uint8
 absl::StatusOr<std::shared_ptr<SSL_CTX>> tls_context(const ListenOptions& options) {
   const auto files = read_files(options);
   if (!files.ok()) return files.status();
-  auto tls = make_tls_context(*files);
+  auto tls = socket::make_tls_context(*files);
   if (!tls.ok()) return tls.status();
   SSL_CTX_set_alpn_select_cb(tls->get(), choose_http2, nullptr);
   return tls;

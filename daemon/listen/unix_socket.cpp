@@ -63,7 +63,7 @@ absl::Status check_replaceable(int folder, const std::string& name, const std::s
   if (!S_ISSOCK(found.st_mode))
     return absl::FailedPreconditionError(
         absl::StrCat(path, " is there and no socket: remove it, or give another path"));
-  const Descriptor probe(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const base::Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!probe) return failed(errno, "no socket");
   const sockaddr_un address = address_in(folder, name);
   if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 &&
@@ -96,7 +96,7 @@ absl::StatusOr<UnixSocket> UnixSocket::create(const std::string& path, std::opti
   made.path_ = path;
   const size_t slash = path.rfind('/');
   made.name_ = path.substr(slash + 1);
-  auto folder = open_folder(path.substr(0, slash + 1), 0755);
+  auto folder = base::open_folder(path.substr(0, slash + 1), 0755);
   if (!folder.ok()) return folder.status();
   made.folder_ = *std::move(folder);
   absl::Status status = check_replaceable(made.folder_.get(), made.name_, path);
@@ -109,7 +109,7 @@ absl::StatusOr<UnixSocket> UnixSocket::create(const std::string& path, std::opti
 absl::Status UnixSocket::bind_and_publish(std::optional<gid_t> group) {
   const std::string draft = ".new.sock";
   const int folder = folder_.get();
-  listener_ = Descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  listener_ = base::Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!listener_) return failed(errno, "no socket");
   unlinkat(folder, draft.c_str(), 0);  // of a daemon that was killed at this point
   const sockaddr_un address = address_in(folder, draft);

@@ -40,7 +40,7 @@ class UnixSocket {
   absl::Status bind_and_publish(std::optional<gid_t> group);
 
   std::string path_, name_;
-  Descriptor folder_, listener_;
+  base::Descriptor folder_, listener_;
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };

@@ -16,9 +16,9 @@ size_t AreaPlaces::find_or_add(uint32_t type, const std::string& path) {
   return named;
 }
 
-void AreaPlaces::on_area(const AreaInstance& area) {
+void AreaPlaces::on_area(const host::AreaInstance& area) {
   const uint32_t type = area.seen.area.type;
-  if (type >= kAreas || area.until_ns != kStillOn) return;
+  if (type >= kAreas || area.until_ns != host::kStillOn) return;
   std::vector<Since>& known = of_type_[type];
   if (std::ranges::find(known, area.number, &Since::number) != known.end()) return;
   if (known.size() == kKept) known.erase(known.begin());

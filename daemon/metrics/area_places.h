@@ -26,7 +26,7 @@ class AreaPlaces {
   };
 
   // For an area that is new, or whose type is known only now. Other calls change nothing.
-  void on_area(const AreaInstance& area);
+  void on_area(const host::AreaInstance& area);
   // The place for an entry (0 = none) that was in use at that time.
   size_t place_of(uint64_t entry, uint64_t at_ns);
 

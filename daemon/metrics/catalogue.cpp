@@ -61,9 +61,9 @@ back. When it is full an old one is forgotten: its return is counted, but for `o
 `swaptrail_unattributed_return_pages_total`.
 )";
 
-bool is_chosen(absl::string_view hook, const AttachPlan& plan) {
-  const HookPlan* found = plan.find(hook);
-  return found != nullptr && found->state == HookState::kChosen;
+bool is_chosen(absl::string_view hook, const probe::AttachPlan& plan) {
+  const probe::HookPlan* found = plan.find(hook);
+  return found != nullptr && found->state == probe::HookState::kChosen;
 }
 
 std::string in_code(std::string_view list, std::string_view separator, std::string_view between) {
@@ -92,7 +92,7 @@ std::string_view type_name(Type type) {
   return kNames[static_cast<size_t>(type)];
 }
 
-bool is_visible(const Metric& metric, const AttachPlan& plan) {
+bool is_visible(const Metric& metric, const probe::AttachPlan& plan) {
   if (metric.hooks.empty()) return true;
   for (const absl::string_view hook : absl::StrSplit(absl_view(metric.hooks), '|')) {
     if (is_chosen(hook, plan)) return true;

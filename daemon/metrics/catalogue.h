@@ -42,7 +42,7 @@ std::span<const Metric> status_metrics();  // everything else
 std::span<const Metric> catalogue();
 // "counter", "gauge", "histogram".
 std::string_view type_name(Type type);
-bool is_visible(const Metric& metric, const AttachPlan& plan);
+bool is_visible(const Metric& metric, const probe::AttachPlan& plan);
 // The whole of docs/METRICS.md.
 std::string catalogue_text();
 

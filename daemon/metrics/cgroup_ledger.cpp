@@ -168,7 +168,8 @@ void CgroupLedger::free_cells() {
   going_.clear();
 }
 
-bool CgroupLedger::is_gone(const Cgroups& cgroups, uint32_t row, uint64_t cgroup, uint64_t serial) {
+bool CgroupLedger::is_gone(const host::Cgroups& cgroups, uint32_t row, uint64_t cgroup,
+                           uint64_t serial) {
   if (!cgroups.lives(cgroup)) return true;
   Nameless& nameless = nameless_[row];
   const uint32_t before = nameless.serial == serial ? nameless.ticks : 0;
@@ -176,7 +177,7 @@ bool CgroupLedger::is_gone(const Cgroups& cgroups, uint32_t row, uint64_t cgroup
   return nameless.ticks >= kNamelessTicks;
 }
 
-void CgroupLedger::tick(const Cgroups& cgroups) {
+void CgroupLedger::tick(const host::Cgroups& cgroups) {
   for (uint32_t row = 0; row < tracked_; ++row) {
     const uint64_t serial = rows_[row].serial.load(std::memory_order_acquire);
     const uint64_t cgroup = rows_[row].cgroup.load(std::memory_order_acquire);

@@ -70,7 +70,7 @@ class CgroupLedger {
 
   // For one thread, once a second: marks the rows of cgroups that are gone, and gives rows of the
   // idlest to untracked cgroups that were busier since the last call.
-  void tick(const Cgroups& cgroups);
+  void tick(const host::Cgroups& cgroups);
 
   // Any thread's.
   void copy(LedgerCopy& out) const;
@@ -101,7 +101,7 @@ class CgroupLedger {
   void take_idle();
   void collapse(uint32_t row);
   void free_cells();
-  bool is_gone(const Cgroups& cgroups, uint32_t row, uint64_t cgroup, uint64_t serial);
+  bool is_gone(const host::Cgroups& cgroups, uint32_t row, uint64_t cgroup, uint64_t serial);
 
   const uint32_t tracked_;
   std::vector<Row> rows_;

@@ -9,7 +9,7 @@
 namespace swaptrail::metrics {
 std::string label_text(std::string_view text) { return printable(utf8(text)); }
 
-void CgroupSeries::update(const LedgerCopy& copy, const Cgroups& cgroups) {
+void CgroupSeries::update(const LedgerCopy& copy, const host::Cgroups& cgroups) {
   collapsed_ = copy.collapsed;
   name_rows(copy, cgroups);
   add_rows(copy);
@@ -18,7 +18,7 @@ void CgroupSeries::update(const LedgerCopy& copy, const Cgroups& cgroups) {
 
 // No two rows have the same path: a cgroup that was created again waits until the old one's row is
 // gone.
-void CgroupSeries::name_rows(const LedgerCopy& copy, const Cgroups& cgroups) {
+void CgroupSeries::name_rows(const LedgerCopy& copy, const host::Cgroups& cgroups) {
   sides_.resize(copy.rows.size() - 2);
   absl::flat_hash_set<std::string> taken;
   for (size_t at = 0; at < sides_.size(); ++at) {

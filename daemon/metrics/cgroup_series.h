@@ -33,7 +33,7 @@ class CgroupSeries {
   static constexpr std::string_view kOther = "other", kNode = "(node)";
 
   // Each time from a newer copy.
-  void update(const LedgerCopy& copy, const Cgroups& cgroups);
+  void update(const LedgerCopy& copy, const host::Cgroups& cgroups);
 
   // Those with a path; `other` and `node` are separate. The node only reclaims.
   const std::vector<Row>& rows() const { return rows_; }
@@ -53,7 +53,7 @@ class CgroupSeries {
     uint64_t victim_serial = 0, reclaimer_serial = 0;
     uint64_t before = 0;
   };
-  void name_rows(const LedgerCopy& copy, const Cgroups& cgroups);
+  void name_rows(const LedgerCopy& copy, const host::Cgroups& cgroups);
   void add_rows(const LedgerCopy& copy);
   void add_cells(const LedgerCopy& copy);
   std::string_view path_of(const LedgerCopy& copy, uint32_t row) const;

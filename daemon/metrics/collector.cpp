@@ -18,7 +18,7 @@ constexpr prometheus::MetricType kTypes[] = {prometheus::MetricType::Counter,
                                              prometheus::MetricType::Histogram};
 
 // Metrics of --validate, --record and --flight exist only with those options.
-bool is_asked_for(std::string_view name, const PipelineStatus& pipeline_status) {
+bool is_asked_for(std::string_view name, const pipeline::PipelineStatus& pipeline_status) {
   const bool flight = name.starts_with("swaptrail_flight_");
   if (name.starts_with("swaptrail_validation_")) return pipeline_status.validation.sample != 0;
   if (flight || name.starts_with("swaptrail_recording_"))
@@ -52,7 +52,7 @@ bool can_occur(const Scrape& scrape, size_t origin) {
   constexpr uint32_t kTracepoint = 1u << SWAPTRAIL_ORIGIN_NONE | 1u << SWAPTRAIL_ORIGIN_KSWAPD |
                                    1u << SWAPTRAIL_ORIGIN_DIRECT | 1u << SWAPTRAIL_ORIGIN_NODE |
                                    1u << SWAPTRAIL_ORIGIN_MEMCG | 1u << SWAPTRAIL_ORIGIN_UNKNOWN;
-  const bool by_tracepoint = scrape.sources.plan.mode.mode == Mode::kTracepoint;
+  const bool by_tracepoint = scrape.sources.plan.mode.mode == probe::Mode::kTracepoint;
   return by_tracepoint ? (kTracepoint >> origin & 1) != 0 : origin != SWAPTRAIL_ORIGIN_MEMCG;
 }
 
@@ -88,7 +88,7 @@ std::vector<prometheus::MetricFamily> Collector::Collect() const {
       .cgroups = cgroups_,
       .pipeline_status = sources_.status_board.newest(),
       .sweep_age_seconds =
-          static_cast<double>(sources_.status_board.sweep_age_ns(monotonic_ns())) / 1e9,
+          static_cast<double>(sources_.status_board.sweep_age_ns(base::monotonic_ns())) / 1e9,
       .store = sources_.store.status(),
       .areas = sources_.areas(),
       .api = sources_.api ? sources_.api() : ApiUse(),

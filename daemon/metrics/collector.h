@@ -41,15 +41,15 @@ struct HttpUse {
 // The sources of the numbers. All must outlive the collector, and any thread may query them.
 struct Sources {
   const MetricCounters& metric_counters;
-  const StatusBoard& status_board;
+  const pipeline::StatusBoard& status_board;
   const store::Store& store;
-  const Cgroups& cgroups;
-  const AttachPlan& plan;
-  std::function<std::vector<SwapArea>()> areas;  // those in use now: host_swap_areas()
-  std::function<ApiUse()> api;                   // empty: there is no API server
-  std::function<HttpUse()> http;                 // empty: all zero
-  std::string revision;                          // of the source; may be empty
-  double start_seconds = 0;                      // when the hooks were attached, since 1970
+  const host::Cgroups& cgroups;
+  const probe::AttachPlan& plan;
+  std::function<std::vector<recording::SwapArea>()> areas;  // those in use now: host_swap_areas()
+  std::function<ApiUse()> api;                              // empty: there is no API server
+  std::function<HttpUse()> http;                            // empty: all zero
+  std::string revision;                                     // of the source; may be empty
+  double start_seconds = 0;  // when the hooks were attached, since 1970
 };
 
 class Collector : public prometheus::Collectable {

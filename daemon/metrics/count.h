@@ -12,7 +12,7 @@ namespace swaptrail::metrics {
 // CgroupLedger::copy() relies on that.
 class Count {
  public:
-  void add(uint64_t more) { raise(value_, more); }
+  void add(uint64_t more) { base::raise(value_, more); }
   void set(uint64_t value) { value_.store(value, std::memory_order_release); }
   uint64_t read() const { return value_.load(std::memory_order_acquire); }
 

@@ -18,7 +18,7 @@ void MetricCounters::on_lifecycle(const Lifecycle& lifecycle) {
   const size_t origin = known_origin(lifecycle.last.origin);
   const size_t backend = known_backend(lifecycle.backend);
   const auto outcome = static_cast<size_t>(lifecycle.outcome);
-  const size_t area = areas_.place_of(lifecycle.entry, slot_time_ns(lifecycle));
+  const size_t area = areas_.place_of(lifecycle.entry, lifecycles::slot_time_ns(lifecycle));
   lifecycles_[((outcome * kOrigins + origin) * kAreaPlaces + area) * kBackends + backend].add(
       lifecycle.nr_pages);
   if (!lifecycle.complete()) incomplete_[static_cast<size_t>(lifecycle.incomplete)].add(1);

@@ -35,7 +35,7 @@ struct MetricOptions {
   bool returns_are_seen = true;  // false: no hook reports returns, so nothing is kept for them
 };
 
-class MetricCounters : public LifecycleSink {
+class MetricCounters : public lifecycles::LifecycleSink {
  public:
   explicit MetricCounters(const MetricOptions& options);
 
@@ -49,12 +49,12 @@ class MetricCounters : public LifecycleSink {
   void on_violation(const Violation& violation) override;
   void on_loss(const Loss& loss) override;
   // A swap area came, went, or its type is known only now.
-  void on_area(const AreaInstance& area) { areas_.on_area(area); }
+  void on_area(const host::AreaInstance& area) { areas_.on_area(area); }
   // Does what tick() asked for, if no event comes. Once a sweep; costs a load if there is nothing.
   void settle() { ledger_.settle(); }
 
   // Another thread's, once a second, after Cgroups::refresh().
-  void tick(const Cgroups& cgroups) { ledger_.tick(cgroups); }
+  void tick(const host::Cgroups& cgroups) { ledger_.tick(cgroups); }
 
   // Any thread's. Areas are numbered by their place.
   const AreaPlaces& areas() const { return areas_; }

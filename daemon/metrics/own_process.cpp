@@ -20,7 +20,7 @@ constexpr size_t kUserTime = 11, kSystemTime = 12, kThreads = 17, kStartTime = 1
                  kResident = 21, kFields = 22;
 
 double boot_seconds() {
-  const auto stat = read_file("/proc/stat");
+  const auto stat = base::read_file("/proc/stat");
   if (!stat.ok()) return 0;
   for (const absl::string_view line : absl::StrSplit(*stat, '\n')) {
     const std::vector<absl::string_view> fields = absl::StrSplit(line, ' ');
@@ -64,7 +64,7 @@ void parse_stat(std::string_view text, double boot_seconds, OwnProcess& out) {
 OwnProcess own_process() {
   static const double kBoot = boot_seconds();
   OwnProcess process;
-  if (const auto stat = read_file("/proc/self/stat"); stat.ok()) {
+  if (const auto stat = base::read_file("/proc/self/stat"); stat.ok()) {
     parse_stat(*stat, kBoot, process);
   }
   rlimit limit{};

@@ -39,7 +39,7 @@ std::string backend_text(size_t backend) {
 bool is_in_use(const Scrape& scrape, size_t area) {
   if (area >= kAreas) return false;
   const AreaPlaces::Name& name = scrape.sources.metric_counters.areas().name(area);
-  return std::any_of(scrape.areas.begin(), scrape.areas.end(), [&](const SwapArea& one) {
+  return std::any_of(scrape.areas.begin(), scrape.areas.end(), [&](const recording::SwapArea& one) {
     return one.type == name.type && one.path == name.path;
   });
 }

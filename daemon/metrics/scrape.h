@@ -23,10 +23,10 @@ inline constexpr std::string_view kFromRemovals =
 struct Scrape {
   const Sources& sources;
   const CgroupSeries& cgroups;
-  std::shared_ptr<const PipelineStatus> pipeline_status;
+  std::shared_ptr<const pipeline::PipelineStatus> pipeline_status;
   double sweep_age_seconds = 0;
   store::StoreStatus store;
-  std::vector<SwapArea> areas;
+  std::vector<recording::SwapArea> areas;
   ApiUse api;
   HttpUse http;
   OwnProcess process;

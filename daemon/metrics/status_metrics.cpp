@@ -18,7 +18,7 @@ void one(const Scrape& scrape, Series& out) {
   out.add(Number(scrape));
 }
 
-const char* area_kind(const SwapArea& area) {
+const char* area_kind(const recording::SwapArea& area) {
   struct stat status {};
   if (area.path.starts_with("/dev/zram")) return "zram";
   if (stat(area.path.c_str(), &status) != 0) return "unknown";
@@ -28,31 +28,31 @@ const char* area_kind(const SwapArea& area) {
 // With the labels that identify the area. Its number can be unknown.
 template <typename Visit>
 void for_areas(const Scrape& scrape, const Visit& visit) {
-  for (const SwapArea& area : scrape.areas) {
-    const bool known = area.type != kTypeNotKnown;
+  for (const recording::SwapArea& area : scrape.areas) {
+    const bool known = area.type != host::kTypeNotKnown;
     visit(area, Series::Labels{{"area", known ? std::to_string(area.type) : "unknown"},
                                {"path", label_text(area.path)}});
   }
 }
 
 void fill_area_info(const Scrape& scrape, Series& out) {
-  for_areas(scrape, [&](const SwapArea& area, Series::Labels labels) {
+  for_areas(scrape, [&](const recording::SwapArea& area, Series::Labels labels) {
     labels.push_back({"type", area_kind(area)});
     out.add(std::move(labels), 1.0);
   });
 }
 void fill_area_size(const Scrape& scrape, Series& out) {
-  for_areas(scrape, [&](const SwapArea& area, Series::Labels labels) {
+  for_areas(scrape, [&](const recording::SwapArea& area, Series::Labels labels) {
     out.add(std::move(labels), area.bytes);
   });
 }
 void fill_area_used(const Scrape& scrape, Series& out) {
-  for_areas(scrape, [&](const SwapArea& area, Series::Labels labels) {
-    if (area.used_bytes != kUsedNotKnown) out.add(std::move(labels), area.used_bytes);
+  for_areas(scrape, [&](const recording::SwapArea& area, Series::Labels labels) {
+    if (area.used_bytes != recording::kUsedNotKnown) out.add(std::move(labels), area.used_bytes);
   });
 }
 void fill_area_priority(const Scrape& scrape, Series& out) {
-  for_areas(scrape, [&](const SwapArea& area, Series::Labels labels) {
+  for_areas(scrape, [&](const recording::SwapArea& area, Series::Labels labels) {
     out.add(std::move(labels), static_cast<double>(area.priority));
   });
 }
@@ -61,37 +61,37 @@ void fill_area_priority(const Scrape& scrape, Series& out) {
 // of a level, which is no counter.
 template <auto Member, bool Levels>
 void fill_reconciliation(const Scrape& scrape, Series& out) {
-  for (const ReconcileRow& row : scrape.pipeline_status->reconciliation) {
+  for (const report::ReconcileRow& row : scrape.pipeline_status->reconciliation) {
     if (row.counter == "emitted" || (row.is_level && !Levels)) continue;
     out.add({{"counter", text_of(row.counter)}}, static_cast<double>(row.*Member));
   }
 }
 
 void fill_hook_attached(const Scrape& scrape, Series& out) {
-  const std::string mode(mode_name(scrape.sources.plan.mode.mode));
-  for (const HookPlan& hook : scrape.sources.plan.hooks) {
-    const bool attached = hook.state == HookState::kChosen;
+  const std::string mode(probe::mode_name(scrape.sources.plan.mode.mode));
+  for (const probe::HookPlan& hook : scrape.sources.plan.hooks) {
+    const bool attached = hook.state == probe::HookState::kChosen;
     out.add({{"hook", hook.hook}, {"target", attached ? hook.target.target : ""}, {"mode", mode}},
             attached ? 1.0 : 0.0);
   }
 }
 
 void fill_hook_state(const Scrape& scrape, Series& out) {
-  for (const HookPlan& hook : scrape.sources.plan.hooks) {
-    out.add({{"hook", hook.hook}, {"state", text_of(hook_state_name(hook.state))}}, 1.0);
+  for (const probe::HookPlan& hook : scrape.sources.plan.hooks) {
+    out.add({{"hook", hook.hook}, {"state", text_of(probe::hook_state_name(hook.state))}}, 1.0);
   }
 }
 
 void fill_mode(const Scrape& scrape, Series& out) {
-  const AttachPlan& plan = scrape.sources.plan;
-  out.add({{"mode", std::string(mode_name(plan.mode.mode))}, {"kernel", plan.release}}, 1.0);
+  const probe::AttachPlan& plan = scrape.sources.plan;
+  out.add({{"mode", std::string(probe::mode_name(plan.mode.mode))}, {"kernel", plan.release}}, 1.0);
 }
 
 // A program that is attached to several targets has one series.
-template <uint64_t ProgramRuns::*Member, bool InSeconds>
+template <uint64_t capture::ProgramRuns::*Member, bool InSeconds>
 void fill_programs(const Scrape& scrape, Series& out) {
   std::map<std::pair<std::string, std::string>, uint64_t> sums;
-  for (const ProgramRuns& program : scrape.pipeline_status->programs) {
+  for (const capture::ProgramRuns& program : scrape.pipeline_status->programs) {
     sums[{program.program, program.hook}] += program.*Member;
   }
   for (const auto& [names, sum] : sums) {
@@ -118,11 +118,11 @@ void fill_kinds(const Scrape& scrape, Series& out) {
   }
 }
 
-template <uint64_t Fill::*Member>
+template <uint64_t pipeline::Fill::*Member>
 void fill_tables(const Scrape& scrape, Series& out) {
-  const PipelineStatus& pipeline_status = *scrape.pipeline_status;
-  const Fill awaited{scrape.sources.metric_counters.awaited(),
-                     scrape.sources.metric_counters.awaited_room()};
+  const pipeline::PipelineStatus& pipeline_status = *scrape.pipeline_status;
+  const pipeline::Fill awaited{scrape.sources.metric_counters.awaited(),
+                               scrape.sources.metric_counters.awaited_room()};
   out.add({{"table", "attempts"}}, pipeline_status.attempts.*Member);
   out.add({{"table", "slots"}}, pipeline_status.slots.*Member);
   out.add({{"table", "swapped"}}, pipeline_status.swapped.*Member);
@@ -181,15 +181,15 @@ constexpr Metric kStatusMetrics[] = {
      SWAPTRAIL_ONE(scrape.pipeline_status->reconstructor.away_pages)},
     {"swaptrail_reconciliation_kernel_pages_total", kCounter, "pages", "counter", "6", "",
      "What a counter of /proc/vmstat has grown by since the hooks were attached.",
-     fill_reconciliation<&ReconcileRow::kernel_delta, false>},
+     fill_reconciliation<&report::ReconcileRow::kernel_delta, false>},
     {"swaptrail_reconciliation_observed_pages_total", kCounter, "pages", "counter", "6", "",
-     "What was counted for that counter.", fill_reconciliation<&ReconcileRow::ours, false>},
+     "What was counted for that counter.", fill_reconciliation<&report::ReconcileRow::ours, false>},
     {"swaptrail_reconciliation_difference_pages", kGauge, "pages", "counter", "7", "",
      "Observed less kernel; `slots`: known less used by /proc/swaps.",
-     fill_reconciliation<&ReconcileRow::difference, true>},
+     fill_reconciliation<&report::ReconcileRow::difference, true>},
     {"swaptrail_reconciliation_allowance_pages", kGauge, "pages", "counter", "7", "",
      "How much they may differ without an error: what moved while they were read, or what one of them does not show.",
-     fill_reconciliation<&ReconcileRow::allowance, true>},
+     fill_reconciliation<&report::ReconcileRow::allowance, true>},
 
     // hooks and programs
     {"swaptrail_hook_attached", kGauge, "", "hook,target,mode", "hooks", "",
@@ -202,13 +202,13 @@ constexpr Metric kStatusMetrics[] = {
      "How the programs are attached, and the kernel's release.", fill_mode},
     {"swaptrail_bpf_program_runs_total", kCounter, "", "program,hook", "programs", "",
      "Runs of a BPF program; 0 while the kernel does not count (kernel.bpf_stats_enabled).",
-     fill_programs<&ProgramRuns::runs, false>},
+     fill_programs<&capture::ProgramRuns::runs, false>},
     {"swaptrail_bpf_program_run_seconds_total", kCounter, "seconds", "program,hook", "programs", "",
      "Time spent in a BPF program; 0 while the kernel does not count.",
-     fill_programs<&ProgramRuns::run_ns, true>},
+     fill_programs<&capture::ProgramRuns::run_ns, true>},
     {"swaptrail_bpf_program_skipped_runs_total", kCounter, "", "program,hook", "programs", "",
      "Runs that the kernel left out, because the program was running on that CPU already.",
-     fill_programs<&ProgramRuns::skipped, false>},
+     fill_programs<&capture::ProgramRuns::skipped, false>},
 
     // events
     {"swaptrail_events_emitted_total", kCounter, "", "", "1", "",
@@ -237,9 +237,9 @@ constexpr Metric kStatusMetrics[] = {
      "How full the fullest ring was at the last sweep, 0 to 1.",
      SWAPTRAIL_ONE(scrape.pipeline_status->ring_fill)},
     {"swaptrail_table_used", kGauge, "", "table", "4", "", "Places taken in a table of fixed room.",
-     fill_tables<&Fill::used>},
+     fill_tables<&pipeline::Fill::used>},
     {"swaptrail_table_room", kGauge, "", "table", "4", "", "Places in that table.",
-     fill_tables<&Fill::room>},
+     fill_tables<&pipeline::Fill::room>},
 
     // validation, store, API
     {"swaptrail_validation_compared_total", kCounter, "", "", "1", "",

@@ -12,7 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "trace/utf8.h"
 
-namespace swaptrail {
+namespace swaptrail::options {
 namespace {
 
 constexpr size_t kMostProblems = 20;
@@ -112,4 +112,4 @@ ConfigFile parse_config_file(const CLI::App& app, const std::string& text, const
   return reader.take();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::options

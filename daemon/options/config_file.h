@@ -11,7 +11,7 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
-namespace swaptrail {
+namespace swaptrail::options {
 
 struct ConfigFile {
   std::vector<std::string> arguments;   // "--NAME=VALUE", in the order of the file
@@ -26,4 +26,4 @@ struct ConfigFile {
 ConfigFile parse_config_file(const CLI::App& app, const std::string& text, const std::string& path,
                              const std::set<std::string>& given);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::options

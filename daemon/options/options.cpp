@@ -14,7 +14,7 @@
 #include "daemon/probe/attach_plan.h"
 #include "trace/decode.h"
 
-namespace swaptrail {
+namespace swaptrail::options {
 namespace {
 
 constexpr const char* kFooter = R"(Exit codes:
@@ -62,10 +62,11 @@ void add_observation(CLI::App& app, Options& options) {
 }
 
 void add_printing(CLI::App& app, Options& options) {
-  const std::map<std::string, PrintFormat> formats{{"text", PrintFormat::kText},
-                                                   {"jsonl", PrintFormat::kJsonl},
-                                                   {"summary", PrintFormat::kSummary},
-                                                   {"none", PrintFormat::kNone}};
+  const std::map<std::string, report::PrintFormat> formats{
+      {"text", report::PrintFormat::kText},
+      {"jsonl", report::PrintFormat::kJsonl},
+      {"summary", report::PrintFormat::kSummary},
+      {"none", report::PrintFormat::kNone}};
   app.add_option(
          "--print", options.print,
          "what goes to standard output: each page as text or jsonl, only the summary at the end, "
@@ -218,7 +219,7 @@ CommandLine look_at(const CLI::App& app, const std::vector<std::string>& argumen
 // Adds the file's options to `arguments`; problems with it go to `line`.
 ConfigFile read_config_file(const CLI::App& app, CommandLine& line,
                             std::vector<std::string>& arguments) {
-  const auto text = read_named_file(line.config, Secrecy::kPublic);
+  const auto text = base::read_named_file(line.config, base::Secrecy::kPublic);
   if (!text.ok()) {
     line.problems.push_back("--config " + std::string(text.status().message()));
     return {};
@@ -241,16 +242,16 @@ std::string what_to_say(const CLI::ParseError& error, const ConfigFile& file,
   return what + place + "; see swaptraild --help";
 }
 
-ExitCode refuse(const std::vector<std::string>& problems) {
-  for (const std::string& problem : problems) log_always(problem);
-  return kExitUsage;
+base::ExitCode refuse(const std::vector<std::string>& problems) {
+  for (const std::string& problem : problems) base::log_always(problem);
+  return base::kExitUsage;
 }
 
 // Completes what depends on more than one option, or on how it was written.
 void complete(const CLI::App& app, Options& options) {
   const bool total_given = app.get_option("--record-total")->count() > 0;
   if (!options.flight_dir.empty() && !total_given) options.total_mib = 64;
-  if (options.mode_word != "auto") options.mode = *parse_mode(options.mode_word);
+  if (options.mode_word != "auto") options.mode = *probe::parse_mode(options.mode_word);
   for (std::string* text : {&options.socket_group, &options.web_listen})
     if (*text == "none") text->clear();
 }
@@ -274,7 +275,7 @@ void define_options(CLI::App& app, Options& options) {
   add_config_file(app, options);
 }
 
-std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
+std::variant<Options, base::ExitCode> parse_options(int argc, char** argv) {
   Options options;
   CLI::App app;
   define_options(app, options);
@@ -291,8 +292,9 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
     if (error.get_exit_code() == 0) {
       std::ostringstream text;
       app.exit(error, text, text);
-      const absl::Status printed = print_whole(text.str());
-      return printed.ok() ? kExitOk : (refuse({std::string(printed.message())}), kExitFailure);
+      const absl::Status printed = base::print_whole(text.str());
+      return printed.ok() ? base::kExitOk
+                          : (refuse({std::string(printed.message())}), base::kExitFailure);
     }
     return refuse({what_to_say(error, file, line)});
   }
@@ -300,4 +302,4 @@ std::variant<Options, ExitCode> parse_options(int argc, char** argv) {
   return options;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::options

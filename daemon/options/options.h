@@ -16,13 +16,13 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
-namespace swaptrail {
+namespace swaptrail::options {
 
 // The filter limits only what is printed.
-struct Options : PrintFilter, PipelineOptions {
-  std::optional<Mode> mode;        // none: the best that the kernel permits
-  std::string mode_word = "auto";  // as it was given
-  PrintFormat print = PrintFormat::kSummary;
+struct Options : report::PrintFilter, pipeline::PipelineOptions {
+  std::optional<probe::Mode> mode;  // none: the best that the kernel permits
+  std::string mode_word = "auto";   // as it was given
+  report::PrintFormat print = report::PrintFormat::kSummary;
   size_t ring_mib = 8;  // per CPU, a power of two
   bool allow_no_swap = false;
   std::string run_dir = "/run/swaptrail";
@@ -61,6 +61,6 @@ void define_options(CLI::App& app, Options& options);
 // The options, or the code with which to exit at once (help, version, or an error that has been
 // printed to stderr). Reads the file of --config; problems_at_start() of start_checks.h finds what
 // is wrong with the other files.
-std::variant<Options, ExitCode> parse_options(int argc, char** argv);
+std::variant<Options, base::ExitCode> parse_options(int argc, char** argv);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::options

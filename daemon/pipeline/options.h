@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-namespace swaptrail {
+namespace swaptrail::pipeline {
 
 struct PipelineOptions {
   size_t max_folios = 1 << 20;
@@ -24,4 +24,4 @@ struct PipelineOptions {
   uint32_t validate = 0;  // one folio in this many is compared with the model; 0: none
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::pipeline

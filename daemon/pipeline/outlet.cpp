@@ -13,7 +13,7 @@
 #include "absl/time/clock.h"
 #include "daemon/base/descriptor.h"
 
-namespace swaptrail {
+namespace swaptrail::pipeline {
 namespace {
 
 // From this size on, the part of the buffer that was sent is dropped, and an empty buffer is freed.
@@ -39,8 +39,8 @@ void never_wait_for_reader(int file_descriptor) {
   struct stat file {};
   if (fstat(file_descriptor, &file) != 0) return;
   if (!S_ISFIFO(file.st_mode) && isatty(file_descriptor) == 0) return;
-  const Descriptor own(open(absl::StrCat("/proc/self/fd/", file_descriptor).c_str(),
-                            O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  const base::Descriptor own(open(absl::StrCat("/proc/self/fd/", file_descriptor).c_str(),
+                                  O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (own) dup2(own.get(), file_descriptor);
 }
 
@@ -106,4 +106,4 @@ void Outlet::give_up() {
   pending_.resize(keep_to);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::pipeline

@@ -8,7 +8,7 @@
 
 #include "absl/time/time.h"
 
-namespace swaptrail {
+namespace swaptrail::pipeline {
 
 // Makes a write to `file_descriptor` fail with EAGAIN instead of waiting, if it is a pipe or a terminal. Other
 // processes that share it are not affected. Does nothing if that is not possible.
@@ -47,4 +47,4 @@ class Outlet {
   bool broken_ = false;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::pipeline

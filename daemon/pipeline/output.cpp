@@ -8,28 +8,28 @@
 #include "absl/strings/str_format.h"
 #include "daemon/base/monotonic.h"
 
-namespace swaptrail {
+namespace swaptrail::pipeline {
 
 std::optional<uint64_t> HostNames::pfn_of(uint64_t folio) const {
   return frames_ ? frames_->number_of(folio) : std::nullopt;
 }
 
 std::optional<std::string_view> HostNames::cgroup_path(uint64_t id) const {
-  auto path = walker_.path_of(id, monotonic_ns());
+  auto path = walker_.path_of(id, base::monotonic_ns());
   if (!path) return std::nullopt;
   last_path_ = *std::move(path);
   return last_path_;
 }
 
-Output::Output(PrintFormat format, const PrintFilter& filter, const Names& names,
-               int file_descriptor)
-    : Printer(format, filter, names),
+Output::Output(report::PrintFormat format, const report::PrintFilter& filter,
+               const report::Names& names, int file_descriptor)
+    : report::Printer(format, filter, names),
       outlet_(file_descriptor),
-      shows_status_(format == PrintFormat::kSummary && isatty(STDERR_FILENO)) {}
+      shows_status_(format == report::PrintFormat::kSummary && isatty(STDERR_FILENO)) {}
 
 void Output::show(const PipelineStatus& pipeline_status, bool way_back_is_seen) {
   if (!shows_status_) return;
-  const ReconstructorCounters& counters = pipeline_status.reconstructor;
+  const lifecycles::ReconstructorCounters& counters = pipeline_status.reconstructor;
   if (shown_ns_ != 0 && pipeline_status.at_ns > shown_ns_) {
     const double seconds = static_cast<double>(pipeline_status.at_ns - shown_ns_) / 1e9;
     const std::string back =
@@ -58,12 +58,13 @@ bool Output::write(std::string_view text) {
   return !outlet_.broken();
 }
 
-void Output::print_last(const ReconstructorCounters& counters, const StreamCounters& stream,
-                        std::vector<ReconcileRow> rows) {
+void Output::print_last(const lifecycles::ReconstructorCounters& counters,
+                        const report::StreamCounters& stream,
+                        std::vector<report::ReconcileRow> rows) {
   flush();
   outlet_.finish(kPatience);  // before the summary, which reports what was left out
   print_summary(counters, stream, std::move(rows));
   outlet_.finish(kPatience);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::pipeline

@@ -15,7 +15,7 @@
 #include "daemon/host/swap_areas.h"
 #include "trace/report/readings.h"
 
-namespace swaptrail {
+namespace swaptrail::pipeline {
 namespace {
 
 // How long to leave the rings alone. 10 ms at 300,000 events a second and CPU is 3,000 records of
@@ -35,36 +35,37 @@ void sleep_ns(long duration_ns) {
   nanosleep(&duration, nullptr);
 }
 
-ReconstructorOptions reconstructor_options(const EventSource& source,
-                                           const PipelineOptions& options) {
-  ReconstructorOptions result;
-  result.visible_kinds = visible_kinds(source.plan());
+lifecycles::ReconstructorOptions reconstructor_options(const capture::EventSource& source,
+                                                       const PipelineOptions& options) {
+  lifecycles::ReconstructorOptions result;
+  result.visible_kinds = probe::visible_kinds(source.plan());
   result.start_ns = source.start_ns();
   result.max_attempts = options.max_folios;
-  result.may_miss_silently = source.plan().mode.mode == Mode::kKprobe;
+  result.may_miss_silently = source.plan().mode.mode == probe::Mode::kKprobe;
   return result;
 }
 
-Merger::Options merger_options(const EventSource& source) {
+Merger::Options merger_options(const capture::EventSource& source) {
   Merger::Options result;
   result.start_ns = source.start_ns();
   result.max_cpus = source.cpus();
   return result;
 }
 
-std::vector<RecordedHook> recorded_hooks(const AttachPlan& plan) {
-  std::vector<RecordedHook> hooks;
-  for (const HookPlan& hook : plan.hooks) {
-    const std::string state(hook_state_name(hook.state));
+std::vector<recording::RecordedHook> recorded_hooks(const probe::AttachPlan& plan) {
+  std::vector<recording::RecordedHook> hooks;
+  for (const probe::HookPlan& hook : plan.hooks) {
+    const std::string state(probe::hook_state_name(hook.state));
     hooks.push_back({hook.hook, state, hook.target.target, hook.reason, hook.costs, hook.kinds});
   }
   return hooks;
 }
 
 // What is known of this observation, except its page frames.
-RecordingHeader observed_header(const EventSource& source, const PipelineOptions& options) {
-  RecordingHeader header = host_header();
-  header.mode = std::string(mode_name(source.plan().mode.mode));
+recording::RecordingHeader observed_header(const capture::EventSource& source,
+                                           const PipelineOptions& options) {
+  recording::RecordingHeader header = record::host_header();
+  header.mode = std::string(probe::mode_name(source.plan().mode.mode));
   header.mode_reason = source.plan().mode.reason;
   header.cpus = source.cpus();
   header.reconstruction = reconstructor_options(source, options);
@@ -73,22 +74,23 @@ RecordingHeader observed_header(const EventSource& source, const PipelineOptions
 }
 
 // Null if it is not asked for, or not possible: the reason is printed.
-std::unique_ptr<Validation> make_validation(const EventSource& source,
-                                            const PipelineOptions& options, const AreaWatch& areas,
-                                            LifecycleSink& next) {
+std::unique_ptr<validate::Validation> make_validation(const capture::EventSource& source,
+                                                      const PipelineOptions& options,
+                                                      const host::AreaWatch& areas,
+                                                      lifecycles::LifecycleSink& next) {
   if (options.validate == 0) return nullptr;
-  auto made =
-      Validation::create(observed_header(source, options),
-                         {options.validate, [&areas] { return areas.now(); }, monotonic_ns}, next);
+  auto made = validate::Validation::create(
+      observed_header(source, options),
+      {options.validate, [&areas] { return areas.now(); }, base::monotonic_ns}, next);
   if (made.ok()) return *std::move(made);
-  log_line(absl::StrCat("--validate is off: ", made.status().message(),
-                        "; the observation goes on without it"));
+  base::log_line(absl::StrCat("--validate is off: ", made.status().message(),
+                              "; the observation goes on without it"));
   return nullptr;
 }
 
 // The output first: a terminal waits for it.
-std::vector<LifecycleSink*> all_sinks(const PipelineClients& clients) {
-  std::vector<LifecycleSink*> sinks{&clients.output};
+std::vector<lifecycles::LifecycleSink*> all_sinks(const PipelineClients& clients) {
+  std::vector<lifecycles::LifecycleSink*> sinks{&clients.output};
   sinks.insert(sinks.end(), clients.sinks.begin(), clients.sinks.end());
   return sinks;
 }
@@ -112,7 +114,7 @@ class UntilEnd : public EventSink {
   uint64_t later_ = 0;
 };
 
-bool all_emptied(const EventSource& source) {
+bool all_emptied(const capture::EventSource& source) {
   for (uint32_t cpu = 0; cpu < source.cpus(); ++cpu)
     if (!source.emptied(cpu)) return false;
   return true;
@@ -120,7 +122,7 @@ bool all_emptied(const EventSource& source) {
 
 }  // namespace
 
-Pipeline::Pipeline(std::unique_ptr<EventSource> source, const PipelineOptions& options,
+Pipeline::Pipeline(std::unique_ptr<capture::EventSource> source, const PipelineOptions& options,
                    const PipelineClients& clients)
     : source_(std::move(source)),
       options_(options),
@@ -141,33 +143,33 @@ Pipeline::Pipeline(std::unique_ptr<EventSource> source, const PipelineOptions& o
   sink_ = validation_.get();
 }
 
-absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(std::unique_ptr<EventSource> source,
-                                                           const PipelineOptions& options,
-                                                           const PipelineClients& clients) {
+absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(
+    std::unique_ptr<capture::EventSource> source, const PipelineOptions& options,
+    const PipelineClients& clients) {
   std::unique_ptr<Pipeline> pipeline(new Pipeline(std::move(source), options, clients));
   clients.output.set_start(pipeline->source_->start_ns());
   auto earlier = pipeline->source_->totals();
   if (!earlier.ok()) return earlier.status();
   pipeline->earlier_ = *earlier;
   sleep_ns(kSweepEvery_ns);  // long enough to see whether anything moves
-  auto begin = pipeline->read(Reading::Moment::kBegin, kTriesAtBegin);
+  auto begin = pipeline->read(recording::Reading::Moment::kBegin, kTriesAtBegin);
   if (!begin.ok()) return begin.status();
   pipeline->readings_.push_back(*std::move(begin));
   if (absl::Status status = pipeline->start_recording(options, clients.names); !status.ok())
     return status;
   pipeline->follow_areas();
-  pipeline->publish_status(monotonic_ns());
+  pipeline->publish_status(base::monotonic_ns());
   return pipeline;
 }
 
 Pipeline::~Pipeline() {
-  if (recorder_ && !finished_) recorder_->finish(monotonic_ns());
+  if (recorder_ && !finished_) recorder_->finish(base::monotonic_ns());
 }
 
 absl::Status Pipeline::start_recording(const PipelineOptions& options, const HostNames& names) {
   const bool flight = !options.flight_dir.empty();
   if (!flight && options.record_dir.empty()) return absl::OkStatus();
-  RecorderOptions recording;
+  record::RecorderOptions recording;
   recording.dir = flight ? options.flight_dir : options.record_dir;
   recording.flight = flight;
   recording.part_bytes = uint64_t{options.part_mib} << 20;
@@ -178,9 +180,10 @@ absl::Status Pipeline::start_recording(const PipelineOptions& options, const Hos
   if (flight && options.flight_minutes != 0)  // so that what is too old goes in small steps
     recording.part_age_ns = std::min(recording.part_age_ns, recording.keep_ns / 8);
 
-  RecordingHeader header = observed_header(*source_, options);
+  recording::RecordingHeader header = observed_header(*source_, options);
   header.page_frames_base = names.page_frames_base();
-  auto recorder = Recorder::create(recording, std::move(header), areas_.now(), names, *sink_);
+  auto recorder =
+      record::Recorder::create(recording, std::move(header), areas_.now(), names, *sink_);
   if (!recorder.ok()) return recorder.status();
   recorder_ = *std::move(recorder);
   flight_ = flight;
@@ -194,12 +197,12 @@ absl::Status Pipeline::start_recording(const PipelineOptions& options, const Hos
 void Pipeline::follow_areas() {
   areas_.hand_on_to(*sink_);
   if (!recorder_) return;
-  areas_.add_listener([this](const AreaInstance& area) { recorder_->on_area(area); });
+  areas_.add_listener([this](const host::AreaInstance& area) { recorder_->on_area(area); });
 }
 
 // Reads /proc/vmstat between two readings of the totals, up to `tries` times, until no compared
 // value moved between them; otherwise takes the reading in which least moved, and stores how much.
-absl::Status Pipeline::read_both(int tries, Reading& reading) {
+absl::Status Pipeline::read_both(int tries, recording::Reading& reading) {
   uint64_t least = ~uint64_t{0};
   for (int tried = 0; tried < tries && least != 0; ++tried) {
     auto before = source_->totals();
@@ -208,9 +211,9 @@ absl::Status Pipeline::read_both(int tries, Reading& reading) {
     if (!vmstat.ok()) return vmstat.status();
     auto after = source_->totals();
     if (!after.ok()) return after.status();
-    Reading next;
+    recording::Reading next;
     next.totals = *after;
-    put_read_widths(*before, next);
+    report::put_read_widths(*before, next);
     uint64_t moved = 0;
     for (const auto& [name, pages] : next.vmstat) moved += pages;
     if (moved >= least) continue;
@@ -220,31 +223,31 @@ absl::Status Pipeline::read_both(int tries, Reading& reading) {
     reading.totals = next.totals;
     reading.vmstat = std::move(next.vmstat);
   }
-  if (earlier_) put_in_flight(*earlier_, source_->cpus(), reading);
+  if (earlier_) report::put_in_flight(*earlier_, source_->cpus(), reading);
   earlier_ = reading.totals;
   return absl::OkStatus();
 }
 
 // Reads the kernel's first: the totals after it then include all changes up to it.
-absl::Status Pipeline::read_used_slots(Reading& reading) const {
+absl::Status Pipeline::read_used_slots(recording::Reading& reading) const {
   const auto swaps = source_->swaps();
   if (!swaps.ok()) return absl::OkStatus();  // a kernel without it has no such row
-  UsedSlots used;
-  for (const SeenArea& seen : parse_swap_areas(*swaps, 0))
+  report::UsedSlots used;
+  for (const host::SeenArea& seen : host::parse_swap_areas(*swaps, 0))
     used.pages += seen.area.used_bytes / page_bytes();
   auto totals = source_->totals();
   if (!totals.ok()) return totals.status();
-  used.changes = slot_changes(*totals);
+  used.changes = report::slot_changes(*totals);
   used.reserve = uint64_t{source_->plan().reserved_slots} * source_->cpus();
-  put_used_slots(used, reading);
+  report::put_used_slots(used, reading);
   return absl::OkStatus();
 }
 
 // The kernel's counters and ours, of the same moment as far as possible.
-absl::StatusOr<Reading> Pipeline::read(Reading::Moment moment, int tries) {
-  Reading result;
+absl::StatusOr<recording::Reading> Pipeline::read(recording::Reading::Moment moment, int tries) {
+  recording::Reading result;
   result.moment = moment;
-  if (moment != Reading::Moment::kLast) {
+  if (moment != recording::Reading::Moment::kLast) {
     if (absl::Status status = read_both(tries, result); !status.ok()) return status;
     if (absl::Status status = read_used_slots(result); !status.ok()) return status;
   } else {
@@ -252,44 +255,44 @@ absl::StatusOr<Reading> Pipeline::read(Reading::Moment moment, int tries) {
     if (!totals.ok()) return totals.status();
     result.totals = *totals;
   }
-  result.at_ns = monotonic_ns();
+  result.at_ns = base::monotonic_ns();
   result.consumed = source_->counters().consumed;
   return result;
 }
 
 void Pipeline::look_for_triggers() {
-  const uint64_t now = monotonic_ns();
+  const uint64_t now = base::monotonic_ns();
   const auto due = flight_schedule_.next(triggers_.poll(now), now);
   if (!due) return;
   const absl::Status status = recorder_->trigger(due->reason, now).status();
   std::string line = absl::StrCat("flight recording (", due->reason,
                                   "): ", status.ok() ? "written" : status.message());
   if (due->suppressed > 0) absl::StrAppend(&line, "; ", due->suppressed, " triggers had to wait");
-  log_line(line);
+  base::log_line(line);
 }
 
-absl::StatusOr<FlightFiles> Pipeline::write_flight(const std::string& reason) {
+absl::StatusOr<record::FlightFiles> Pipeline::write_flight(const std::string& reason) {
   if (!flight_)
     return absl::FailedPreconditionError(
         "no flight recorder is running; start swaptraild with --flight");
-  return recorder_->trigger(reason, monotonic_ns());
+  return recorder_->trigger(reason, base::monotonic_ns());
 }
 
 // Kept for a second: frequent requests for it must not hold up the rings.
 const SlotUse& Pipeline::slot_use() {
-  const uint64_t now = monotonic_ns();
+  const uint64_t now = base::monotonic_ns();
   if (slot_use_.at_ns != 0 && now - slot_use_.at_ns < kPublishEvery_ns) return slot_use_;
   slot_use_ = SlotUse();
   slot_use_.at_ns = now;
-  slot_use_.way_back_is_seen = sees_way_back(visible_kinds(source_->plan()));
-  const ReconstructorCounters counters = reconstructor_.counters();
+  slot_use_.way_back_is_seen = report::sees_way_back(probe::visible_kinds(source_->plan()));
+  const lifecycles::ReconstructorCounters counters = reconstructor_.counters();
   slot_use_.not_followed_pages = counters.not_followed_pages + counters.slots_full;
   if (auto totals = source_->totals(); totals.ok())
     slot_use_.lost_records =
         std::accumulate(std::begin(totals->dropped), std::end(totals->dropped), uint64_t{0});
   const std::array<uint64_t, 32> kept = reconstructor_.kept_pages();
-  const std::shared_ptr<const AreaTimeline> timeline = areas_.timeline();
-  for (SwapArea& area : areas_.now()) {
+  const std::shared_ptr<const host::AreaTimeline> timeline = areas_.timeline();
+  for (recording::SwapArea& area : areas_.now()) {
     SlotUse::Area& use = slot_use_.areas.emplace_back();
     use.area = std::move(area);
     const uint32_t type = use.area.type;
@@ -297,7 +300,7 @@ const SlotUse& Pipeline::slot_use() {
     use.away = reconstructor_.away_pages(type);
     use.waiting = reconstructor_.waiting_pages(type);
     use.kept = kept[type];
-    const AreaInstance* known = timeline->find(type, now);
+    const host::AreaInstance* known = timeline->find(type, now);
     if (known == nullptr) continue;
     use.since_ns = known->since_ns;
     use.at_start = known->seen.area.used_bytes / page_bytes();
@@ -308,23 +311,23 @@ const SlotUse& Pipeline::slot_use() {
 // Both readings are current: what is still in the rings is not consumed yet, and shows as such.
 void Pipeline::publish_status(uint64_t now_ns) {
   published_ns_ = now_ns;
-  auto end = read(Reading::Moment::kEnd, kTriesEachSecond);
+  auto end = read(recording::Reading::Moment::kEnd, kTriesEachSecond);
   if (!end.ok()) return;  // the previous status stays, and its time shows its age
-  Reading last = *end;
-  last.moment = Reading::Moment::kLast;
+  recording::Reading last = *end;
+  last.moment = recording::Reading::Moment::kLast;
   auto pipeline_status = std::make_shared<PipelineStatus>();
   pipeline_status->at_ns = now_ns;
   pipeline_status->start_ns = source_->start_ns();
   pipeline_status->totals = end->totals;
   pipeline_status->consumed = end->consumed;
   pipeline_status->stream = stream_now(end->totals);
-  put_stream_counters(pipeline_status->stream, last);
+  report::put_stream_counters(pipeline_status->stream, last);
   pipeline_status->reconstructor = reconstructor_.counters();
   pipeline_status->reconciliation =
       trust_rows({readings_.front(), *std::move(end), std::move(last)});
   pipeline_status->programs = source_->program_runs();
   pipeline_status->ring_fill = source_->fill();
-  const ReconstructorOptions tables = reconstructor_options(*source_, options_);
+  const lifecycles::ReconstructorOptions tables = reconstructor_options(*source_, options_);
   pipeline_status->attempts = {reconstructor_.live_attempts(), tables.max_attempts};
   pipeline_status->slots = {reconstructor_.tracked_slots(), tables.max_slots};
   pipeline_status->swapped = {reconstructor_.swapped_folios(), tables.max_swapped};
@@ -334,20 +337,21 @@ void Pipeline::publish_status(uint64_t now_ns) {
     pipeline_status->recording->suppressed = flight_schedule_.suppressed();
   }
   pipeline_status->lines_left_out = output_.lines_left_out();
-  output_.show(*pipeline_status, sees_way_back(visible_kinds(source_->plan())));
+  output_.show(*pipeline_status, report::sees_way_back(probe::visible_kinds(source_->plan())));
   status_board_.publish(std::move(pipeline_status));
 }
 
-std::vector<ReconcileRow> Pipeline::trust_rows(const std::vector<Reading>& readings) const {
-  const uint64_t kinds = visible_kinds(source_->plan());
-  std::vector<ReconcileRow> rows = reconcile_readings(readings, kinds);
+std::vector<report::ReconcileRow> Pipeline::trust_rows(
+    const std::vector<recording::Reading>& readings) const {
+  const uint64_t kinds = probe::visible_kinds(source_->plan());
+  std::vector<report::ReconcileRow> rows = report::reconcile_readings(readings, kinds);
   if (!rows.empty())
-    add_balance(readings, reconstructor_.counters(), kinds, rows);  // as in a replay
+    report::add_balance(readings, reconstructor_.counters(), kinds, rows);  // as in a replay
   return rows;
 }
 
-StreamCounters Pipeline::stream_now(const swaptrail_totals& totals) const {
-  StreamCounters stream;
+report::StreamCounters Pipeline::stream_now(const swaptrail_totals& totals) const {
+  report::StreamCounters stream;
   stream.dropped_ring_full = totals.dropped[SWAPTRAIL_DROP_RING_FULL];
   stream.dropped_no_ring = totals.dropped[SWAPTRAIL_DROP_NO_RING];
   stream.context_full = totals.context_full;
@@ -367,7 +371,7 @@ void Pipeline::report_skipped_runs() {
 // Reports drops for lack of room, before events of that time are passed on. A ring that was never half
 // full when it was read has dropped nothing since; once a second all rings are checked anyway.
 void Pipeline::report_drops() {
-  const uint64_t now = monotonic_ns();
+  const uint64_t now = base::monotonic_ns();
   if (source_->fill() < kMayHaveDropped && now - drops_read_ns_ < kPublishEvery_ns) return;
   drops_read_ns_ = now;
   report_all_drops().IgnoreError();  // the next one comes soon
@@ -384,13 +388,13 @@ bool Pipeline::step() {
   merger_.advance(complete_until, areas_);
   if (merger_.counters().emitted == emitted && reconstructor_.has_due(complete_until))
     areas_.on_time(complete_until);
-  if (recorder_) recorder_->tick(monotonic_ns());
+  if (recorder_) recorder_->tick(base::monotonic_ns());
   if (flight_) look_for_triggers();
   output_.flush();
   output_.drain();
   requests_.answer(*this);
   after_sweep_();
-  const uint64_t now_ns = monotonic_ns();
+  const uint64_t now_ns = base::monotonic_ns();
   status_board_.note_sweep(now_ns);
   if (now_ns - published_ns_ >= kPublishEvery_ns) publish_status(now_ns);
   return source_->fill() > kBusy || !all_emptied(*source_);
@@ -410,7 +414,7 @@ absl::Status Pipeline::report_all_drops() {
     if (source_->emptied(cpu))  // otherwise what is left there may report the same drops
       merger_.report_drops(cpu,
                            static_cast<uint32_t>((*totals)[cpu].dropped[SWAPTRAIL_DROP_RING_FULL]),
-                           monotonic_ns());
+                           base::monotonic_ns());
   return absl::OkStatus();
 }
 
@@ -435,9 +439,9 @@ uint64_t Pipeline::drain(uint64_t end_ns) {
 // compare totals with the kernel's are missing.
 absl::Status Pipeline::finish() {
   absl::Status status;
-  auto end = read(Reading::Moment::kEnd, kTriesAtEnd);
+  auto end = read(recording::Reading::Moment::kEnd, kTriesAtEnd);
   status.Update(end.status());
-  const uint64_t end_ns = monotonic_ns();
+  const uint64_t end_ns = base::monotonic_ns();
   source_->detach();
   const uint64_t after_end = drain(end_ns);
   // a CPU's drops after its last record that found room show in no record
@@ -448,14 +452,14 @@ absl::Status Pipeline::finish() {
   else
     reconstructor_.finish(end_ns);
 
-  auto last = read(Reading::Moment::kLast);
+  auto last = read(recording::Reading::Moment::kLast);
   status.Update(last.status());
   if (last.ok()) {
-    StreamCounters stream = stream_now(last->totals);
+    report::StreamCounters stream = stream_now(last->totals);
     stream.after_end = after_end;
-    put_stream_counters(stream, *last);
+    report::put_stream_counters(stream, *last);
   }
-  for (absl::StatusOr<Reading>* reading : {&end, &last}) {
+  for (absl::StatusOr<recording::Reading>* reading : {&end, &last}) {
     if (!reading->ok()) continue;
     if (recorder_) recorder_->add(**reading);
     readings_.push_back(*std::move(*reading));
@@ -464,11 +468,12 @@ absl::Status Pipeline::finish() {
   finished_ = true;
   // the report is made only from the readings, so that a replay makes the same one; the validation adds
   // to it
-  std::vector<ReconcileRow> rows = trust_rows(readings_);
+  std::vector<report::ReconcileRow> rows = trust_rows(readings_);
   if (validation_)
-    for (const ReconcileRow& row : validation_->trust_rows()) rows.push_back(row);
-  output_.print_last(reconstructor_.counters(), stream_counters_of(readings_), std::move(rows));
+    for (const report::ReconcileRow& row : validation_->trust_rows()) rows.push_back(row);
+  output_.print_last(reconstructor_.counters(), report::stream_counters_of(readings_),
+                     std::move(rows));
   return status;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::pipeline

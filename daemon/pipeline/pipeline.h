@@ -22,14 +22,15 @@
 #include "trace/merger.h"
 #include "validate/validation.h"
 
-namespace swaptrail {
+namespace swaptrail::pipeline {
 
 // The parts that the pipeline works for. All must outlive it.
 struct PipelineClients {
   const HostNames& names;
   Output& output;
-  AreaWatch& areas;
-  std::vector<LifecycleSink*> sinks;  // get lifecycles after the output, on the pipeline thread
+  host::AreaWatch& areas;
+  std::vector<lifecycles::LifecycleSink*>
+      sinks;  // get lifecycles after the output, on the pipeline thread
   StatusBoard& status_board;
   PipelineRequests& requests;
   std::function<void()> after_sweep;  // on the pipeline thread, 100 times a second and more
@@ -40,9 +41,9 @@ class Pipeline : private PipelineView {
   // Takes the first readings of the totals and of /proc/vmstat, and opens the recording if there is
   // to be one. Errors: as EventSource::totals and vmstat, Recorder::create and
   // FlightTriggers::watch_pressure.
-  static absl::StatusOr<std::unique_ptr<Pipeline>> create(std::unique_ptr<EventSource> source,
-                                                          const PipelineOptions& options,
-                                                          const PipelineClients& clients);
+  static absl::StatusOr<std::unique_ptr<Pipeline>> create(
+      std::unique_ptr<capture::EventSource> source, const PipelineOptions& options,
+      const PipelineClients& clients);
   // Ends the recording if run() did not.
   ~Pipeline() override;
 
@@ -51,23 +52,24 @@ class Pipeline : private PipelineView {
   // recording and summary are finished all the same.
   absl::Status run(const std::atomic<bool>& stop);
 
-  const AttachPlan& plan() const { return source_->plan(); }
+  const probe::AttachPlan& plan() const { return source_->plan(); }
 
  private:
-  Pipeline(std::unique_ptr<EventSource> source, const PipelineOptions& options,
+  Pipeline(std::unique_ptr<capture::EventSource> source, const PipelineOptions& options,
            const PipelineClients& clients);
-  const Reconstructor& reconstructor() const override { return reconstructor_; }
+  const lifecycles::Reconstructor& reconstructor() const override { return reconstructor_; }
   const SlotUse& slot_use() override;
-  absl::StatusOr<FlightFiles> write_flight(const std::string& reason) override;
+  absl::StatusOr<record::FlightFiles> write_flight(const std::string& reason) override;
   bool step();
-  StreamCounters stream_now(const swaptrail_totals& totals) const;
+  report::StreamCounters stream_now(const swaptrail_totals& totals) const;
   void publish_status(uint64_t now_ns);
   void follow_areas();
   absl::Status start_recording(const PipelineOptions& options, const HostNames& names);
-  absl::StatusOr<Reading> read(Reading::Moment moment, int tries = 1);
-  absl::Status read_both(int tries, Reading& reading);
-  absl::Status read_used_slots(Reading& reading) const;
-  std::vector<ReconcileRow> trust_rows(const std::vector<Reading>& readings) const;
+  absl::StatusOr<recording::Reading> read(recording::Reading::Moment moment, int tries = 1);
+  absl::Status read_both(int tries, recording::Reading& reading);
+  absl::Status read_used_slots(recording::Reading& reading) const;
+  std::vector<report::ReconcileRow> trust_rows(
+      const std::vector<recording::Reading>& readings) const;
   void look_for_triggers();
   void report_skipped_runs();
   void report_drops();
@@ -75,29 +77,29 @@ class Pipeline : private PipelineView {
   absl::Status finish();
   absl::Status report_all_drops();
 
-  const std::unique_ptr<EventSource> source_;
+  const std::unique_ptr<capture::EventSource> source_;
   const PipelineOptions& options_;
   Output& output_;
-  AreaWatch& areas_;
+  host::AreaWatch& areas_;
   StatusBoard& status_board_;
   PipelineRequests& requests_;
   const std::function<void()> after_sweep_;
   FanOut lifecycles_;
   Merger merger_;
-  std::unique_ptr<Validation> validation_;  // may be null
-  Reconstructor reconstructor_;
-  std::unique_ptr<Recorder> recorder_;  // may be null
-  FlightTriggers triggers_;
-  FlightSchedule flight_schedule_;
+  std::unique_ptr<validate::Validation> validation_;  // may be null
+  lifecycles::Reconstructor reconstructor_;
+  std::unique_ptr<record::Recorder> recorder_;  // may be null
+  record::FlightTriggers triggers_;
+  record::FlightSchedule flight_schedule_;
   bool flight_ = false;
   bool finished_ = false;
   // After the area watch: the recorder, the validation, the reconstructor. Each passes events on.
   EventSink* sink_ = nullptr;
-  std::vector<Reading> readings_;            // begin, end, last: the report is made from these
-  std::optional<swaptrail_totals> earlier_;  // of the reading before the next one
+  std::vector<recording::Reading> readings_;  // begin, end, last: the report is made from these
+  std::optional<swaptrail_totals> earlier_;   // of the reading before the next one
   uint64_t published_ns_ = 0;
   SlotUse slot_use_;
   uint64_t drops_read_ns_ = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::pipeline

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <utility>
 
-namespace swaptrail {
+namespace swaptrail::pipeline {
 
 struct PipelineRequests::Waiting {
   enum class State : uint8_t { kWaiting, kRunning, kDone, kGivenUp };
@@ -55,4 +55,4 @@ void PipelineRequests::close() {
   answered_.notify_all();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::pipeline

@@ -19,17 +19,17 @@
 #include "trace/lifecycles/reconstructor.h"
 #include "trace/recording/contents.h"
 
-namespace swaptrail {
+namespace swaptrail::pipeline {
 
 // What the used slots of the swap areas hold, in base pages, at one moment.
 struct SlotUse {
   struct Area {
-    SwapArea area;          // with the kernel's used_bytes
-    uint64_t since_ns = 0;  // 0 = on before the start
-    uint64_t at_start = 0;  // in use when it was first seen
-    uint64_t away = 0;      // of pages that left memory and have not returned
-    uint64_t waiting = 0;   // of pages on their way out
-    uint64_t kept = 0;      // of pages that are back in memory
+    recording::SwapArea area;  // with the kernel's used_bytes
+    uint64_t since_ns = 0;     // 0 = on before the start
+    uint64_t at_start = 0;     // in use when it was first seen
+    uint64_t away = 0;         // of pages that left memory and have not returned
+    uint64_t waiting = 0;      // of pages on their way out
+    uint64_t kept = 0;         // of pages that are back in memory
   };
   uint64_t at_ns = 0;
   bool way_back_is_seen = false;    // if not, none of the above is reliable
@@ -42,12 +42,12 @@ struct SlotUse {
 class PipelineView {
  public:
   virtual ~PipelineView() = default;
-  virtual const Reconstructor& reconstructor() const = 0;
+  virtual const lifecycles::Reconstructor& reconstructor() const = 0;
   // Not older than a second.
   virtual const SlotUse& slot_use() = 0;
   // Writes what the flight recorder holds to files. Errors: FailedPrecondition (none is running),
   // those of writing.
-  virtual absl::StatusOr<FlightFiles> write_flight(const std::string& reason) = 0;
+  virtual absl::StatusOr<record::FlightFiles> write_flight(const std::string& reason) = 0;
 };
 
 class PipelineRequests {
@@ -76,4 +76,4 @@ class PipelineRequests {
   std::atomic<bool> open_{true};  // written with the lock
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::pipeline

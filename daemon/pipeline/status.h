@@ -19,7 +19,7 @@
 #include "trace/report/reconcile.h"
 #include "validate/status.h"
 
-namespace swaptrail {
+namespace swaptrail::pipeline {
 
 // How full a table of fixed size is.
 struct Fill {
@@ -33,15 +33,15 @@ struct PipelineStatus {
   uint64_t start_ns = 0;  // monotonic: when the last hook was attached
   swaptrail_totals totals{};
   uint64_t consumed = 0;
-  StreamCounters stream;
-  ReconstructorCounters reconstructor;
-  std::vector<ReconcileRow> reconciliation;  // from the start until now
-  std::vector<ProgramRuns> programs;
+  report::StreamCounters stream;
+  lifecycles::ReconstructorCounters reconstructor;
+  std::vector<report::ReconcileRow> reconciliation;  // from the start until now
+  std::vector<capture::ProgramRuns> programs;
   double ring_fill = 0;           // the fullest ring at the last sweep, 0 ... 1
   Fill attempts, slots, swapped;  // the reconstructor's tables
-  ValidationStatus validation;
-  std::optional<RecordingStatus> recording;  // absent: nothing is recorded
-  uint64_t lines_left_out = 0;               // of the output: its reader was too slow
+  validate::ValidationStatus validation;
+  std::optional<record::RecordingStatus> recording;  // absent: nothing is recorded
+  uint64_t lines_left_out = 0;                       // of the output: its reader was too slow
 };
 
 // Holds the newest status, and when the rings were last read. Any thread; the lock is held only to copy a
@@ -73,4 +73,4 @@ class StatusBoard {
   std::shared_ptr<const PipelineStatus> newest_ = std::make_shared<PipelineStatus>();
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::pipeline

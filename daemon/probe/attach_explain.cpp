@@ -11,7 +11,7 @@
 #include "trace/text.h"
 #include "trace/utf8.h"
 
-namespace swaptrail {
+namespace swaptrail::probe {
 namespace {
 
 absl::string_view access_name(Mode mode) {
@@ -61,7 +61,7 @@ std::string explain_hook(const HookPlan& hook) {
 
 std::string json_string(absl::string_view text) {
   std::string out;
-  append_json_string(std_view(text), out);
+  report::append_json_string(std_view(text), out);
   return out;
 }
 
@@ -159,4 +159,4 @@ std::string explain_jsonl(const AttachPlan& plan, const HostFeatures* host) {
   return out;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::probe

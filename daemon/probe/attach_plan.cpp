@@ -13,7 +13,7 @@
 #include "absl/strings/strip.h"
 #include "bpf/event.h"
 
-namespace swaptrail {
+namespace swaptrail::probe {
 namespace {
 
 // A value wider than a register moves every argument after it.
@@ -323,4 +323,4 @@ uint32_t visible_kinds(const AttachPlan& plan) {
   return kinds;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::probe

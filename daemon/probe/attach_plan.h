@@ -15,7 +15,7 @@
 #include "daemon/probe/hook_catalogue.h"
 #include "daemon/probe/kernel_view.h"
 
-namespace swaptrail {
+namespace swaptrail::probe {
 
 // The mode to use, and why this one.
 struct ModeChoice {
@@ -108,4 +108,4 @@ uint32_t visible_kinds(const AttachPlan& plan);
 std::string explain_text(const AttachPlan& plan, const HostFeatures* host);
 std::string explain_jsonl(const AttachPlan& plan, const HostFeatures* host);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::probe

@@ -23,7 +23,7 @@
 #include "daemon/base/descriptor.h"
 #include "daemon/base/files.h"
 
-namespace swaptrail {
+namespace swaptrail::probe {
 namespace {
 
 constexpr char kLicense[] = "GPL";
@@ -98,13 +98,13 @@ Fact probe_tracing(const KernelView& running) {
     if (id == 0) id = running.function_id(function = candidate);
   }
   if (id == 0) return no("BTF shows no function to try a tracing program on");
-  const Descriptor program(load(BPF_PROG_TYPE_TRACING, kNothing, id));
+  const base::Descriptor program(load(BPF_PROG_TYPE_TRACING, kNothing, id));
   if (!program) {
     return refused("loading a tracing program", errno,
                    "this kernel has no fentry: needs BPF_JIT and FUNCTION_TRACER");
   }
   // With no name this attaches to the function the program was loaded for.
-  const Descriptor link(bpf_raw_tracepoint_open(nullptr, program.get()));
+  const base::Descriptor link(bpf_raw_tracepoint_open(nullptr, program.get()));
   if (!link) {
     return refused("attaching a tracing program", errno,
                    "this kernel has no DYNAMIC_FTRACE_WITH_DIRECT_CALLS");
@@ -114,11 +114,12 @@ Fact probe_tracing(const KernelView& running) {
 
 std::optional<int> kprobe_pmu_type() {
   int type = 0;
-  return absl::SimpleAtoi(first_line(kKprobePmu), &type) ? std::optional<int>(type) : std::nullopt;
+  return absl::SimpleAtoi(base::first_line(kKprobePmu), &type) ? std::optional<int>(type)
+                                                               : std::nullopt;
 }
 
 Fact probe_kprobe() {
-  const Descriptor program(load(BPF_PROG_TYPE_KPROBE, kNothing));
+  const base::Descriptor program(load(BPF_PROG_TYPE_KPROBE, kNothing));
   if (!program) {
     return refused("loading a kprobe program", errno, "needs BPF_EVENTS and KPROBE_EVENTS");
   }
@@ -129,7 +130,7 @@ Fact probe_kprobe() {
   attributes.type = static_cast<uint32_t>(*type);
   attributes.disabled = 1;
   attributes.kprobe_func = reinterpret_cast<uint64_t>("do_swap_page");
-  const Descriptor event(
+  const base::Descriptor event(
       static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
   if (!event) {
     return refused("a kprobe event", errno, "kprobes are off or do_swap_page is no target");
@@ -138,11 +139,11 @@ Fact probe_kprobe() {
 }
 
 Fact probe_raw_tracepoint() {
-  const Descriptor program(load(BPF_PROG_TYPE_RAW_TRACEPOINT, kNothing));
+  const base::Descriptor program(load(BPF_PROG_TYPE_RAW_TRACEPOINT, kNothing));
   if (!program) {
     return refused("loading a raw tracepoint program", errno, "needs BPF_EVENTS");
   }
-  const Descriptor link(bpf_raw_tracepoint_open(kHarmlessTracepoint, program.get()));
+  const base::Descriptor link(bpf_raw_tracepoint_open(kHarmlessTracepoint, program.get()));
   if (!link) {
     return refused("attaching a raw tracepoint program", errno,
                    absl::StrCat("the tracepoint ", kHarmlessTracepoint, " can't be used"));
@@ -151,7 +152,7 @@ Fact probe_raw_tracepoint() {
 }
 
 Fact probe_kernel_reads() {
-  const Descriptor program(load(BPF_PROG_TYPE_RAW_TRACEPOINT, kProbeRead));
+  const base::Descriptor program(load(BPF_PROG_TYPE_RAW_TRACEPOINT, kProbeRead));
   if (program) return yes("a program that calls bpf_probe_read_kernel was accepted");
   return refused("bpf_probe_read_kernel", errno,
                  "forbidden by lockdown=confidentiality: only BTF pointers can be followed");
@@ -163,13 +164,13 @@ Fact find_rdonly_cast(const KernelView& running) {
 }
 
 Fact find_lockdown() {
-  if (const auto text = read_file(kLockdownFile); text.ok()) return lockdown_fact(*text);
+  if (const auto text = base::read_file(kLockdownFile); text.ok()) return lockdown_fact(*text);
   return yes(absl::StrCat("not known: no ", kLockdownFile,
                           " (securityfs is not mounted, or no lockdown in this kernel)"));
 }
 
 Fact find_swap() {
-  if (const auto text = read_file("/proc/swaps"); text.ok()) return swap_fact(*text);
+  if (const auto text = base::read_file("/proc/swaps"); text.ok()) return swap_fact(*text);
   return no("no /proc/swaps: this kernel has no swap (CONFIG_SWAP)");
 }
 
@@ -221,4 +222,4 @@ HostFeatures probe_host(const KernelView& running) {
   };
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::probe

@@ -10,7 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "daemon/probe/kernel_view.h"
 
-namespace swaptrail {
+namespace swaptrail::probe {
 
 // One fact, true or false, with a sentence for people that says why.
 struct Fact {
@@ -53,4 +53,4 @@ HostFeatures probe_host(const KernelView& running);
 Fact lockdown_fact(absl::string_view security_lockdown);  // "none [integrity] confidentiality"
 Fact swap_fact(absl::string_view proc_swaps);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::probe

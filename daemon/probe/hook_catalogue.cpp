@@ -2,7 +2,7 @@
 
 #include "bpf/event.h"
 
-namespace swaptrail {
+namespace swaptrail::probe {
 namespace {
 
 constexpr uint32_t bit(swaptrail_kind kind) { return 1U << kind; }
@@ -239,4 +239,4 @@ std::span<const Candidate> candidates_of(Mode mode) {
 
 std::span<const Unseen> unseen_by_tracepoints() { return kUnseen; }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::probe

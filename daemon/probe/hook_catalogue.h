@@ -11,7 +11,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace swaptrail {
+namespace swaptrail::probe {
 
 // How the programs get into the kernel. The three BPF objects have these names.
 enum class Mode : uint8_t {
@@ -60,4 +60,4 @@ std::span<const Candidate> candidates_of(Mode mode);
 // What tracepoint mode can't see, by the name of the hook that would show it.
 std::span<const Unseen> unseen_by_tracepoints();
 
-}  // namespace swaptrail
+}  // namespace swaptrail::probe

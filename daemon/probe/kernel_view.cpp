@@ -16,7 +16,7 @@
 #include "absl/strings/str_join.h"
 #include "daemon/base/files.h"
 
-namespace swaptrail {
+namespace swaptrail::probe {
 namespace {
 
 constexpr char kRunningBtf[] = "/sys/kernel/btf/vmlinux";
@@ -120,8 +120,8 @@ absl::Status check_btf_file(const std::string& path) {
         absl::StrCat("can't open the BTF file ", path, ": ", strerror(errno)));
   return S_ISREG(found.st_mode)
              ? absl::OkStatus()
-             : bad_path(path,
-                        "is no regular file: give a copy of a kernel's /sys/kernel/btf/vmlinux");
+             : base::bad_path(
+                   path, "is no regular file: give a copy of a kernel's /sys/kernel/btf/vmlinux");
 }
 
 absl::StatusOr<btf*> parse_btf(const std::string& path) {
@@ -200,7 +200,7 @@ absl::Status KernelView::load_symbols(const Sources& sources) {
     return absl::OkStatus();
   }
   const std::string path = is_default ? kRunningSymbols : sources.symbols_path;
-  auto text = read_file(path);
+  auto text = base::read_file(path);
   if (!text.ok() && !is_default) return text.status();
   symbols_ = std::make_unique<SymbolTable>(text.ok() ? *std::move(text) : std::string());
   if (!symbols_checked()) symbols_reason_ = absl::StrCat(path, " shows no function names");
@@ -289,4 +289,4 @@ bool KernelView::has_enum_value(absl::string_view type, absl::string_view value)
   return std::any_of(found->second.begin(), found->second.end(), has);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::probe

@@ -17,7 +17,7 @@
 
 struct btf;
 
-namespace swaptrail {
+namespace swaptrail::probe {
 
 // The kind of a value, as far as a BPF program that receives it must care.
 enum class TypeKind : uint8_t { kVoid, kInteger, kBool, kPointer, kStruct, kOther };
@@ -107,4 +107,4 @@ class KernelView {
   std::string release_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::probe

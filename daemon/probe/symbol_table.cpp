@@ -6,7 +6,7 @@
 
 #include "absl/strings/match.h"
 
-namespace swaptrail {
+namespace swaptrail::probe {
 namespace {
 
 // Takes the text up to the next blank from a line. A table has more than 100,000 lines, and this is most of
@@ -76,4 +76,4 @@ uint64_t SymbolTable::address(absl::string_view name) const {
   return address;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::probe

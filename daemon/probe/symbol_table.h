@@ -7,7 +7,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 
-namespace swaptrail {
+namespace swaptrail::probe {
 
 // How a function's name is found in the kernel's symbol table.
 enum class SymbolState : uint8_t {
@@ -51,4 +51,4 @@ class SymbolTable {
       clones_;  // by the name before '.'
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::probe

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace swaptrail {
+namespace swaptrail::record {
 
 struct FlightFiles {
   std::vector<std::string> paths;  // oldest first
@@ -13,4 +13,4 @@ struct FlightFiles {
   uint64_t since_ns = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::record

@@ -13,7 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "daemon/host/proc.h"
 
-namespace swaptrail {
+namespace swaptrail::record {
 namespace {
 
 constexpr uint64_t kLeastWindow_us = 500'000, kMostWindow_us = 10'000'000;  // kernel/sched/psi.c
@@ -39,7 +39,7 @@ absl::Status check_pressure(const std::string& threshold) {
 }
 
 absl::Status FlightTriggers::watch_pressure(const std::string& threshold) {
-  pressure_ = Descriptor(open("/proc/pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  pressure_ = base::Descriptor(open("/proc/pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!pressure_) return absl::ErrnoToStatus(errno, "can't open /proc/pressure/memory");
   // with its closing NUL, as the kernel wants it
   if (write(pressure_.get(), threshold.c_str(), threshold.size() + 1) < 0)
@@ -50,7 +50,7 @@ absl::Status FlightTriggers::watch_pressure(const std::string& threshold) {
 bool FlightTriggers::oom_happened(uint64_t now_ns) {
   if (now_ns - looked_ns_ < kLookEvery_ns) return false;
   looked_ns_ = now_ns;
-  const auto vmstat = read_vmstat();
+  const auto vmstat = host::read_vmstat();
   if (!vmstat.ok()) return false;
   const auto found = vmstat->values.find("oom_kill");
   if (found == vmstat->values.end()) return false;
@@ -82,4 +82,4 @@ std::optional<FlightSchedule::Due> FlightSchedule::next(const std::string& reaso
   return due;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::record

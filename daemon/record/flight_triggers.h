@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "daemon/base/descriptor.h"
 
-namespace swaptrail {
+namespace swaptrail::record {
 
 // Checks that `threshold` is "some" or "full", then the microseconds of stall, and those of the window that
 // they are in: 500000 to 10000000. Pure. Errors: InvalidArgument, with an example.
@@ -38,7 +38,7 @@ class FlightTriggers {
  private:
   bool oom_happened(uint64_t now_ns);
 
-  Descriptor pressure_;
+  base::Descriptor pressure_;
   uint64_t looked_ns_ = 0;
   uint64_t oom_kills_ = 0;
   bool oom_known_ = false;
@@ -68,4 +68,4 @@ class FlightSchedule {
   uint64_t suppressed_ = 0, reported_ = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::record

@@ -10,7 +10,7 @@
 #include "daemon/base/files.h"
 #include "daemon/capture/session.h"
 
-namespace swaptrail {
+namespace swaptrail::record {
 namespace {
 
 constexpr uint64_t kFlushEvery_ns = 1'000'000'000;
@@ -45,40 +45,42 @@ uint64_t cgroup_of(const swaptrail_event& event) {
 
 }  // namespace
 
-RecordingHeader host_header() {
-  RecordingHeader header;
+recording::RecordingHeader host_header() {
+  recording::RecordingHeader header;
   utsname host{};
   uname(&host);
   header.program = "swaptraild " SWAPTRAIL_VERSION;
   header.release = host.release;
   header.machine = host.machine;
-  header.boot_id = first_line("/proc/sys/kernel/random/boot_id");
-  header.monotonic_ns = monotonic_ns();
+  header.boot_id = base::first_line("/proc/sys/kernel/random/boot_id");
+  header.monotonic_ns = base::monotonic_ns();
   header.realtime_ns = realtime_ns();
   return header;
 }
 
-Recorder::Recorder(const RecorderOptions& options, RecordingFolder folder, RecordingHeader header,
-                   std::vector<SwapArea> areas, const Names& names, EventSink& next)
+Recorder::Recorder(const RecorderOptions& options, RecordingFolder folder,
+                   recording::RecordingHeader header, std::vector<recording::SwapArea> areas,
+                   const report::Names& names, EventSink& next)
     : options_(options),
       folder_(std::move(folder)),
       header_(std::move(header)),
       names_(names),
       next_(next) {
-  for (const SwapArea& area : areas)
-    if (area.type != kTypeNotKnown) remember(area);
+  for (const recording::SwapArea& area : areas)
+    if (area.type != host::kTypeNotKnown) remember(area);
 }
 
 absl::StatusOr<std::unique_ptr<Recorder>> Recorder::create(const RecorderOptions& options,
-                                                           RecordingHeader header,
-                                                           std::vector<SwapArea> areas,
-                                                           const Names& names, EventSink& next) {
+                                                           recording::RecordingHeader header,
+                                                           std::vector<recording::SwapArea> areas,
+                                                           const report::Names& names,
+                                                           EventSink& next) {
   auto folder = RecordingFolder::open(options.dir, options.flight ? RecordingFolder::Kind::kFlight
                                                                   : RecordingFolder::Kind::kSeries);
   if (!folder.ok()) return folder.status();
   std::unique_ptr<Recorder> recorder(
       new Recorder(options, *std::move(folder), std::move(header), std::move(areas), names, next));
-  auto part = recorder->open_part(monotonic_ns());
+  auto part = recorder->open_part(base::monotonic_ns());
   if (!part.ok()) return part.status();
   recorder->part_ = *std::move(part);
   return recorder;
@@ -89,7 +91,7 @@ absl::StatusOr<Recorder::Part> Recorder::open_part(uint64_t now_ns) {
   Part part;
   part.begun_ns = now_ns;
   if (options_.flight) {
-    part.sink = std::make_unique<StringSink>();
+    part.sink = std::make_unique<recording::StringSink>();
   } else {
     part.name = folder_.next_name(header_.realtime_ns);
     auto file = folder_.create(part.name);
@@ -97,15 +99,15 @@ absl::StatusOr<Recorder::Part> Recorder::open_part(uint64_t now_ns) {
     part.sink = *std::move(file);
   }
   header_.part = static_cast<uint32_t>(status_.parts);
-  auto writer = RecordingWriter::create(*part.sink, header_);
+  auto writer = recording::RecordingWriter::create(*part.sink, header_);
   if (!writer.ok()) {
     if (!part.name.empty()) folder_.remove(part.name);
     return writer.status();
   }
   part.writer = *std::move(writer);
-  for (const SwapArea& area : areas_) note(part.writer->add(area));
+  for (const recording::SwapArea& area : areas_) note(part.writer->add(area));
   for (const auto& [id, cgroup] : cgroups_) note(part.writer->add(cgroup));
-  for (const Reading& reading : begin_) note(part.writer->add(reading));
+  for (const recording::Reading& reading : begin_) note(part.writer->add(reading));
   ++status_.parts;
   return part;
 }
@@ -114,7 +116,7 @@ absl::StatusOr<Recorder::Part> Recorder::open_part(uint64_t now_ns) {
 void Recorder::note(const absl::Status& status) {
   if (status.ok()) return;
   ++status_.refused;
-  refused_ns_ = monotonic_ns();
+  refused_ns_ = base::monotonic_ns();
   stopped_.happened(
       absl::StrCat("recording stopped: ", status.message(), "; the observation goes on"),
       refused_ns_);
@@ -139,21 +141,22 @@ void Recorder::on_time(uint64_t now_ns) {
 
 // Keeps what a part that begins now may need: for each type the current area, and the previous one,
 // for events that are still on their way.
-void Recorder::remember(const SwapArea& area) {
+void Recorder::remember(const recording::SwapArea& area) {
   areas_.push_back(area);
-  std::stable_sort(areas_.begin(), areas_.end(),
-                   [](const SwapArea& a, const SwapArea& b) { return a.at_ns < b.at_ns; });
+  std::stable_sort(
+      areas_.begin(), areas_.end(),
+      [](const recording::SwapArea& a, const recording::SwapArea& b) { return a.at_ns < b.at_ns; });
   size_t of_type = 0;
-  for (const SwapArea& one : areas_) of_type += one.type == area.type ? 1 : 0;
+  for (const recording::SwapArea& one : areas_) of_type += one.type == area.type ? 1 : 0;
   if (of_type <= kAreasOfType) return;
   areas_.erase(std::find_if(areas_.begin(), areas_.end(),
-                            [&](const SwapArea& one) { return one.type == area.type; }));
+                            [&](const recording::SwapArea& one) { return one.type == area.type; }));
 }
 
-void Recorder::on_area(const AreaInstance& instance) {
-  SwapArea area = instance.seen.area;
-  if (area.type == kTypeNotKnown) return;
-  if (instance.until_ns != kStillOn) {
+void Recorder::on_area(const host::AreaInstance& instance) {
+  recording::SwapArea area = instance.seen.area;
+  if (area.type == host::kTypeNotKnown) return;
+  if (instance.until_ns != host::kStillOn) {
     area.at_ns = instance.until_ns;
     area.bytes = 0;  // swapped off
   }
@@ -168,13 +171,13 @@ void Recorder::learn_cgroup(uint64_t id, uint64_t now_ns) {
   }
   const auto path = names_.cgroup_path(id);
   if (!path) return;  // asked for again with the next event, as the live output does
-  const CgroupName& name =
-      cgroups_.emplace(id, CgroupName{now_ns, id, std::string(*path)}).first->second;
+  const recording::CgroupName& name =
+      cgroups_.emplace(id, recording::CgroupName{now_ns, id, std::string(*path)}).first->second;
   note(part_.writer->add(name));
 }
 
-void Recorder::add(const Reading& reading) {
-  if (reading.moment == Reading::Moment::kBegin) begin_.push_back(reading);
+void Recorder::add(const recording::Reading& reading) {
+  if (reading.moment == recording::Reading::Moment::kBegin) begin_.push_back(reading);
   note(part_.writer->add(reading));
 }
 
@@ -190,7 +193,7 @@ RecordingStatus Recorder::status(uint64_t now_ns) const {
 void Recorder::tick(uint64_t now_ns) {
   if (now_ns - flushed_ns_ < kFlushEvery_ns) return;
   flushed_ns_ = now_ns;
-  for (RepeatedTrouble* trouble : {&stopped_, &resumed_, &moved_}) trouble->tick(now_ns);
+  for (base::RepeatedTrouble* trouble : {&stopped_, &resumed_, &moved_}) trouble->tick(now_ns);
   if (part_.writer->paused()) {
     if (!part_.writer->resume(now_ns).ok()) return;
     resumed_.happened("recording goes on", now_ns);
@@ -234,7 +237,7 @@ void Recorder::close_part(uint64_t end_ns) {
   note(part_.writer->finish(end_ns));
   if (options_.flight)
     kept_.push_back(
-        {std::move(static_cast<StringSink&>(*part_.sink).text), part_.begun_ns, end_ns});
+        {std::move(static_cast<recording::StringSink&>(*part_.sink).text), part_.begun_ns, end_ns});
 }
 
 uint64_t Recorder::flight_bytes() const {
@@ -282,4 +285,4 @@ absl::StatusOr<FlightFiles> Recorder::trigger(const std::string& reason, uint64_
 
 void Recorder::finish(uint64_t end_ns) { close_part(end_ns); }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::record

@@ -29,7 +29,7 @@
 #include "trace/recording/writer.h"
 #include "trace/report/print.h"
 
-namespace swaptrail {
+namespace swaptrail::record {
 
 struct RecorderOptions {
   std::string dir;                                 // as open_folder() requires; files are 0600
@@ -47,19 +47,20 @@ class Recorder : public EventSink {
   // Opens the first part. `names` and `next` must outlive it. `header` is completed for each part.
   // Errors: of RecordingFolder::open and FileSink::create.
   static absl::StatusOr<std::unique_ptr<Recorder>> create(const RecorderOptions& options,
-                                                          RecordingHeader header,
-                                                          std::vector<SwapArea> areas,
-                                                          const Names& names, EventSink& next);
+                                                          recording::RecordingHeader header,
+                                                          std::vector<recording::SwapArea> areas,
+                                                          const report::Names& names,
+                                                          EventSink& next);
 
   void on_event(const swaptrail_event& event, uint64_t sequence) override;
   void on_loss(const Loss& loss) override;
   void on_time(uint64_t now_ns) override;
 
   // An area came, went, or its type is known only now. An area of unknown type is left out.
-  void on_area(const AreaInstance& area);
+  void on_area(const host::AreaInstance& area);
 
   // A reading for the trust number; the first one is repeated in every part.
-  void add(const Reading& reading);
+  void add(const recording::Reading& reading);
 
   // Call it from time to time: closes the open block each second, so that a crash loses no more;
   // begins a new part when one is due; tries again after a pause.
@@ -75,14 +76,15 @@ class Recorder : public EventSink {
 
  private:
   struct Part {
-    std::unique_ptr<ByteSink> sink;
-    std::unique_ptr<RecordingWriter> writer;
+    std::unique_ptr<recording::ByteSink> sink;
+    std::unique_ptr<recording::RecordingWriter> writer;
     uint64_t begun_ns = 0;
     std::string name;  // in the folder; empty in flight mode
   };
 
-  Recorder(const RecorderOptions& options, RecordingFolder folder, RecordingHeader header,
-           std::vector<SwapArea> areas, const Names& names, EventSink& next);
+  Recorder(const RecorderOptions& options, RecordingFolder folder,
+           recording::RecordingHeader header, std::vector<recording::SwapArea> areas,
+           const report::Names& names, EventSink& next);
   void limit_files(std::string_view kept, uint64_t bytes);
   bool follow_folder(uint64_t now_ns);
   absl::StatusOr<Part> open_part(uint64_t now_ns);
@@ -90,15 +92,15 @@ class Recorder : public EventSink {
   void close_part(uint64_t end_ns);
   void forget_old(uint64_t now_ns);
   void learn_cgroup(uint64_t id, uint64_t now_ns);
-  void remember(const SwapArea& area);
+  void remember(const recording::SwapArea& area);
   void note(const absl::Status& status);
   uint64_t flight_bytes() const;
 
   RecorderOptions options_;
   RecordingFolder folder_;
-  RecordingHeader header_;
-  std::vector<SwapArea> areas_;  // what a new part has to record of them, by time
-  const Names& names_;
+  recording::RecordingHeader header_;
+  std::vector<recording::SwapArea> areas_;  // what a new part has to record of them, by time
+  const report::Names& names_;
   EventSink& next_;
   Part part_;
   struct Kept {
@@ -107,17 +109,17 @@ class Recorder : public EventSink {
     uint64_t end_ns;
   };
   std::deque<Kept> kept_;  // flight: closed parts, oldest first
-  absl::flat_hash_map<uint64_t, CgroupName> cgroups_;
+  absl::flat_hash_map<uint64_t, recording::CgroupName> cgroups_;
   uint64_t last_cgroup_ = 0;
-  std::vector<Reading> begin_;
+  std::vector<recording::Reading> begin_;
   uint64_t flushed_ns_ = 0;
   RecordingStatus status_;
   uint64_t refused_ns_ = 0;      // when it last refused; 0 = never
   bool trigger_failed_ = false;  // the last one
-  RepeatedTrouble stopped_, resumed_, moved_;
+  base::RepeatedTrouble stopped_, resumed_, moved_;
 };
 
 // The header of a recording made on this host, except what the session knows.
-RecordingHeader host_header();
+recording::RecordingHeader host_header();
 
-}  // namespace swaptrail
+}  // namespace swaptrail::record

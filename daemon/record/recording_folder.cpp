@@ -19,7 +19,7 @@
 #include "daemon/base/folders.h"
 #include "trace/recording/format.h"
 
-namespace swaptrail {
+namespace swaptrail::record {
 namespace {
 
 constexpr std::string_view kEnding = ".swaptrail", kFlight = "flight-";
@@ -68,15 +68,15 @@ std::optional<uint64_t> number_of(std::string_view name, RecordingFolder::Kind k
 
 // The size of a file, if it is a regular file of ours that begins as a recording does.
 std::optional<uint64_t> recording_bytes(int folder, const std::string& name) {
-  const Descriptor file(
+  const base::Descriptor file(
       openat(folder, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!file) return std::nullopt;
   struct stat known {};
-  char begin[sizeof(kRecordingMagic)];
+  char begin[sizeof(recording::kRecordingMagic)];
   const bool is_one = fstat(file.get(), &known) == 0 && S_ISREG(known.st_mode) &&
                       known.st_uid == geteuid() &&
                       pread(file.get(), begin, sizeof(begin), 0) == sizeof(begin) &&
-                      std::equal(std::begin(begin), std::end(begin), kRecordingMagic);
+                      std::equal(std::begin(begin), std::end(begin), recording::kRecordingMagic);
   return is_one ? std::optional(static_cast<uint64_t>(known.st_size)) : std::nullopt;
 }
 
@@ -109,12 +109,12 @@ bool is_file_of_ours(int folder, const std::string& name) {
 }  // namespace
 
 absl::StatusOr<RecordingFolder> RecordingFolder::open(std::string path, Kind kind) {
-  auto folder = open_folder(path, 0700);
+  auto folder = base::open_folder(path, 0700);
   if (!folder.ok()) return folder.status();
   return RecordingFolder(*std::move(folder), std::move(path), kind);
 }
 
-RecordingFolder::RecordingFolder(Descriptor folder, std::string path, Kind kind)
+RecordingFolder::RecordingFolder(base::Descriptor folder, std::string path, Kind kind)
     : folder_(std::move(folder)), path_(std::move(path)), kind_(kind) {
   look();
 }
@@ -131,15 +131,16 @@ std::string RecordingFolder::path_of(std::string_view name) const {
   return absl::StrFormat("%s/%s", path_, name);
 }
 
-absl::StatusOr<std::unique_ptr<FileSink>> RecordingFolder::create(const std::string& name) {
-  auto file = FileSink::create_in(folder_.get(), name, path_of(name));
+absl::StatusOr<std::unique_ptr<recording::FileSink>> RecordingFolder::create(
+    const std::string& name) {
+  auto file = recording::FileSink::create_in(folder_.get(), name, path_of(name));
   if (file.ok()) note_made(name);
   return file;
 }
 
 absl::Status RecordingFolder::write(const std::string& name, std::string_view bytes) {
   const std::string draft = hidden(name);
-  auto file = FileSink::create_in(folder_.get(), draft, path_of(name));
+  auto file = recording::FileSink::create_in(folder_.get(), draft, path_of(name));
   if (!file.ok()) return file.status();
   absl::Status status = (*file)->append(bytes);
   if (status.ok()) status = (*file)->sync();
@@ -217,11 +218,11 @@ bool RecordingFolder::is_in_place() const {
 }
 
 absl::Status RecordingFolder::open_again() {
-  auto folder = open_folder(path_, 0700);
+  auto folder = base::open_folder(path_, 0700);
   if (!folder.ok()) return folder.status();
   folder_ = *std::move(folder);
   look();
   return absl::OkStatus();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::record

@@ -19,7 +19,7 @@
 #include "daemon/base/descriptor.h"
 #include "trace/recording/file.h"
 
-namespace swaptrail {
+namespace swaptrail::record {
 
 // One thread. Considers only files that have such a name, are this user's, are no links, and begin as a
 // recording does. The folder is held open: files are made and removed in it even if it is moved away.
@@ -40,7 +40,7 @@ class RecordingFolder {
   std::string path_of(std::string_view name) const;
 
   // A file that is filled step by step. Errors: of FileSink::create.
-  absl::StatusOr<std::unique_ptr<FileSink>> create(const std::string& name);
+  absl::StatusOr<std::unique_ptr<recording::FileSink>> create(const std::string& name);
   // A file that appears with all of its bytes, already on the disk, or not at all. Errors: of FileSink.
   absl::Status write(const std::string& name, std::string_view bytes);
   void remove(const std::string& name);
@@ -60,16 +60,16 @@ class RecordingFolder {
     uint64_t bytes = 0;
     std::string name;
   };
-  RecordingFolder(Descriptor folder, std::string path, Kind kind);
+  RecordingFolder(base::Descriptor folder, std::string path, Kind kind);
   void look();                       // what is there
   void note_made(std::string name);  // a file of ours
   uint64_t bytes_of(const File& file) const;
 
-  Descriptor folder_;
+  base::Descriptor folder_;
   std::string path_;
   Kind kind_;
   std::vector<File> files_;  // of this kind, the oldest first
   uint64_t next_number_ = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::record

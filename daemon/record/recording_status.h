@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace swaptrail {
+namespace swaptrail::record {
 
 // Counters are since the start.
 struct RecordingStatus {
@@ -19,4 +19,4 @@ struct RecordingStatus {
   uint64_t refused = 0;        // writes that the disk refused
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::record

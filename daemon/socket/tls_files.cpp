@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace swaptrail {
+namespace swaptrail::socket {
 namespace {
 
 template <auto Free>
@@ -114,8 +114,8 @@ bool verifies_certificate(ClientAuth auth) {
 }
 
 absl::StatusOr<PemFile> read_pem_file(const std::string& option, const std::string& path,
-                                      Secrecy secrecy) {
-  auto text = read_named_file(path, secrecy);
+                                      base::Secrecy secrecy) {
+  auto text = base::read_named_file(path, secrecy);
   if (!text.ok())
     return absl::InvalidArgumentError(absl::StrCat(option, " ", text.status().message()));
   return PemFile{absl::StrCat(option, " ", path), *std::move(text)};
@@ -138,4 +138,4 @@ absl::StatusOr<std::shared_ptr<SSL_CTX>> make_tls_context(const TlsFiles& files)
   return tls;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::socket

@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "daemon/base/files.h"
 
-namespace swaptrail {
+namespace swaptrail::socket {
 
 // What a client has to present. Names as in the configuration file of Prometheus' exporters.
 enum class ClientAuth : uint8_t {
@@ -34,7 +34,7 @@ struct PemFile {
 // `option`: what named the file, such as "--tls-cert". Errors: those of read_named_file(), preceded by
 // `option`.
 absl::StatusOr<PemFile> read_pem_file(const std::string& option, const std::string& path,
-                                      Secrecy secrecy);
+                                      base::Secrecy secrecy);
 
 struct TlsFiles {
   PemFile cert;       // the server's own certificate, and the chain above it
@@ -52,4 +52,4 @@ struct TlsFiles {
 // Internal (no memory).
 absl::StatusOr<std::shared_ptr<SSL_CTX>> make_tls_context(const TlsFiles& files);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::socket

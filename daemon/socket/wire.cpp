@@ -7,14 +7,14 @@
 #include <cerrno>
 #include <utility>
 
-namespace swaptrail {
+namespace swaptrail::socket {
 namespace {
 
 constexpr size_t kMostAtOnce_bytes = 1 << 20;  // OpenSSL takes an int
 
 }  // namespace
 
-Wire::Wire(Descriptor socket, SSL_CTX* tls)
+Wire::Wire(base::Descriptor socket, SSL_CTX* tls)
     : socket_(std::move(socket)),
       tls_(tls != nullptr ? SSL_new(tls) : nullptr, SSL_free),
       shaken_(tls == nullptr) {
@@ -77,4 +77,4 @@ long Wire::send(const char* from, size_t size) {
   return waits_to_write_ ? kLater : kBroken;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::socket

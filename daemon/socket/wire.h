@@ -8,7 +8,7 @@
 
 #include "daemon/base/descriptor.h"
 
-namespace swaptrail {
+namespace swaptrail::socket {
 
 // One thread.
 class Wire {
@@ -19,7 +19,7 @@ class Wire {
   static constexpr long kBroken = -2;  // close it
 
   // `socket` is non-blocking. `tls` null: no TLS.
-  Wire(Descriptor socket, SSL_CTX* tls);
+  Wire(base::Descriptor socket, SSL_CTX* tls);
   ~Wire();
   Wire(Wire&&) = default;
 
@@ -35,9 +35,9 @@ class Wire {
  private:
   long outcome(int result);
 
-  Descriptor socket_;
+  base::Descriptor socket_;
   std::unique_ptr<SSL, void (*)(SSL*)> tls_;
   bool shaken_ = false, broken_ = false, waits_to_write_ = false;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::socket

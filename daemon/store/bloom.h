@@ -68,7 +68,7 @@ class RangeBloom {
 
  private:
   static uint64_t key(uint64_t space, uint64_t block, int size) {
-    return mixed(block ^ mixed(space << 8 | static_cast<uint64_t>(size)));
+    return base::mixed(block ^ base::mixed(space << 8 | static_cast<uint64_t>(size)));
   }
 
   Bloom bloom_;

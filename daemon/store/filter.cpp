@@ -79,9 +79,9 @@ bool Matcher::may_have_values(const SegmentSummary& summary) const {
     return std::ranges::any_of(values, [&](auto value) { return bloom.may_have(hash(value)); });
   };
   const auto as_it_is = [](uint64_t hash) { return hash; };
-  return (pids_.empty() || any_in(pids_, summary.tgids, mixed)) &&
+  return (pids_.empty() || any_in(pids_, summary.tgids, base::mixed)) &&
          (any_comm_ || any_in(comm_hashes_, summary.comms, as_it_is)) &&
-         (any_cgroup_ || any_in(cgroups_, summary.cgroups, mixed));
+         (any_cgroup_ || any_in(cgroups_, summary.cgroups, base::mixed));
 }
 
 bool Matcher::matches(const RecordView& record) const {

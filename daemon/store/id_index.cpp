@@ -10,7 +10,7 @@ namespace swaptrail::store {
 // At most 4 in 5 slots are taken, so that runs stay short.
 size_t IdIndex::slots_for(size_t most) { return std::bit_ceil(most + most / 4 + 2); }
 
-size_t IdIndex::home(uint32_t tag) const { return mixed(tag) & (slots_.size() - 1); }
+size_t IdIndex::home(uint32_t tag) const { return base::mixed(tag) & (slots_.size() - 1); }
 
 void IdIndex::add(uint64_t id, uint32_t place) {
   SWAPTRAIL_DCHECK(place != kNowhere);

@@ -444,7 +444,7 @@ uint64_t comm_hash(const Comm& comm) {
   uint64_t words[2] = {0, 0};
   static_assert(sizeof words == sizeof comm);
   std::memcpy(words, comm.data(), comm_text(comm).size());
-  return mixed(words[0] ^ mixed(words[1] + 1));
+  return base::mixed(words[0] ^ base::mixed(words[1] + 1));
 }
 
 }  // namespace swaptrail::store

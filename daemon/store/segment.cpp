@@ -116,7 +116,7 @@ void Segment::summarize(const RecordView& record) {
   summary_.origins |= 1u << (hot.first_origin & 31);
   summary_.incomplete |= hot.incomplete != IncompleteReason::kNone;
   summary_.unkept_mappings |= record.mapping_count() > hot.mappings;
-  summary_.cgroups.add(mixed(hot.cgroup));
+  summary_.cgroups.add(base::mixed(hot.cgroup));
   const Units slots = slot_units(hot);
   if (slots.count != 0) {
     summary_.areas |= uint64_t{1} << entry_type(hot.entry);
@@ -134,7 +134,7 @@ void Segment::summarize(const RecordView& record) {
 
 void Segment::summarize_mappings(const RecordView& record) {
   for (const Mapping& mapping : record.mappings()) {
-    summary_.tgids.add(mixed(mapping.tgid));
+    summary_.tgids.add(base::mixed(mapping.tgid));
     summary_.comms.add(comm_hash(mapping.comm));
     const Units pages = mapped_units(mapping, record.hot().nr_pages, sizes_);
     if (pages.count != 0) summary_.addresses.add(mapping.tgid, pages.first, pages.count);

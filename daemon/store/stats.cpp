@@ -86,7 +86,7 @@ Matches collect(Snapshot snapshot, const StatsQuery& query, GroupTable& table, S
   return matches;
 }
 
-Quantiles quantiles_of(const Histogram& histogram) {
+Quantiles quantiles_of(const report::Histogram& histogram) {
   return {.count = histogram.count(),
           .p50 = histogram.percentile(0.5),
           .p90 = histogram.percentile(0.9),
@@ -122,7 +122,7 @@ void add_latencies(const Matches& matches, const std::vector<uint32_t>& row_of, 
   for (const Times& times : matches) {
     const ByRow sorted = sort_by_row(times, row_of, rows);
     for (uint32_t row = 0; row < rows; ++row) {
-      Histogram histogram;
+      report::Histogram histogram;
       for (uint32_t at = sorted.begins[row]; at < sorted.begins[row + 1]; ++at) {
         histogram.add(times.times[sorted.order[at]]);
       }

@@ -71,7 +71,7 @@ Store::Store(const Options& options, const Division& division)
       violations_(options.max_violations),
       live_(division.live, kNone) {
   ring_->owned.reserve(division.segments);
-  raise(bytes_, division.fixed_bytes);
+  base::raise(bytes_, division.fixed_bytes);
   roll();
 }
 
@@ -79,12 +79,12 @@ void Store::add(const Lifecycle& lifecycle) {
   forget_retired(kForgetPerAdd);
   if (!segment(open_).append(lifecycle)) {
     if (!roll() || !segment(open_).append(lifecycle)) {
-      raise(unstored_);
+      base::raise(unstored_);
       return;
     }
   }
   index_.add(lifecycle.id, place_of(open_, segment(open_).count() - 1));
-  raise(stored_);
+  base::raise(stored_);
 }
 
 uint32_t Store::find(uint64_t id) const {
@@ -99,12 +99,12 @@ uint32_t Store::find(uint64_t id) const {
 void Store::note_return(const Return& entry_return) {
   const uint32_t place = find(entry_return.lifecycle_id);
   if (place == IdIndex::kNowhere) {
-    raise(unmatched_);
+    base::raise(unmatched_);
     return;
   }
   segment(place >> kIndexBits)
       .note_return(part_of(place), entry_return, options_.regret_ns, ring_->notes);
-  raise(joined_);
+  base::raise(joined_);
 }
 
 void Store::note_stay(const Stay& stay) {
@@ -153,7 +153,7 @@ bool Store::take_segment(uint32_t& owned) {
   }
   if (all.size() == division_.segments) return false;
   all.push_back(std::make_unique<Segment>(options_.segment_bytes, options_.sizes));
-  raise(bytes_, options_.segment_bytes);
+  base::raise(bytes_, options_.segment_bytes);
   owned = static_cast<uint32_t>(all.size() - 1);
   return true;
 }
@@ -163,7 +163,7 @@ void Store::evict_oldest() {
   ++oldest_;
   segment(retired_).retire();
   retired_left_ = segment(retired_).count();
-  raise(evicted_, retired_left_);
+  base::raise(evicted_, retired_left_);
 }
 
 void Store::forget_retired(uint32_t most) {

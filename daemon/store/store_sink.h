@@ -4,12 +4,12 @@
 #include "daemon/store/store.h"
 #include "trace/lifecycles/reconstructor.h"
 
-namespace swaptrail {
+namespace swaptrail::store {
 
 // Pipeline thread only. The store must outlive it.
-class StoreSink : public LifecycleSink {
+class StoreSink : public lifecycles::LifecycleSink {
  public:
-  explicit StoreSink(store::Store& store) : store_(store) {}
+  explicit StoreSink(Store& store) : store_(store) {}
 
   void on_lifecycle(const Lifecycle& lifecycle) override { store_.add(lifecycle); }
   void on_return(const Return& entry_return) override { store_.note_return(entry_return); }
@@ -18,7 +18,7 @@ class StoreSink : public LifecycleSink {
   void on_loss(const Loss& loss) override { store_.note_loss(loss); }
 
  private:
-  store::Store& store_;
+  Store& store_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::store

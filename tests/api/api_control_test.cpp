@@ -183,7 +183,7 @@ TEST(ApiControl, TriggersTheFlightRecorder) {
     request.set_reason(reason);
     return call(*scene.change, &Control::TriggerFlightRecorder, request, response);
   };
-  scene.pipeline->flight_since_ns = monotonic_ns() - 3600 * kSecond_ns;
+  scene.pipeline->flight_since_ns = base::monotonic_ns() - 3600 * kSecond_ns;
   const uint64_t hour_ago_s = static_cast<uint64_t>(time(nullptr)) - 3600;
   ASSERT_TRUE(trigger("oom_2-x").ok());
   EXPECT_EQ(response.paths(0), "/flight/oom_2-x");

@@ -16,7 +16,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-using State = PageEntry::State;
+using State = host::PageEntry::State;
 using store::StoredLifecycle;
 
 constexpr uint64_t kNow = 1'000'000'000'000;
@@ -429,7 +429,7 @@ TEST(ApiExplanation, SharedMemoryLeavesItsPageTablesEmpty) {
   EXPECT_THAT(text, HasSubstr("but to the file with inode 4711"));
   EXPECT_THAT(text, Not(HasSubstr("never touched")));
   EXPECT_THAT(text, Not(HasSubstr("slot was freed")));
-  facts.file = MappedFile{.major = 0, .minor = 1, .inode = 4711, .path = "/dev/shm/one"};
+  facts.file = host::MappedFile{.major = 0, .minor = 1, .inode = 4711, .path = "/dev/shm/one"};
   EXPECT_THAT(said(facts), HasSubstr("but to the file /dev/shm/one."));
   facts.file->minor = 2;
   EXPECT_THAT(said(facts), HasSubstr("but to the file with inode 4711"))

@@ -10,17 +10,17 @@ namespace swaptrail::api {
 namespace {
 
 using ::testing::HasSubstr;
-using State = PageEntry::State;
+using State = host::PageEntry::State;
 
-PageEntry resident(uint64_t pfn) {
-  PageEntry page;
+host::PageEntry resident(uint64_t pfn) {
+  host::PageEntry page;
   page.state = State::kResident;
   page.pfn = pfn;
   page.flags = uint64_t{1} << 13;  // KPF_SWAPCACHE
   return page;
 }
-PageEntry swapped(uint64_t offset) {
-  PageEntry page;
+host::PageEntry swapped(uint64_t offset) {
+  host::PageEntry page;
   page.state = State::kSwapped;
   page.swap_offset = offset;
   return page;
@@ -85,7 +85,8 @@ TEST(ApiPage, ASwappedPageByItsAddress) {
 TEST(ApiPage, TheFileOfASharedPage) {
   Scene scene;
   scene.tables.on_look = {swapped(5)};
-  scene.tables.mapped = MappedFile{.major = 0, .minor = 1, .inode = 4711, .path = "/dev/shm/one"};
+  scene.tables.mapped =
+      host::MappedFile{.major = 0, .minor = 1, .inode = 4711, .path = "/dev/shm/one"};
   scene.add(one_of(1, Outcome::kAborted));
   v1::ExplainPageResponse response;
   ASSERT_TRUE(ask(scene, by_address(42, 0x5000), response).ok());
@@ -126,7 +127,7 @@ TEST(ApiPage, ReadersLearnNothingOfMemoryThatWasNotSeen) {
   with.full_access = false;
   Scene scene(store::small_options(), with);
   v1::ExplainPageResponse response;
-  for (const PageEntry& page : {resident(9), swapped(77), PageEntry()}) {
+  for (const host::PageEntry& page : {resident(9), swapped(77), host::PageEntry()}) {
     scene.tables.on_look = {page};
     scene.tables.looks = 0;
     EXPECT_EQ(ask(scene, by_address(42, 0x5000), response).error_code(),
@@ -180,10 +181,11 @@ TEST(ApiPage, OneOnItsWayIsToldByThePipeline) {
   event.batch_ns = 900;
   event.tid = event.tgid = 57;
   event.state = SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_SWAPBACKED | SWAPTRAIL_STATE_SWAPCACHE;
-  EXPECT_TRUE(scene.requests
-                  .ask([&](PipelineView&) { scene.pipeline->writable().on_event(event, 0); },
-                       absl::Now() + absl::Seconds(5))
-                  .ok());
+  EXPECT_TRUE(
+      scene.requests
+          .ask([&](pipeline::PipelineView&) { scene.pipeline->writable().on_event(event, 0); },
+               absl::Now() + absl::Seconds(5))
+          .ok());
   scene.tables.on_look = {resident(9)};
   v1::ExplainPageRequest by_pfn, by_entry;
   by_pfn.set_pfn(9);

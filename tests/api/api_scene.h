@@ -25,7 +25,7 @@ namespace swaptrail::api {
 // Page tables that a test fills in.
 class FakePageTables : public PageTables {
  public:
-  absl::StatusOr<PageEntry> page(uint32_t, uint64_t) override {
+  absl::StatusOr<host::PageEntry> page(uint32_t, uint64_t) override {
     ++looks;
     if (!on_look.empty()) {
       const auto next = on_look.front();
@@ -34,12 +34,12 @@ class FakePageTables : public PageTables {
     }
     return absl::NotFoundError("no process has this pid");
   }
-  absl::StatusOr<std::optional<MappedFile>> file(uint32_t, uint64_t) override {
+  absl::StatusOr<std::optional<host::MappedFile>> file(uint32_t, uint64_t) override {
     ++files;
     return mapped;
   }
   absl::StatusOr<uint64_t> frame_flags(uint64_t) override { return flags; }
-  absl::StatusOr<RangeCount> count(uint32_t, uint64_t, uint64_t) override { return range; }
+  absl::StatusOr<host::RangeCount> count(uint32_t, uint64_t, uint64_t) override { return range; }
   absl::StatusOr<uint64_t> page_out(uint32_t, uint64_t address, uint64_t length_bytes) override {
     steps.emplace_back(address, length_bytes);
     return on_page_out ? on_page_out(address, length_bytes) : length_bytes;
@@ -47,18 +47,18 @@ class FakePageTables : public PageTables {
 
   uint64_t started_ns(uint32_t) override { return began_ns; }
 
-  std::optional<MappedFile> mapped;
+  std::optional<host::MappedFile> mapped;
   int files = 0;  // asked for
   uint64_t began_ns = 0;
   int looks = 0;
-  std::vector<absl::StatusOr<PageEntry>> on_look;  // the last one stays
+  std::vector<absl::StatusOr<host::PageEntry>> on_look;  // the last one stays
   absl::StatusOr<uint64_t> flags = 0;
-  RangeCount range;
+  host::RangeCount range;
   std::vector<std::pair<uint64_t, uint64_t>> steps;
   std::function<absl::StatusOr<uint64_t>(uint64_t, uint64_t)> on_page_out;
 };
 
-class NoSink : public LifecycleSink {
+class NoSink : public lifecycles::LifecycleSink {
  public:
   void on_lifecycle(const Lifecycle&) override {}
   void on_return(const Return&) override {}
@@ -67,10 +67,10 @@ class NoSink : public LifecycleSink {
 };
 
 // What stands for the pipeline: answers requests until it ends.
-class FakePipeline : public PipelineView {
+class FakePipeline : public pipeline::PipelineView {
  public:
-  explicit FakePipeline(PipelineRequests& requests)
-      : reconstructor_(ReconstructorOptions{}, sink_), thread_([this, &requests] {
+  explicit FakePipeline(pipeline::PipelineRequests& requests)
+      : reconstructor_(lifecycles::ReconstructorOptions{}, sink_), thread_([this, &requests] {
           while (!stop_) {
             requests.answer(*this);
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -81,20 +81,20 @@ class FakePipeline : public PipelineView {
     stop_ = true;
     thread_.join();
   }
-  const Reconstructor& reconstructor() const override { return reconstructor_; }
-  Reconstructor& writable() { return reconstructor_; }  // before the first question
-  absl::StatusOr<FlightFiles> write_flight(const std::string& reason) override {
+  const lifecycles::Reconstructor& reconstructor() const override { return reconstructor_; }
+  lifecycles::Reconstructor& writable() { return reconstructor_; }  // before the first question
+  absl::StatusOr<record::FlightFiles> write_flight(const std::string& reason) override {
     if (!flight) return absl::FailedPreconditionError("no flight recorder is running");
-    return FlightFiles{{"/flight/" + reason}, flight_since_ns};
+    return record::FlightFiles{{"/flight/" + reason}, flight_since_ns};
   }
-  const SlotUse& slot_use() override { return slot_use_; }
-  SlotUse slot_use_;  // written before the first question
+  const pipeline::SlotUse& slot_use() override { return slot_use_; }
+  pipeline::SlotUse slot_use_;  // written before the first question
   std::atomic<bool> flight{true};
   std::atomic<uint64_t> flight_since_ns{0};
 
  private:
   NoSink sink_;
-  Reconstructor reconstructor_;
+  lifecycles::Reconstructor reconstructor_;
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };
@@ -120,7 +120,7 @@ struct Scene {
              .cgroups = cgroups,
              .plan = plan,
              .areas = area_watch,
-             .frames = PageFrames(0xffffea0000000000, 64),
+             .frames = host::PageFrames(0xffffea0000000000, 64),
              .pageout_enabled = true,
              .full_access = with.full_access},
         pipeline(with.answers ? std::make_unique<FakePipeline>(requests) : nullptr),
@@ -160,12 +160,12 @@ struct Scene {
 
   std::unique_ptr<store::Store> store;
   counters::Counters counters{{.since_ns = 5}};
-  StatusBoard status_board;
-  PipelineRequests requests;
-  Cgroups cgroups;
-  AttachPlan plan;
+  pipeline::StatusBoard status_board;
+  pipeline::PipelineRequests requests;
+  host::Cgroups cgroups;
+  probe::AttachPlan plan;
   MadeAreas areas;
-  AreaWatch area_watch{areas.sources()};
+  host::AreaWatch area_watch{areas.sources()};
   FakePageTables tables;
   Host host;
   std::unique_ptr<FakePipeline> pipeline;

@@ -15,13 +15,13 @@ using Stub = v1::TraceService::Stub;
 
 TEST(ApiStats, StatusHasWhatStands) {
   Scene scene;
-  scene.plan.mode = {Mode::kKprobe, "not full: no BTF"};
-  HookPlan hook;
+  scene.plan.mode = {probe::Mode::kKprobe, "not full: no BTF"};
+  probe::HookPlan hook;
   hook.hook = "write";
   hook.reason = "inlined";
   hook.costs = "writes";
   scene.plan.hooks = {hook};
-  auto pipeline_status = std::make_shared<PipelineStatus>();
+  auto pipeline_status = std::make_shared<pipeline::PipelineStatus>();
   pipeline_status->start_ns = 1;
   pipeline_status->consumed = 90;
   pipeline_status->totals.emitted[SWAPTRAIL_WRITE_END] = 60;
@@ -36,7 +36,7 @@ TEST(ApiStats, StatusHasWhatStands) {
   pipeline_status->recording = {
       .flight = true, .stopped = true, .parts = 3, .suppressed = 5, .refused = 2};
   scene.status_board.publish(pipeline_status);
-  scene.status_board.note_sweep(monotonic_ns() - 12'000'000'000);
+  scene.status_board.note_sweep(base::monotonic_ns() - 12'000'000'000);
   scene.fill(3000);
   v1::GetStatusResponse told;
   ASSERT_TRUE(call(*scene.trace, &Stub::GetStatus, v1::GetStatusRequest(), told).ok());
@@ -235,9 +235,10 @@ TEST(ApiStats, AreasAndWhoseTheyAre) {
   life.nr_pages = 16;
   life.outcome = Outcome::kFreedDevice;
   scene.add(life);
-  SlotUse& use = scene.pipeline->slot_use_;
+  pipeline::SlotUse& use = scene.pipeline->slot_use_;
   use.way_back_is_seen = true;
-  for (SwapArea& area : scene.area_watch.now()) use.areas.emplace_back().area = std::move(area);
+  for (recording::SwapArea& area : scene.area_watch.now())
+    use.areas.emplace_back().area = std::move(area);
   v1::GetSwapAreasResponse told;
   ASSERT_TRUE(call(*scene.trace, &Stub::GetSwapAreas, v1::GetSwapAreasRequest(), told).ok());
   ASSERT_EQ(told.areas_size(), 2);
@@ -257,16 +258,17 @@ TEST(ApiStats, AreasAndWhoseTheyAre) {
 // The kernel's used slots are the sum of the reported parts.
 TEST(ApiStats, TheUsedSlotsOfAnAreaAreExplainedOrSaidNotToBe) {
   Scene scene;
-  SlotUse& use = scene.pipeline->slot_use_;
+  pipeline::SlotUse& use = scene.pipeline->slot_use_;
   use.way_back_is_seen = true;
-  for (SwapArea& area : scene.area_watch.now()) use.areas.emplace_back().area = std::move(area);
-  SlotUse::Area& one = use.areas[0];
+  for (recording::SwapArea& area : scene.area_watch.now())
+    use.areas.emplace_back().area = std::move(area);
+  pipeline::SlotUse::Area& one = use.areas[0];
   one.area.used_bytes = 100 * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   one.away = 60;
   one.waiting = 20;
   one.kept = 5;
   one.at_start = 40;
-  use.areas[1].area.type = kTypeNotKnown;
+  use.areas[1].area.type = host::kTypeNotKnown;
   v1::GetSwapAreasResponse told;
   ASSERT_TRUE(call(*scene.trace, &Stub::GetSwapAreas, v1::GetSwapAreasRequest(), told).ok());
   ASSERT_EQ(told.areas_size(), 2);
@@ -289,7 +291,7 @@ TEST(ApiStats, WithoutFreedSlotsNothingIsSaidToBeInSwap) {
   life.nr_pages = 16;
   life.outcome = Outcome::kFreedDevice;
   scene.add(life);
-  for (SwapArea& area : scene.area_watch.now())
+  for (recording::SwapArea& area : scene.area_watch.now())
     scene.pipeline->slot_use_.areas.emplace_back().area = std::move(area);
   v1::GetSwapAreasResponse told;
   ASSERT_TRUE(call(*scene.trace, &Stub::GetSwapAreas, v1::GetSwapAreasRequest(), told).ok());

@@ -102,7 +102,7 @@ inline int connect_as(const std::string& path, uid_t uid, const std::vector<gid_
     const bool changed = uid == 0 || (syscall(SYS_setgroups, groups.size(), groups.data()) == 0 &&
                                       syscall(SYS_setresgid, 65534, 65534, 65534) == 0 &&
                                       syscall(SYS_setresuid, uid, uid, uid) == 0);
-    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
     int error = changed ? 0 : EPERM;
     if (changed && connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0)
       error = errno;
@@ -184,7 +184,7 @@ class ListenTest : public testing::Test {
     return grpc::CreateInsecureChannelFromFd("swaptraild", fd);
   }
   int connect_raw() const {
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     strncpy(address.sun_path, options_.socket_path.c_str(), sizeof(address.sun_path) - 1);

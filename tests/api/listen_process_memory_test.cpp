@@ -42,7 +42,7 @@ class ProcessMemoryTest : public testing::Test {
     if (area_ != MAP_FAILED) munmap(area_, length_);
   }
   void start(bool may_page_out) {
-    auto started = ProcessMemory::start(may_page_out);
+    auto started = host::ProcessMemory::start(may_page_out);
     ASSERT_TRUE(started.ok()) << started.status();
     memory_ = *std::move(started);
   }
@@ -87,7 +87,7 @@ class ProcessMemoryTest : public testing::Test {
   uint64_t page_ = 4096;
   uint64_t length_ = 0;
   void* area_ = MAP_FAILED;
-  std::unique_ptr<ProcessMemory> memory_;
+  std::unique_ptr<host::ProcessMemory> memory_;
   const uint32_t self_ = static_cast<uint32_t>(getpid());
 };
 
@@ -97,7 +97,7 @@ TEST_F(ProcessMemoryTest, ResidentPageIsThatOfPagemap) {
   ASSERT_TRUE(page.ok()) << page.status();
   const uint64_t direct = entry_of(address);
   ASSERT_TRUE(direct & kPresent);
-  EXPECT_EQ(page->state, PageEntry::State::kResident);
+  EXPECT_EQ(page->state, host::PageEntry::State::kResident);
   EXPECT_NE(page->pfn, 0u);
   EXPECT_EQ(page->pfn, direct & ((uint64_t{1} << 55) - 1));
   EXPECT_FALSE(page->shared_or_file);
@@ -113,7 +113,7 @@ TEST_F(ProcessMemoryTest, ResidentPageIsThatOfPagemap) {
 TEST_F(ProcessMemoryTest, UntouchedPageIsNotMapped) {
   const auto page = memory_->page(self_, map(2, 1) + page_);
   ASSERT_TRUE(page.ok()) << page.status();
-  EXPECT_EQ(page->state, PageEntry::State::kNotMapped);
+  EXPECT_EQ(page->state, host::PageEntry::State::kNotMapped);
   EXPECT_EQ(page->pfn, 0u);
   EXPECT_FALSE(page->flags.has_value());
 }
@@ -123,7 +123,7 @@ TEST_F(ProcessMemoryTest, PageOfAFileIsSharedOrFile) {
   ASSERT_NE(code[0] + code[1], 0);  // it is read in now
   const auto page = memory_->page(self_, reinterpret_cast<uint64_t>(code));
   ASSERT_TRUE(page.ok()) << page.status();
-  EXPECT_EQ(page->state, PageEntry::State::kResident);
+  EXPECT_EQ(page->state, host::PageEntry::State::kResident);
   EXPECT_TRUE(page->shared_or_file);
 }
 
@@ -219,7 +219,7 @@ TEST_F(ProcessMemoryTest, ReadsOtherUsersProcesses) {
   close(ready[0]);
   close(ready[1]);
   ASSERT_TRUE(page.ok()) << page.status();
-  EXPECT_EQ(page->state, PageEntry::State::kResident);
+  EXPECT_EQ(page->state, host::PageEntry::State::kResident);
   EXPECT_NE(page->pfn, 0u);
 }
 
@@ -232,7 +232,7 @@ TEST_F(ProcessMemoryTest, PagesOutInSteps) {
     const auto step = memory_->page_out(self_, address + done, length - done);
     ASSERT_TRUE(step.ok()) << step.status();
     ASSERT_GT(*step, 0u);
-    ASSERT_LE(*step, ProcessMemory::kMostPageOut_bytes);
+    ASSERT_LE(*step, host::ProcessMemory::kMostPageOut_bytes);
     done += *step;
     ++calls;
   }
@@ -247,7 +247,7 @@ TEST_F(ProcessMemoryTest, PagesOutInSteps) {
     ++swapped;
     const auto page = memory_->page(self_, at);
     ASSERT_TRUE(page.ok()) << page.status();
-    EXPECT_EQ(page->state, PageEntry::State::kSwapped);
+    EXPECT_EQ(page->state, host::PageEntry::State::kSwapped);
     EXPECT_EQ(page->swap_type, entry & 31);
     EXPECT_EQ(page->swap_offset, entry >> 5 & ((uint64_t{1} << 50) - 1));
   }
@@ -272,7 +272,8 @@ TEST_F(ProcessMemoryTest, RefusesBadQuestions) {
     EXPECT_TRUE(absl::IsInvalidArgument(call(address + 1, page_)));
     EXPECT_TRUE(absl::IsInvalidArgument(call(address, page_ - 1)));
     EXPECT_TRUE(absl::IsInvalidArgument(call(address, 0)));
-    EXPECT_TRUE(absl::IsInvalidArgument(call(address, ProcessMemory::kMaxRange_bytes + page_)));
+    EXPECT_TRUE(
+        absl::IsInvalidArgument(call(address, host::ProcessMemory::kMaxRange_bytes + page_)));
     EXPECT_TRUE(absl::IsInvalidArgument(call(0 - page_, page_)));
   }
   EXPECT_TRUE(absl::IsNotFound(memory_->frame_flags(uint64_t{1} << 50).status()));
@@ -392,7 +393,7 @@ TEST_F(ProcessMemoryTest, EndsWithItsParent) {
   ASSERT_EQ(pipe(pipe_ends), 0);
   const pid_t parent = fork();
   if (parent == 0) {
-    auto memory = ProcessMemory::start(false);
+    auto memory = host::ProcessMemory::start(false);
     const pid_t child = memory.ok() && (*memory)->frame_flags(1).ok() ? (*memory)->child() : 0;
     if (write(pipe_ends[1], &child, sizeof(child)) != sizeof(child)) _exit(1);
     pause();

@@ -41,7 +41,7 @@ class ListenTlsTest : public ListenTest {
     return grpc::CreateCustomChannel(target(), grpc::SslCredentials(ssl), arguments);
   }
   int connect_tcp() const {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(server_->tcp_port());

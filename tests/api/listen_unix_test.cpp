@@ -27,7 +27,7 @@ class ListenUnixTest : public ListenTest {
   }
   // A socket at the path, on which somebody listens or nobody does any more.
   int foreign_socket(bool listening) const {
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     strncpy(address.sun_path, options_.socket_path.c_str(), sizeof(address.sun_path) - 1);

@@ -6,7 +6,7 @@
 #include "engine/generations/generation.h"
 #include "tests/scene/cli_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::compare {
 namespace {
 
 using testing::HasSubstr;
@@ -99,4 +99,4 @@ TEST_F(Compare, WhatThereIsNotIsRefusedByName) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::compare

@@ -6,7 +6,7 @@
 #include "cli/base/atomic_file.h"
 #include "tests/scene/cli_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 using testing::ElementsAre;
@@ -76,7 +76,7 @@ TEST_F(Rework, MergeJoinsParts) {
   ASSERT_EQ(run_cli({"merge", b, a, "-o", path("c")}).code, 0);
   EXPECT_EQ(replay(get("c")).items, items);
 
-  RecordingHeader other = scene_header();
+  recording::RecordingHeader other = scene_header();
   other.boot_id = "another";
   const Ran ran = run_cli({"merge", a, put("d", record_items(second, other)), "-o", path("e")});
   EXPECT_EQ(ran.code, 2);
@@ -106,12 +106,12 @@ TEST_F(Rework, NothingIsOverwrittenWithoutForce) {
 
 TEST_F(Rework, AnAtomicFileIsThereAsAWholeOrNotAtAll) {
   {
-    auto file = AtomicFile::create(path("x"), false).value();
+    auto file = cli::AtomicFile::create(path("x"), false).value();
     ASSERT_TRUE(file->append("some").ok());
     EXPECT_FALSE(std::filesystem::exists(path("x")));
   }
   EXPECT_TRUE(files().empty());
-  auto file = AtomicFile::create(path("x"), false).value();
+  auto file = cli::AtomicFile::create(path("x"), false).value();
   put("x", "of somebody who was faster");
   EXPECT_EQ(file->commit().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(get("x"), "of somebody who was faster");
@@ -133,7 +133,7 @@ TEST_F(Rework, DescribesAsTable) {
 
 TEST_F(Rework, DescribesAsJson) {
   const Ran ran =
-      run_cli({"info", put("a", record(stream_of_scene(small_scene()), 50)), "-o", "json"});
+      run_cli({"info", put("a", recording_of(stream_of_scene(small_scene()), 50)), "-o", "json"});
   const auto json = nlohmann::json::parse(ran.out);
   EXPECT_EQ(json["release"], "6.12.1");
   EXPECT_EQ(json["finished"], true);
@@ -151,11 +151,11 @@ TEST_F(Rework, DescribesAsJson) {
 }
 
 TEST_F(Rework, ControlCharactersDoNotReachTheTerminal) {
-  RecordingHeader header = scene_header();
+  recording::RecordingHeader header = scene_header();
   header.program = "evil\x1b[2J\n";
   EXPECT_THAT(run_cli({"info", put("a", record_items({}, header))}).out,
               HasSubstr("evil?[2J?, part 0\n"));
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -8,7 +8,7 @@
 #include "cli/offline/export.h"
 #include "tests/scene/cli_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 using nlohmann::json;
@@ -217,7 +217,7 @@ TEST_F(Export, PerfettoOverlapsAndEmptyOnes) {
 
 // What is collected between two appends does not grow with the stream.
 TEST_F(Export, MemoryIsBounded) {
-  class Largest : public ByteSink {
+  class Largest : public recording::ByteSink {
    public:
     absl::Status append(std::string_view bytes) override {
       largest = std::max(largest, bytes.size());
@@ -226,7 +226,7 @@ TEST_F(Export, MemoryIsBounded) {
     }
     size_t largest = 0, total = 0;
   };
-  const Names names;
+  const report::Names names;
   Largest sink;
   const auto exporter = make_csv_exporter(names, sink);
   Lifecycle lifecycle;
@@ -248,7 +248,7 @@ TEST_F(Export, OfADamagedRecordingIsWhatStandsBefore) {
 }
 
 TEST_F(Export, AnOutputThatFailsIsTold) {
-  class Full : public ByteSink {
+  class Full : public recording::ByteSink {
    public:
     absl::Status append(std::string_view) override {
       ++calls;
@@ -256,7 +256,7 @@ TEST_F(Export, AnOutputThatFailsIsTold) {
     }
     int calls = 0;
   };
-  const Names names;
+  const report::Names names;
   Full sink;
   const auto exporter = make_jsonl_exporter(names, sink);
   Lifecycle lifecycle;
@@ -268,4 +268,4 @@ TEST_F(Export, AnOutputThatFailsIsTold) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

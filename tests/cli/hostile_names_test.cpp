@@ -15,7 +15,7 @@
 #include "trace/recording/reader.h"
 #include "trace/report/print.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 using nlohmann::json;
@@ -28,11 +28,12 @@ Comm comm_of(const std::string& name) {
 }
 
 // With hooks that `swaptrail validate` knows: those of a simulation.
-RecordingHeader known_header() {
+recording::RecordingHeader known_header() {
   const std::string file = testing::TempDir() + "hostile-" + std::to_string(getpid());
   EXPECT_EQ(run_cli({"simulate", "--mib=1", "--print=none", "-o", file}).code, 0);
-  const auto source = FileSource::open(file).value();
-  RecordingHeader header = RecordingReader::open(*source).value()->contents().header;
+  const auto source = recording::FileSource::open(file).value();
+  recording::RecordingHeader header =
+      recording::RecordingReader::open(*source).value()->contents().header;
   std::filesystem::remove(file);
   header.part = 0;
   header.reconstruction.start_ns = kSceneStart;
@@ -47,19 +48,28 @@ std::string record_named(const std::string& name) {
     if (event.kind == SWAPTRAIL_UNMAPPED_ONE || event.kind == SWAPTRAIL_SWAP_IN)
       std::memcpy(event.u.map.comm, comm.data(), comm.size());
   }
-  RecordingHeader header = known_header();
+  recording::RecordingHeader header = known_header();
   for (std::string* text :
        {&header.program, &header.release, &header.machine, &header.boot_id, &header.mode_reason})
     *text = name;
-  for (RecordedHook& hook : header.hooks) hook.reason = hook.costs = name;
-  StringSink sink;
-  auto writer = RecordingWriter::create(sink, header, {.block_events = 16, .level = 1}).value();
-  SwapArea area{1, 1 << 20, kUsedNotKnown, 1, -2, Known::kNo, Known::kYes, Known::kNo, name};
+  for (recording::RecordedHook& hook : header.hooks) hook.reason = hook.costs = name;
+  recording::StringSink sink;
+  auto writer =
+      recording::RecordingWriter::create(sink, header, {.block_events = 16, .level = 1}).value();
+  recording::SwapArea area{1,
+                           1 << 20,
+                           recording::kUsedNotKnown,
+                           1,
+                           -2,
+                           recording::Known::kNo,
+                           recording::Known::kYes,
+                           recording::Known::kNo,
+                           name};
   EXPECT_TRUE(writer->add(area).ok());
-  EXPECT_TRUE(writer->add(CgroupName{kSceneStart, 42, "/" + name}).ok());
-  EXPECT_TRUE(writer->add(ProcessName{kSceneStart, 500, name}).ok());
+  EXPECT_TRUE(writer->add(recording::CgroupName{kSceneStart, 42, "/" + name}).ok());
+  EXPECT_TRUE(writer->add(recording::ProcessName{kSceneStart, 500, name}).ok());
   for (const StreamItem& item : stream_of_scene(scene)) EXPECT_TRUE(add_item(*writer, item).ok());
-  Gap gap;
+  recording::Gap gap;
   gap.reason = name;
   EXPECT_TRUE(writer->add(gap).ok());
   EXPECT_TRUE(writer->finish(kSceneEnd).ok());
@@ -149,7 +159,7 @@ TEST_F(HostileNames, AreCellsOfCsvAndNoFormulas) {
 
 // What has no bound of its own in a recording.
 TEST_F(HostileNames, OfAnyLengthArePrinted) {
-  class Named : public Names {
+  class Named : public report::Names {
    public:
     std::optional<std::string_view> cgroup_path(uint64_t) const override { return name; }
     const std::string name = "/" + long_hostile_name() + long_hostile_name();
@@ -158,8 +168,8 @@ TEST_F(HostileNames, OfAnyLengthArePrinted) {
   Lifecycle lifecycle;
   lifecycle.cgroup = 42;
   std::string text, line;
-  append_text(lifecycle, names, 0, text);
-  append_json(lifecycle, names, line);
+  report::append_text(lifecycle, names, 0, text);
+  report::append_json(lifecycle, names, line);
   EXPECT_EQ(obeyed_in(text), "");
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
   EXPECT_EQ(obeyed_in(line), "");
@@ -168,21 +178,21 @@ TEST_F(HostileNames, OfAnyLengthArePrinted) {
 
 TEST_F(HostileNames, InAPlanAreShown) {
   for (const HostileName& name : hostile_names()) {
-    AttachPlan plan;
+    probe::AttachPlan plan;
     plan.release = plan.mode.reason = plan.symbols_reason = name.raw;
-    HookPlan missing, chosen;
+    probe::HookPlan missing, chosen;
     missing.hook = chosen.hook = "removed";
-    missing.state = HookState::kMissing;
+    missing.state = probe::HookState::kMissing;
     missing.reason = missing.costs = name.raw;
-    chosen.state = HookState::kChosen;
+    chosen.state = probe::HookState::kChosen;
     chosen.target.target = chosen.target.warning = name.raw;
     chosen.target.end_target = name.raw + "2";
-    RejectedCandidate rejected;
+    probe::RejectedCandidate rejected;
     rejected.target = rejected.reason = name.raw;
     chosen.rejected = {rejected};
     plan.hooks = {missing, chosen};
-    EXPECT_EQ(obeyed_in(explain_text(plan, nullptr)), "");
-    const std::string lines = explain_jsonl(plan, nullptr);
+    EXPECT_EQ(obeyed_in(probe::explain_text(plan, nullptr)), "");
+    const std::string lines = probe::explain_jsonl(plan, nullptr);
     EXPECT_EQ(obeyed_in(lines), "");
     const json first = json::parse(lines.substr(0, lines.find('\n')));
     if (name.valid) {
@@ -222,7 +232,7 @@ TEST_F(HostileNames, InWhatIsWrongAreShownInOneLine) {
     }
   }
   testing::internal::CaptureStderr();
-  complain(kUnusable, long_hostile_name() + long_hostile_name(), "give a shorter one");
+  cli::complain(cli::kUnusable, long_hostile_name() + long_hostile_name(), "give a shorter one");
   const std::string line = testing::internal::GetCapturedStderr();
   EXPECT_EQ(obeyed_in(line), "");
   EXPECT_LT(line.size(), 10'000u);
@@ -230,4 +240,4 @@ TEST_F(HostileNames, InWhatIsWrongAreShownInOneLine) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -7,12 +7,12 @@
 #include "trace/report/printer.h"
 #include "trace/report/readings.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 using testing::HasSubstr;
 
-class SceneNames : public Names {
+class SceneNames : public report::Names {
  public:
   std::optional<uint64_t> pfn_of(uint64_t folio) const override {
     return (folio - folio_at(0)) / 64;
@@ -23,9 +23,9 @@ class SceneNames : public Names {
   }
 };
 
-class StringPrinter : public Printer {
+class StringPrinter : public report::Printer {
  public:
-  using Printer::Printer;
+  using report::Printer::Printer;
   std::string text;
 
  protected:
@@ -36,15 +36,15 @@ class StringPrinter : public Printer {
 };
 
 // What swaptraild prints for these events; `rows` and `stream` as it counted them.
-std::string live(const std::vector<StreamItem>& items, PrintFormat format,
-                 const PrintFilter& filter = {}, const StreamCounters& stream = {},
-                 const std::vector<ReconcileRow>& rows = {}) {
+std::string live(const std::vector<StreamItem>& items, report::PrintFormat format,
+                 const report::PrintFilter& filter = {}, const report::StreamCounters& stream = {},
+                 const std::vector<report::ReconcileRow>& rows = {}) {
   const SceneNames names;
   StringPrinter printer(format, filter, names);
-  ReconstructorOptions options;
+  lifecycles::ReconstructorOptions options;
   options.start_ns = kSceneStart;
   printer.set_start(kSceneStart);
-  Reconstructor reconstructor(options, printer);
+  lifecycles::Reconstructor reconstructor(options, printer);
   for (const StreamItem& item : items) {
     if (item.is_loss)
       reconstructor.on_loss(item.loss);
@@ -63,20 +63,20 @@ class Replay : public CliTest {};
 TEST_F(Replay, SameBytesAsLive) {
   const std::string file = put("a", record_items(items()));
   const Ran json = run_cli({"replay", file, "--print=jsonl"});
-  EXPECT_EQ(json.out, live(items(), PrintFormat::kJsonl));
+  EXPECT_EQ(json.out, live(items(), report::PrintFormat::kJsonl));
   EXPECT_EQ(json.err, "");
   EXPECT_THAT(json.out, HasSubstr("\"cgroup\":\"/shop/db\""));
   EXPECT_THAT(json.out, HasSubstr("\"type\":\"loss\""));
   EXPECT_THAT(json.out, HasSubstr("\"pfn\":3,"));
-  EXPECT_EQ(run_cli({"replay", file}).out, live(items(), PrintFormat::kText));
+  EXPECT_EQ(run_cli({"replay", file}).out, live(items(), report::PrintFormat::kText));
   EXPECT_EQ(run_cli({"replay", file, "--print=none"}).out, "");
 }
 
 TEST_F(Replay, SameFilters) {
   const std::string file = put("a", record_items(items()));
-  const auto expect = [&](const PrintFilter& filter, std::vector<std::string> flags) {
-    const std::string expected = live(items(), PrintFormat::kText, filter);
-    EXPECT_NE(expected, live(items(), PrintFormat::kText));
+  const auto expect = [&](const report::PrintFilter& filter, std::vector<std::string> flags) {
+    const std::string expected = live(items(), report::PrintFormat::kText, filter);
+    EXPECT_NE(expected, live(items(), report::PrintFormat::kText));
     flags.insert(flags.begin(), {"replay", file});
     EXPECT_EQ(run_cli(flags).out, expected);
   };
@@ -87,20 +87,21 @@ TEST_F(Replay, SameFilters) {
   expect({{}, "", {Outcome::kAborted}}, {"--outcome=aborted"});
 }
 
-Reading reading_at(Reading::Moment moment, uint64_t written, uint64_t kernel) {
-  Reading reading;
+recording::Reading reading_at(recording::Reading::Moment moment, uint64_t written,
+                              uint64_t kernel) {
+  recording::Reading reading;
   reading.moment = moment;
   reading.consumed = 500;
   reading.totals.pages[SWAPTRAIL_WRITE_ISSUED] = written;
   reading.totals.emitted[SWAPTRAIL_WRITE_ISSUED] = written;
   reading.totals.dropped[SWAPTRAIL_DROP_RING_FULL] = 3;
-  if (moment != Reading::Moment::kLast) reading.vmstat = {{"pswpout", kernel}};
+  if (moment != recording::Reading::Moment::kLast) reading.vmstat = {{"pswpout", kernel}};
   return reading;
 }
 
 TEST_F(Replay, TheSummaryIsTheSameWithoutThePages) {
-  const std::string text = live(items(), PrintFormat::kText);
-  const std::string summary = live(items(), PrintFormat::kSummary);
+  const std::string text = live(items(), report::PrintFormat::kText);
+  const std::string summary = live(items(), report::PrintFormat::kSummary);
   ASSERT_NE(summary.find(" LOSS of "), std::string::npos) << "losses are told all the same";
   const std::string last = summary.substr(summary.find('\n') + 1);
   EXPECT_EQ(last.find(" -> "), std::string::npos);
@@ -109,22 +110,22 @@ TEST_F(Replay, TheSummaryIsTheSameWithoutThePages) {
 }
 
 TEST_F(Replay, TrustNumberAndCountersComeFromTheReadings) {
-  std::vector<Reading> readings{reading_at(Reading::Moment::kBegin, 10, 100),
-                                reading_at(Reading::Moment::kEnd, 17, 108),
-                                reading_at(Reading::Moment::kLast, 20, 0)};
+  std::vector<recording::Reading> readings{reading_at(recording::Reading::Moment::kBegin, 10, 100),
+                                           reading_at(recording::Reading::Moment::kEnd, 17, 108),
+                                           reading_at(recording::Reading::Moment::kLast, 20, 0)};
   readings[0].consumed = 0;
-  StreamCounters stream;
+  report::StreamCounters stream;
   stream.skipped_runs = 7;
   stream.after_end = 9;
-  put_stream_counters(stream, readings[2]);
+  report::put_stream_counters(stream, readings[2]);
   stream.dropped_ring_full = 3;
   const std::string text =
       run_cli({"replay", put("a", record_items(items(), scene_header(), readings))}).out;
-  const std::vector<ReconcileRow> rows{
+  const std::vector<report::ReconcileRow> rows{
       {"pswpout", 8, 7, -1, "pages given to a swap device", 7},  // runs that were skipped
       {"emitted", 20, 503, 483, "records made = consumed + dropped"},
       {"freed", 7, 7, 0, "pages freed = returned + away + superseded"}};
-  EXPECT_EQ(text, live(items(), PrintFormat::kText, {}, stream, rows));
+  EXPECT_EQ(text, live(items(), report::PrintFormat::kText, {}, stream, rows));
 }
 
 TEST_F(Replay, LateEventsAreCounted) {
@@ -136,10 +137,10 @@ TEST_F(Replay, LateEventsAreCounted) {
 
 TEST_F(Replay, ACgroupHasItsNameFromWhenItWasLearnt) {
   Scene scene = small_scene();
-  StringSink sink;
-  auto writer = RecordingWriter::create(sink, scene_header()).value();
+  recording::StringSink sink;
+  auto writer = recording::RecordingWriter::create(sink, scene_header()).value();
   const uint64_t learnt_ns = scene.events[30].time_ns;
-  ASSERT_TRUE(writer->add(CgroupName{learnt_ns, 42, "/late"}).ok());
+  ASSERT_TRUE(writer->add(recording::CgroupName{learnt_ns, 42, "/late"}).ok());
   for (const StreamItem& item : stream_of_scene(scene)) ASSERT_TRUE(add_item(*writer, item).ok());
   ASSERT_TRUE(writer->finish(kSceneEnd).ok());
   const std::string out = run_cli({"replay", put("a", sink.text), "--print=jsonl"}).out;
@@ -155,18 +156,18 @@ TEST_F(Replay, PartsAreOneObservation) {
   const std::string first = put("z", record_items(from(0, 20), scene_header(0)));
   const std::string second = put("y", record_items(from(20, 40), scene_header(1)));
   const std::string third = put("x", record_items(from(40, all.size()), scene_header(2)));
-  EXPECT_EQ(run_cli({"replay", third, first, second}).out, live(all, PrintFormat::kText));
+  EXPECT_EQ(run_cli({"replay", third, first, second}).out, live(all, report::PrintFormat::kText));
 
   // without the second, its 20 events are a loss
   auto seen = from(0, 20);
   const auto& next = all[40].event;
   seen.push_back({true, {}, 0, {seen.back().event.time_ns, next.time_ns, 20, 0}});
   seen.insert(seen.end(), all.begin() + 40, all.end());
-  EXPECT_EQ(run_cli({"replay", first, third}).out, live(seen, PrintFormat::kText));
+  EXPECT_EQ(run_cli({"replay", first, third}).out, live(seen, report::PrintFormat::kText));
 }
 
 TEST_F(Replay, PartsThatDoNotBelongTogetherAreRefused) {
-  RecordingHeader other = scene_header(1);
+  recording::RecordingHeader other = scene_header(1);
   other.boot_id = "another";
   const std::string a = put("a", record_items(items()));
   const Ran boots = run_cli({"replay", a, put("b", record_items(items(), other))});
@@ -204,9 +205,9 @@ TEST_F(Replay, DamageEndsItAfterWhatStandsBefore) {
 
 TEST_F(Replay, ARecordingWithoutAnEndIsSaidToBeSo) {
   const std::string whole = record_items(items());
-  RecordPlace last;
-  for (const RecordPlace& place : places_of(whole))
-    if (place.is(RecordKind::kBlock)) last = place;
+  recording::RecordPlace last;
+  for (const recording::RecordPlace& place : places_of(whole))
+    if (place.is(recording::RecordKind::kBlock)) last = place;
   const Ran ran = run_cli({"replay", put("a", whole.substr(0, last.offset + last.bytes))});
   EXPECT_EQ(ran.code, 0);
   EXPECT_THAT(ran.err, HasSubstr("not finished"));
@@ -215,7 +216,7 @@ TEST_F(Replay, ARecordingWithoutAnEndIsSaidToBeSo) {
 
 TEST_F(Replay, RangeIsThatOfACutRecording) {
   const Scene scene = small_scene();
-  RecordingHeader header = scene_header();
+  recording::RecordingHeader header = scene_header();
   header.reconstruction.start_ns = 1;  // so long ago that only the cut can be the reason
   const std::string file = put("a", record_scene(scene, header));
   const auto offset = [&](size_t index) {
@@ -239,8 +240,8 @@ TEST_F(Replay, RefusesWhatItCannotRead) {
   EXPECT_EQ(run_cli({"replay", put("empty", "")}).code, 2);
 
   std::string newer = record_items(items());
-  newer[8] = static_cast<char>(kRecordingMajor + 1);
-  const uint64_t hash = xxhash64(std::string_view(newer).substr(0, 16));
+  newer[8] = static_cast<char>(recording::kRecordingMajor + 1);
+  const uint64_t hash = recording::xxhash64(std::string_view(newer).substr(0, 16));
   for (size_t byte = 0; byte < 8; ++byte) newer[16 + byte] = static_cast<char>(hash >> (8 * byte));
   const Ran refused = run_cli({"replay", put("newer", newer)});
   EXPECT_EQ(refused.code, 2);
@@ -260,7 +261,7 @@ TEST_F(Replay, RefusesBadFlags) {
 }
 
 TEST(Moment, SecondsOrTimeOfDay) {
-  RecordingHeader header;
+  recording::RecordingHeader header;
   header.reconstruction.start_ns = 50 * kSecond;
   header.monotonic_ns = 40 * kSecond;
   header.realtime_ns = 1'000'000'000 * kSecond;  // 2001-09-09T01:46:40Z
@@ -289,4 +290,4 @@ TEST(ProgressBar, ShowsTheShareAndNothingWithoutATerminal) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -9,7 +9,7 @@
 #include "tests/scene/cli_scene.h"
 #include "validate/in_step.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 using testing::AllOf;
@@ -105,9 +105,9 @@ TEST(SimulatedHost, ItsHooksAreThoseOfItsFeatures) {
   for (const std::string_view kernel : engine::observable_set_names()) {
     SimulateOptions options;
     options.kernel = std::string(kernel);
-    const RecordingHeader header = simulated_header(options);
-    EXPECT_EQ(header.hooks.size(), hooks_of(Mode::kFull).size());
-    for (const RecordedHook& hook : header.hooks) {
+    const recording::RecordingHeader header = simulated_header(options);
+    EXPECT_EQ(header.hooks.size(), probe::hooks_of(probe::Mode::kFull).size());
+    for (const recording::RecordedHook& hook : header.hooks) {
       const bool before_5_10 = kernel == "4.4" || kernel == "4.19";
       const bool new_in_5_10 = hook.hook == "pageout_request" || hook.hook == "swap_ptes";
       const bool new_in_6_1 = hook.hook == "lru_gen_request" || hook.hook == "entries_dropped";
@@ -116,11 +116,11 @@ TEST(SimulatedHost, ItsHooksAreThoseOfItsFeatures) {
       EXPECT_EQ(hook.target.empty(), none) << kernel << hook.hook;
       EXPECT_EQ(hook.state, hook.target.empty() ? "absent" : "chosen") << hook.hook;
     }
-    const auto lockstep = lockstep_options(header);
+    const auto lockstep = validate::lockstep_options(header);
     ASSERT_TRUE(lockstep.ok()) << kernel << lockstep.status();
     EXPECT_EQ(lockstep->features.allocator, engine::features_named(kernel)->allocator) << kernel;
   }
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

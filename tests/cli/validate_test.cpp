@@ -10,7 +10,7 @@
 #include "trace/recording/file.h"
 #include "validate/in_step.h"
 
-namespace swaptrail {
+namespace swaptrail::offline {
 namespace {
 
 using testing::AllOf;
@@ -23,23 +23,25 @@ std::string golden(const std::string& name) {
 
 // A real recording, to be changed: its header, notes and stream.
 struct Recorded {
-  RecordingContents contents;
+  recording::RecordingContents contents;
   std::vector<StreamItem> items;
 };
 
 Recorded open_golden(const std::string& name) {
-  auto source = FileSource::open(golden(name)).value();
-  auto reader = RecordingReader::open(*source).value();
+  auto source = recording::FileSource::open(golden(name)).value();
+  auto reader = recording::RecordingReader::open(*source).value();
   StreamSink sink;
   EXPECT_TRUE(reader->for_each(sink).ok());
   return {reader->contents(), std::move(sink.items)};
 }
 
 std::string text_of(const Recorded& recorded) {
-  StringSink sink;
-  auto writer = RecordingWriter::create(sink, recorded.contents.header).value();
-  for (const SwapArea& area : recorded.contents.areas) EXPECT_TRUE(writer->add(area).ok());
-  for (const Reading& reading : recorded.contents.readings) EXPECT_TRUE(writer->add(reading).ok());
+  recording::StringSink sink;
+  auto writer = recording::RecordingWriter::create(sink, recorded.contents.header).value();
+  for (const recording::SwapArea& area : recorded.contents.areas)
+    EXPECT_TRUE(writer->add(area).ok());
+  for (const recording::Reading& reading : recorded.contents.readings)
+    EXPECT_TRUE(writer->add(reading).ok());
   for (const StreamItem& item : recorded.items) EXPECT_TRUE(add_item(*writer, item).ok());
   EXPECT_TRUE(writer->finish(recorded.contents.end_ns).ok());
   return std::move(sink.text);
@@ -169,8 +171,8 @@ TEST_F(Validate, RulesAreListed) {
 
 TEST_F(Validate, WhatCannotBeValidatedIsRefusedWithTheReason) {
   Recorded recorded = open_golden("6.12-nvme-thp");
-  RecordingHeader& header = recorded.contents.header;
-  const RecordingHeader good = header;
+  recording::RecordingHeader& header = recorded.contents.header;
+  const recording::RecordingHeader good = header;
   header.mode = "tracepoint";
   const Ran mode = run(recorded);
   EXPECT_EQ(mode.code, 2);
@@ -178,16 +180,16 @@ TEST_F(Validate, WhatCannotBeValidatedIsRefusedWithTheReason) {
   EXPECT_EQ(mode.out, "");
 
   header = good;
-  for (RecordedHook& hook : header.hooks)
+  for (recording::RecordedHook& hook : header.hooks)
     if (hook.hook == "slot_allocated") hook.target = "a_swap_of_tomorrow";
-  for (RecordedHook& hook : header.hooks)
+  for (recording::RecordedHook& hook : header.hooks)
     if (hook.hook == "slot_freed") hook.target = "b_swap_of_tomorrow";
   const Ran unknown = run(recorded);
   EXPECT_EQ(unknown.code, 2) << unknown.out;
   EXPECT_THAT(unknown.err, HasSubstr("_swap_of_tomorrow"));
 
   header = good;
-  for (RecordedHook& hook : header.hooks)
+  for (recording::RecordedHook& hook : header.hooks)
     if (hook.hook == "reclaim_batch") hook.state = "missing";
   const Ran missing = run(recorded);
   EXPECT_EQ(missing.code, 2);
@@ -196,13 +198,14 @@ TEST_F(Validate, WhatCannotBeValidatedIsRefusedWithTheReason) {
 
 TEST_F(Validate, WhatAHookWouldHaveShownIsSaidToBeUnchecked) {
   Recorded recorded = open_golden("6.12-nvme-thp");
-  for (RecordedHook& hook : recorded.contents.header.hooks) {
+  for (recording::RecordedHook& hook : recorded.contents.header.hooks) {
     if (hook.hook != "zswap_loaded") continue;
     hook.state = "missing";
     hook.costs = "whether a read was served by zswap";
     hook.reason = "inlined";
   }
-  recorded.contents.header.reconstruction.visible_kinds &= ~kind_bit(SWAPTRAIL_ZSWAP_LOADED);
+  recorded.contents.header.reconstruction.visible_kinds &=
+      ~lifecycles::kind_bit(SWAPTRAIL_ZSWAP_LOADED);
   const Ran ran = run(recorded);
   EXPECT_EQ(ran.code, 0) << ran.out;
   EXPECT_THAT(ran.err, HasSubstr("not checked: whether a read was served by zswap; hook "
@@ -238,7 +241,7 @@ TEST(SlotShares, AreOnlyGoodWithTheRightModel) {
   ASSERT_GT(allocations, 1000);
   const auto exact_of = [&](const char* kernel, uint16_t cpu_flip) {
     SlotShares shares(engine::features_named(kernel).value(), 2, true);
-    for (const SwapArea& area : recorded.contents.areas) shares.on_area(area);
+    for (const recording::SwapArea& area : recorded.contents.areas) shares.on_area(area);
     for (const StreamItem& item : recorded.items) {
       swaptrail_event event = item.event;
       if (item.sequence % 3 == 0) event.cpu ^= cpu_flip;
@@ -255,7 +258,7 @@ TEST(SlotShares, AreOnlyGoodWithTheRightModel) {
 }
 
 TEST(SlotShares, AnAreaIsFreshIfNothingWasEverSwappedOut) {
-  Reading reading;
+  recording::Reading reading;
   EXPECT_FALSE(was_fresh(reading)) << "nothing is known";
   reading.vmstat = {{"pswpin", 3}, {"pswpout", 0}};
   EXPECT_TRUE(was_fresh(reading));
@@ -270,11 +273,12 @@ TEST(InStep, HandsOnEverythingAndFinishes) {
     void on_finding(const engine::Finding& finding) override { ADD_FAILURE() << finding.text; }
   } findings;
   Kept alone, beside;
-  Reconstructor reconstructor(recorded.contents.header.reconstruction, alone);
-  InStep in_step(lockstep_options(recorded.contents.header).value(), findings, beside);
-  Reconstructor second(recorded.contents.header.reconstruction, in_step.lifecycles());
+  lifecycles::Reconstructor reconstructor(recorded.contents.header.reconstruction, alone);
+  validate::InStep in_step(validate::lockstep_options(recorded.contents.header).value(), findings,
+                           beside);
+  lifecycles::Reconstructor second(recorded.contents.header.reconstruction, in_step.lifecycles());
   in_step.hand_on_to(second);
-  for (const SwapArea& area : recorded.contents.areas) in_step.on_area(area);
+  for (const recording::SwapArea& area : recorded.contents.areas) in_step.on_area(area);
   for (const StreamItem& item : recorded.items) {
     reconstructor.on_event(item.event, item.sequence);
     in_step.on_event(item.event, item.sequence);
@@ -288,4 +292,4 @@ TEST(InStep, HandsOnEverythingAndFinishes) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::offline

@@ -14,7 +14,7 @@
 #include "engine/workloads/optimum.h"
 #include "tests/scene/workload_steps.h"
 
-namespace swaptrail {
+namespace swaptrail::compare {
 namespace {
 
 using engine::WorkloadStep;
@@ -197,4 +197,4 @@ TEST_F(WorkloadFiles, ADamagedRecordingEndsWithAnError) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::compare

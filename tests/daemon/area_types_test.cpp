@@ -10,7 +10,7 @@
 #include "daemon/host/kernel_areas.h"
 #include "daemon/host/swap_areas.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 namespace {
 
 using testing::ElementsAre;
@@ -156,4 +156,4 @@ TEST(ProcSwaps, LinesHaveNoTypesOfTheirOwnAndTheirPathsAreUnescaped) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::host

@@ -9,7 +9,7 @@
 
 #include "trace/decode.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 namespace {
 
 using testing::ElementsAre;
@@ -213,4 +213,4 @@ TEST(History, IsBoundedAndKeepsWhatIsOn) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::host

@@ -33,7 +33,7 @@
 #define SWAPTRAIL_TEST_DATA "tests/data"
 #endif
 
-namespace swaptrail {
+namespace swaptrail::probe {
 namespace {
 
 std::string data_path(const std::string& name) {
@@ -817,4 +817,4 @@ class QuietLibbpf : public testing::Environment {
 const auto* const kQuiet = testing::AddGlobalTestEnvironment(new QuietLibbpf);
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::probe

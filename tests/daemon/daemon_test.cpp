@@ -18,22 +18,22 @@
 #include "daemon/options/options.h"
 #include "daemon/pipeline/output.h"
 
-namespace swaptrail {
+namespace swaptrail::daemon {
 namespace {
 
-std::variant<Options, ExitCode> parse(std::vector<std::string> arguments) {
+std::variant<options::Options, base::ExitCode> parse(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "swaptraild");
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
-  return parse_options(static_cast<int>(pointers.size()), pointers.data());
+  return options::parse_options(static_cast<int>(pointers.size()), pointers.data());
 }
 
 TEST(Options, DefaultsFollowEverything) {
   const auto parsed = parse({});
-  ASSERT_TRUE(std::holds_alternative<Options>(parsed));
-  const Options& options = std::get<Options>(parsed);
+  ASSERT_TRUE(std::holds_alternative<options::Options>(parsed));
+  const options::Options& options = std::get<options::Options>(parsed);
   EXPECT_FALSE(options.mode.has_value());
-  EXPECT_EQ(options.print, PrintFormat::kSummary);
+  EXPECT_EQ(options.print, report::PrintFormat::kSummary);
   EXPECT_EQ(options.ring_mib, 8u);
   EXPECT_TRUE(options.pids.empty());
 }
@@ -41,12 +41,12 @@ TEST(Options, DefaultsFollowEverything) {
 TEST(Options, TakesFilters) {
   const auto parsed = parse(
       {"--pid=1", "--pid=2", "--outcome=aborted", "--cgroup=/a", "--mode=kprobe", "--print=jsonl"});
-  ASSERT_TRUE(std::holds_alternative<Options>(parsed));
-  const Options& options = std::get<Options>(parsed);
+  ASSERT_TRUE(std::holds_alternative<options::Options>(parsed));
+  const options::Options& options = std::get<options::Options>(parsed);
   EXPECT_EQ(options.pids, (std::vector<uint32_t>{1, 2}));
   EXPECT_EQ(options.outcomes, std::vector<Outcome>{Outcome::kAborted});
   EXPECT_EQ(options.cgroup, "/a");
-  EXPECT_EQ(options.mode, Mode::kKprobe);
+  EXPECT_EQ(options.mode, probe::Mode::kKprobe);
 }
 
 TEST(Options, RefusesWhatMakesNoSense) {
@@ -56,43 +56,44 @@ TEST(Options, RefusesWhatMakesNoSense) {
         "--max-folios=1", "surplus", "--listen=:7000", "--tls-key=/dev/null", "--store=1",
         "--regret=0", "--metrics-cgroups=0", "--config=/nowhere"}) {
     const auto parsed = parse({bad});
-    ASSERT_TRUE(std::holds_alternative<ExitCode>(parsed)) << bad;
-    EXPECT_EQ(std::get<ExitCode>(parsed), kExitUsage) << bad;
+    ASSERT_TRUE(std::holds_alternative<base::ExitCode>(parsed)) << bad;
+    EXPECT_EQ(std::get<base::ExitCode>(parsed), base::kExitUsage) << bad;
   }
 }
 
 TEST(Options, BtfOfAnotherKernelIsOnlyForExplaining) {
-  EXPECT_TRUE(std::holds_alternative<ExitCode>(parse({"--btf=/dev/null"})));
-  EXPECT_TRUE(std::holds_alternative<Options>(parse({"--btf=/dev/null", "--explain-attach"})));
+  EXPECT_TRUE(std::holds_alternative<base::ExitCode>(parse({"--btf=/dev/null"})));
+  EXPECT_TRUE(
+      std::holds_alternative<options::Options>(parse({"--btf=/dev/null", "--explain-attach"})));
 }
 
 TEST(Options, TcpNeedsTlsAndSomeWayToKnowClients) {
   const std::vector<std::string> tls = {"--listen=:7000", "--tls-cert=c", "--tls-key=k"};
   std::vector<std::string> arguments = tls;
-  EXPECT_TRUE(std::holds_alternative<ExitCode>(parse(arguments)));
+  EXPECT_TRUE(std::holds_alternative<base::ExitCode>(parse(arguments)));
   arguments.push_back("--tls-client-ca=a");
-  EXPECT_TRUE(std::holds_alternative<Options>(parse(arguments)));
+  EXPECT_TRUE(std::holds_alternative<options::Options>(parse(arguments)));
   arguments.push_back("--tls-no-client-auth");  // not both
-  EXPECT_TRUE(std::holds_alternative<ExitCode>(parse(arguments)));
+  EXPECT_TRUE(std::holds_alternative<base::ExitCode>(parse(arguments)));
   arguments = tls;
   arguments.push_back("--tls-no-client-auth");
-  EXPECT_TRUE(std::holds_alternative<Options>(parse(arguments)));
+  EXPECT_TRUE(std::holds_alternative<options::Options>(parse(arguments)));
 }
 
 TEST(Options, NoneIsNoGroupAndNoHttp) {
   const auto parsed = parse({"--socket-group=none", "--web.listen-address=none"});
-  ASSERT_TRUE(std::holds_alternative<Options>(parsed));
-  EXPECT_EQ(std::get<Options>(parsed).socket_group, "");
-  EXPECT_EQ(std::get<Options>(parsed).web_listen, "");
+  ASSERT_TRUE(std::holds_alternative<options::Options>(parsed));
+  EXPECT_EQ(std::get<options::Options>(parsed).socket_group, "");
+  EXPECT_EQ(std::get<options::Options>(parsed).web_listen, "");
 }
 
 TEST(Options, SocketIsInTheRunDir) {
-  Options options;
-  EXPECT_EQ(socket_path(options), "/run/swaptrail/api.sock");
+  options::Options options;
+  EXPECT_EQ(options::socket_path(options), "/run/swaptrail/api.sock");
   options.run_dir = "/x";
-  EXPECT_EQ(socket_path(options), "/x/api.sock");
+  EXPECT_EQ(options::socket_path(options), "/x/api.sock");
   options.socket = "/y";
-  EXPECT_EQ(socket_path(options), "/y");
+  EXPECT_EQ(options::socket_path(options), "/y");
 }
 
 class ConfigFileTest : public testing::Test {
@@ -108,8 +109,8 @@ class ConfigFileTest : public testing::Test {
 TEST_F(ConfigFileTest, HasTheNamesOfTheFlags) {
   const auto parsed = parse_file(
       "# a comment\nweb.listen-address = \"[::1]:1\"\nstore = 32\nenable-pageout = true\n");
-  ASSERT_TRUE(std::holds_alternative<Options>(parsed));
-  const Options& options = std::get<Options>(parsed);
+  ASSERT_TRUE(std::holds_alternative<options::Options>(parsed));
+  const options::Options& options = std::get<options::Options>(parsed);
   EXPECT_EQ(options.web_listen, "[::1]:1");
   EXPECT_EQ(options.store_mib, 32u);
   EXPECT_TRUE(options.enable_pageout);
@@ -117,30 +118,30 @@ TEST_F(ConfigFileTest, HasTheNamesOfTheFlags) {
 
 TEST_F(ConfigFileTest, YieldsToTheCommandLine) {
   const auto parsed = parse_file("store = 32\n", "--store=16");
-  ASSERT_TRUE(std::holds_alternative<Options>(parsed));
-  EXPECT_EQ(std::get<Options>(parsed).store_mib, 16u);
+  ASSERT_TRUE(std::holds_alternative<options::Options>(parsed));
+  EXPECT_EQ(std::get<options::Options>(parsed).store_mib, 16u);
 }
 
 TEST_F(ConfigFileTest, RefusesWhatItDoesNotKnow) {
   for (const char* bad : {"stroe = 32\n", "store = lots\n", "[web]\nlisten-address = \"x\"\n"}) {
     const auto parsed = parse_file(bad);
-    ASSERT_TRUE(std::holds_alternative<ExitCode>(parsed)) << bad;
-    EXPECT_EQ(std::get<ExitCode>(parsed), kExitUsage) << bad;
+    ASSERT_TRUE(std::holds_alternative<base::ExitCode>(parsed)) << bad;
+    EXPECT_EQ(std::get<base::ExitCode>(parsed), base::kExitUsage) << bad;
   }
 }
 
 TEST(Vmstat, TakesNumbersAndPassesOverTheRest) {
   const std::string text =
       "pswpin 12\npswpout 18446744073709551615\n\nodd line here\nbad x\npswpout_not";
-  Vmstat values;
-  parse_vmstat(text, values);
+  report::Vmstat values;
+  host::parse_vmstat(text, values);
   EXPECT_EQ(values.size(), 2u);
   EXPECT_EQ(values["pswpin"], 12u);
   EXPECT_EQ(values["pswpout"], ~uint64_t{0});
 }
 
 TEST(Vmstat, ReadsThisHost) {
-  const auto reading = read_vmstat();
+  const auto reading = host::read_vmstat();
   ASSERT_TRUE(reading.ok()) << reading.status();
   EXPECT_TRUE(reading->values.contains("pgfault"));
 }
@@ -150,14 +151,15 @@ TEST(Cgroups, FindsTheMemoryHierarchy) {
       "30 25 0:26 / /sys/fs/cgroup/unified rw,nosuid shared:9 - cgroup2 cgroup2 rw\n"
       "31 25 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
       "32 25 0:28 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n";
-  EXPECT_EQ(Cgroups::find_mount(both), "/sys/fs/cgroup/memory");
-  EXPECT_EQ(Cgroups::find_mount("30 25 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n"),
-            "/sys/fs/cgroup");
-  EXPECT_EQ(Cgroups::find_mount("30 25 0:26 / /mnt/a\\040b\\134c rw - cgroup2 cgroup2 rw\n"),
+  EXPECT_EQ(host::Cgroups::find_mount(both), "/sys/fs/cgroup/memory");
+  EXPECT_EQ(
+      host::Cgroups::find_mount("30 25 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate\n"),
+      "/sys/fs/cgroup");
+  EXPECT_EQ(host::Cgroups::find_mount("30 25 0:26 / /mnt/a\\040b\\134c rw - cgroup2 cgroup2 rw\n"),
             "/mnt/a b\\c");
-  EXPECT_EQ(Cgroups::find_mount("30 25 0:26 / /cg rw - cgroup2 - rw\n"),
+  EXPECT_EQ(host::Cgroups::find_mount("30 25 0:26 / /cg rw - cgroup2 - rw\n"),
             "/cg");  // mount -t cgroup2 -
-  EXPECT_EQ(Cgroups::find_mount("garbage\n1 2 - x\n"), "");
+  EXPECT_EQ(host::Cgroups::find_mount("garbage\n1 2 - x\n"), "");
 }
 
 class CgroupTree : public testing::Test {
@@ -177,31 +179,31 @@ class CgroupTree : public testing::Test {
 };
 
 TEST_F(CgroupTree, NamesADirectoryByItsInode) {
-  Cgroups cgroups(root_);
+  host::Cgroups cgroups(root_);
   EXPECT_EQ(cgroups.path_of(inode("/a/b"), 1), "/a/b");
   EXPECT_EQ(cgroups.path_of(inode(""), 1), "/");
   EXPECT_EQ(cgroups.path_of(0, 1), std::nullopt);
 }
 
 TEST_F(CgroupTree, LooksAgainForANewOneButNotAllTheTime) {
-  Cgroups cgroups(root_);
+  host::Cgroups cgroups(root_);
   ASSERT_EQ(cgroups.path_of(inode("/a"), 1), "/a");
   std::filesystem::create_directories(root_ + "/new");
   const uint64_t id = inode("/new");
   EXPECT_EQ(cgroups.path_of(id, 2), std::nullopt);
-  EXPECT_EQ(cgroups.path_of(id, 2 + Cgroups::kRescanAfter_ns), "/new");
+  EXPECT_EQ(cgroups.path_of(id, 2 + host::Cgroups::kRescanAfter_ns), "/new");
 }
 
 TEST_F(CgroupTree, KeepsTheNameOfOneThatIsGone) {
-  Cgroups cgroups(root_);
+  host::Cgroups cgroups(root_);
   const uint64_t id = inode("/a/b");
   ASSERT_EQ(cgroups.path_of(id, 1), "/a/b");
   std::filesystem::remove_all(root_ + "/a/b");
-  EXPECT_EQ(cgroups.path_of(id, 3 * Cgroups::kRescanAfter_ns), "/a/b");
+  EXPECT_EQ(cgroups.path_of(id, 3 * host::Cgroups::kRescanAfter_ns), "/a/b");
 }
 
 TEST_F(CgroupTree, TellsTheIdsBelowAPathAndWhoStillLives) {
-  Cgroups cgroups(root_);
+  host::Cgroups cgroups(root_);
   std::filesystem::create_directories(root_ + "/ab");
   const uint64_t a = inode("/a"), b = inode("/a/b");
   EXPECT_THAT(cgroups.at_or_below("/a", 1), testing::UnorderedElementsAre(a, b));
@@ -219,7 +221,7 @@ TEST_F(CgroupTree, TellsTheIdsBelowAPathAndWhoStillLives) {
 }
 
 TEST(PageFrames, DividesFromItsBase) {
-  const PageFrames frames(0xffffea0000000000, 64);
+  const host::PageFrames frames(0xffffea0000000000, 64);
   EXPECT_EQ(frames.number_of(0xffffea0000000000 + 64 * 1234), 1234u);
   EXPECT_EQ(frames.number_of(0xffffea0000000001), std::nullopt);
   EXPECT_EQ(frames.number_of(0), std::nullopt);
@@ -228,7 +230,7 @@ TEST(PageFrames, DividesFromItsBase) {
 // What an Output with these options writes for one lifecycle.
 class Printing : public testing::Test {
  protected:
-  class OneCgroup : public Names {
+  class OneCgroup : public report::Names {
    public:
     std::optional<std::string_view> cgroup_path(uint64_t id) const override {
       if (id == 7) return "/shop/db";
@@ -240,8 +242,8 @@ class Printing : public testing::Test {
     close(pipe_[0]);
     close(pipe_[1]);
   }
-  bool prints(const Options& options, const Lifecycle& lifecycle) {
-    Output output(options.print, options, names_, pipe_[1]);
+  bool prints(const options::Options& options, const Lifecycle& lifecycle) {
+    pipeline::Output output(options.print, options, names_, pipe_[1]);
     output.on_lifecycle(lifecycle);
     output.flush();
     EXPECT_EQ(output.summary().total().lifecycles, 1u)
@@ -265,8 +267,8 @@ class Printing : public testing::Test {
 };
 
 TEST_F(Printing, FiltersByPid) {
-  Options options;
-  options.print = PrintFormat::kJsonl;
+  options::Options options;
+  options.print = report::PrintFormat::kJsonl;
   options.pids = {42};
   EXPECT_TRUE(prints(options, lifecycle()));
   options.pids = {43};
@@ -274,8 +276,8 @@ TEST_F(Printing, FiltersByPid) {
 }
 
 TEST_F(Printing, FiltersByCgroupAndBelow) {
-  Options options;
-  options.print = PrintFormat::kJsonl;
+  options::Options options;
+  options.print = report::PrintFormat::kJsonl;
   for (const char* inside : {"/shop", "/shop/db", "/", "/shop/"}) {
     options.cgroup = inside;
     EXPECT_TRUE(prints(options, lifecycle())) << inside;
@@ -287,8 +289,8 @@ TEST_F(Printing, FiltersByCgroupAndBelow) {
 }
 
 TEST_F(Printing, FiltersByOutcome) {
-  Options options;
-  options.print = PrintFormat::kJsonl;
+  options::Options options;
+  options.print = report::PrintFormat::kJsonl;
   options.outcomes = {Outcome::kFreedDevice};
   EXPECT_TRUE(prints(options, lifecycle()));
   options.outcomes = {Outcome::kAborted};
@@ -296,18 +298,18 @@ TEST_F(Printing, FiltersByOutcome) {
 }
 
 TEST_F(Printing, NoPageUnlessAskedFor) {
-  Options options;
+  options::Options options;
   EXPECT_FALSE(prints(options, lifecycle()));
-  options.print = PrintFormat::kText;
+  options.print = report::PrintFormat::kText;
   EXPECT_TRUE(prints(options, lifecycle()));
 }
 
 TEST_F(Printing, AClosedPipeEndsThePrintingOnly) {
   signal(SIGPIPE, SIG_IGN);
   close(pipe_[0]);
-  Options options;
-  options.print = PrintFormat::kText;
-  Output output(options.print, options, names_, pipe_[1]);
+  options::Options options;
+  options.print = report::PrintFormat::kText;
+  pipeline::Output output(options.print, options, names_, pipe_[1]);
   output.on_lifecycle(lifecycle());
   output.flush();
   EXPECT_TRUE(output.failed());
@@ -317,4 +319,4 @@ TEST_F(Printing, AClosedPipeEndsThePrintingOnly) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::daemon

@@ -15,7 +15,7 @@
 #include <fstream>
 #include <string>
 
-namespace swaptrail {
+namespace swaptrail::base {
 namespace {
 
 using testing::HasSubstr;
@@ -80,7 +80,7 @@ TEST_F(Files, NamedIsARegularFile) {
   name.sun_family = AF_UNIX;
   const std::string path = folder_ + "/socket";
   path.copy(name.sun_path, sizeof(name.sun_path) - 1);
-  const int made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int made = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   ASSERT_EQ(bind(made, reinterpret_cast<sockaddr*>(&name), sizeof(name)), 0);
   EXPECT_THAT(complaint(path), HasSubstr("can't be opened"));
   close(made);
@@ -161,4 +161,4 @@ TEST_F(Files, Unmangled) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::base

@@ -14,7 +14,7 @@
 #include "tests/scene/scripted_kernel.h"
 #include "tests/scene/trace_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::pipeline {
 namespace {
 
 using nlohmann::json;
@@ -25,7 +25,7 @@ class PipelineTest : public CliTest {
  protected:
   void SetUp() override {
     CliTest::SetUp();
-    options_.print = PrintFormat::kJsonl;
+    options_.print = report::PrintFormat::kJsonl;
     options_.record_dir = path("recording");
     out_ = open(path("out").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     output_.emplace(options_.print, options_, names_, out_);
@@ -42,7 +42,7 @@ class PipelineTest : public CliTest {
   // A page goes to a device.
   void swap_out(uint64_t index) {
     Scene scene;
-    scene.now = monotonic_ns();
+    scene.now = base::monotonic_ns();
     scene.whole_sync(page_at(index));
     kernel_.happen(scene.events);
   }
@@ -67,14 +67,14 @@ class PipelineTest : public CliTest {
     return begin == std::string::npos ? json() : json::parse(out.substr(begin));
   }
 
-  Options options_;
-  Cgroups cgroups_{""};
-  CgroupWalker walker_{cgroups_};
+  options::Options options_;
+  host::Cgroups cgroups_{""};
+  host::CgroupWalker walker_{cgroups_};
   HostNames names_{std::nullopt, walker_};
   int out_ = -1;
   std::optional<Output> output_;
   MadeAreas made_areas_;
-  AreaWatch areas_{made_areas_.sources()};
+  host::AreaWatch areas_{made_areas_.sources()};
   StatusBoard status_board_;
   PipelineRequests requests_;
   ScriptedKernel kernel_;
@@ -192,4 +192,4 @@ TEST_F(PipelineTest, OneThatNeverRanLeavesAReadableRecording) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::pipeline

@@ -14,7 +14,7 @@
 #include "trace/recording/file.h"
 #include "trace/recording/reader.h"
 
-namespace swaptrail {
+namespace swaptrail::record {
 namespace {
 
 struct Collector : EventSink {
@@ -24,7 +24,7 @@ struct Collector : EventSink {
   int losses = 0;
 };
 
-struct OneCgroup : Names {
+struct OneCgroup : report::Names {
   std::optional<std::string_view> cgroup_path(uint64_t id) const override {
     if (id == 7) return "/shop";
     return std::nullopt;
@@ -61,10 +61,10 @@ class RecorderTest : public testing::Test {
     return found;
   }
   // What a file holds; its events go to `sink`.
-  static RecordingContents contents(const std::string& path, EventSink& sink) {
-    auto source = FileSource::open(path);
+  static recording::RecordingContents contents(const std::string& path, EventSink& sink) {
+    auto source = recording::FileSource::open(path);
     EXPECT_TRUE(source.ok()) << source.status();
-    auto reader = RecordingReader::open(**source);
+    auto reader = recording::RecordingReader::open(**source);
     EXPECT_TRUE(reader.ok()) << reader.status();
     EXPECT_TRUE((*reader)->for_each(sink).ok());
     return (*reader)->contents();
@@ -72,7 +72,7 @@ class RecorderTest : public testing::Test {
 
   std::string dir_;
   RecorderOptions options_;
-  RecordingHeader header_;
+  recording::RecordingHeader header_;
   OneCgroup names_;
   Collector next_;
 };
@@ -86,7 +86,7 @@ TEST_F(RecorderTest, HandsOnAndWritesTheSame) {
   EXPECT_EQ(next_.losses, 1);
   ASSERT_EQ(files().size(), 1u);
   Collector replayed;
-  const RecordingContents found = contents(files()[0], replayed);
+  const recording::RecordingContents found = contents(files()[0], replayed);
   EXPECT_EQ(replayed.times, next_.times);
   EXPECT_EQ(replayed.losses, 1);
   EXPECT_TRUE(found.finished);
@@ -96,7 +96,7 @@ TEST_F(RecorderTest, HandsOnAndWritesTheSame) {
 TEST_F(RecorderTest, APartThatIsOldEnoughIsFollowedByOneThatKnowsTheSameNames) {
   options_.part_age_ns = 10 * kSecond;
   auto recorder = this->recorder();
-  const uint64_t start = monotonic_ns();
+  const uint64_t start = base::monotonic_ns();
   recorder->on_event(event(start, 7), 0);
   recorder->tick(start + 2 * kSecond);
   EXPECT_EQ(files().size(), 1u);
@@ -106,7 +106,7 @@ TEST_F(RecorderTest, APartThatIsOldEnoughIsFollowedByOneThatKnowsTheSameNames) {
   ASSERT_EQ(files().size(), 2u);
   for (size_t i : {0, 1}) {
     Collector replayed;
-    const RecordingContents found = contents(files()[i], replayed);
+    const recording::RecordingContents found = contents(files()[i], replayed);
     EXPECT_EQ(replayed.times.size(), 1u) << files()[i];
     EXPECT_EQ(found.header.part, i);
     ASSERT_EQ(found.cgroups.size(), 1u) << files()[i];
@@ -118,15 +118,15 @@ TEST_F(RecorderTest, FlightWritesWhenTriggeredAndNotBefore) {
   options_.flight = true;
   auto recorder = this->recorder();
   for (uint64_t i = 1; i <= 100; ++i) recorder->on_event(event(i), i);
-  recorder->tick(monotonic_ns() + 2 * kSecond);
+  recorder->tick(base::monotonic_ns() + 2 * kSecond);
   EXPECT_TRUE(files().empty());
-  ASSERT_TRUE(recorder->trigger("test", monotonic_ns()).ok());
+  ASSERT_TRUE(recorder->trigger("test", base::monotonic_ns()).ok());
   ASSERT_EQ(files().size(), 1u);
   Collector replayed;
   contents(files()[0], replayed);
   EXPECT_EQ(replayed.times.size(), 100u);
   recorder->on_event(event(101), 101);
-  ASSERT_TRUE(recorder->trigger("again", monotonic_ns()).ok());
+  ASSERT_TRUE(recorder->trigger("again", base::monotonic_ns()).ok());
   ASSERT_EQ(files().size(), 2u);
   EXPECT_EQ(recorder->status(0).triggers, 2u);
 }
@@ -136,7 +136,7 @@ TEST_F(RecorderTest, FlightForgetsWhatIsTooOld) {
   options_.keep_ns = 60 * kSecond;
   options_.part_age_ns = 10 * kSecond;
   auto recorder = this->recorder();
-  const uint64_t start = monotonic_ns();
+  const uint64_t start = base::monotonic_ns();
   for (uint64_t second = 0; second < 200; second += 5) {
     recorder->on_event(event(start + second * kSecond), second / 5);
     recorder->tick(start + second * kSecond + 1);
@@ -159,7 +159,7 @@ TEST_F(RecorderTest, FlightForgetsWhatIsTooOld) {
 // are not ours are left alone.
 TEST_F(RecorderTest, TheOldestPartsGoByNumberWhateverTheClockSays) {
   const auto put = [&](const std::string& name, const std::string& text) {
-    auto file = FileSink::create(dir_ + "/" + name);
+    auto file = recording::FileSink::create(dir_ + "/" + name);
     ASSERT_TRUE(file.ok()) << file.status();
     ASSERT_TRUE((*file)->append(text).ok());
   };
@@ -179,7 +179,7 @@ TEST_F(RecorderTest, TheOldestPartsGoByNumberWhateverTheClockSays) {
   options_.total_bytes = 100'000;
   auto recorder = this->recorder();
   recorder->on_event(event(1), 1);
-  recorder->tick(monotonic_ns() + 2 * kSecond);
+  recorder->tick(base::monotonic_ns() + 2 * kSecond);
   recorder->finish(2000);
   const std::vector<std::string> left = files();
   const auto has = [&](const std::string& name) {
@@ -207,7 +207,7 @@ TEST_F(RecorderTest, FlightFilesAreLimitedToo) {
   FlightFiles last;
   for (uint64_t i = 1; i <= 300; ++i) {
     recorder->on_event(event(i * 1000, 7), i);
-    auto written = recorder->trigger("memory-pressure", monotonic_ns());
+    auto written = recorder->trigger("memory-pressure", base::monotonic_ns());
     ASSERT_TRUE(written.ok()) << written.status();
     last = *std::move(written);
   }
@@ -225,26 +225,26 @@ TEST_F(RecorderTest, ADirectoryThatCannotBeMadeIsAnError) {
 }
 
 // The contents of the only part.
-RecordingContents contents_of(const std::string& dir) {
+recording::RecordingContents contents_of(const std::string& dir) {
   const auto file = *std::filesystem::directory_iterator(dir);
-  auto source = FileSource::open(file.path());
+  auto source = recording::FileSource::open(file.path());
   EXPECT_TRUE(source.ok());
-  auto reader = RecordingReader::open(**source);
+  auto reader = recording::RecordingReader::open(**source);
   EXPECT_TRUE(reader.ok());
   return (*reader)->contents();
 }
 
 TEST_F(RecorderTest, AreasThatComeAndGoAreRecordedWithTheirTime) {
-  SwapArea unknown, first;
+  recording::SwapArea unknown, first;
   unknown.path = "/not/known";
   unknown.bytes = 4096;
-  unknown.type = kTypeNotKnown;
+  unknown.type = host::kTypeNotKnown;
   first.path = "/dev/zram0";
   first.bytes = 8192;
   first.at_ns = 10;
   auto recorder = Recorder::create(options_, header_, {unknown, first}, names_, next_);
   ASSERT_TRUE(recorder.ok());
-  AreaInstance gone, come;
+  host::AreaInstance gone, come;
   gone.seen.area = first;
   gone.until_ns = 500;
   come.seen.area = first;
@@ -253,7 +253,7 @@ TEST_F(RecorderTest, AreasThatComeAndGoAreRecordedWithTheirTime) {
   (*recorder)->on_area(gone);
   (*recorder)->on_area(come);
   (*recorder)->finish(1000);
-  const std::vector<SwapArea> areas = contents_of(options_.dir).areas;
+  const std::vector<recording::SwapArea> areas = contents_of(options_.dir).areas;
   ASSERT_EQ(areas.size(), 3u);
   EXPECT_EQ(areas[0].path, "/dev/zram0");
   EXPECT_EQ(areas[1].bytes, 0u) << "off";
@@ -263,4 +263,4 @@ TEST_F(RecorderTest, AreasThatComeAndGoAreRecordedWithTheirTime) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::record

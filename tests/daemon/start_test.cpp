@@ -28,7 +28,7 @@
 #include "daemon/record/recording_folder.h"
 #include "tests/scene/trace_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::daemon {
 namespace {
 
 using testing::HasSubstr;
@@ -55,7 +55,7 @@ class Folders : public testing::Test {
 TEST_F(Folders, AreMadeWithTheirModeWhateverTheUmask) {
   for (const mode_t mask : {0000, 0077, 0777}) {
     const mode_t before = umask(mask);
-    const auto folder = open_folder(in(std::to_string(mask)), 0755);
+    const auto folder = base::open_folder(in(std::to_string(mask)), 0755);
     umask(before);
     ASSERT_TRUE(folder.ok()) << folder.status();
     EXPECT_EQ(mode(in(std::to_string(mask))), 0755u);
@@ -71,15 +71,16 @@ TEST_F(Folders, RefusesWhatOthersCanLeadElsewhere) {
     const std::string name = in("mode" + std::to_string(bad));
     mkdir(name.c_str(), 0700);
     chmod(name.c_str(), bad);
-    EXPECT_THAT(std::string(open_folder(name, 0700).status().message()), HasSubstr("chmod go-w"));
-    EXPECT_FALSE(check_folder(name).ok());
+    EXPECT_THAT(std::string(base::open_folder(name, 0700).status().message()),
+                HasSubstr("chmod go-w"));
+    EXPECT_FALSE(base::check_folder(name).ok());
   }
   for (const char* name : {"link", "link/", "link//", "file", "fifo", "none/below"}) {
-    EXPECT_FALSE(open_folder(in(name), 0700).ok()) << name;
-    EXPECT_FALSE(check_folder(in(name)).ok()) << name;
+    EXPECT_FALSE(base::open_folder(in(name), 0700).ok()) << name;
+    EXPECT_FALSE(base::check_folder(in(name)).ok()) << name;
   }
-  EXPECT_TRUE(check_folder(in("good/")).ok());
-  EXPECT_TRUE(check_folder(in("not-yet")).ok());
+  EXPECT_TRUE(base::check_folder(in("good/")).ok());
+  EXPECT_TRUE(base::check_folder(in("not-yet")).ok());
   EXPECT_FALSE(std::filesystem::exists(in("not-yet")));
 }
 
@@ -87,14 +88,14 @@ TEST_F(Folders, RefusesThoseOfAnotherUser) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can give a folder away";
   mkdir(in("theirs").c_str(), 0755);
   ASSERT_EQ(chown(in("theirs").c_str(), 65534, 65534), 0);
-  EXPECT_THAT(std::string(check_folder(in("theirs")).message()), HasSubstr("user 65534"));
+  EXPECT_THAT(std::string(base::check_folder(in("theirs")).message()), HasSubstr("user 65534"));
 }
 
 // The lock of take_lock() lasts as long as its process: each attempt gets one of its own.
 int lock_in_child(const std::string& run_dir) {
   const pid_t child = fork();
   if (child == 0) {
-    const absl::Status status = take_lock(run_dir);
+    const absl::Status status = host::take_lock(run_dir);
     _exit(status.ok() ? 0 : absl::IsAlreadyExists(status) ? 5 : 2);
   }
   int how = 0;
@@ -114,7 +115,7 @@ TEST_F(Folders, LockIsOursAloneAndNotReadableByOthers) {
 
 TEST_F(Folders, LockOfAnotherIsLeftAsItIs) {
   std::ofstream(in("swaptraild.pid")) << "4711\n";
-  const Descriptor other(open(in("swaptraild.pid").c_str(), O_RDONLY | O_CLOEXEC));
+  const base::Descriptor other(open(in("swaptraild.pid").c_str(), O_RDONLY | O_CLOEXEC));
   ASSERT_EQ(flock(other.get(), LOCK_EX | LOCK_NB), 0);
   EXPECT_EQ(lock_in_child(root_), 5);
   EXPECT_EQ(text(in("swaptraild.pid")), "4711\n");
@@ -131,7 +132,7 @@ TEST_F(Folders, LockFollowsNoLink) {
 }
 
 TEST_F(Folders, AFileIsThereAsAWholeOrNotAtAll) {
-  auto folder = RecordingFolder::open(in("rec"), RecordingFolder::Kind::kFlight);
+  auto folder = record::RecordingFolder::open(in("rec"), record::RecordingFolder::Kind::kFlight);
   ASSERT_TRUE(folder.ok()) << folder.status();
   const std::string name = folder->next_name(0, "oom");
   std::filesystem::create_symlink("/etc/hostname", in("rec/" + name));
@@ -147,13 +148,14 @@ TEST_F(Folders, WhatAnInterruptedWriteLeftBehindGoes) {
   const std::string foreign = in("rec/.vimrc.unfinished");
   std::ofstream(left) << "SWTR";
   std::ofstream(foreign) << "x";
-  ASSERT_TRUE(RecordingFolder::open(in("rec"), RecordingFolder::Kind::kFlight).ok());
+  ASSERT_TRUE(
+      record::RecordingFolder::open(in("rec"), record::RecordingFolder::Kind::kFlight).ok());
   EXPECT_FALSE(std::filesystem::exists(left));
   EXPECT_TRUE(std::filesystem::exists(foreign));
 }
 
 TEST_F(Folders, FilesAreLimitedByNumberToo) {
-  auto folder = RecordingFolder::open(in("rec"), RecordingFolder::Kind::kFlight);
+  auto folder = record::RecordingFolder::open(in("rec"), record::RecordingFolder::Kind::kFlight);
   ASSERT_TRUE(folder.ok());
   std::string last;
   for (int i = 0; i < 20; ++i) {
@@ -166,7 +168,7 @@ TEST_F(Folders, FilesAreLimitedByNumberToo) {
 }
 
 TEST_F(Folders, AFolderThatWasReplacedIsNotInPlace) {
-  auto folder = RecordingFolder::open(in("rec"), RecordingFolder::Kind::kSeries);
+  auto folder = record::RecordingFolder::open(in("rec"), record::RecordingFolder::Kind::kSeries);
   ASSERT_TRUE(folder.ok());
   EXPECT_TRUE(folder->is_in_place());
   std::filesystem::rename(in("rec"), in("away"));
@@ -180,7 +182,7 @@ TEST_F(Folders, AFolderThatWasReplacedIsNotInPlace) {
 }
 
 TEST(FlightSchedule, WritesAtOnceAndThenOnceInAWhile) {
-  FlightSchedule schedule(60 * kSecond);
+  record::FlightSchedule schedule(60 * kSecond);
   EXPECT_FALSE(schedule.next("", kSecond));
   auto due = schedule.next("oom", 2 * kSecond);
   ASSERT_TRUE(due);
@@ -196,7 +198,7 @@ TEST(FlightSchedule, WritesAtOnceAndThenOnceInAWhile) {
 }
 
 TEST(FlightSchedule, WhoAsksIsNotMadeToWait) {
-  FlightSchedule schedule(60 * kSecond);
+  record::FlightSchedule schedule(60 * kSecond);
   ASSERT_TRUE(schedule.next("oom", kSecond));
   EXPECT_TRUE(schedule.next("signal", kSecond + 1));
   EXPECT_TRUE(schedule.next("signal", kSecond + 2));
@@ -204,12 +206,12 @@ TEST(FlightSchedule, WhoAsksIsNotMadeToWait) {
 
 TEST(Pressure, IsAThresholdOfTheKernel) {
   for (const char* good : {"some 150000 2000000", "full 1 500000", "some 10000000 10000000"})
-    EXPECT_TRUE(check_pressure(good).ok()) << good;
+    EXPECT_TRUE(record::check_pressure(good).ok()) << good;
   for (const char* bad :
        {"", "some", "some 1", "all 1 500000", "some 1 499999", "some 1 10000001", "some 0 500000",
         "some 500001 500000", "some -1 500000", "some 1 500000 x", "some 0x10 500000",
         "some 18446744073709551616 500000"})
-    EXPECT_FALSE(check_pressure(bad).ok()) << bad;
+    EXPECT_FALSE(record::check_pressure(bad).ok()) << bad;
 }
 
 // What went to standard error meanwhile.
@@ -223,7 +225,7 @@ std::vector<std::string> lines_of(const std::function<void()>& work) {
 }
 
 TEST(Log, ATroubleThatStaysIsOneLineAMinute) {
-  RepeatedTrouble trouble;
+  base::RepeatedTrouble trouble;
   const auto lines = lines_of([&] {
     for (uint64_t second = 1; second <= 150; ++second)
       trouble.happened("no space", second * kSecond);
@@ -235,33 +237,33 @@ TEST(Log, ATroubleThatStaysIsOneLineAMinute) {
 }
 
 TEST(Log, WhatDoesNotPrintIsReplaced) {
-  const auto lines = lines_of([] { log_always("a\x1b[31m\nb"); });
+  const auto lines = lines_of([] { base::log_always("a\x1b[31m\nb"); });
   EXPECT_EQ(lines, std::vector<std::string>{"swaptraild: a?[31m?b"});
 }
 
 // The last of this file's: nothing has room after it for a minute.
 TEST(Log, LinesAreLimitedAndWhatIsLeftOutIsCounted) {
-  const uint64_t before = log_lines_left_out();
+  const uint64_t before = base::log_lines_left_out();
   const auto lines = lines_of([] {
-    for (int i = 0; i < 1000; ++i) log_line("again");
-    log_always("the end");
+    for (int i = 0; i < 1000; ++i) base::log_line("again");
+    base::log_always("the end");
   });
   // a minute may begin meanwhile
-  EXPECT_LE(lines.size(), 2 * kMostLogLines_minute + 2);
+  EXPECT_LE(lines.size(), 2 * base::kMostLogLines_minute + 2);
   EXPECT_GE(lines.size(), 2u);
   EXPECT_EQ(lines.back(), "swaptraild: the end");
-  EXPECT_GE(log_lines_left_out() - before, 1000u - 2 * kMostLogLines_minute);
+  EXPECT_GE(base::log_lines_left_out() - before, 1000u - 2 * base::kMostLogLines_minute);
 }
 
-ConfigFile config(const std::string& text, const std::set<std::string>& given = {}) {
-  Options options;
+options::ConfigFile config(const std::string& text, const std::set<std::string>& given = {}) {
+  options::Options options;
   CLI::App app;
-  define_options(app, options);
-  return parse_config_file(app, text, "FILE", given);
+  options::define_options(app, options);
+  return options::parse_config_file(app, text, "FILE", given);
 }
 
 TEST(ConfigText, BecomesArguments) {
-  const ConfigFile file = config(
+  const options::ConfigFile file = config(
       "# a comment\n\nstore = 32  # MiB\n  enable-pageout\npid = 1,2\nflight-pressure = some 1 2\n"
       "web.listen-address=[::1]:1\nsocket = \"/a b/c\"\n",
       {"--store"});
@@ -281,4 +283,4 @@ TEST(ConfigText, ProblemsAreBounded) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::daemon

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace swaptrail {
+namespace swaptrail::probe {
 namespace {
 
 using ::testing::ElementsAre;
@@ -63,4 +63,4 @@ TEST(SymbolTable, NothingIsInNone) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::probe

@@ -161,7 +161,8 @@ TEST(Lockstep, BelievesALossThatWasTold) {
   story.end(1);
   story.events.erase(story.events.begin() + 3);
   story.sequences.erase(story.sequences.begin() + 3);
-  const auto before = [](Lockstep& lockstep, Reconstructor& reconstructor, size_t index) {
+  const auto before = [](Lockstep& lockstep, lifecycles::Reconstructor& reconstructor,
+                         size_t index) {
     if (index != 3) return;
     const Loss loss{1'000'000'000, 1'000'005'000, 1, 0};
     reconstructor.on_loss(loss);

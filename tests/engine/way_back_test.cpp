@@ -483,8 +483,8 @@ TEST(WayBack, ForgetsAccountsThatNobodyAsksFor) {
     swap_out(story, page_at(i));
     story.now += 10'000'000'000;
   }
-  ReconstructorOptions reconstruction;
-  Reconstructor reconstructor(reconstruction, kept);
+  lifecycles::ReconstructorOptions reconstruction;
+  lifecycles::Reconstructor reconstructor(reconstruction, kept);
   for (size_t i = 0; i < story.events.size(); ++i) {
     reconstructor.on_event(story.events[i], story.sequences[i]);
     lockstep.on_event(story.events[i], story.sequences[i]);

@@ -46,7 +46,7 @@ TEST(RecordingGolden, EveryTruncationIsTold) {
 // The stream is what stands in complete blocks, and the rest is reported with its place and size.
 TEST(RecordingFile, EveryTruncation) {
   const auto stream = make_stream({.cpus = 2, .events_per_cpu = 40, .lose_every = 15});
-  const std::string whole = record(stream, 16);
+  const std::string whole = recording_of(stream, 16);
   const auto places = places_of(whole);
   for (size_t length = 0; length < whole.size(); length += kStride) {
     const Replay back = replay(std::string_view(whole).substr(0, length));
@@ -57,7 +57,7 @@ TEST(RecordingFile, EveryTruncation) {
     }
     ASSERT_TRUE(back.opened) << length << back.status;
     uint64_t complete = 0, end = 0;
-    for (const RecordPlace& place : places) {
+    for (const recording::RecordPlace& place : places) {
       if (place.offset + place.bytes > length) break;
       complete += place.events + place.losses;
       end = place.offset + place.bytes;
@@ -78,7 +78,7 @@ TEST(RecordingFile, EveryTruncation) {
 
 TEST(RecordingFile, EveryFlippedByte) {
   const auto stream = make_stream({.cpus = 2, .events_per_cpu = 40, .lose_every = 15});
-  const std::string whole = record(stream, 16);
+  const std::string whole = recording_of(stream, 16);
   for (size_t at = 0; at < whole.size(); at += kStride) {
     for (const int flip : {0x01, 0x80, 0xff}) {
       std::string bytes = whole;
@@ -88,8 +88,8 @@ TEST(RecordingFile, EveryFlippedByte) {
       EXPECT_TRUE(is_prefix(back.items, stream)) << at;
       if (back.opened) {
         EXPECT_EQ(back.status.code(), absl::StatusCode::kDataLoss) << at;
-        const ViewSource source(bytes);
-        const auto inspection = verify_recording(source);
+        const recording::ViewSource source(bytes);
+        const auto inspection = recording::verify_recording(source);
         ASSERT_TRUE(inspection.ok());
         ASSERT_EQ(inspection->damages.size(), 1u) << at;
         EXPECT_LE(inspection->damages[0].offset, at);

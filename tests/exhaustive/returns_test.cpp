@@ -23,7 +23,8 @@ constexpr uint64_t kReturnSeeds = 60 / kStride;
 class InStepRun : public EventOutput {
  public:
   explicit InStepRun(const SimulationOptions& options)
-      : lockstep_(lockstep_options(options), kept_), reconstructor_(ReconstructorOptions(), kept_) {
+      : lockstep_(lockstep_options(options), kept_),
+        reconstructor_(lifecycles::ReconstructorOptions(), kept_) {
     for (const SimulatedArea& one : options.areas) lockstep_.on_area(one.area, 1000);
   }
 
@@ -62,7 +63,7 @@ class InStepRun : public EventOutput {
 
   KeptFindings kept_;
   Lockstep lockstep_;
-  Reconstructor reconstructor_;
+  lifecycles::Reconstructor reconstructor_;
 };
 
 std::string line(uint64_t entry, ReturnHow how, uint32_t reader, uint32_t passes, bool major) {

@@ -40,7 +40,7 @@ class FileInMemory {
 };
 
 // What the help promises.
-void check_bounds(const Options& options) {
+void check_bounds(const options::Options& options) {
   check(options.ring_mib >= 1 && options.ring_mib <= 1024 && std::has_single_bit(options.ring_mib));
   check(options.max_folios >= 1024 && options.max_folios <= 1 << 24);
   check(options.validate <= 1 << 20);
@@ -57,17 +57,17 @@ void check_bounds(const Options& options) {
 }
 
 // What the file says, by itself.
-ConfigFile read_alone(std::string_view text) {
-  static Options options;
+options::ConfigFile read_alone(std::string_view text) {
+  static options::Options options;
   static CLI::App app;
-  static const bool defined = (define_options(app, options), true);
+  static const bool defined = (options::define_options(app, options), true);
   check(defined);
-  return parse_config_file(app, std::string(text), "swaptraild.conf", {"--store"});
+  return options::parse_config_file(app, std::string(text), "swaptraild.conf", {"--store"});
 }
 
 // True: it may be options.
 bool check_alone(std::string_view text) {
-  const ConfigFile file = read_alone(text);
+  const options::ConfigFile file = read_alone(text);
   check(file.problems.size() <= 20);
   for (const std::string& problem : file.problems) {
     check(problem.starts_with("swaptraild.conf") && problem.find('\n') == std::string::npos);
@@ -91,7 +91,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   file.set(fuzz::text_of(bytes, size));
   std::string name = "swaptraild", option = "--config=" + file.path();
   char* arguments[] = {name.data(), option.data(), nullptr};
-  const auto parsed = parse_options(2, arguments);
-  if (const Options* options = std::get_if<Options>(&parsed)) check_bounds(*options);
+  const auto parsed = options::parse_options(2, arguments);
+  if (const options::Options* options = std::get_if<options::Options>(&parsed))
+    check_bounds(*options);
   return 0;
 }

@@ -32,11 +32,11 @@ std::string mangled(std::string_view name) {
 }
 
 void check_swaps(std::string_view text) {
-  const auto areas = parse_swap_areas(text, 5);
+  const auto areas = host::parse_swap_areas(text, 5);
   check(areas.size() <= count_of(text, '\n') + 1);
-  for (const SeenArea& seen : areas) {
+  for (const host::SeenArea& seen : areas) {
     check(!seen.area.path.empty() && seen.area.path.size() <= text.size());
-    check(seen.area.at_ns == 5 && seen.area.type == kTypeNotKnown);
+    check(seen.area.at_ns == 5 && seen.area.type == host::kTypeNotKnown);
   }
 }
 
@@ -44,14 +44,14 @@ void check_swaps(std::string_view text) {
 void check_name(std::string_view name) {
   if (name.empty() || name.find('\0') != std::string_view::npos) return;
   const std::string written = mangled(name);
-  check(unmangled(written) == name);
-  const auto areas = parse_swap_areas(
+  check(base::unmangled(written) == name);
+  const auto areas = host::parse_swap_areas(
       "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n" + written + "  file\t1024\t8\t-2\n", 1);
   check(areas.size() == 1 && areas[0].area.path == name && areas[0].area.bytes == 1 << 20);
   // the path of a mount is whole; what is mounted may have any name
   const std::string mount =
       "30 25 0:26 / /" + written + " rw - cgroup2 " + written + " rw,nsdelegate\n";
-  check(Cgroups::find_mount(mount) == "/" + std::string(name));
+  check(host::Cgroups::find_mount(mount) == "/" + std::string(name));
 }
 
 }  // namespace
@@ -62,8 +62,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   const std::string_view text = fuzz::text_of(bytes, size);
   check_swaps(text);
   check_name(text);
-  check(Cgroups::find_mount(text).size() <= text.size());
-  Vmstat values;
-  parse_vmstat({text.data(), text.size()}, values);
+  check(host::Cgroups::find_mount(text).size() <= text.size());
+  report::Vmstat values;
+  host::parse_vmstat({text.data(), text.size()}, values);
   return 0;
 }

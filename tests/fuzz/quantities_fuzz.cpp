@@ -57,17 +57,17 @@ void check_times(const std::string& text) {
 }
 
 void check_range(const std::string& text) {
-  RecordingHeader header;
+  recording::RecordingHeader header;
   header.reconstruction.start_ns = header.monotonic_ns = kStart_ns;
   header.realtime_ns = 1'800'000'000 * uint64_t{1'000'000'000};
   const size_t end = text.find('\n');
   const std::string from = text.substr(0, end);
   const std::string to = end == std::string::npos ? "" : text.substr(end + 1);
-  const auto range = parse_range(from, to, header);
+  const auto range = offline::parse_range(from, to, header);
   if (!range.ok()) return check(absl::IsInvalidArgument(range.status()));
   check(range->from_ns < range->to_ns);
   check(range->whole() == (from.empty() && to.empty()) || !range->whole() || range->from_ns == 0);
-  if (!from.empty()) check(!time_of_day(range->from_ns, header).empty());
+  if (!from.empty()) check(!offline::time_of_day(range->from_ns, header).empty());
 }
 
 }  // namespace

@@ -33,26 +33,26 @@ class Looker : public EventSink {
 };
 
 void put_hash(std::string& file, size_t at, std::string_view bytes) {
-  const uint64_t hash = xxhash64(bytes);
+  const uint64_t hash = recording::xxhash64(bytes);
   std::memcpy(file.data() + at, &hash, sizeof(hash));
 }
 
 // Makes every hash right, from the front, as far as the lengths lead.
 std::string seal(std::string file) {
-  if (file.size() < kPreambleBytes) return file;
-  file.replace(0, kPreambleBytes, make_preamble());
-  size_t at = kPreambleBytes;
-  while (file.size() - at >= kRecordHeadBytes) {
+  if (file.size() < recording::kPreambleBytes) return file;
+  file.replace(0, recording::kPreambleBytes, recording::make_preamble());
+  size_t at = recording::kPreambleBytes;
+  while (file.size() - at >= recording::kRecordHeadBytes) {
     uint32_t lengths[2];
     std::memcpy(lengths, file.data() + at + 8, sizeof(lengths));
-    const size_t left = file.size() - at - kRecordHeadBytes;
+    const size_t left = file.size() - at - recording::kRecordHeadBytes;
     lengths[0] = static_cast<uint32_t>(std::min<size_t>(lengths[0], left));
     lengths[1] = static_cast<uint32_t>(std::min<size_t>(lengths[1], left - lengths[0]));
     std::memcpy(file.data() + at, "SWTR", 4);
     file[at + 6] = file[at + 7] = 0;
     std::memcpy(file.data() + at + 8, lengths, sizeof(lengths));
     const std::string_view view = file;
-    const size_t head = at + kRecordHeadBytes;
+    const size_t head = at + recording::kRecordHeadBytes;
     put_hash(file, at + 16, view.substr(head, lengths[0]));
     put_hash(file, at + 24, view.substr(head + lengths[0], lengths[1]));
     put_hash(file, at + 32, view.substr(at, 32));
@@ -62,64 +62,65 @@ std::string seal(std::string file) {
 }
 
 void read_file(std::string_view file) {
-  const ViewSource source(file);
-  auto reader = RecordingReader::open(source);
+  const recording::ViewSource source(file);
+  auto reader = recording::RecordingReader::open(source);
   if (!reader.ok()) return;
   Looker looker;
   const bool whole = (*reader)->for_each(looker).ok();
-  auto inspection = verify_recording(source);
+  auto inspection = recording::verify_recording(source);
   check(inspection.ok());
   check(!whole || inspection->damages.empty());
   // What was repaired is clean, and has what the inspection says.
-  StringSink repaired;
-  if (!repair_recording(source, repaired).ok()) return;
-  const ViewSource again(repaired.text);
-  auto clean = verify_recording(again);
+  recording::StringSink repaired;
+  if (!recording::repair_recording(source, repaired).ok()) return;
+  const recording::ViewSource again(repaired.text);
+  auto clean = recording::verify_recording(again);
   check(clean.ok() && clean->events == inspection->events);
-  StringSink cut;
-  cut_recording(source, cut, 1000, UINT64_MAX, {}).IgnoreError();
+  recording::StringSink cut;
+  recording::cut_recording(source, cut, 1000, UINT64_MAX, {}).IgnoreError();
 }
 
 // The head says what the columns of the payload add up to, as a writer's would.
 void read_block(std::string_view bytes) {
   if (bytes.size() < 4) return;
-  BlockHead head;
+  recording::BlockHead head;
   head.events = static_cast<uint8_t>(bytes[0]) | static_cast<uint8_t>(bytes[1]) << 8;
   head.losses = static_cast<uint8_t>(bytes[2]);
   bytes.remove_prefix(4);
   const auto* begin = reinterpret_cast<const uint8_t*>(bytes.data());
-  ByteCursor in{begin, begin + bytes.size(), false};
+  recording::ByteCursor in{begin, begin + bytes.size(), false};
   while (!in.bad && in.at != in.end) {
     const uint64_t raw = in.varint();
     if (raw == 0) continue;
     const uint64_t stored = in.varint();
-    head.raw_bytes += std::min<uint64_t>(raw, kMaxBlockRawBytes);
+    head.raw_bytes += std::min<uint64_t>(raw, recording::kMaxBlockRawBytes);
     in.at += std::min<uint64_t>(stored, static_cast<uint64_t>(in.end - in.at));
   }
-  static BlockDecoder decoder;
-  std::vector<RecordedEvent> events;
-  std::vector<RecordedLoss> losses;
+  static recording::BlockDecoder decoder;
+  std::vector<recording::RecordedEvent> events;
+  std::vector<recording::RecordedLoss> losses;
   if (decoder.decode(head, bytes, events, losses).ok()) check(events.size() == head.events);
 }
 
 void round_trip(std::string_view bytes) {
   constexpr size_t kItem = sizeof(swaptrail_event) + sizeof(uint64_t);
-  std::vector<RecordedEvent> events(bytes.size() / kItem);
-  StringSink file;
-  auto writer = RecordingWriter::create(file, {}, {.block_events = 7, .level = 1}).value();
+  std::vector<recording::RecordedEvent> events(bytes.size() / kItem);
+  recording::StringSink file;
+  auto writer =
+      recording::RecordingWriter::create(file, {}, {.block_events = 7, .level = 1}).value();
   for (size_t i = 0; i < events.size(); ++i) {
     std::memcpy(&events[i].event, bytes.data() + i * kItem, sizeof(swaptrail_event));
     std::memcpy(&events[i].sequence, bytes.data() + i * kItem + sizeof(swaptrail_event), 8);
     check(writer->add(events[i].event, events[i].sequence).ok());
   }
   check(writer->finish(0).ok());
-  const ViewSource source(file.text);
-  auto reader = RecordingReader::open(source).value();
-  RecordedBlock block;
+  const recording::ViewSource source(file.text);
+  auto reader = recording::RecordingReader::open(source).value();
+  recording::RecordedBlock block;
   size_t next = 0;
   while (reader->next_block(block).value()) {
     check(next + block.events.size() <= events.size());
-    for (const RecordedEvent& item : block.events) {
+    for (const recording::RecordedEvent& item : block.events) {
       check(item.sequence == events[next].sequence);
       check(std::memcmp(&item.event, &events[next++].event, sizeof(item.event)) == 0);
     }

@@ -77,7 +77,7 @@ void check_matches(const v1::LifecycleFilter& filter, const Lifecycle& life) {
 void list(const v1::ListLifecyclesRequest& request) {
   static const auto store = made_store();
   static const api::PageTokens tokens;
-  static Cgroups cgroups("");
+  static host::Cgroups cgroups("");
   const api::Moment moment(kNow_ns, 0);
   const auto filter = api::to_filter(request.filter(), cgroups, moment);
   const auto size = api::to_count("page_size", request.page_size(), 100);

@@ -23,7 +23,8 @@ void check_config(const WebConfig& config) {
   if (!config.tls) return;
   for (const std::string* file : {&config.tls->cert_file, &config.tls->key_file})
     check(!file->empty() && std::none_of(file->begin(), file->end(), absl::ascii_iscntrl));
-  check(verifies_certificate(config.tls->client_auth) == !config.tls->client_ca_file.empty());
+  check(socket::verifies_certificate(config.tls->client_auth) ==
+        !config.tls->client_ca_file.empty());
   check(config.tls->min_version >= TLS1_2_VERSION);
 }
 

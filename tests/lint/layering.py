@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The rules of the folders: who may include whom, what may be called how, how long things are.
+"""The rules of the folders: who may include whom, which namespace is whose, what may be called how, how long things are.
 
     layering.py [--root DIR]
 
@@ -47,6 +47,9 @@ DIALECT = [
 ]
 TYPE = re.compile(r"^\s*(?:template\s*<[^;{]*>\s*)?(?:typedef\s+)?"
                   r"(?:(?:struct|class|union|enum(?:\s+class)?)\s+(\w+)[^;()=]*\{|using\s+(\w+)\s*=)")
+# One folder, one namespace: swaptrail:: and the folder's own name. These share one: the words of trace/ are everybody's,
+# the engine's folders are parts of one model, and cli/base/ is what all commands have in common.
+NAMESPACES = {"trace": "swaptrail", "cli/base": "swaptrail::cli"}
 KERNEL_TYPES = "bpf/kernel_types.h"  # named by the kernel
 SOURCE = {".h", ".c", ".cpp"}
 MAX_LINES = {".cpp": 400, ".h": 150, ".c": 200}
@@ -112,6 +115,24 @@ def broken_dialect(path, text):
                 yield number, better
 
 
+def namespace_of(folder, relative):
+    """The namespace of a file's folder; what is in it may be in one of its own, inside."""
+    if folder == "engine":
+        return "swaptrail::engine"
+    place = relative.rpartition("/")[0]
+    return NAMESPACES.get(place, "swaptrail::" + place.rpartition("/")[2])
+
+
+def broken_namespace(folder, relative, text):
+    """Before its own namespace a file may name what it needs of others."""
+    found = None
+    for found in re.finditer(r"^namespace (swaptrail[\w:]*) \{", text, re.MULTILINE):
+        pass
+    wanted = namespace_of(folder, relative)
+    if found and not f"{found.group(1)}::".startswith(f"{wanted}::"):
+        yield text.count("\n", 0, found.start()) + 1, f"its namespace is {wanted}, not {found.group(1)}"
+
+
 def broken_folders(root):
     for folder in (*RULES, "proto", "tests", "bench", "deploy"):
         for path in sorted((root / folder).rglob("*")):
@@ -128,7 +149,7 @@ def lengths(path, text):
         yield 1, f"{len(lines)} lines: better at most {limit}"
     begin = None
     for number, line in enumerate(lines, 1):
-        if begin is None and re.match(r"^[\w~:].*\)[^;]*\{$|^\{$", line) and "namespace" not in line:
+        if begin is None and re.match(r"^[\w~:].*\)[^;]*\{$|^\{$", line) and "namespace" not in line and "= {" not in line:
             begin = number
         elif begin is not None and line.startswith("}"):
             if number - begin > MAX_FUNCTION:
@@ -143,8 +164,10 @@ def check(root):
         relative = path.relative_to(root).as_posix()
         text = path.read_text()
         code = without_comments(text)
-        dialect = broken_dialect(path, code) if folder != "bpf" else ()
-        for number, what in [*broken_includes(folder, code, relative), *broken_names(path, relative, code), *dialect]:
+        found = [*broken_includes(folder, code, relative), *broken_names(path, relative, code)]
+        if folder != "bpf":
+            found += [*broken_dialect(path, code), *broken_namespace(folder, relative, code)]
+        for number, what in found:
             broken.append(f"{relative}:{number}: {what}")
         if relative != KERNEL_TYPES:
             warnings += [f"{relative}:{number}: {what}" for number, what in lengths(path, text)]

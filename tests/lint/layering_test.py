@@ -34,6 +34,9 @@ BROKEN = {  # path: (text, a word of the complaint)
     "cli/e.cpp": ("  for (int i = 0; i < 3; i++) f(i);\n", "++x, not x++"),
     "cli/f.cpp": ("  char* name = NULL;\n", "nullptr"),
     "cli/g.cpp": ("typedef int Number;\n", "using"),
+    "daemon/host/a.h": ("namespace swaptrail {\n}\n", "its namespace is swaptrail::host"),
+    "cli/top/a.cpp": ("namespace swaptrail::online {\n}\n", "its namespace is swaptrail::top"),
+    "trace/report/a.h": ("namespace swaptrail::reports {\n}\n", "its namespace is swaptrail::report"),
     "tests/system/helper.py": ("", "'helper'"),
 }
 FINE = {
@@ -46,6 +49,11 @@ FINE = {
     "daemon/ok.cpp": '#include "engine/slots/slot.h"\n#include <bpf/libbpf.h>\n#include <thread>\n',
     "cli/ok.cpp": '#include "daemon/probe/attach_plan.h"\n#include "trace/report/print.h"\n#include <CLI/CLI.hpp>\n',
     "tests/data/kernels/6.1.btf": "",
+    "trace/i.h": "namespace swaptrail {\n}\n",
+    "trace/report/i.h": "namespace swaptrail::report::json {\n}\n",
+    "engine/slots/i.h": "namespace swaptrail::engine {\n}\n",
+    "cli/base/i.h": "namespace swaptrail::cli {\n}\n",
+    "cli/online/i.h": "namespace swaptrail::top {\nvoid f();\n}\nnamespace swaptrail::online {\n}\n",
 }
 
 

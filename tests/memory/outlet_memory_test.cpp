@@ -15,7 +15,7 @@ namespace {
 TEST(OutletMemory, WhatAStallTookIsGivenBack) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_NONBLOCK), 0);
-  Outlet outlet(ends[1]);
+  pipeline::Outlet outlet(ends[1]);
   const std::string line = std::string(999, 'x') + '\n';
   const uint64_t before = status_kb("VmRSS");
   for (int count = 0; count < 7000; ++count) outlet.put(line);

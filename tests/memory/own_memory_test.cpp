@@ -21,7 +21,7 @@ namespace {
 constexpr size_t kBlock_bytes = 3000, kBlocks = 8000;  // of a thread: 23 MiB
 constexpr size_t kKept = 64;                           // one in so many stays
 
-constexpr uint64_t kNow_ns = UnusedMemory::kEvery_ns;
+constexpr uint64_t kNow_ns = host::UnusedMemory::kEvery_ns;
 
 using Blocks = std::vector<std::unique_ptr<char[]>>;
 
@@ -36,8 +36,8 @@ void take_and_free(Blocks& kept) {
 }
 
 TEST(OwnMemory, FreeMemoryOfLockedHeapsGoesBack) {
-  if (absl::Status locked = lock_memory(); !locked.ok()) GTEST_SKIP() << locked.message();
-  UnusedMemory unused;
+  if (absl::Status locked = host::lock_memory(); !locked.ok()) GTEST_SKIP() << locked.message();
+  host::UnusedMemory unused;
   ASSERT_TRUE(unused.give_back(kNow_ns).ok());
   const uint64_t before = status_kb("VmRSS");
   Blocks kept[2];
@@ -75,14 +75,14 @@ void allocate_in_threads(size_t count) {
 }
 
 TEST(OwnMemory, ThreadsShareTwoHeaps) {
-  share_heaps();
+  host::share_heaps();
   allocate_in_threads(8);
   EXPECT_EQ(heaps(), 2u);
 }
 
 TEST(OwnMemory, LittleIsNotWorthIt) {
-  if (absl::Status locked = lock_memory(); !locked.ok()) GTEST_SKIP() << locked.message();
-  UnusedMemory unused;
+  if (absl::Status locked = host::lock_memory(); !locked.ok()) GTEST_SKIP() << locked.message();
+  host::UnusedMemory unused;
   ASSERT_TRUE(unused.give_back(kNow_ns).ok());
   Blocks kept, few;
   for (size_t count = 0; count < 1000; ++count) {  // 3 MiB
@@ -92,17 +92,17 @@ TEST(OwnMemory, LittleIsNotWorthIt) {
   }
   few.clear();
   const uint64_t before = status_kb("VmRSS");
-  ASSERT_TRUE(unused.give_back(kNow_ns + UnusedMemory::kEvery_ns - 1).ok());
+  ASSERT_TRUE(unused.give_back(kNow_ns + host::UnusedMemory::kEvery_ns - 1).ok());
   EXPECT_GE(status_kb("VmRSS") + 512, before);
   // but now and then it is looked for
-  ASSERT_TRUE(unused.give_back(kNow_ns + UnusedMemory::kEvery_ns).ok());
+  ASSERT_TRUE(unused.give_back(kNow_ns + host::UnusedMemory::kEvery_ns).ok());
   EXPECT_LT(status_kb("VmRSS") + 2048, before);
 }
 
 // As at the end of a burst: all was in use when it was last looked at, and nothing grows afterwards.
 TEST(OwnMemory, WhatWasInUseThenIsGivenBackLater) {
-  if (absl::Status locked = lock_memory(); !locked.ok()) GTEST_SKIP() << locked.message();
-  UnusedMemory unused;
+  if (absl::Status locked = host::lock_memory(); !locked.ok()) GTEST_SKIP() << locked.message();
+  host::UnusedMemory unused;
   Blocks all, kept;
   for (size_t count = 0; count < kBlocks; ++count) {
     all.emplace_back(new char[kBlock_bytes]);
@@ -112,7 +112,7 @@ TEST(OwnMemory, WhatWasInUseThenIsGivenBackLater) {
   const uint64_t in_use = status_kb("VmRSS");
   for (size_t at = 0; at < kBlocks; at += kKept) kept.push_back(std::move(all[at]));
   all.clear();
-  ASSERT_TRUE(unused.give_back(kNow_ns + UnusedMemory::kEvery_ns).ok());
+  ASSERT_TRUE(unused.give_back(kNow_ns + host::UnusedMemory::kEvery_ns).ok());
   EXPECT_LT(status_kb("VmRSS") + 16 * kMiB, in_use);
 }
 

@@ -56,7 +56,7 @@ class LongTrace {
 TEST(TraceMemory, ATraceOf200MiBIsReadInAFew) {
   const LongTrace file;
   const uint64_t before = status_kb("VmRSS");
-  auto bytes = TraceBytes::open(file.path());
+  auto bytes = compare::TraceBytes::open(file.path());
   ASSERT_TRUE(bytes.ok()) << bytes.status();
   const auto trace = std::make_unique<engine::LackeyTrace>(**bytes);
   uint64_t steps = 0, most = 0;

@@ -60,7 +60,7 @@ TEST(WebConfig, WhatItTakes) {
   EXPECT_EQ(config->tls->cert_file, "/etc/swaptrail/a.pem");
   EXPECT_EQ(config->tls->key_file, "/keys/b.pem");
   EXPECT_EQ(config->tls->client_ca_file, "/etc/swaptrail/ca.pem");
-  EXPECT_EQ(config->tls->client_auth, ClientAuth::kRequireVerified);
+  EXPECT_EQ(config->tls->client_auth, socket::ClientAuth::kRequireVerified);
   EXPECT_EQ(config->tls->min_version, TLS1_3_VERSION);
   EXPECT_EQ(config->users.at("ann"), kHash);
 }

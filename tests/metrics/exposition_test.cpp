@@ -23,8 +23,8 @@ constexpr char kPrometheusAccepts[] =
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 
-std::shared_ptr<PipelineStatus> some_status() {
-  auto pipeline_status = std::make_shared<PipelineStatus>();
+std::shared_ptr<pipeline::PipelineStatus> some_status() {
+  auto pipeline_status = std::make_shared<pipeline::PipelineStatus>();
   pipeline_status->recording = {.flight = true,
                                 .stopped = true,
                                 .parts = 3,
@@ -138,8 +138,8 @@ TEST(Catalogue, IsInTheDocument) {
 TEST(Catalogue, AMetricWithoutItsHookIsAbsent) {
   Rig rig;
   fill(rig);
-  for (HookPlan& hook : rig.plan.hooks) {
-    if (hook.hook == "swap_in") hook.state = HookState::kMissing;
+  for (probe::HookPlan& hook : rig.plan.hooks) {
+    if (hook.hook == "swap_in") hook.state = probe::HookState::kMissing;
   }
   const auto names = names_of(rig.collector.Collect());
   EXPECT_FALSE(names.count("swaptrail_fault_latency_seconds"));
@@ -151,7 +151,7 @@ TEST(Catalogue, AMetricWithoutItsHookIsAbsent) {
 }
 
 TEST(Catalogue, TracepointModeHasWhatItCanTell) {
-  Rig rig({}, Mode::kTracepoint);
+  Rig rig({}, probe::Mode::kTracepoint);
   const auto names = names_of(rig.collector.Collect());
   EXPECT_TRUE(names.count("swaptrail_swapped_out_pages_total"));
   EXPECT_FALSE(names.count("swaptrail_swapped_in_pages_total"));
@@ -178,7 +178,7 @@ const std::set<std::string> kOriginsOfTracepoint = {"none",         "kswapd", "d
 TEST(Exposition, FewAndFixedSeriesAreThereAtZero) {
   Rig rig;
   rig.areas = {{.bytes = 1 << 20, .used_bytes = 0, .type = 3, .path = "/dev/zram3"}};
-  AreaInstance area;
+  host::AreaInstance area;
   area.number = 1;
   area.seen.area = rig.areas[0];
   rig.metric_counters.on_area(area);
@@ -235,7 +235,7 @@ TEST(Exposition, FewAndFixedSeriesAreThereAtZero) {
 }
 
 TEST(Exposition, OriginsAreThoseOfTheMode) {
-  Rig rig({}, Mode::kTracepoint);
+  Rig rig({}, probe::Mode::kTracepoint);
   const std::string begin = "swaptrail_reclaim_matrix_pages_total";
   std::set<std::string> there;
   for (const auto& [series, value] : rig.scrape()) {
@@ -266,8 +266,9 @@ TEST(Exposition, AnUnusualLabelIsThereOnceItOccurs) {
       1);
 }
 
-AreaInstance area_on(uint32_t number, uint32_t type, const std::string& path, uint64_t since_ns) {
-  AreaInstance area;
+host::AreaInstance area_on(uint32_t number, uint32_t type, const std::string& path,
+                           uint64_t since_ns) {
+  host::AreaInstance area;
   area.number = number;
   area.since_ns = since_ns;
   area.seen.area.type = type;

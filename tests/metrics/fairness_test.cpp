@@ -27,7 +27,7 @@ using Clock = std::chrono::steady_clock;
 constexpr char kCheap[] = "$2b$04$iJgubGOExXU/amb91fjNK.7lesVkOmHt9VbM6sn2eQYooNEksXlK2";
 constexpr char kDear[] = "$2b$10$Lf.lcH6ayOtVMwQ4FSyOsOAQG3B.o8ikvOwsZegVllKfppOGrzk1e";
 
-ClientAddress address_of(const std::string& text) {
+base::ClientAddress address_of(const std::string& text) {
   sockaddr_storage name{};
   auto* four = reinterpret_cast<sockaddr_in*>(&name);
   auto* six = reinterpret_cast<sockaddr_in6*>(&name);
@@ -37,7 +37,7 @@ ClientAddress address_of(const std::string& text) {
     EXPECT_EQ(inet_pton(AF_INET6, text.c_str(), &six->sin6_addr), 1) << text;
     name.ss_family = AF_INET6;
   }
-  return client_address(name);
+  return base::client_address(name);
 }
 
 TEST(ClientAddress, WhoIsTheSame) {
@@ -49,10 +49,10 @@ TEST(ClientAddress, WhoIsTheSame) {
 
 TEST(FairQueue, TakesTurns) {
   FairQueue<int> queue(10, 20);
-  const ClientAddress one = address_of("10.0.0.1"), two = address_of("10.0.0.2");
+  const base::ClientAddress one = address_of("10.0.0.1"), two = address_of("10.0.0.2");
   for (const int item : {1, 2, 3}) EXPECT_FALSE(queue.push(one, item));
   EXPECT_FALSE(queue.push(two, 4));
-  const auto anyone = [](const ClientAddress&) { return true; };
+  const auto anyone = [](const base::ClientAddress&) { return true; };
   std::vector<int> order;
   while (const auto next = queue.pop(anyone)) order.push_back(next->second);
   EXPECT_EQ(order, (std::vector<int>{1, 4, 2, 3}));
@@ -61,18 +61,18 @@ TEST(FairQueue, TakesTurns) {
 
 TEST(FairQueue, PassesOverWhoMayNot) {
   FairQueue<int> queue(10, 20);
-  const ClientAddress one = address_of("10.0.0.1"), two = address_of("10.0.0.2");
+  const base::ClientAddress one = address_of("10.0.0.1"), two = address_of("10.0.0.2");
   queue.push(one, 1);
   queue.push(two, 2);
-  EXPECT_EQ(queue.pop([&](const ClientAddress& from) { return from == two; })->second, 2);
-  EXPECT_FALSE(queue.pop([&](const ClientAddress& from) { return from == two; }));
+  EXPECT_EQ(queue.pop([&](const base::ClientAddress& from) { return from == two; })->second, 2);
+  EXPECT_FALSE(queue.pop([&](const base::ClientAddress& from) { return from == two; }));
   EXPECT_EQ(queue.size(), 1u);
 }
 
 TEST(FairQueue, BoundsAndWhoGivesWay) {
   FairQueue<int> queue(3, 4);
-  const ClientAddress one = address_of("10.0.0.1"), two = address_of("10.0.0.2"),
-                      three = address_of("10.0.0.3");
+  const base::ClientAddress one = address_of("10.0.0.1"), two = address_of("10.0.0.2"),
+                            three = address_of("10.0.0.3");
   for (const int item : {1, 2, 3}) EXPECT_FALSE(queue.push(one, item));
   EXPECT_EQ(queue.push(one, 4), 4) << "all that one may have";
   EXPECT_FALSE(queue.push(two, 5));

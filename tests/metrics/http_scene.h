@@ -25,7 +25,7 @@ using metrics::Folder;
 
 // `from`: an address of the loopback device; empty: any.
 inline int connect_to(uint16_t port, const std::string& from = "") {
-  const int made = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const timeval limit{30, 0};  // a server that never answers fails a test and does not stop it
   setsockopt(made, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
   sockaddr_in address{};

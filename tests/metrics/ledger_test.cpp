@@ -53,7 +53,7 @@ class Mover {
   CgroupLedger& ledger_;
   const std::vector<uint64_t>& ids_;
   Folder nothing_;
-  Cgroups strangers_{nothing_.path()};  // knows no path: so all rows are given up
+  host::Cgroups strangers_{nothing_.path()};  // knows no path: so all rows are given up
   std::atomic<uint64_t> begun_{0}, counted_{0};
   std::atomic<bool> is_done_{false};
 };
@@ -102,7 +102,7 @@ struct Seen {
 };
 
 // Takes one copy after the other as long as something moves, and makes series of every eighth.
-Seen watch(const CgroupLedger& ledger, const Cgroups& cgroups, const Mover& mover) {
+Seen watch(const CgroupLedger& ledger, const host::Cgroups& cgroups, const Mover& mover) {
   Seen seen;
   LedgerCopy before, now;
   CgroupSeries series;
@@ -124,7 +124,7 @@ Seen watch(const CgroupLedger& ledger, const Cgroups& cgroups, const Mover& move
 
 TEST(CgroupLedger, ACopyIsOfOneMoment) {
   Folder root;
-  Cgroups cgroups(root.path());
+  host::Cgroups cgroups(root.path());
   std::vector<uint64_t> ids;
   for (uint32_t number = 0; number < kRows; ++number) {
     ids.push_back(make_cgroup(root, "g" + std::to_string(number)));

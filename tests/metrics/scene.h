@@ -55,14 +55,14 @@ inline void remove_cgroup(const Folder& root, const std::string& name) {
   std::filesystem::remove(root.path() + "/" + name);
 }
 
-inline AttachPlan plan_of(Mode mode) {
-  AttachPlan plan;
+inline probe::AttachPlan plan_of(probe::Mode mode) {
+  probe::AttachPlan plan;
   plan.mode.mode = mode;
   plan.release = "6.1.0-test";
-  for (const Hook& hook : hooks_of(mode)) {
-    HookPlan one;
+  for (const probe::Hook& hook : probe::hooks_of(mode)) {
+    probe::HookPlan one;
     one.hook = std::string(hook.name);
-    one.state = HookState::kChosen;
+    one.state = probe::HookState::kChosen;
     one.target.target = "target_of_" + one.hook;
     plan.hooks.push_back(one);
   }
@@ -100,19 +100,19 @@ inline double value_of(const Samples& samples, const std::string& series) {
 }
 
 struct Rig {
-  explicit Rig(const MetricOptions& options = {}, Mode mode = Mode::kFull)
+  explicit Rig(const MetricOptions& options = {}, probe::Mode mode = probe::Mode::kFull)
       : metric_counters(options), plan(plan_of(mode)) {}
 
   Samples scrape() const { return read_samples(text()); }
   std::string text() const { return exposition_of(collector, "").text; }
 
   Folder root;
-  Cgroups cgroups{root.path()};
+  host::Cgroups cgroups{root.path()};
   MetricCounters metric_counters;
-  StatusBoard status_board;
+  pipeline::StatusBoard status_board;
   std::unique_ptr<store::Store> store = *store::Store::create({});
-  AttachPlan plan;
-  std::vector<SwapArea> areas;
+  probe::AttachPlan plan;
+  std::vector<recording::SwapArea> areas;
   Collector collector{
       Sources{.metric_counters = metric_counters,
               .status_board = status_board,

@@ -7,8 +7,8 @@
 namespace swaptrail::mutation {
 namespace {
 
-const SwapArea* area_of(const Original& original, uint64_t entry) {
-  for (const SwapArea& area : original.areas()) {
+const recording::SwapArea* area_of(const Original& original, uint64_t entry) {
+  for (const recording::SwapArea& area : original.areas()) {
     if (area.type == entry_type(entry)) return &area;
   }
   return nullptr;
@@ -16,7 +16,7 @@ const SwapArea* area_of(const Original& original, uint64_t entry) {
 
 // A slot of the same area that no event mentions; for a single page, not one of a large folio.
 uint64_t unheard_slot(Change& change, uint64_t entry) {
-  const SwapArea* area = area_of(change.original(), entry);
+  const recording::SwapArea* area = area_of(change.original(), entry);
   const uint64_t slots = area ? area->bytes / 4096 : 1 << 16;
   uint64_t other = 0;
   do {
@@ -81,7 +81,7 @@ void share_slot(Change& change, size_t at) {
 
 void leave_area(Change& change, size_t at) {
   swaptrail_event& event = change.edit(at);
-  const SwapArea* area = area_of(change.original(), event.entry);
+  const recording::SwapArea* area = area_of(change.original(), event.entry);
   const uint64_t pages = area->bytes / 4096 + 1;  // with the header, which is no slot
   event.entry = make_entry(area->type, pages + change.random().below(1 << 20));
 }

@@ -59,10 +59,10 @@ class Simulated : public engine::EventOutput {
 };
 
 // The functions that engine::features_of knows a kernel by.
-std::vector<RecordedHook> hooks_of(std::string_view kernel) {
+std::vector<recording::RecordedHook> hooks_of(std::string_view kernel) {
   const bool lists = kernel == "6.12";
   const auto chosen = [](std::string_view hook, std::string_view target) {
-    RecordedHook one;
+    recording::RecordedHook one;
     one.hook = hook;
     one.state = "chosen";
     one.target = target;
@@ -82,9 +82,9 @@ bool failed_allocation(const swaptrail_event& event) {
 }  // namespace
 
 absl::StatusOr<Original> Original::load(const std::string& path, size_t max_events) {
-  auto source = FileSource::open(path);
+  auto source = recording::FileSource::open(path);
   if (!source.ok()) return source.status();
-  auto reader = RecordingReader::open(**source);
+  auto reader = recording::RecordingReader::open(**source);
   if (!reader.ok()) return reader.status();
   Original original;
   original.name_ = std::filesystem::path(path).stem().string();
@@ -119,7 +119,7 @@ Original Original::simulated(std::string_view kernel, uint64_t seed) {
   original.header_.cpus = options.cpus;
   original.header_.hooks = hooks_of(kernel);
   original.header_.reconstruction.start_ns = 1;
-  SwapArea seen;
+  recording::SwapArea seen;
   seen.bytes = kSimulatedPages * 4096;
   original.areas_.push_back(seen);
   original.link();

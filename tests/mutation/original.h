@@ -55,8 +55,8 @@ class Original {
   static Original simulated(std::string_view kernel, uint64_t seed);
 
   const std::string& name() const { return name_; }
-  const RecordingHeader& header() const { return header_; }
-  const std::vector<SwapArea>& areas() const { return areas_; }
+  const recording::RecordingHeader& header() const { return header_; }
+  const std::vector<recording::SwapArea>& areas() const { return areas_; }
   uint64_t end_ns() const { return end_ns_; }
   const Stream& stream() const { return stream_; }
   size_t size() const { return stream_.size(); }
@@ -107,8 +107,8 @@ class Original {
   const Batch* batch_of(size_t at) const;
 
   std::string name_;
-  RecordingHeader header_;
-  std::vector<SwapArea> areas_;
+  recording::RecordingHeader header_;
+  std::vector<recording::SwapArea> areas_;
   uint64_t end_ns_ = 0;
   uint64_t first_folio_ = ~uint64_t{0};
   Stream stream_;

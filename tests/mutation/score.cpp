@@ -69,7 +69,7 @@ class Sites {
   size_t again_ = 0;
 };
 
-class Listener : public engine::FindingSink, public LifecycleSink {
+class Listener : public engine::FindingSink, public lifecycles::LifecycleSink {
  public:
   Listener(Report& report, const Damaged& damaged, const Judge* judge)
       : report_(report), told_(damaged.lifecycle), back_(damaged.back), judge_(judge) {}
@@ -104,12 +104,12 @@ class Listener : public engine::FindingSink, public LifecycleSink {
   engine::Lockstep* lockstep_ = nullptr;
 };
 
-engine::Area area_of(const SwapArea& seen) {
+engine::Area area_of(const recording::SwapArea& seen) {
   engine::Area area;
   area.type = seen.type;
   area.pages = engine::pages_of_size(seen.bytes);
   area.priority = seen.priority;
-  area.rotational = seen.rotational == Known::kYes;
+  area.rotational = seen.rotational == recording::Known::kYes;
   return area;
 }
 
@@ -185,9 +185,9 @@ Plan make_plan(const Damage& damage, std::span<const Original> originals, size_t
 // ---- playing -----------------------------------------------------------------------------------
 
 absl::StatusOr<engine::LockstepOptions> options_for(const Original& original) {
-  const RecordingHeader& header = original.header();
+  const recording::RecordingHeader& header = original.header();
   std::vector<engine::HookTarget> hooks;
-  for (const RecordedHook& hook : header.hooks) {
+  for (const recording::RecordedHook& hook : header.hooks) {
     if (hook.state == "chosen") hooks.push_back({hook.hook, hook.target});
   }
   auto features = engine::features_of(hooks);
@@ -213,10 +213,10 @@ Report play(const Original& original, const engine::LockstepOptions& base, const
   options.start_ns = damaged.start_ns;
   engine::Lockstep lockstep(options, listener);
   listener.follow(lockstep);
-  ReconstructorOptions reconstruction = original.header().reconstruction;
+  lifecycles::ReconstructorOptions reconstruction = original.header().reconstruction;
   reconstruction.start_ns = damaged.start_ns;
-  Reconstructor reconstructor(reconstruction, listener);
-  for (const SwapArea& area : original.areas()) lockstep.on_area(area_of(area));
+  lifecycles::Reconstructor reconstructor(reconstruction, listener);
+  for (const recording::SwapArea& area : original.areas()) lockstep.on_area(area_of(area));
   auto loss = damaged.losses.begin();
   for (size_t at = 0; at < damaged.stream.size() && !report.stopped; ++at) {
     for (; loss != damaged.losses.end() && loss->before == at; ++loss) {

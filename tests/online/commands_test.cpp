@@ -7,7 +7,7 @@
 #include "tests/online/daemon_scene.h"
 #include "tests/scene/trace_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::online {
 namespace {
 
 using nlohmann::json;
@@ -25,35 +25,37 @@ class CommandsTest : public OnlineTest {
  protected:
   // A hook is missing, and a page was not seen.
   void make_status() {
-    scene.plan.mode = {Mode::kKprobe, "no fentry"};
-    HookPlan chosen, missing;
+    scene.plan.mode = {probe::Mode::kKprobe, "no fentry"};
+    probe::HookPlan chosen, missing;
     chosen.hook = "unmapped";
-    chosen.state = HookState::kChosen;
+    chosen.state = probe::HookState::kChosen;
     missing.hook = "slot_freed";
     missing.reason = "inlined";
     scene.plan.hooks = {chosen, missing};
-    auto pipeline_status = std::make_shared<PipelineStatus>();
-    pipeline_status->start_ns = monotonic_ns();
-    ReconcileInput input;
+    auto pipeline_status = std::make_shared<pipeline::PipelineStatus>();
+    pipeline_status->start_ns = base::monotonic_ns();
+    report::ReconcileInput input;
     input.totals.pages[SWAPTRAIL_WRITE_ISSUED] = 49'207;
     input.visible_kinds = ~uint64_t{0};
-    pipeline_status->reconciliation = reconcile(input, {{"pswpout", 0}}, {{"pswpout", 49'208}});
+    pipeline_status->reconciliation =
+        report::reconcile(input, {{"pswpout", 0}}, {{"pswpout", 49'208}});
     scene.status_board.publish(pipeline_status);
   }
   // On the thread of the pipeline, which alone may look at what is in flight.
   void on_pipeline(const std::function<void()>& act) {
     ASSERT_TRUE(
-        scene.requests.ask([&](PipelineView&) { act(); }, absl::Now() + absl::Seconds(20)).ok());
+        scene.requests.ask([&](pipeline::PipelineView&) { act(); }, absl::Now() + absl::Seconds(20))
+            .ok());
   }
   // The areas that are on have 100 slots in use, of which 85 are explained.
   void use_areas() {
     on_pipeline([&] {
-      SlotUse& use = scene.pipeline->slot_use_;
+      pipeline::SlotUse& use = scene.pipeline->slot_use_;
       use.way_back_is_seen = true;
       use.areas.clear();
-      for (SwapArea& area : scene.area_watch.now())
+      for (recording::SwapArea& area : scene.area_watch.now())
         use.areas.push_back({.area = std::move(area), .away = 60, .waiting = 5, .kept = 20});
-      for (SlotUse::Area& one : use.areas) one.area.used_bytes = 100 * 4096;
+      for (pipeline::SlotUse::Area& one : use.areas) one.area.used_bytes = 100 * 4096;
     });
   }
   Lifecycle freed_pages(uint64_t id, uint64_t cgroup, uint16_t pages) const {
@@ -167,7 +169,7 @@ TEST_F(CommandsTest, BlockTellsTheWholeWayBack) {
     Return back;
     back.lifecycle_id = large.id;
     back.entry = large.entry + page;
-    back.time_ns = monotonic_ns();
+    back.time_ns = base::monotonic_ns();
     back.how = how;
     back.nr_pages = pages;
     back.tgid = 99;
@@ -182,7 +184,7 @@ TEST_F(CommandsTest, BlockTellsTheWholeWayBack) {
   Stay stay;
   stay.lifecycle_id = large.id;
   stay.entry = large.entry + 1;
-  stay.time_ns = monotonic_ns();
+  stay.time_ns = base::monotonic_ns();
   stay.change = StayChange::kReadaheadDropped;
   scene.store->note_stay(stay);
   const std::string out = asked({"page", "--entry=0:5633"}).out;
@@ -226,7 +228,7 @@ TEST_F(CommandsTest, HostileNamesDoNotReachTheTerminal) {
   made.cgroup = make_cgroup(hostile);
   made.mappings[0].comm = made.last.comm = store::comm_of(hostile);
   add(made);
-  scene.areas.put({{0, hostile}}, monotonic_ns(), scene.area_watch);
+  scene.areas.put({{0, hostile}}, base::monotonic_ns(), scene.area_watch);
   use_areas();
   // the kernel never reports such bytes
   daemon.queries.ExplainPage.change = [&](v1::ExplainPageResponse& page) {
@@ -249,8 +251,8 @@ TEST_F(CommandsTest, HostileNamesDoNotReachTheTerminal) {
 }
 
 TEST_F(CommandsTest, PageAsksInThreeWays) {
-  PageEntry resident;
-  resident.state = PageEntry::State::kResident;
+  host::PageEntry resident;
+  resident.state = host::PageEntry::State::kResident;
   resident.pfn = 0x10a2b3;
   scene.tables.on_look = {resident};
   EXPECT_EQ(asked({"page", "--pid=233", "--addr=0x7f8946161010"}).code, 0);
@@ -276,7 +278,7 @@ TEST_F(CommandsTest, PageAsksInThreeWays) {
 TEST_F(CommandsTest, PageTellsWhereItIsAndWhatIsToCome) {
   const Page page = {folio_at(9), make_entry(0, 77), 1, kAnon, 233};
   swaptrail::Scene story;
-  story.now = monotonic_ns() - kSecond;
+  story.now = base::monotonic_ns() - kSecond;
   story.begin();
   story.slot(page);
   story.unmap(page);
@@ -288,8 +290,8 @@ TEST_F(CommandsTest, PageTellsWhereItIsAndWhatIsToCome) {
   before.entry = page.entry;
   before.outcome = Outcome::kAborted;
   add(before);
-  PageEntry swapped;
-  swapped.state = PageEntry::State::kSwapped;
+  host::PageEntry swapped;
+  swapped.state = host::PageEntry::State::kSwapped;
   swapped.swap_offset = 77;
   scene.tables.on_look = {swapped};
   const std::vector<std::string> command = {"page", "--pid=233", "--addr=0x7f8946161000"};
@@ -370,7 +372,7 @@ TEST_F(CommandsTest, Matrix) {
 }
 
 TEST_F(CommandsTest, Areas) {
-  scene.areas.put({{2, "/dev/zram0"}}, monotonic_ns(), scene.area_watch);
+  scene.areas.put({{2, "/dev/zram0"}}, base::monotonic_ns(), scene.area_watch);
   for (uint64_t id = 1; id <= 33; ++id) {
     Lifecycle made = life(id);
     made.entry = make_entry(2, id);
@@ -385,10 +387,10 @@ TEST_F(CommandsTest, Areas) {
   const json document = json::parse(asked({"areas", "-o", "json"}).out);
   EXPECT_EQ(document["areas"][0]["type"], 2);
   EXPECT_EQ(json_lines(asked({"areas", "-o", "jsonl"}).out).at(0)["path"], "/dev/zram0");
-  scene.areas.put({{kTypeNotKnown, "/swap"}}, monotonic_ns(), scene.area_watch);
+  scene.areas.put({{host::kTypeNotKnown, "/swap"}}, base::monotonic_ns(), scene.area_watch);
   use_areas();
   EXPECT_THAT(asked({"areas"}).out, testing::ContainsRegex("\\? +/swap"));
-  scene.areas.put({}, monotonic_ns(), scene.area_watch);
+  scene.areas.put({}, base::monotonic_ns(), scene.area_watch);
   use_areas();
   EXPECT_EQ(asked({"areas"}).out, "no swap area is on\n");
 }
@@ -397,7 +399,7 @@ TEST_F(CommandsTest, ViolationsAreFound) {
   EXPECT_EQ(asked({"violations"}).code, 0);
   for (uint64_t id = 1; id <= 7; ++id)
     scene.store->note_violation(
-        {"freed_twice", id, folio_at(id), make_entry(0, id), monotonic_ns(), "seen twice"});
+        {"freed_twice", id, folio_at(id), make_entry(0, id), base::monotonic_ns(), "seen twice"});
   daemon.queries.ListViolations.asked.clear();
   const Ended ended = asked({"violations", "--limit=5"});
   EXPECT_EQ(ended.code, 1);
@@ -413,7 +415,7 @@ TEST_F(CommandsTest, ViolationsAreFound) {
 TEST_F(CommandsTest, ViolationsPageByPage) {
   for (uint64_t id = 1; id <= 7; ++id)
     scene.store->note_violation(
-        {"freed_twice", id, folio_at(id), make_entry(0, id), monotonic_ns(), "seen twice"});
+        {"freed_twice", id, folio_at(id), make_entry(0, id), base::monotonic_ns(), "seen twice"});
   std::string token;
   daemon.queries.ListViolations.change = [&](v1::ListViolationsResponse& page) {
     if (page.violations_size() < 5) return;
@@ -428,7 +430,7 @@ TEST_F(CommandsTest, ViolationsPageByPage) {
 }
 
 TEST_F(CommandsTest, Flight) {
-  scene.pipeline->flight_since_ns = monotonic_ns() - kSecond;
+  scene.pipeline->flight_since_ns = base::monotonic_ns() - kSecond;
   const Ended ended = asked({"flight", "--reason=slow-login"});
   EXPECT_EQ(daemon.flight.asked.back().reason(), "slow-login");
   EXPECT_THAT(ended.out, testing::MatchesRegex("/flight/slow-login\nreaches back to "
@@ -444,4 +446,4 @@ TEST_F(CommandsTest, Flight) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::online

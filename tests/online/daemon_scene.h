@@ -27,7 +27,7 @@
 #include "tests/online/program.h"
 #include "tests/scene/scripted_kernel.h"
 
-namespace swaptrail {
+namespace swaptrail::online {
 
 // Each command that asks swaptraild, as it is when it is answered with something.
 inline std::vector<std::vector<std::string>> online_questions() {
@@ -38,7 +38,7 @@ inline std::vector<std::vector<std::string>> online_questions() {
       {"stats", {"--by=victim_cgroup,victim_process"}},
       {"pageout", {"--pid=233", "--addr=0x7f0000000000", "--length=4K", "--wait=50ms"}}};
   std::vector<std::vector<std::string>> questions;
-  for (const online::Command& command : online::kCommands) {
+  for (const Command& command : kCommands) {
     questions.push_back({command.name});
     if (const auto found = needed.find(command.name); found != needed.end())
       questions.back().insert(questions.back().end(), found->second.begin(), found->second.end());
@@ -208,7 +208,7 @@ class OnlineTest : public testing::Test {
     life.id = id;
     life.outcome = Outcome::kFreedDevice;
     life.backend = SWAPTRAIL_BACKEND_DEVICE;
-    life.closed_ns = monotonic_ns();
+    life.closed_ns = base::monotonic_ns();
     life.entry = make_entry(0, 131'984);
     life.cgroup = cgroup_;
     life.mappings[0] = {0x7f8946161000, 233, 0, 1, store::comm_of("workload")};
@@ -264,4 +264,4 @@ class OnlineTest : public testing::Test {
   uint64_t last_id_ = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::online

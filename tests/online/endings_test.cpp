@@ -13,7 +13,7 @@
 
 #include "tests/online/daemon_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::online {
 namespace {
 
 using testing::HasSubstr;
@@ -277,4 +277,4 @@ TEST_F(EndingsTest, AtALimitOfFileSizesKeepWhatWasThere) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::online

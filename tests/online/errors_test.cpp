@@ -9,7 +9,7 @@
 
 #include "tests/online/daemon_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::online {
 namespace {
 
 using testing::HasSubstr;
@@ -173,4 +173,4 @@ TEST_F(TlsTest, WhoComesByTcpMayOnlyRead) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::online

@@ -7,7 +7,7 @@
 #include "cli/online/words.h"
 #include "tests/online/daemon_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::online {
 namespace {
 
 using testing::ElementsAre;
@@ -68,10 +68,10 @@ TEST_F(FilterTest, NothingGivenIsNothingAsked) {
 
 TEST_F(FilterTest, DurationsAreAgo) {
   const absl::Time now = absl::FromUnixSeconds(1'000'000);
-  online::FilterOptions options;
+  FilterOptions options;
   options.since = "5m";
   options.until = "1500ms";
-  const auto filter = online::filter_of(options, now);
+  const auto filter = filter_of(options, now);
   ASSERT_TRUE(filter.ok());
   EXPECT_EQ(filter->since().seconds(), 999'700);
   EXPECT_EQ(filter->until().seconds(), 999'998);
@@ -92,13 +92,13 @@ TEST_F(FilterTest, BadOnesNameTheOption) {
 }
 
 TEST_F(FilterTest, WordsAreThoseOfTheContract) {
-  EXPECT_EQ(online::word_of(v1::LATENCY_SPAN_ISOLATED_TO_SLOT), "isolated_to_slot");
-  EXPECT_EQ(online::word_of(v1::OUTCOME_UNSPECIFIED), "-");
-  EXPECT_EQ(online::word_of(static_cast<v1::Outcome>(99)), "value 99");
-  EXPECT_EQ(online::value_of<v1::Outcome>("unspecified"), std::nullopt);
-  for (const std::string& word : online::words_of<v1::Origin>())
-    EXPECT_EQ(online::word_of(*online::value_of<v1::Origin>(word)), word);
+  EXPECT_EQ(word_of(v1::LATENCY_SPAN_ISOLATED_TO_SLOT), "isolated_to_slot");
+  EXPECT_EQ(word_of(v1::OUTCOME_UNSPECIFIED), "-");
+  EXPECT_EQ(word_of(static_cast<v1::Outcome>(99)), "value 99");
+  EXPECT_EQ(value_of<v1::Outcome>("unspecified"), std::nullopt);
+  for (const std::string& word : words_of<v1::Origin>())
+    EXPECT_EQ(word_of(*value_of<v1::Origin>(word)), word);
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::online

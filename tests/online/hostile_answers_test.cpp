@@ -8,7 +8,7 @@
 #include "tests/scene/hostile_names.h"
 #include "tests/scene/outside.h"
 
-namespace swaptrail {
+namespace swaptrail::online {
 namespace {
 
 using google::protobuf::FieldDescriptor;
@@ -54,11 +54,11 @@ class HostileAnswersTest : public OnlineTest {
     daemon.for_all([&](auto& calls) { answer_with(name, calls); });
   }
   void fill() {
-    HookPlan missing;
+    probe::HookPlan missing;
     missing.hook = "slot_freed";
     missing.reason = "inlined";
     scene.plan.hooks = {missing};
-    scene.status_board.publish(std::make_shared<PipelineStatus>());
+    scene.status_board.publish(std::make_shared<pipeline::PipelineStatus>());
     add_lives(3);
     daemon.watch.before = [this](int) { add_lives(2); };
     scene.store->note_violation(Violation{.rule = "a_rule", .time_ns = 1, .text = "what is wrong"});
@@ -130,4 +130,4 @@ TEST_F(HostileAnswersTest, ThatAreNoUtf8AreRefused) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::online

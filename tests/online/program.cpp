@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-namespace swaptrail {
+namespace swaptrail::online {
 namespace {
 
 constexpr int kPatience_ms = 20'000;
@@ -118,4 +118,4 @@ Ended run(const std::vector<std::string>& arguments, const Program::Environment&
   return Program(arguments, more).wait();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::online

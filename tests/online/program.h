@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace swaptrail {
+namespace swaptrail::online {
 
 struct Ended {
   int code = -1;  // 128 + N: killed by signal N
@@ -47,4 +47,4 @@ Ended run(const std::vector<std::string>& arguments, const Program::Environment&
 // The environment as above, as "NAME=value".
 std::vector<std::string> environment_of(const Program::Environment& more);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::online

@@ -12,7 +12,7 @@
 #include "manual/manual.h"
 #include "tests/online/daemon_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::online {
 namespace {
 
 using testing::HasSubstr;
@@ -21,7 +21,7 @@ const std::vector<std::string> kOffline = {"doctor", "replay", "info",   "verify
                                            "cut",    "merge",  "export", "validate", "simulate"};
 std::vector<std::string> online_names() {
   std::vector<std::string> names;
-  for (const online::Command& command : online::kCommands) names.emplace_back(command.name);
+  for (const Command& command : kCommands) names.emplace_back(command.name);
   return names;
 }
 std::vector<std::string> all_names() {
@@ -49,7 +49,8 @@ class SelfDescriptionTest : public OnlineTest {
 
 TEST_F(SelfDescriptionTest, HelpHasExamplesAndExitCodes) {
   const std::string help = run({"--help"}).out;
-  for (const ExitCodeMeaning& row : kExitCodeTable) EXPECT_THAT(help, HasSubstr(row.meaning));
+  for (const cli::ExitCodeMeaning& row : cli::kExitCodeTable)
+    EXPECT_THAT(help, HasSubstr(row.meaning));
   for (const std::string& command : all_names()) EXPECT_THAT(help, HasSubstr("  " + command + " "));
   EXPECT_EQ(help.find("manpage"), std::string::npos);
   for (const std::string& command : online_names()) {
@@ -99,9 +100,9 @@ TEST(Manual, TextIsEscaped) {
   CLI::App app("it's -x\\y.", "made");
   app.footer("Exit codes: 0 fine; 3 broken; really.\n.dot\nExamples:\n  'quote\n");
   app.add_option("FILE", "what to read")->required();
-  ManualTexts texts;
+  manual::ManualTexts texts;
   texts.section = 8;
-  const std::string page = manual_page(app, texts);
+  const std::string page = manual::manual_page(app, texts);
   EXPECT_THAT(page, HasSubstr(".TH MADE 8"));
   EXPECT_THAT(page, HasSubstr("made \\- it's \\-x\\ey\n"));
   EXPECT_THAT(page, HasSubstr("\n\\&.dot\n"));
@@ -151,11 +152,11 @@ TEST_F(SelfDescriptionTest, ZshAndFishTakeTheirs) {
 TEST_F(SelfDescriptionTest, DocumentationHasEveryExitCodeAndCommand) {
   std::ifstream file(SWAPTRAIL_SOURCE_DIR "/docs/CLI.md");
   const std::string text(std::istreambuf_iterator<char>(file), {});
-  for (const ExitCodeMeaning& row : kExitCodeTable)
+  for (const cli::ExitCodeMeaning& row : cli::kExitCodeTable)
     EXPECT_THAT(text, HasSubstr("| " + std::to_string(row.code) + " | " + row.meaning + " |"));
   for (const std::string& command : all_names())
     EXPECT_THAT(text, HasSubstr("`" + command + "`")) << command;
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::online

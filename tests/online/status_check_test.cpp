@@ -14,7 +14,7 @@
 #include "tests/online/daemon_scene.h"
 #include "tests/scene/trace_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::online {
 namespace {
 
 using nlohmann::json;
@@ -27,7 +27,7 @@ class StatusCheckTest : public OnlineTest {
 
   void start() {
     scene.plan = kernel_->plan();
-    auto made = Pipeline::create(
+    auto made = pipeline::Pipeline::create(
         kernel_->source(), daemon_options_,
         {names_, output_, scene.area_watch, {&sink_}, scene.status_board, scene.requests, [] {}});
     ASSERT_TRUE(made.ok()) << made.status();
@@ -41,24 +41,24 @@ class StatusCheckTest : public OnlineTest {
   // A story of the kernel, until it shows in the status.
   void happen(const std::function<void(swaptrail::Scene&)>& tell) {
     swaptrail::Scene story;
-    story.now = monotonic_ns();
+    story.now = base::monotonic_ns();
     tell(story);
     kernel_->happen(story.events);
   }
   void wait_for_status() {
-    const uint64_t now = monotonic_ns();
+    const uint64_t now = base::monotonic_ns();
     for (int tried = 0; tried < 3000 && scene.status_board.newest()->at_ns <= now; ++tried)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 
-  PipelineOptions daemon_options_;
+  pipeline::PipelineOptions daemon_options_;
   std::optional<ScriptedKernel> kernel_{std::in_place};
-  CgroupWalker walker_{scene.cgroups};
-  HostNames names_{std::nullopt, walker_};
-  Output output_{PrintFormat::kSummary, PrintFilter(), names_,
-                 open("/dev/null", O_WRONLY | O_CLOEXEC)};
-  StoreSink sink_{*scene.store};
-  std::unique_ptr<Pipeline> pipeline_;
+  host::CgroupWalker walker_{scene.cgroups};
+  pipeline::HostNames names_{std::nullopt, walker_};
+  pipeline::Output output_{report::PrintFormat::kSummary, report::PrintFilter(), names_,
+                           open("/dev/null", O_WRONLY | O_CLOEXEC)};
+  store::StoreSink sink_{*scene.store};
+  std::unique_ptr<pipeline::Pipeline> pipeline_;
   std::atomic<bool> stop_{false};
   std::thread running_;
   absl::Status ended_;
@@ -97,7 +97,7 @@ const Trouble kTroubles[] = {
     {"Violation",
      [](ScriptedKernel& kernel) {
        swaptrail::Scene story;
-       story.now = monotonic_ns();
+       story.now = base::monotonic_ns();
        story.begin();
        story.slot(page_at(2));
        story.unmap(page_at(2));
@@ -209,4 +209,4 @@ TEST_F(StatusCheckTest, FlightIsARecording) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::online

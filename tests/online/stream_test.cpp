@@ -10,7 +10,7 @@
 #include "absl/strings/strip.h"
 #include "tests/online/daemon_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::online {
 namespace {
 
 using nlohmann::json;
@@ -178,4 +178,4 @@ TEST_F(StreamTest, SigintEndsPageout) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::online

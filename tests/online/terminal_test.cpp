@@ -14,7 +14,7 @@
 
 #include "tests/online/daemon_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::online {
 namespace {
 
 constexpr std::chrono::seconds kPatience(20);
@@ -237,4 +237,4 @@ TEST_F(TerminalTest, FirstQuestionRefusedIsToldOnTheTerminalAsItWas) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::online

@@ -22,24 +22,24 @@ constexpr uint64_t kRound_ns = 2 * kSecond_ns;
 constexpr uint64_t kRegret_ns = kSecond_ns;
 
 // What happened, counted by hand, by the names of lines.
-using Truth = std::map<std::string, TopRow>;
+using Truth = std::map<std::string, top::TopRow>;
 
 // Makes lifecycles at a rate. A third comes back, after up to 3 seconds.
 class Host {
  public:
-  Host(uint64_t rate, Pivot pivot) : step_ns_(kSecond_ns / rate), pivot_(pivot) {}
+  Host(uint64_t rate, top::Pivot pivot) : step_ns_(kSecond_ns / rate), pivot_(pivot) {}
 
   // Until `end_ns`; what happened is added to `truth`.
-  void run(uint64_t end_ns, const std::vector<LifecycleSink*>& sinks, Truth& truth) {
+  void run(uint64_t end_ns, const std::vector<lifecycles::LifecycleSink*>& sinks, Truth& truth) {
     for (; now_ns_ < end_ns; now_ns_ += step_ns_) {
       const Lifecycle life = next();
-      for (LifecycleSink* sink : sinks) sink->on_lifecycle(life);
+      for (lifecycles::LifecycleSink* sink : sinks) sink->on_lifecycle(life);
       count(life, truth);
       if (is_freed(life.outcome) && random_() % 3 == 0) away_.push_back(life);
       while (!away_.empty() &&
              away_.front().closed_ns + 3 * kSecond_ns * (random_() % 100) / 100 < now_ns_) {
         const Return back = back_of(away_.front());
-        for (LifecycleSink* sink : sinks) sink->on_return(back);
+        for (lifecycles::LifecycleSink* sink : sinks) sink->on_return(back);
         count(back, away_.front(), truth);
         away_.pop_front();
       }
@@ -92,20 +92,20 @@ class Host {
       return std::string(comm_text(comm)) + "/" + std::to_string(tgid);
     };
     switch (pivot_) {
-      case Pivot::kProcess:
+      case top::Pivot::kProcess:
         return process(life.mappings[0].comm, life.mappings[0].tgid);
-      case Pivot::kCgroup:
+      case top::Pivot::kCgroup:
         return "id " + std::to_string(life.cgroup);
-      case Pivot::kDevice:
+      case top::Pivot::kDevice:
         return entry_type(life.entry) == 0 ? "/dev/one" : "/dev/two";
-      case Pivot::kOrigin:
+      case top::Pivot::kOrigin:
         return std::string(origin_name(life.last.origin));
       default:
         return process(life.last.comm, life.last.tgid);
     }
   }
   void count(const Lifecycle& life, Truth& truth) const {
-    TopRow& row = truth[name_of(life)];
+    top::TopRow& row = truth[name_of(life)];
     if (is_freed(life.outcome)) {
       row.freed_pages += life.nr_pages;
     } else if (life.abort_reason != AbortReason::kSlotGone) {
@@ -113,20 +113,20 @@ class Host {
     }
   }
   void count(const Return& back, const Lifecycle& life, Truth& truth) const {
-    TopRow& row = truth[name_of(life)];
+    top::TopRow& row = truth[name_of(life)];
     row.returned_pages += back.nr_pages;
     if (back.after_ns < kRegret_ns) row.regretted_pages += back.nr_pages;
     const bool is_stranger = back.tgid == 7;
-    const bool of_reader = pivot_ == Pivot::kProcess || pivot_ == Pivot::kCgroup;
+    const bool of_reader = pivot_ == top::Pivot::kProcess || pivot_ == top::Pivot::kCgroup;
     if (!is_stranger || !of_reader) {
       row.wait_ns += back.fault_ns;
     } else {
-      truth[pivot_ == Pivot::kProcess ? "gdb/7" : "id 49"].wait_ns += back.fault_ns;
+      truth[pivot_ == top::Pivot::kProcess ? "gdb/7" : "id 49"].wait_ns += back.fault_ns;
     }
   }
 
   const uint64_t step_ns_;
-  const Pivot pivot_;
+  const top::Pivot pivot_;
   uint64_t now_ns_ = kBegin_ns, id_ = 0;
   std::mt19937_64 random_{1};
   std::deque<Lifecycle> away_;
@@ -134,7 +134,7 @@ class Host {
 
 struct Load {
   uint64_t rate;  // lifecycles a second
-  Pivot pivot;
+  top::Pivot pivot;
 };
 
 class TopExact : public testing::TestWithParam<Load> {
@@ -157,14 +157,14 @@ class TopExact : public testing::TestWithParam<Load> {
   api::Scene scene_{store::small_options(size_t{200} << 10)};  // some hundred lifecycles
   api::Clock clock_;
   api::PageTokens tokens_;
-  StoreSink store_sink_{*scene_.store};
-  TopRounds rounds_{group_of(GetParam().pivot), {}};
+  store::StoreSink store_sink_{*scene_.store};
+  top::TopRounds rounds_{top::group_of(GetParam().pivot), {}};
 };
 
 TEST_P(TopExact, EachRoundIsWhatHappenedInIt) {
   const Load load = GetParam();
   Host host(load.rate, load.pivot);
-  const std::vector<LifecycleSink*> sinks = {&store_sink_, &scene_.counters};
+  const std::vector<lifecycles::LifecycleSink*> sinks = {&store_sink_, &scene_.counters};
   Truth warm_up;
   host.run(kBegin_ns + 5 * kSecond_ns, sinks, warm_up);
   rounds_.on_answer(answer(kBegin_ns + 5 * kSecond_ns));
@@ -176,12 +176,12 @@ TEST_P(TopExact, EachRoundIsWhatHappenedInIt) {
     ASSERT_TRUE(rounds_.window());
     ASSERT_EQ(absl::ToInt64Nanoseconds(rounds_.window_length()), static_cast<int64_t>(kRound_ns));
     uint64_t freed = 0, true_freed = 0;
-    const std::vector<TopRow> rows = top_rows(*rounds_.window(), SortBy::kRate);
+    const std::vector<top::TopRow> rows = top::top_rows(*rounds_.window(), top::SortBy::kRate);
     EXPECT_EQ(rows.size(), truth.size());
-    for (const TopRow& row : rows) {
+    for (const top::TopRow& row : rows) {
       SCOPED_TRACE(row.name);
       ASSERT_TRUE(truth.contains(row.name));
-      const TopRow& happened = truth[row.name];
+      const top::TopRow& happened = truth[row.name];
       EXPECT_EQ(row.freed_pages, happened.freed_pages);
       EXPECT_EQ(row.stayed_pages, happened.stayed_pages);
       EXPECT_EQ(row.returned_pages, happened.returned_pages);
@@ -202,14 +202,14 @@ TEST_P(TopExact, EachRoundIsWhatHappenedInIt) {
 std::vector<Load> loads() {
   std::vector<Load> all;
   for (const uint64_t rate : {100, 3'000, 100'000}) {
-    for (size_t pivot = 0; pivot < static_cast<size_t>(Pivot::kCount); ++pivot)
-      all.push_back({rate, static_cast<Pivot>(pivot)});
+    for (size_t pivot = 0; pivot < static_cast<size_t>(top::Pivot::kCount); ++pivot)
+      all.push_back({rate, static_cast<top::Pivot>(pivot)});
   }
   return all;
 }
 
 INSTANTIATE_TEST_SUITE_P(Loads, TopExact, testing::ValuesIn(loads()), [](const auto& load) {
-  return std::to_string(load.param.rate) + "_by_" + std::string(pivot_name(load.param.pivot));
+  return std::to_string(load.param.rate) + "_by_" + std::string(top::pivot_name(load.param.pivot));
 });
 
 }  // namespace

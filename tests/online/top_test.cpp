@@ -33,9 +33,9 @@ v1::CounterRow& add_row(v1::GetCountersResponse& response, uint64_t id, const st
   return row;
 }
 
-std::vector<std::string> names(const std::vector<TopRow>& rows) {
+std::vector<std::string> names(const std::vector<top::TopRow>& rows) {
   std::vector<std::string> result;
-  for (const TopRow& row : rows) result.push_back(row.name);
+  for (const top::TopRow& row : rows) result.push_back(row.name);
   return result;
 }
 
@@ -46,7 +46,7 @@ TEST(TopRounds, WindowIsWhatCameBetweenTwoAnswers) {
   add_row(newer, 2, "quiet", 50, 10);
   add_row(newer, 1, "a", 130, 9'000, 4).mutable_waits()->set_faults(3);
   add_row(newer, 3, "new", 8);
-  const auto rows = top_rows(difference(older, newer), SortBy::kRate);
+  const auto rows = top::top_rows(top::difference(older, newer), top::SortBy::kRate);
   ASSERT_THAT(names(rows), ElementsAre("a", "new"));
   EXPECT_EQ(rows[0].freed_pages, 30);
   EXPECT_EQ(rows[0].wait_ns, 4'000);
@@ -63,7 +63,7 @@ TEST(TopRounds, WhatARowDidThatIsGoneIsAmongTheOthers) {
   newer.mutable_other()->set_lifecycles(550);
   newer.mutable_other()->set_freed_pages(550);
   add_row(newer, 2, "successor", 100);
-  const auto rows = top_rows(difference(older, newer), SortBy::kRate);
+  const auto rows = top::top_rows(top::difference(older, newer), top::SortBy::kRate);
   ASSERT_THAT(names(rows), ElementsAre("successor", "(other)"));
   EXPECT_EQ(rows[0].freed_pages, 100);
   EXPECT_EQ(rows[1].freed_pages, 10);
@@ -76,7 +76,7 @@ TEST(TopRounds, AProcessThatComesBackIsNotItsEarlierSelf) {
   newer.mutable_other()->set_lifecycles(502);
   newer.mutable_other()->set_freed_pages(502);
   add_row(newer, 2, "a/7", 20);
-  const auto rows = top_rows(difference(older, newer), SortBy::kRate);
+  const auto rows = top::top_rows(top::difference(older, newer), top::SortBy::kRate);
   ASSERT_THAT(names(rows), ElementsAre("a/7", "(other)"));
   EXPECT_EQ(rows[0].freed_pages, 20);
   EXPECT_EQ(rows[1].freed_pages, 2);
@@ -86,9 +86,9 @@ TEST(TopRounds, ARowThatPassesTheFilterOnlyNowHasNotJustDoneAll) {
   v1::GetCountersResponse older, newer, third;
   older.set_rows_made(9);
   add_row(newer, 4, "renamed/7", 5'000);
-  EXPECT_EQ(difference(older, newer).rows_size(), 0);
+  EXPECT_EQ(top::difference(older, newer).rows_size(), 0);
   add_row(third, 4, "renamed/7", 5'010);
-  EXPECT_EQ(difference(newer, third).rows(0).freed_pages(), 10);
+  EXPECT_EQ(top::difference(newer, third).rows(0).freed_pages(), 10);
 }
 
 TEST(TopRounds, RowsOfOneNameAreOneLine) {
@@ -96,7 +96,7 @@ TEST(TopRounds, RowsOfOneNameAreOneLine) {
   add_row(window, 1, "a/7", 10, 100);
   add_row(window, 2, "b/8", 15);
   add_row(window, 3, "a/7", 20, 300);
-  const auto rows = top_rows(window, SortBy::kRate);
+  const auto rows = top::top_rows(window, top::SortBy::kRate);
   ASSERT_THAT(names(rows), ElementsAre("a/7", "b/8"));
   EXPECT_EQ(rows[0].freed_pages, 30);
   EXPECT_EQ(rows[0].wait_ns, 400);
@@ -109,18 +109,18 @@ TEST(TopRounds, EachOrder) {
   add_row(window, 3, "regret", 2, 2, 9);
   add_row(window, 4, "as regret", 2, 2, 9);
   window.mutable_other()->set_freed_pages(1000);
-  EXPECT_THAT(names(top_rows(window, SortBy::kRate)),
+  EXPECT_THAT(names(top::top_rows(window, top::SortBy::kRate)),
               ElementsAre("rate", "as regret", "regret", "wait", "(other)"));
-  EXPECT_THAT(names(top_rows(window, SortBy::kWait)),
+  EXPECT_THAT(names(top::top_rows(window, top::SortBy::kWait)),
               ElementsAre("wait", "as regret", "regret", "rate", "(other)"));
-  EXPECT_THAT(names(top_rows(window, SortBy::kRegret)),
+  EXPECT_THAT(names(top::top_rows(window, top::SortBy::kRegret)),
               ElementsAre("as regret", "regret", "wait", "rate", "(other)"));
 }
 
 TEST(TopRounds, TheWindowIsMeasuredByTheClockOfSwaptraild) {
   v1::LifecycleFilter filter;
   filter.set_cgroup("/x");
-  TopRounds rounds(v1::COUNTER_GROUP_PROCESS, filter);
+  top::TopRounds rounds(v1::COUNTER_GROUP_PROCESS, filter);
   EXPECT_EQ(rounds.request().filter().cgroup(), "/x");
   EXPECT_EQ(rounds.request().group_by(), v1::COUNTER_GROUP_PROCESS);
   v1::GetCountersResponse answer;
@@ -144,7 +144,7 @@ TEST(TopRounds, TheWindowIsMeasuredByTheClockOfSwaptraild) {
 }
 
 TEST(TopRounds, ASwaptraildThatWasStartedAnewBeginsAnew) {
-  TopRounds rounds(v1::COUNTER_GROUP_PROCESS, {});
+  top::TopRounds rounds(v1::COUNTER_GROUP_PROCESS, {});
   v1::GetCountersResponse answer;
   answer.set_since_monotonic_ns(7);
   add_row(answer, 1, "a", 5);
@@ -161,62 +161,63 @@ TEST(TopRounds, ASwaptraildThatWasStartedAnewBeginsAnew) {
 }
 
 TEST(TopKeys, BytesBecomeKeys) {
-  KeyReader reader;
-  EXPECT_THAT(reader.read("prwg+- q"),
-              ElementsAre(Key::kPivot, Key::kSortRate, Key::kSortWait, Key::kSortRegret,
-                          Key::kSlower, Key::kFaster, Key::kPause, Key::kQuit));
+  top::KeyReader reader;
+  EXPECT_THAT(
+      reader.read("prwg+- q"),
+      ElementsAre(top::Key::kPivot, top::Key::kSortRate, top::Key::kSortWait, top::Key::kSortRegret,
+                  top::Key::kSlower, top::Key::kFaster, top::Key::kPause, top::Key::kQuit));
   EXPECT_THAT(reader.read("\x1b[A\x1bOBjk"),
-              ElementsAre(Key::kUp, Key::kDown, Key::kDown, Key::kUp));
+              ElementsAre(top::Key::kUp, top::Key::kDown, top::Key::kDown, top::Key::kUp));
   EXPECT_THAT(reader.read("\x1b"), ElementsAre());
   EXPECT_THAT(reader.read("[6"), ElementsAre());
-  EXPECT_THAT(reader.read("~"), ElementsAre(Key::kPageDown));
+  EXPECT_THAT(reader.read("~"), ElementsAre(top::Key::kPageDown));
   // What is no key of ours, and letters inside of it, do nothing.
   EXPECT_THAT(reader.read("\x1b[1;5Cx\x1b[15~\xff"), ElementsAre());
   EXPECT_THAT(reader.read("\x1b[00000000000000000000000"), ElementsAre());
-  EXPECT_THAT(reader.read("q"), ElementsAre(Key::kQuit));
+  EXPECT_THAT(reader.read("q"), ElementsAre(top::Key::kQuit));
 }
 
 TEST(TopKeys, ChangeTheState) {
-  TopState state;
-  for (const Pivot next :
-       {Pivot::kCgroup, Pivot::kDevice, Pivot::kOrigin, Pivot::kReclaimer, Pivot::kProcess}) {
-    EXPECT_TRUE(press(Key::kPivot, 10, 5, state));
+  top::TopState state;
+  for (const top::Pivot next : {top::Pivot::kCgroup, top::Pivot::kDevice, top::Pivot::kOrigin,
+                                top::Pivot::kReclaimer, top::Pivot::kProcess}) {
+    EXPECT_TRUE(top::press(top::Key::kPivot, 10, 5, state));
     EXPECT_EQ(state.pivot, next);
   }
-  EXPECT_FALSE(press(Key::kSortRegret, 10, 5, state));
-  EXPECT_EQ(state.sort, SortBy::kRegret);
-  press(Key::kSortWait, 10, 5, state);
-  EXPECT_EQ(state.sort, SortBy::kWait);
-  press(Key::kSlower, 10, 5, state);
+  EXPECT_FALSE(top::press(top::Key::kSortRegret, 10, 5, state));
+  EXPECT_EQ(state.sort, top::SortBy::kRegret);
+  top::press(top::Key::kSortWait, 10, 5, state);
+  EXPECT_EQ(state.sort, top::SortBy::kWait);
+  top::press(top::Key::kSlower, 10, 5, state);
   EXPECT_EQ(state.interval, absl::Seconds(5));
-  for (int times = 0; times < 20; ++times) press(Key::kSlower, 10, 5, state);
+  for (int times = 0; times < 20; ++times) top::press(top::Key::kSlower, 10, 5, state);
   EXPECT_EQ(state.interval, absl::Seconds(60));
-  for (int times = 0; times < 20; ++times) press(Key::kFaster, 10, 5, state);
+  for (int times = 0; times < 20; ++times) top::press(top::Key::kFaster, 10, 5, state);
   EXPECT_EQ(state.interval, absl::Milliseconds(250));
-  press(Key::kPause, 10, 5, state);
+  top::press(top::Key::kPause, 10, 5, state);
   EXPECT_TRUE(state.paused);
-  press(Key::kPause, 10, 5, state);
+  top::press(top::Key::kPause, 10, 5, state);
   EXPECT_FALSE(state.paused);
-  press(Key::kUp, 10, 5, state);
+  top::press(top::Key::kUp, 10, 5, state);
   EXPECT_EQ(state.first_row, 0);
-  press(Key::kDown, 10, 5, state);
+  top::press(top::Key::kDown, 10, 5, state);
   EXPECT_EQ(state.first_row, 1);
-  press(Key::kPageDown, 10, 5, state);
+  top::press(top::Key::kPageDown, 10, 5, state);
   EXPECT_EQ(state.first_row, 5);
-  press(Key::kPageUp, 3, 5, state);
+  top::press(top::Key::kPageUp, 3, 5, state);
   EXPECT_EQ(state.first_row, 0);
-  press(Key::kQuit, 10, 5, state);
+  top::press(top::Key::kQuit, 10, 5, state);
   EXPECT_TRUE(state.quit);
 }
 
 TEST(TopScreen, FitsAndIsPrintable) {
-  TopView view;
+  top::TopView view;
   for (int row = 0; row < 50; ++row)
     view.rows.push_back({.name = "row" + std::to_string(row) + "\x1b[2J\n", .freed_pages = 20});
   view.length = absl::Seconds(2);
-  TopState state;
+  top::TopState state;
   state.first_row = 3;
-  const std::string screen = top_screen(view, state, {}, 80, 10);
+  const std::string screen = top::top_screen(view, state, {}, 80, 10);
   EXPECT_EQ(std::count(screen.begin(), screen.end(), '\n'), 9);
   EXPECT_THAT(screen, HasSubstr("row3?"));
   EXPECT_THAT(screen, HasSubstr("10.0"));  // 20 pages in 2 s
@@ -225,7 +226,7 @@ TEST(TopScreen, FitsAndIsPrintable) {
   EXPECT_EQ(screen.find("row9?"), std::string::npos);
   EXPECT_EQ(screen.find("[2J\x1b"), std::string::npos);
   for (const size_t width : {1, 20, 300}) {
-    const std::string any = top_screen(view, state, {}, width, 3);
+    const std::string any = top::top_screen(view, state, {}, width, 3);
     size_t column = 0;
     for (size_t at = any.find('\n'); at < any.size() && any[at] != '\x1b'; ++at) ++column;
     EXPECT_LE(column, width + 1);

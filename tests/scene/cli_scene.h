@@ -38,7 +38,7 @@ inline Ran run_cli(std::vector<std::string> arguments) {
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
   Ran ran;
-  ran.code = run_command_line(static_cast<int>(argv.size()), argv.data());
+  ran.code = cli::run_command_line(static_cast<int>(argv.size()), argv.data());
   ran.out = testing::internal::GetCapturedStdout();
   ran.err = testing::internal::GetCapturedStderr();
   return ran;
@@ -74,8 +74,8 @@ class CliTest : public testing::Test {
   std::string directory_;
 };
 
-inline RecordingHeader scene_header(uint32_t part = 0) {
-  RecordingHeader header = test_header();
+inline recording::RecordingHeader scene_header(uint32_t part = 0) {
+  recording::RecordingHeader header = test_header();
   header.part = part;
   header.reconstruction = {};
   header.reconstruction.start_ns = kSceneStart;
@@ -112,23 +112,25 @@ inline std::vector<StreamItem> stream_of_scene(const Scene& scene) {
 
 // In small blocks, with a name for the cgroup 42 and one area.
 inline std::string record_items(const std::vector<StreamItem>& items,
-                                const RecordingHeader& header = scene_header(),
-                                const std::vector<Reading>& readings = {}) {
-  StringSink sink;
-  auto writer = RecordingWriter::create(sink, header, {.block_events = 16, .level = 1}).value();
+                                const recording::RecordingHeader& header = scene_header(),
+                                const std::vector<recording::Reading>& readings = {}) {
+  recording::StringSink sink;
+  auto writer =
+      recording::RecordingWriter::create(sink, header, {.block_events = 16, .level = 1}).value();
   EXPECT_TRUE(writer
-                  ->add(SwapArea{1, 1 << 20, kUsedNotKnown, 1, -2, Known::kNo, Known::kYes,
-                                 Known::kNo, "/dev/zram0"})
+                  ->add(recording::SwapArea{1, 1 << 20, recording::kUsedNotKnown, 1, -2,
+                                            recording::Known::kNo, recording::Known::kYes,
+                                            recording::Known::kNo, "/dev/zram0"})
                   .ok());
-  EXPECT_TRUE(writer->add(CgroupName{kSceneStart, 42, "/shop/db"}).ok());
-  for (const Reading& reading : readings) EXPECT_TRUE(writer->add(reading).ok());
+  EXPECT_TRUE(writer->add(recording::CgroupName{kSceneStart, 42, "/shop/db"}).ok());
+  for (const recording::Reading& reading : readings) EXPECT_TRUE(writer->add(reading).ok());
   for (const StreamItem& item : items) EXPECT_TRUE(add_item(*writer, item).ok());
   EXPECT_TRUE(writer->finish(kSceneEnd).ok());
   return std::move(sink.text);
 }
 
 inline std::string record_scene(const Scene& scene,
-                                const RecordingHeader& header = scene_header()) {
+                                const recording::RecordingHeader& header = scene_header()) {
   return record_items(stream_of_scene(scene), header);
 }
 

@@ -19,7 +19,7 @@ namespace swaptrail::engine {
 class Replay : public EventOutput {
  public:
   explicit Replay(bool keep_events = false)
-      : keep_events_(keep_events), reconstructor_(ReconstructorOptions(), kept) {}
+      : keep_events_(keep_events), reconstructor_(lifecycles::ReconstructorOptions(), kept) {}
 
   void on_event(const swaptrail_event& event, uint64_t sequence) override {
     in_order &= event.time_ns >= last_ns_;
@@ -32,7 +32,7 @@ class Replay : public EventOutput {
     reconstructor_.on_event(event, sequence);
   }
   void finish(uint64_t now_ns) { reconstructor_.finish(now_ns); }
-  ReconstructorCounters counters() const { return reconstructor_.counters(); }
+  lifecycles::ReconstructorCounters counters() const { return reconstructor_.counters(); }
 
   Kept kept;
   std::vector<swaptrail_event> events;
@@ -42,7 +42,7 @@ class Replay : public EventOutput {
 
  private:
   bool keep_events_;
-  Reconstructor reconstructor_;
+  lifecycles::Reconstructor reconstructor_;
   uint64_t last_ns_ = 0;
   std::vector<uint64_t> sequences_;
 };

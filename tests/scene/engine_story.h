@@ -105,7 +105,7 @@ class Story {
   std::array<uint64_t, 4> next_{};
 };
 
-class KeptFindings : public FindingSink, public LifecycleSink {
+class KeptFindings : public FindingSink, public lifecycles::LifecycleSink {
  public:
   void on_finding(const Finding& finding) override { findings.push_back(finding); }
   void on_lifecycle(const Lifecycle& lifecycle) override { told.emplace_back(lifecycle); }
@@ -152,18 +152,19 @@ inline void hand_on(KeptFindings& kept, Lockstep& lockstep, const Changes& chang
   }
 }
 
-inline Validated validate(const Story& story, std::string_view kernel = "6.12",
-                          const std::function<void(Lockstep&, Reconstructor&, size_t)>& before = {},
-                          const Changes& changes = {}) {
+inline Validated validate(
+    const Story& story, std::string_view kernel = "6.12",
+    const std::function<void(Lockstep&, lifecycles::Reconstructor&, size_t)>& before = {},
+    const Changes& changes = {}) {
   KeptFindings kept;
   LockstepOptions options;
   options.features = *features_named(kernel);
   options.cpus = 2;
   options.event_abi = story.event_abi;
   Lockstep lockstep(options, kept);
-  ReconstructorOptions reconstruction;
+  lifecycles::ReconstructorOptions reconstruction;
   reconstruction.event_abi = story.event_abi;
-  Reconstructor reconstructor(reconstruction, kept);
+  lifecycles::Reconstructor reconstructor(reconstruction, kept);
   Area area;
   area.pages = 100'000;
   lockstep.on_area(area, 1000);  // empty when we began to look

@@ -27,9 +27,10 @@ inline std::vector<std::string> tested_series(const std::string& root) {
 }
 
 // What matters of its BTF and symbols is in tests/data/kernels.
-inline absl::StatusOr<KernelView> open_kernel(const std::string& root, const std::string& series) {
+inline absl::StatusOr<probe::KernelView> open_kernel(const std::string& root,
+                                                     const std::string& series) {
   const std::string path = absl::StrCat(root, "/tests/data/kernels/", series);
-  return KernelView::open(
+  return probe::KernelView::open(
       {.btf_path = path + ".btf", .symbols_path = path + ".symbols", .release = series});
 }
 
@@ -50,13 +51,14 @@ inline absl::StatusOr<std::string> function_table(const std::string& root) {
   for (const std::string& series : tested_series(root)) {
     const auto kernel = open_kernel(root, series);
     if (!kernel.ok()) return kernel.status();
-    const AttachPlan plan = make_attach_plan(*kernel, {Mode::kFull, ""});
+    const probe::AttachPlan plan = probe::make_attach_plan(*kernel, {probe::Mode::kFull, ""});
     if (rows.empty())
-      for (const HookPlan& hook : plan.hooks) rows.push_back({hook.hook});
+      for (const probe::HookPlan& hook : plan.hooks) rows.push_back({hook.hook});
     for (size_t at = 0; at < rows.size(); ++at) {
-      const HookPlan& hook = plan.hooks[at];
-      std::string served = hook.state == HookState::kAbsent ? "absent" : "missing";
-      if (hook.state == HookState::kChosen) served = absl::StrCat("`", hook.target.target, "`");
+      const probe::HookPlan& hook = plan.hooks[at];
+      std::string served = hook.state == probe::HookState::kAbsent ? "absent" : "missing";
+      if (hook.state == probe::HookState::kChosen)
+        served = absl::StrCat("`", hook.target.target, "`");
       rows[at].by_kprobe |= hook.target.by_kprobe;
       std::vector<Span>& spans = rows[at].spans;
       if (spans.empty() || spans.back().served != served) spans.push_back({served, series, series});

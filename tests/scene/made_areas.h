@@ -15,12 +15,12 @@ namespace swaptrail {
 struct MadeAreas {
   using List = std::vector<std::pair<uint32_t, std::string>>;
 
-  AreaSources sources() {
-    AreaSources out;
+  host::AreaSources sources() {
+    host::AreaSources out;
     out.lines = [this] { return lines(); };
-    out.kernel = [this]() -> absl::StatusOr<std::vector<KernelArea>> {
+    out.kernel = [this]() -> absl::StatusOr<std::vector<host::KernelArea>> {
       const std::lock_guard lock(mutex);
-      std::vector<KernelArea> areas;
+      std::vector<host::KernelArea> areas;
       for (const auto& [type, path] : on)
         areas.push_back({type, 256, -2, {.inode = std::hash<std::string>()(path)}});
       return areas;
@@ -32,13 +32,13 @@ struct MadeAreas {
     out.clock_ns = [this] { return clock_ns.load(); };
     return out;
   }
-  std::vector<SeenArea> lines() {
+  std::vector<host::SeenArea> lines() {
     const std::lock_guard lock(mutex);
-    std::vector<SeenArea> out;
+    std::vector<host::SeenArea> out;
     for (const auto& [type, path] : on) {
-      SeenArea& seen = out.emplace_back();
+      host::SeenArea& seen = out.emplace_back();
       seen.area.path = path;
-      seen.area.type = kTypeNotKnown;
+      seen.area.type = host::kTypeNotKnown;
       seen.area.bytes = 1 << 20;
       seen.area.used_bytes = 4096;
       seen.area.priority = -2;
@@ -46,7 +46,7 @@ struct MadeAreas {
     }
     return out;
   }
-  void put(List list, uint64_t now_ns, AreaWatch& watch) {
+  void put(List list, uint64_t now_ns, host::AreaWatch& watch) {
     clock_ns = now_ns;
     {
       const std::lock_guard lock(mutex);

@@ -10,8 +10,9 @@
 namespace swaptrail {
 
 // Null: there is none.
-inline const ReconcileRow* row_of(const std::vector<ReconcileRow>& rows, std::string_view counter) {
-  const auto found = std::ranges::find(rows, counter, &ReconcileRow::counter);
+inline const report::ReconcileRow* row_of(const std::vector<report::ReconcileRow>& rows,
+                                          std::string_view counter) {
+  const auto found = std::ranges::find(rows, counter, &report::ReconcileRow::counter);
   return found == rows.end() ? nullptr : &*found;
 }
 

@@ -17,8 +17,8 @@ namespace swaptrail {
 
 inline std::string text_of(const absl::Status& status) { return std::string(status.message()); }
 
-inline RecordingHeader test_header() {
-  RecordingHeader header;
+inline recording::RecordingHeader test_header() {
+  recording::RecordingHeader header;
   header.program = "test 1";
   header.release = "6.12.1";
   header.machine = "x86_64";
@@ -37,8 +37,8 @@ inline RecordingHeader test_header() {
   return header;
 }
 
-inline Reading test_reading(Reading::Moment moment) {
-  Reading reading;
+inline recording::Reading test_reading(recording::Reading::Moment moment) {
+  recording::Reading reading;
   reading.moment = moment;
   reading.at_ns = 5;
   reading.consumed = 1234;
@@ -48,30 +48,33 @@ inline Reading test_reading(Reading::Moment moment) {
   return reading;
 }
 
-inline absl::Status add_item(RecordingWriter& writer, const StreamItem& item) {
+inline absl::Status add_item(recording::RecordingWriter& writer, const StreamItem& item) {
   return item.is_loss ? writer.add(item.loss) : writer.add(item.event, item.sequence);
 }
 
 // The stream with notes before, between and after it.
-inline std::string record(const std::vector<StreamItem>& items, uint32_t block_events,
-                          const RecordingHeader& header = test_header(), uint64_t end_ns = 0) {
-  StringSink sink;
+inline std::string recording_of(const std::vector<StreamItem>& items, uint32_t block_events,
+                                const recording::RecordingHeader& header = test_header(),
+                                uint64_t end_ns = 0) {
+  recording::StringSink sink;
   auto writer =
-      RecordingWriter::create(sink, header, {.block_events = block_events, .level = 1}).value();
-  EXPECT_TRUE(writer->add(test_reading(Reading::Moment::kBegin)).ok());
+      recording::RecordingWriter::create(sink, header, {.block_events = block_events, .level = 1})
+          .value();
+  EXPECT_TRUE(writer->add(test_reading(recording::Reading::Moment::kBegin)).ok());
   EXPECT_TRUE(writer
-                  ->add(SwapArea{1, 1 << 20, kUsedNotKnown, 2, -2, Known::kNo, Known::kYes,
-                                 Known::kUnknown, "/dev/zram0"})
+                  ->add(recording::SwapArea{1, 1 << 20, recording::kUsedNotKnown, 2, -2,
+                                            recording::Known::kNo, recording::Known::kYes,
+                                            recording::Known::kUnknown, "/dev/zram0"})
                   .ok());
   for (size_t i = 0; i < items.size(); ++i) {
     if (i == items.size() / 2) {
-      EXPECT_TRUE(writer->add(CgroupName{5, 42, "/a b/\xff"}).ok());
-      EXPECT_TRUE(writer->add(ProcessName{6, 500, "victim"}).ok());
+      EXPECT_TRUE(writer->add(recording::CgroupName{5, 42, "/a b/\xff"}).ok());
+      EXPECT_TRUE(writer->add(recording::ProcessName{6, 500, "victim"}).ok());
     }
     EXPECT_TRUE(add_item(*writer, items[i]).ok());
   }
   EXPECT_TRUE(writer->flush().ok());
-  EXPECT_TRUE(writer->add(test_reading(Reading::Moment::kEnd)).ok());
+  EXPECT_TRUE(writer->add(test_reading(recording::Reading::Moment::kEnd)).ok());
   EXPECT_TRUE(writer->finish(end_ns).ok());
   return std::move(sink.text);
 }
@@ -79,14 +82,14 @@ inline std::string record(const std::vector<StreamItem>& items, uint32_t block_e
 struct Replay {
   absl::Status status;  // of open or for_each
   std::vector<StreamItem> items;
-  RecordingContents contents;  // if it could be opened
+  recording::RecordingContents contents;  // if it could be opened
   bool opened = false;
 };
 
 inline Replay replay(std::string_view bytes, uint64_t from_ns = 0, uint64_t to_ns = UINT64_MAX) {
   Replay result;
-  const ViewSource source(bytes);
-  auto reader = RecordingReader::open(source);
+  const recording::ViewSource source(bytes);
+  auto reader = recording::RecordingReader::open(source);
   result.status = reader.status();
   if (!reader.ok()) return result;
   result.opened = true;
@@ -99,10 +102,10 @@ inline Replay replay(std::string_view bytes, uint64_t from_ns = 0, uint64_t to_n
 
 // All events and losses as they are in the blocks, valid or not.
 inline std::vector<StreamItem> read_raw(std::string_view bytes) {
-  const ViewSource source(bytes);
-  auto reader = RecordingReader::open(source).value();
+  const recording::ViewSource source(bytes);
+  auto reader = recording::RecordingReader::open(source).value();
   std::vector<StreamItem> items;
-  RecordedBlock block;
+  recording::RecordedBlock block;
   while (reader->next_block(block).value()) {
     size_t loss = 0;
     for (uint32_t i = 0; i <= block.events.size(); ++i) {
@@ -120,9 +123,9 @@ inline bool is_prefix(const std::vector<StreamItem>& some, const std::vector<Str
 }
 
 // A record of the file, found by its place in the index.
-inline std::vector<RecordPlace> places_of(std::string_view bytes) {
-  const ViewSource source(bytes);
-  return RecordingReader::open(source).value()->places();
+inline std::vector<recording::RecordPlace> places_of(std::string_view bytes) {
+  const recording::ViewSource source(bytes);
+  return recording::RecordingReader::open(source).value()->places();
 }
 
 }  // namespace swaptrail

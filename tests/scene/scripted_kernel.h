@@ -19,21 +19,22 @@
 namespace swaptrail {
 
 // What the daemon would attach to that kernel (tests/data/kernels), if it was permitted everything.
-inline AttachPlan plan_for(const std::string& series, Mode mode = Mode::kFull) {
+inline probe::AttachPlan plan_for(const std::string& series,
+                                  probe::Mode mode = probe::Mode::kFull) {
   const std::string path = std::string(SWAPTRAIL_SOURCE_DIR) + "/tests/data/kernels/" + series;
-  const auto kernel = KernelView::open(
+  const auto kernel = probe::KernelView::open(
       {.btf_path = path + ".btf", .symbols_path = path + ".symbols", .release = series});
   EXPECT_TRUE(kernel.ok()) << kernel.status();
-  return kernel.ok() ? make_attach_plan(*kernel, {mode, "asked for"}) : AttachPlan();
+  return kernel.ok() ? probe::make_attach_plan(*kernel, {mode, "asked for"}) : probe::AttachPlan();
 }
 
 // Any thread. Must outlive its source().
 class ScriptedKernel {
  public:
-  explicit ScriptedKernel(AttachPlan plan = plan_for("6.12")) : plan_(std::move(plan)) {}
+  explicit ScriptedKernel(probe::AttachPlan plan = plan_for("6.12")) : plan_(std::move(plan)) {}
 
-  std::unique_ptr<EventSource> source() { return std::make_unique<Source>(*this); }
-  const AttachPlan& plan() const { return plan_; }
+  std::unique_ptr<capture::EventSource> source() { return std::make_unique<Source>(*this); }
+  const probe::AttachPlan& plan() const { return plan_; }
 
   // These happen, are counted on both sides, and lie in the ring of CPU 0. Their times must not be before the
   // source was made.
@@ -76,12 +77,12 @@ class ScriptedKernel {
   }
 
  private:
-  class Source : public EventSource {
+  class Source : public capture::EventSource {
    public:
-    explicit Source(ScriptedKernel& kernel) : kernel_(kernel), start_ns_(monotonic_ns()) {}
+    explicit Source(ScriptedKernel& kernel) : kernel_(kernel), start_ns_(base::monotonic_ns()) {}
 
     uint64_t sweep(Merger& merger) override {
-      const uint64_t now = monotonic_ns();
+      const uint64_t now = base::monotonic_ns();
       const std::lock_guard lock(kernel_.mutex_);
       for (const swaptrail_event& event : std::exchange(kernel_.ring_, {})) {
         ++counters_.consumed;
@@ -103,16 +104,16 @@ class ScriptedKernel {
     std::optional<Loss> newly_skipped() override {
       const uint64_t skipped = skipped_runs(), told = std::exchange(told_, skipped);
       if (skipped == told) return std::nullopt;
-      return Loss{start_ns_, monotonic_ns(), skipped - told, kNoCpu};
+      return Loss{start_ns_, base::monotonic_ns(), skipped - told, kNoCpu};
     }
-    std::vector<ProgramRuns> program_runs() const override { return {}; }
-    absl::StatusOr<VmstatReading> vmstat() const override {
+    std::vector<capture::ProgramRuns> program_runs() const override { return {}; }
+    absl::StatusOr<host::VmstatReading> vmstat() const override {
       const std::lock_guard lock(kernel_.mutex_);
       if (absl::Status status = kernel_.failure_("vmstat"); !status.ok()) return status;
-      VmstatReading reading;
+      host::VmstatReading reading;
       reading.text = std::make_unique<const std::string>(
           absl::StrJoin(kernel_.vmstat_, "\n", absl::PairFormatter(" ")));
-      parse_vmstat(*reading.text, reading.values);
+      host::parse_vmstat(*reading.text, reading.values);
       return reading;
     }
     absl::StatusOr<std::string> swaps() const override {
@@ -122,7 +123,7 @@ class ScriptedKernel {
                           4 * kernel_.used_slots_, " -2\n");
     }
     void detach() override {}
-    const AttachPlan& plan() const override { return kernel_.plan_; }
+    const probe::AttachPlan& plan() const override { return kernel_.plan_; }
     const Counters& counters() const override { return counters_; }
     uint64_t start_ns() const override { return start_ns_; }
     uint32_t cpus() const override { return 2; }
@@ -149,7 +150,7 @@ class ScriptedKernel {
     if (event.kind == SWAPTRAIL_SLOT_FREED) used_slots_ -= event.nr_pages;
   }
 
-  const AttachPlan plan_;
+  const probe::AttachPlan plan_;
   std::mutex mutex_;
   std::vector<swaptrail_event> ring_;
   swaptrail_totals totals_{};

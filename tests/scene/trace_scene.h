@@ -21,7 +21,7 @@ inline constexpr uint16_t kWriteback = SWAPTRAIL_STATE_WRITEBACK;
 
 inline uint64_t folio_at(uint64_t index) { return 0xffffea0000000000 + index * 64; }
 
-class Kept : public LifecycleSink {
+class Kept : public lifecycles::LifecycleSink {
  public:
   void on_lifecycle(const Lifecycle& lifecycle) override { lifecycles.push_back(lifecycle); }
   void on_return(const Return& entry_return) override { returns.push_back(entry_return); }
@@ -38,7 +38,7 @@ class Kept : public LifecycleSink {
 
 struct Outcomes {
   Kept kept;
-  ReconstructorCounters counters;
+  lifecycles::ReconstructorCounters counters;
   size_t swapped = 0;
 };
 
@@ -198,9 +198,9 @@ class Scene {
     }
   }
 
-  Outcomes run(ReconstructorOptions options = {}, uint32_t lost_at_end = 0) const {
+  Outcomes run(lifecycles::ReconstructorOptions options = {}, uint32_t lost_at_end = 0) const {
     Outcomes out;
-    Reconstructor reconstructor(options, out.kept);
+    lifecycles::Reconstructor reconstructor(options, out.kept);
     Merger merger;
     for (const swaptrail_event& event : events) merger.push(event.cpu, event);
     merger.flush(reconstructor);

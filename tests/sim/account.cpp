@@ -3,7 +3,7 @@
 namespace swaptrail::sim {
 namespace {
 
-class Keeper : public LifecycleSink {
+class Keeper : public lifecycles::LifecycleSink {
  public:
   explicit Keeper(Account& account) : account_(account) {}
   void on_lifecycle(const Lifecycle& life) override {
@@ -24,12 +24,12 @@ class Keeper : public LifecycleSink {
 Account watch(const Observation& observation) {
   Account account;
   Keeper keeper(account);
-  ReconstructorOptions options;
+  lifecycles::ReconstructorOptions options;
   options.visible_kinds = observation.visible_kinds;
   options.start_ns = observation.start_ns;
   // tables that grow in small steps: a run has a few hundred events
   options.max_attempts = 4096;
-  Reconstructor reconstructor(options, keeper);
+  lifecycles::Reconstructor reconstructor(options, keeper);
   Merger::Options merging;
   merging.start_ns = observation.start_ns;
   Merger merger(merging);

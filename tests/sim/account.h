@@ -22,7 +22,7 @@ struct Account {
   std::vector<Violation> violations;
   std::vector<Return> returns;
   Merger::Counters merger;
-  ReconstructorCounters counters;
+  lifecycles::ReconstructorCounters counters;
 };
 
 Account watch(const Observation& observation);

@@ -145,7 +145,8 @@ std::string Distortion::text() const {
       trouble_name(trouble), cpus, drop_share, burst_share, longest_burst, skew_ns, interrupt_share,
       any_sweep ? "random" : "regular");
   for (int kind = 1; kind < SWAPTRAIL_KIND_END; ++kind) {
-    if (hidden_kinds & kind_bit(kind)) absl::StrAppendFormat(&text, ", no %s", kind_name(kind));
+    if (hidden_kinds & lifecycles::kind_bit(kind))
+      absl::StrAppendFormat(&text, ", no %s", kind_name(kind));
   }
   for (const Window& window : windows) {
     absl::StrAppendFormat(&text, ", events %d-%d (hooks from %d on)", window.first, window.last,

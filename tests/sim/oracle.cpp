@@ -15,23 +15,24 @@ constexpr uint64_t kPage = 4096;
 
 constexpr uint64_t kStageKinds[kStageCount] = {
     0,  // shown by the batch of any event
-    kind_bit(SWAPTRAIL_SLOT_ALLOCATED),
-    kind_bit(SWAPTRAIL_UNMAPPED) | kind_bit(SWAPTRAIL_UNMAPPED_ONE),
-    kind_bit(SWAPTRAIL_WRITE_BEGIN),
-    kind_bit(SWAPTRAIL_WRITE_ISSUED),
-    kind_bit(SWAPTRAIL_WRITE_END),
-    kind_bit(SWAPTRAIL_WRITE_COMPLETED),
-    kind_bit(SWAPTRAIL_REMOVED),
+    lifecycles::kind_bit(SWAPTRAIL_SLOT_ALLOCATED),
+    lifecycles::kind_bit(SWAPTRAIL_UNMAPPED) | lifecycles::kind_bit(SWAPTRAIL_UNMAPPED_ONE),
+    lifecycles::kind_bit(SWAPTRAIL_WRITE_BEGIN),
+    lifecycles::kind_bit(SWAPTRAIL_WRITE_ISSUED),
+    lifecycles::kind_bit(SWAPTRAIL_WRITE_END),
+    lifecycles::kind_bit(SWAPTRAIL_WRITE_COMPLETED),
+    lifecycles::kind_bit(SWAPTRAIL_REMOVED),
 };
 
-constexpr uint64_t kWriteKinds = kind_bit(SWAPTRAIL_WRITE_BEGIN) | kind_bit(SWAPTRAIL_WRITE_ISSUED);
-constexpr uint64_t kBackendKinds = kWriteKinds | kind_bit(SWAPTRAIL_ZSWAP_STORED) |
-                                   kind_bit(SWAPTRAIL_CACHE_DELETED) |
-                                   kind_bit(SWAPTRAIL_RECLAIM_BEGIN);
+constexpr uint64_t kWriteKinds =
+    lifecycles::kind_bit(SWAPTRAIL_WRITE_BEGIN) | lifecycles::kind_bit(SWAPTRAIL_WRITE_ISSUED);
+constexpr uint64_t kBackendKinds = kWriteKinds | lifecycles::kind_bit(SWAPTRAIL_ZSWAP_STORED) |
+                                   lifecycles::kind_bit(SWAPTRAIL_CACHE_DELETED) |
+                                   lifecycles::kind_bit(SWAPTRAIL_RECLAIM_BEGIN);
 
 // Whether an event is a folio's passing of a stage, and no failure to pass it.
 bool passes_stage(const swaptrail_event& event, Stage stage) {
-  if (!(kStageKinds[static_cast<size_t>(stage)] & kind_bit(event.kind))) return false;
+  if (!(kStageKinds[static_cast<size_t>(stage)] & lifecycles::kind_bit(event.kind))) return false;
   if (event.kind == SWAPTRAIL_SLOT_ALLOCATED) return event.result == 0;
   if (event.kind == SWAPTRAIL_UNMAPPED) return !(event.state & SWAPTRAIL_STATE_MAPPED);
   if (event.kind == SWAPTRAIL_REMOVED) return event.result == 1;
@@ -176,8 +177,8 @@ std::string Oracle::differences(const Case& one, const TrueSwapOut& truth) const
   note(text, life.entry != truth.entry, "entry", life.entry, truth.entry);
   note(text, life.nr_pages != truth.nr_pages, "pages", life.nr_pages, truth.nr_pages);
   if (truth.end_ns > seen.true_end_ns) return text;  // it went on: that is all that can be held
-  const bool batches = seen.visible_kinds & kind_bit(SWAPTRAIL_RECLAIM_END);
-  const bool owners = seen.visible_kinds & kind_bit(SWAPTRAIL_UNMAPPED_ONE);
+  const bool batches = seen.visible_kinds & lifecycles::kind_bit(SWAPTRAIL_RECLAIM_END);
+  const bool owners = seen.visible_kinds & lifecycles::kind_bit(SWAPTRAIL_UNMAPPED_ONE);
   note(text, batches && life.passes != truth.passes, "passes", life.passes, truth.passes);
   const bool backends = (seen.visible_kinds & kBackendKinds) == kBackendKinds;
   const bool not_told = !backends && life.backend == SWAPTRAIL_BACKEND_UNKNOWN;
@@ -331,11 +332,11 @@ std::string Oracle::reason_difference(const Case& one, bool dropped) const {
       return dropped ? "" : untrue("a loss, and there was none");
     case IncompleteReason::kBeforeAttach:
       // with a hook less, what was there before looks like what could not be seen
-      return seen.from_begin && seen.visible_kinds == kAllKinds
+      return seen.from_begin && seen.visible_kinds == lifecycles::kAllKinds
                  ? untrue("what happened before the attach, and nothing did")
                  : "";
     case IncompleteReason::kNotHooked:
-      return seen.visible_kinds == kAllKinds && !may_be_incomplete(one.told->life)
+      return seen.visible_kinds == lifecycles::kAllKinds && !may_be_incomplete(one.told->life)
                  ? untrue("missing hooks, and none is")
                  : "";
     case IncompleteReason::kTableFull:

@@ -6,39 +6,40 @@ namespace swaptrail::sim {
 namespace {
 
 constexpr uint64_t kGroups[] = {
-    kind_bit(SWAPTRAIL_SLOT_ALLOCATED),
-    kind_bit(SWAPTRAIL_UNMAPPED_ONE),
-    kind_bit(SWAPTRAIL_UNMAPPED),
-    kind_bit(SWAPTRAIL_WRITE_BEGIN) | kind_bit(SWAPTRAIL_WRITE_END),
-    kind_bit(SWAPTRAIL_ZSWAP_STORED),
-    kind_bit(SWAPTRAIL_WRITE_ISSUED),
-    kind_bit(SWAPTRAIL_WRITE_COMPLETED),
-    kind_bit(SWAPTRAIL_REMOVED),
-    kind_bit(SWAPTRAIL_CACHE_DELETED),
-    kind_bit(SWAPTRAIL_SLOT_FREED),
-    kind_bit(SWAPTRAIL_SWAP_IN),
-    kind_bit(SWAPTRAIL_SWAP_READ),
-    kind_bit(SWAPTRAIL_ZSWAP_LOADED),
-    kind_bit(SWAPTRAIL_SPLIT),
+    lifecycles::kind_bit(SWAPTRAIL_SLOT_ALLOCATED),
+    lifecycles::kind_bit(SWAPTRAIL_UNMAPPED_ONE),
+    lifecycles::kind_bit(SWAPTRAIL_UNMAPPED),
+    lifecycles::kind_bit(SWAPTRAIL_WRITE_BEGIN) | lifecycles::kind_bit(SWAPTRAIL_WRITE_END),
+    lifecycles::kind_bit(SWAPTRAIL_ZSWAP_STORED),
+    lifecycles::kind_bit(SWAPTRAIL_WRITE_ISSUED),
+    lifecycles::kind_bit(SWAPTRAIL_WRITE_COMPLETED),
+    lifecycles::kind_bit(SWAPTRAIL_REMOVED),
+    lifecycles::kind_bit(SWAPTRAIL_CACHE_DELETED),
+    lifecycles::kind_bit(SWAPTRAIL_SLOT_FREED),
+    lifecycles::kind_bit(SWAPTRAIL_SWAP_IN),
+    lifecycles::kind_bit(SWAPTRAIL_SWAP_READ),
+    lifecycles::kind_bit(SWAPTRAIL_ZSWAP_LOADED),
+    lifecycles::kind_bit(SWAPTRAIL_SPLIT),
     // a batch that is followed is seen by all hooks
-    kind_bit(SWAPTRAIL_RECLAIM_BEGIN) | kind_bit(SWAPTRAIL_RECLAIM_END),
+    lifecycles::kind_bit(SWAPTRAIL_RECLAIM_BEGIN) | lifecycles::kind_bit(SWAPTRAIL_RECLAIM_END),
 };
 
 // These look at the batch of their thread, and record nothing outside one.
-constexpr uint64_t kOnlyInBatch =
-    kind_bit(SWAPTRAIL_UNMAPPED_ONE) | kind_bit(SWAPTRAIL_UNMAPPED) | kind_bit(SWAPTRAIL_REMOVED);
+constexpr uint64_t kOnlyInBatch = lifecycles::kind_bit(SWAPTRAIL_UNMAPPED_ONE) |
+                                  lifecycles::kind_bit(SWAPTRAIL_UNMAPPED) |
+                                  lifecycles::kind_bit(SWAPTRAIL_REMOVED);
 
-constexpr uint64_t kTellsBackend = kind_bit(SWAPTRAIL_WRITE_ISSUED) |
-                                   kind_bit(SWAPTRAIL_ZSWAP_STORED) |
-                                   kind_bit(SWAPTRAIL_CACHE_DELETED);
+constexpr uint64_t kTellsBackend = lifecycles::kind_bit(SWAPTRAIL_WRITE_ISSUED) |
+                                   lifecycles::kind_bit(SWAPTRAIL_ZSWAP_STORED) |
+                                   lifecycles::kind_bit(SWAPTRAIL_CACHE_DELETED);
 
 }  // namespace
 
 std::span<const uint64_t> hook_groups() { return kGroups; }
 
 uint64_t visible_without(uint64_t hidden_kinds) {
-  const bool no_batches = hidden_kinds & kind_bit(SWAPTRAIL_RECLAIM_BEGIN);
-  return kAllKinds & ~hidden_kinds & ~(no_batches ? kOnlyInBatch : 0);
+  const bool no_batches = hidden_kinds & lifecycles::kind_bit(SWAPTRAIL_RECLAIM_BEGIN);
+  return lifecycles::kAllKinds & ~hidden_kinds & ~(no_batches ? kOnlyInBatch : 0);
 }
 
 Programs::Programs(uint64_t visible_kinds, bool zero_map)
@@ -46,11 +47,11 @@ Programs::Programs(uint64_t visible_kinds, bool zero_map)
 
 void Programs::attach(uint64_t kinds, uint64_t now_ns) {
   attached_ |= kinds;
-  if (kinds & kind_bit(SWAPTRAIL_SWAP_IN)) faults_since_ns_ = now_ns;
+  if (kinds & lifecycles::kind_bit(SWAPTRAIL_SWAP_IN)) faults_since_ns_ = now_ns;
 }
 
 bool Programs::record(swaptrail_event& event) {
-  const uint64_t bit = kind_bit(event.kind);
+  const uint64_t bit = lifecycles::kind_bit(event.kind);
   if (!(attached_ & bit)) return false;
   if (event.kind == SWAPTRAIL_RECLAIM_BEGIN) batches_[event.tid] = Batch{};
   if (event.kind == SWAPTRAIL_SWAP_IN) return event.time_ns - event.u.map.value >= faults_since_ns_;

@@ -14,7 +14,7 @@
 #include "daemon/host/cgroup_walker.h"
 #include "daemon/host/cgroups.h"
 
-namespace swaptrail {
+namespace swaptrail::host {
 namespace {
 
 namespace fs = std::filesystem;
@@ -144,4 +144,4 @@ TEST_F(CgroupsWalk, ANewOneIsFoundForWhoAsks) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::host

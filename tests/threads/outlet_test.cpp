@@ -16,7 +16,7 @@
 #include "absl/time/clock.h"
 #include "daemon/pipeline/output.h"
 
-namespace swaptrail {
+namespace swaptrail::pipeline {
 namespace {
 
 // A reader of a pipe that begins on request.
@@ -120,8 +120,8 @@ TEST_F(Outlets, OthersWhoShareThePipeNoticeNothing) {
 
 TEST_F(Outlets, TheSummaryTellsWhatWasLeftOut) {
   constexpr uint64_t kLifecycles = 40'000;
-  const Names names;
-  Output output(PrintFormat::kJsonl, PrintFilter(), names, pipe_[1]);
+  const report::Names names;
+  Output output(report::PrintFormat::kJsonl, report::PrintFilter(), names, pipe_[1]);
   for (uint64_t number = 0; number < kLifecycles; ++number) output.on_lifecycle(Lifecycle());
   LateReader reader(pipe_[0]);
   reader.begin();
@@ -135,4 +135,4 @@ TEST_F(Outlets, TheSummaryTellsWhatWasLeftOut) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::pipeline

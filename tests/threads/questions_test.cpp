@@ -9,21 +9,21 @@
 
 #include "tests/scene/trace_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::pipeline {
 namespace {
 
 class View : public PipelineView {
  public:
   const SlotUse& slot_use() override { return slot_use_; }
   SlotUse slot_use_;
-  const Reconstructor& reconstructor() const override { return reconstructor_; }
-  absl::StatusOr<FlightFiles> write_flight(const std::string&) override {
+  const lifecycles::Reconstructor& reconstructor() const override { return reconstructor_; }
+  absl::StatusOr<record::FlightFiles> write_flight(const std::string&) override {
     return absl::FailedPreconditionError("none");
   }
 
  private:
   Kept kept_;
-  Reconstructor reconstructor_{ReconstructorOptions{}, kept_};
+  lifecycles::Reconstructor reconstructor_{lifecycles::ReconstructorOptions{}, kept_};
 };
 
 absl::Time soon() { return absl::Now() + absl::Milliseconds(20); }
@@ -101,4 +101,4 @@ TEST(PipelineRequests, EndWithThePipeline) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::pipeline

@@ -5,7 +5,7 @@
 
 #include "tests/scene/trace_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 
 class InFlight : public testing::Test {
@@ -100,4 +100,4 @@ TEST_F(InFlight, LookingChangesNothing) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

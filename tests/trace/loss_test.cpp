@@ -5,7 +5,7 @@
 
 #include "tests/scene/trace_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 
 // Four pages: two freed in the same pass, two asynchronous and freed in the next.
@@ -787,4 +787,4 @@ TEST(TraceNotHooked, MissingStageAloneIsNoGap) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

@@ -3,7 +3,7 @@
 
 #include "tests/scene/trace_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 
 // The one lifecycle of the scene, which must be whole and without violations.
@@ -674,4 +674,4 @@ TEST(TraceOutcome, FilePagesAreIgnored) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

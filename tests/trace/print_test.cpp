@@ -5,7 +5,7 @@
 #include "tests/scene/trace_scene.h"
 #include "trace/decode.h"
 
-namespace swaptrail {
+namespace swaptrail::report {
 namespace {
 
 std::string quoted(std::string_view text) {
@@ -214,4 +214,4 @@ TEST(TraceDecode, EntryCodec) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::report

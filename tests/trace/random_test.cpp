@@ -6,7 +6,7 @@
 
 #include "tests/scene/trace_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 
 swaptrail_event any_event(std::mt19937_64& random, uint64_t time_ns) {
@@ -89,4 +89,4 @@ TEST(TraceRandom, AnyVisibleKinds) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

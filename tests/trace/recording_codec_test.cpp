@@ -6,7 +6,7 @@
 #include "trace/recording/block_encoder.h"
 #include "trace/recording/varint.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
 TEST(RecordingVarint, RoundTrip) {
@@ -38,7 +38,7 @@ TEST(RecordingVarint, RefusesMoreThan64Bits) {
 TEST(RecordingCodec, AnyBytes) {
   for (const uint32_t block_events : {1u, 2u, 100u, 5000u}) {
     const auto noise = make_noise(3000, block_events);
-    EXPECT_EQ(read_raw(record(noise, block_events)), noise) << block_events;
+    EXPECT_EQ(read_raw(recording_of(noise, block_events)), noise) << block_events;
   }
 }
 
@@ -52,7 +52,7 @@ TEST(RecordingCodec, RealisticStreams) {
         options.synchronous = synchronous;
         options.lose_every = lose_every;
         const auto stream = make_stream(options);
-        const auto bytes = record(stream, 1000);
+        const auto bytes = recording_of(stream, 1000);
         const Replay back = replay(bytes);
         ASSERT_TRUE(back.status.ok()) << back.status;
         EXPECT_EQ(back.items, stream);
@@ -69,7 +69,7 @@ TEST(RecordingCodec, EveryByteOfAnEventCounts) {
     auto* bytes = reinterpret_cast<unsigned char*>(&stream[i].event);
     bytes[i % sizeof(swaptrail_event)] ^= static_cast<unsigned char>(1u << (i / 96));
   }
-  EXPECT_EQ(read_raw(record(stream, 128)), stream);
+  EXPECT_EQ(read_raw(recording_of(stream, 128)), stream);
 }
 
 // CPUs and kinds that share a context of the history.
@@ -83,7 +83,7 @@ TEST(RecordingCodec, ManyCpus) {
     item.sequence = i;
     stream.push_back(item);
   }
-  const auto bytes = record(stream, kMaxBlockEvents);
+  const auto bytes = recording_of(stream, kMaxBlockEvents);
   EXPECT_EQ(read_raw(bytes), stream);
   for (const RecordPlace& place : places_of(bytes)) EXPECT_LE(place.events, kMaxBlockCpus);
 }
@@ -92,7 +92,7 @@ TEST(RecordingCodec, ManyCpus) {
 TEST(RecordingCodec, BlocksStandAlone) {
   const auto stream =
       make_stream({.cpus = 2, .events_per_cpu = 3000, .synchronous = false, .lose_every = 300});
-  const std::string bytes = record(stream, 500);
+  const std::string bytes = recording_of(stream, 500);
   const ViewSource source(bytes);
   auto reader = RecordingReader::open(source).value();
   auto backwards = reader->places();
@@ -123,12 +123,12 @@ TEST(RecordingCodec, OutOfOrderTimes) {
   stream[50].event.time_ns = 0;
   stream[51].event.time_ns = UINT64_MAX;
   for (const uint32_t block_events : {1u, 64u})
-    EXPECT_EQ(replay(record(stream, block_events)).items, stream);
+    EXPECT_EQ(replay(recording_of(stream, block_events)).items, stream);
 }
 
 TEST(RecordingCodec, OnlyLosses) {
   const std::vector<StreamItem> stream = {{true, {}, 0, {5, 9, 3, 1}}, {true, {}, 0, {9, 5, 1, 0}}};
-  EXPECT_EQ(replay(record(stream, 8)).items, stream);
+  EXPECT_EQ(replay(recording_of(stream, 8)).items, stream);
 }
 
 TEST(RecordingCodec, HeadTellsWhatIsInTheBlock) {
@@ -191,4 +191,4 @@ TEST(RecordingCodec, BadPayloadsAreRefused) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

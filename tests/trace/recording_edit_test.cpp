@@ -5,7 +5,7 @@
 
 #include "tests/scene/recording_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
 const RecordingWriter::Options kSmall{.block_events = 50, .level = 1};
@@ -39,7 +39,7 @@ std::string merged(const std::vector<std::string>& parts) {
 
 TEST(RecordingVerify, Clean) {
   const auto stream = stream_of();
-  const std::string bytes = record(stream, 50);
+  const std::string bytes = recording_of(stream, 50);
   const ViewSource source(bytes);
   const auto inspection = verify_recording(source);
   ASSERT_TRUE(inspection.ok());
@@ -50,7 +50,7 @@ TEST(RecordingVerify, Clean) {
 
 TEST(RecordingRepair, TornTail) {
   const auto stream = stream_of();
-  const std::string whole = record(stream, 50);
+  const std::string whole = recording_of(stream, 50);
   for (size_t length = 400; length < whole.size(); length += 37) {
     const std::string torn = whole.substr(0, length);
     const Replay before = replay(torn);
@@ -73,7 +73,7 @@ TEST(RecordingRepair, TornTail) {
 
 TEST(RecordingRepair, HoleBecomesAGap) {
   const auto stream = stream_of(0);
-  const std::string whole = record(stream, 50);
+  const std::string whole = recording_of(stream, 50);
   for (const RecordPlace& place : places_of(whole)) {
     if (!place.is(RecordKind::kBlock) || place.first_event + place.events == stream.size())
       continue;
@@ -95,7 +95,7 @@ TEST(RecordingRepair, HoleBecomesAGap) {
 }
 
 TEST(RecordingRepair, KeepsUnknownRecords) {
-  std::string bytes = record(stream_of(), 50);
+  std::string bytes = recording_of(stream_of(), 50);
   std::string unknown;
   make_record(99, "head", "payload", unknown);
   bytes.insert(places_of(bytes)[1].offset, unknown);
@@ -107,7 +107,8 @@ TEST(RecordingRepair, KeepsUnknownRecords) {
 
 TEST(RecordingCut, KeepsWhatIsInside) {
   const auto stream = stream_of();
-  const std::string bytes = record(stream, 50, test_header(), stream.back().event.time_ns + 1);
+  const std::string bytes =
+      recording_of(stream, 50, test_header(), stream.back().event.time_ns + 1);
   const ViewSource source(bytes);
   const auto time_of = [](const StreamItem& item) {
     return item.is_loss ? item.loss.to_ns : uint64_t{item.event.time_ns};
@@ -137,7 +138,8 @@ TEST(RecordingMerge, PartsMakeTheWhole) {
   for (const size_t overlap : {size_t{0}, size_t{60}}) {
     const std::vector<StreamItem> first(stream.begin(), stream.begin() + 250 + overlap);
     const std::vector<StreamItem> second(stream.begin() + 250, stream.end());
-    const Replay back = replay(merged({record(second, 50, test_header(), 777), record(first, 50)}));
+    const Replay back =
+        replay(merged({recording_of(second, 50, test_header(), 777), recording_of(first, 50)}));
     ASSERT_TRUE(back.status.ok()) << back.status;
     EXPECT_EQ(back.items, stream) << overlap;
     EXPECT_EQ(back.contents.cgroups.size(), 1u);
@@ -150,7 +152,7 @@ TEST(RecordingMerge, MissingPartIsTold) {
   const auto stream = stream_of(0);
   const std::vector<StreamItem> first(stream.begin(), stream.begin() + 200);
   const std::vector<StreamItem> third(stream.begin() + 300, stream.end());
-  const Replay back = replay(merged({record(first, 50), record(third, 50)}));
+  const Replay back = replay(merged({recording_of(first, 50), recording_of(third, 50)}));
   EXPECT_EQ(events_of(back.items).size(), stream.size() - 100);
   EXPECT_EQ(lost_in(back.items), 100u);
 }
@@ -158,7 +160,7 @@ TEST(RecordingMerge, MissingPartIsTold) {
 TEST(RecordingMerge, OtherObservationsAreRefused) {
   RecordingHeader other = test_header();
   other.boot_id = "boot-b";
-  const std::string a = record({}, 16), b = record({}, 16, other);
+  const std::string a = recording_of({}, 16), b = recording_of({}, 16, other);
   const ViewSource source_a(a), source_b(b);
   StringSink out;
   EXPECT_EQ(merge_recordings({&source_a, &source_b}, out, kSmall).status().code(),
@@ -168,4 +170,4 @@ TEST(RecordingMerge, OtherObservationsAreRefused) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

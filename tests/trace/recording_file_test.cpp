@@ -8,7 +8,7 @@
 
 #include "tests/scene/recording_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
 std::vector<StreamItem> small_stream() {
@@ -17,7 +17,7 @@ std::vector<StreamItem> small_stream() {
 
 TEST(RecordingFile, ContentsComeBack) {
   const auto stream = small_stream();
-  const Replay back = replay(record(stream, 16, test_header(), 123'456));
+  const Replay back = replay(recording_of(stream, 16, test_header(), 123'456));
   ASSERT_TRUE(back.status.ok()) << back.status;
   EXPECT_EQ(back.items, stream);
   const RecordingContents& contents = back.contents;
@@ -42,7 +42,7 @@ TEST(RecordingFile, ContentsComeBack) {
 
 TEST(RecordingFile, IndexIsRebuilt) {
   const auto stream = small_stream();
-  const std::string whole = record(stream, 16);
+  const std::string whole = recording_of(stream, 16);
   const auto places = places_of(whole);
   // Without index and end, as after kill -9.
   const Replay cut = replay(whole.substr(0, places[places.size() - 2].offset));
@@ -64,7 +64,7 @@ TEST(RecordingFile, IndexIsRebuilt) {
 // Every block behind a damage can still be read, by somebody who wants it.
 TEST(RecordingFile, GoesOnBehindDamage) {
   const auto stream = make_stream({.cpus = 1, .events_per_cpu = 64});
-  std::string bytes = record(stream, 16);
+  std::string bytes = recording_of(stream, 16);
   const auto places = places_of(bytes);
   size_t second = 0;
   for (size_t i = 0, blocks = 0; i < places.size(); ++i)
@@ -93,7 +93,7 @@ TEST(RecordingFile, GoesOnBehindDamage) {
 
 TEST(RecordingFile, MissingBlockIsNoticed) {
   const auto stream = make_stream({.cpus = 1, .events_per_cpu = 64});
-  std::string bytes = record(stream, 16);
+  std::string bytes = recording_of(stream, 16);
   for (const RecordPlace& place : places_of(bytes)) {
     if (!place.is(RecordKind::kBlock) || place.first_event != 16) continue;
     bytes.erase(place.offset, place.bytes);
@@ -106,7 +106,7 @@ TEST(RecordingFile, MissingBlockIsNoticed) {
 
 // An index that is intact but incomplete is not trusted.
 TEST(RecordingFile, IndexMustAccountForEveryByte) {
-  const std::string whole = record(small_stream(), 16);
+  const std::string whole = recording_of(small_stream(), 16);
   const auto places = places_of(whole);
   const RecordPlace& index = places[places.size() - 2];
   std::string unknown, end_head, end;
@@ -123,7 +123,7 @@ TEST(RecordingFile, IndexMustAccountForEveryByte) {
 // However long the damage is, the record behind it is found.
 TEST(RecordingFile, SearchFindsTheNextRecord) {
   const auto stream = make_stream({.cpus = 1, .events_per_cpu = 64});
-  const std::string whole = record(stream, 16);
+  const std::string whole = recording_of(stream, 16);
   const uint64_t at = places_of(whole)[1].offset;
   for (uint64_t length = (64 << 10) - 60; length < (64 << 10) + 20; ++length) {
     std::string bytes = whole;
@@ -141,7 +141,7 @@ TEST(RecordingFile, SearchFindsTheNextRecord) {
 TEST(RecordingFile, EventsOfNoKnownKindAreRefused) {
   auto stream = make_stream({.cpus = 1, .events_per_cpu = 64});
   stream[40].event.kind = SWAPTRAIL_KIND_END;
-  const std::string bytes = record(stream, 16);
+  const std::string bytes = recording_of(stream, 16);
   const Replay back = replay(bytes);
   EXPECT_EQ(back.status.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(back.items.size(), 40u);
@@ -151,7 +151,7 @@ TEST(RecordingFile, EventsOfNoKnownKindAreRefused) {
 
 TEST(RecordingFile, UnknownKindsAreSkipped) {
   const auto stream = small_stream();
-  std::string bytes = record(stream, 16);
+  std::string bytes = recording_of(stream, 16);
   std::string unknown;
   make_record(99, "head", "payload of the future", unknown);
   const auto places = places_of(bytes);
@@ -168,7 +168,7 @@ TEST(RecordingFile, NewerMinorAddsFields) {
   std::string longer;
   make_record(static_cast<uint16_t>(RecordKind::kCgroup), {},
               make_payload(CgroupName{5, 43, "/new"}) + "more fields", longer);
-  std::string bytes = record({}, 16);
+  std::string bytes = recording_of({}, 16);
   bytes.insert(places_of(bytes)[1].offset, longer);
   const Replay back = replay(bytes);
   EXPECT_TRUE(back.status.ok()) << back.status;
@@ -184,7 +184,7 @@ std::string with_preamble(uint16_t major, const std::string& bytes) {
 }
 
 TEST(RecordingFile, NewerMajorIsRefused) {
-  const std::string bytes = record(small_stream(), 16);
+  const std::string bytes = recording_of(small_stream(), 16);
   EXPECT_TRUE(replay(with_preamble(kRecordingMajor, bytes)).status.ok());
   const Replay newer = replay(with_preamble(kRecordingMajor + 1, bytes));
   EXPECT_EQ(newer.status.code(), absl::StatusCode::kFailedPrecondition);
@@ -195,7 +195,7 @@ TEST(RecordingFile, NewerMajorIsRefused) {
 TEST(RecordingFile, OtherEventAbiIsRefused) {
   RecordingHeader header = test_header();
   header.event_abi = SWAPTRAIL_ABI_VERSION + 1;
-  const Replay back = replay(record({}, 16, header));
+  const Replay back = replay(recording_of({}, 16, header));
   EXPECT_EQ(back.status.code(), absl::StatusCode::kFailedPrecondition) << back.status;
 }
 
@@ -207,7 +207,7 @@ TEST(RecordingFile, NotARecording) {
 
 // Lengths that no writer makes are refused before memory is allocated for them.
 TEST(RecordingFile, Limits) {
-  std::string bytes = record({}, 16);
+  std::string bytes = recording_of({}, 16);
   const uint64_t behind_header = places_of(bytes)[1].offset;
   std::string big;
   make_record(static_cast<uint16_t>(RecordKind::kCgroup), {},
@@ -242,7 +242,7 @@ TEST(RecordingFile, Limits) {
 }
 
 TEST(RecordingFile, TwoFilesInOneAreNoticed) {
-  const std::string bytes = record(small_stream(), 16);
+  const std::string bytes = recording_of(small_stream(), 16);
   EXPECT_EQ(replay(bytes + bytes).status.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(replay(bytes + std::string(1000, '\0')).status.code(), absl::StatusCode::kDataLoss);
 }
@@ -283,4 +283,4 @@ TEST_F(OnDisk, Errors) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

@@ -5,19 +5,23 @@
 #include "trace/lifecycles/reconstructor.h"
 #include "trace/report/print.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
-class JsonSink : public LifecycleSink {
+class JsonSink : public lifecycles::LifecycleSink {
  public:
-  void on_lifecycle(const Lifecycle& lifecycle) override { append_json(lifecycle, names_, text); }
-  void on_return(const Return& entry_return) override { append_json(entry_return, text); }
-  void on_violation(const Violation& violation) override { append_json(violation, names_, text); }
-  void on_loss(const Loss& loss) override { append_json(loss, text); }
+  void on_lifecycle(const Lifecycle& lifecycle) override {
+    report::append_json(lifecycle, names_, text);
+  }
+  void on_return(const Return& entry_return) override { report::append_json(entry_return, text); }
+  void on_violation(const Violation& violation) override {
+    report::append_json(violation, names_, text);
+  }
+  void on_loss(const Loss& loss) override { report::append_json(loss, text); }
   std::string text;
 
  private:
-  Names names_;
+  report::Names names_;
 };
 
 // As the pipeline does it: one stream, to the reconstructor and to the recording.
@@ -38,14 +42,14 @@ class Tee : public EventSink {
   RecordingWriter& second_;
 };
 
-void expect_same(const StreamOptions& stream, const ReconstructorOptions& options) {
+void expect_same(const StreamOptions& stream, const lifecycles::ReconstructorOptions& options) {
   constexpr uint64_t kEnd = 60'000'000'000;
   RecordingHeader header = test_header();
   header.reconstruction = options;
   StringSink file;
   auto writer = RecordingWriter::create(file, header, {.block_events = 300, .level = 1}).value();
   JsonSink live;
-  Reconstructor reconstructor(options, live);
+  lifecycles::Reconstructor reconstructor(options, live);
   Tee tee(reconstructor, *writer);
   Merger merger;
   for (uint32_t cpu = 0; cpu < stream.cpus; ++cpu) {
@@ -62,7 +66,7 @@ void expect_same(const StreamOptions& stream, const ReconstructorOptions& option
   const ViewSource source(file.text);
   auto reader = RecordingReader::open(source).value();
   JsonSink again;
-  Reconstructor second(reader->header().reconstruction, again);
+  lifecycles::Reconstructor second(reader->header().reconstruction, again);
   ASSERT_TRUE(reader->for_each(second).ok());
   second.finish(reader->contents().end_ns);
   EXPECT_GT(std::count(live.text.begin(), live.text.end(), '\n'), 100);
@@ -83,8 +87,8 @@ TEST(RecordingReplay, SameLifecycles) {
 
 // Every option of the reconstructor that changes what it says must come back, too.
 TEST(RecordingReplay, SameOptions) {
-  ReconstructorOptions options;
-  options.visible_kinds = kAllKinds & ~kind_bit(SWAPTRAIL_WRITE_ISSUED);
+  lifecycles::ReconstructorOptions options;
+  options.visible_kinds = lifecycles::kAllKinds & ~lifecycles::kind_bit(SWAPTRAIL_WRITE_ISSUED);
   options.start_ns = 1'000'300'000;
   options.may_miss_silently = true;
   options.max_attempts = 6;
@@ -95,4 +99,4 @@ TEST(RecordingReplay, SameOptions) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

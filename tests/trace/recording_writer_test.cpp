@@ -5,7 +5,7 @@
 
 #include "tests/scene/recording_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
 // A disk with room for some bytes.
@@ -164,4 +164,4 @@ TEST(RecordingWriter, FinishOnce) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

@@ -3,7 +3,7 @@
 
 #include "tests/scene/trace_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 
 TEST(TraceReturn, SwappedIn) {
@@ -731,4 +731,4 @@ TEST(TraceReturn, SlotsThatPagesKeepAreCountedByArea) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

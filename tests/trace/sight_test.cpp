@@ -4,7 +4,7 @@
 
 #include "tests/scene/trace_scene.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 
 Lifecycle first_of(const Outcomes& out) {
@@ -333,4 +333,4 @@ TEST(TraceSight, WriteOfAnUnknownBackendThatLeftItDirtyIsNotComplete) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

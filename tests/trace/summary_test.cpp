@@ -10,7 +10,7 @@
 #include "tests/scene/trace_scene.h"
 #include "trace/report/reconcile.h"
 
-namespace swaptrail {
+namespace swaptrail::report {
 namespace {
 
 TEST(TraceHistogram, PercentilesAgainstAnExactModel) {
@@ -161,7 +161,7 @@ TEST(TraceSummary, VictimsAreBounded) {
 
 TEST(TraceReconcile, Rows) {
   ReconcileInput input;
-  input.visible_kinds = kAllKinds;
+  input.visible_kinds = lifecycles::kAllKinds;
   input.totals.pages[SWAPTRAIL_WRITE_ISSUED] = 90;
   input.totals.backend_pages[SWAPTRAIL_BACKEND_ZERO] = 5;
   input.totals.pages[SWAPTRAIL_SWAP_READ] = 30;
@@ -185,12 +185,12 @@ TEST(TraceReconcile, Rows) {
 
 TEST(TraceReconcile, OnlyWhatIsHooked) {
   ReconcileInput input;
-  input.visible_kinds = kTracepointKinds;
+  input.visible_kinds = lifecycles::kTracepointKinds;
   const Vmstat some = {{"pswpout", 0}, {"pswpin", 0}, {"zswpin", 0}, {"zswpout", 0}};
   const std::vector<ReconcileRow> rows = reconcile(input, some, some);
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[0].counter, "pswpout");
-  input.visible_kinds = kind_bit(SWAPTRAIL_SWAP_READ);
+  input.visible_kinds = lifecycles::kind_bit(SWAPTRAIL_SWAP_READ);
   Vmstat loaded = some;
   loaded["zswpin"] = 3;
   EXPECT_EQ(row_of(reconcile(input, some, loaded), "pswpin"), nullptr);
@@ -212,4 +212,4 @@ TEST(TraceReconcile, AddTotals) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::report

@@ -16,7 +16,7 @@
 #include "trace/recording/file.h"
 #include "trace/recording/reader.h"
 
-namespace swaptrail {
+namespace swaptrail::validate {
 namespace {
 
 using testing::HasSubstr;
@@ -26,8 +26,8 @@ class ValidationTest : public testing::Test {
   void SetUp() override {
     const std::string golden =
         std::string(SWAPTRAIL_TEST_DATA) + "/recordings/6.12-zram-pageout.swaptrail";
-    auto source = FileSource::open(golden).value();
-    auto reader = RecordingReader::open(*source).value();
+    auto source = recording::FileSource::open(golden).value();
+    auto reader = recording::RecordingReader::open(*source).value();
     StreamSink sink;
     ASSERT_TRUE(reader->for_each(sink).ok());
     items_ = std::move(sink.items);
@@ -51,7 +51,8 @@ class ValidationTest : public testing::Test {
     auto made = Validation::create(contents_.header, options_, kept_);
     ASSERT_TRUE(made.ok()) << made.status();
     validation_ = *std::move(made);
-    Reconstructor reconstructor(contents_.header.reconstruction, validation_->lifecycles());
+    lifecycles::Reconstructor reconstructor(contents_.header.reconstruction,
+                                            validation_->lifecycles());
     validation_->hand_on_to(reconstructor);
     testing::internal::CaptureStderr();
     for (const StreamItem& item : items_) validation_->on_event(item.event, item.sequence);
@@ -62,7 +63,7 @@ class ValidationTest : public testing::Test {
     return static_cast<size_t>(std::count(log_.begin(), log_.end(), '\n'));
   }
 
-  RecordingContents contents_;
+  recording::RecordingContents contents_;
   std::vector<StreamItem> items_;
   ValidationOptions options_;
   uint64_t clock_ns_ = 5 * kSecond;
@@ -78,7 +79,7 @@ TEST_F(ValidationTest, HandsOnAndHasNothingToSayOfARealStream) {
   EXPECT_TRUE(kept_.violations.empty());
   EXPECT_EQ(log_, "");
   EXPECT_EQ(areas_asked_, 1);
-  const std::vector<ReconcileRow> rows = validation_->trust_rows();
+  const std::vector<report::ReconcileRow> rows = validation_->trust_rows();
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[0].counter, "validated");
   EXPECT_EQ(rows[0].kernel_delta, 1024);
@@ -126,16 +127,18 @@ TEST_F(ValidationTest, ASampleComparesItsShareAndFindsNothingElse) {
 }
 
 TEST_F(ValidationTest, AnAreaThatWasNotThereIsAskedForOnce) {
-  std::vector<SwapArea> known;
+  std::vector<recording::SwapArea> known;
   std::swap(known, contents_.areas);
-  options_.areas = [this, known] { return areas_asked_++ == 0 ? std::vector<SwapArea>() : known; };
+  options_.areas = [this, known] {
+    return areas_asked_++ == 0 ? std::vector<recording::SwapArea>() : known;
+  };
   run();
   EXPECT_EQ(areas_asked_, 2);
   EXPECT_TRUE(kept_.violations.empty());
 }
 
 TEST_F(ValidationTest, WithoutItsHooksItIsRefusedByName) {
-  for (RecordedHook& hook : contents_.header.hooks)
+  for (recording::RecordedHook& hook : contents_.header.hooks)
     if (hook.hook == "cache_deleted") hook.state = "missing";
   const auto made = Validation::create(contents_.header, options_, kept_);
   ASSERT_FALSE(made.ok());
@@ -149,9 +152,9 @@ uint32_t parsed(std::vector<std::string> arguments) {
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   testing::internal::CaptureStderr();
-  const auto options = parse_options(static_cast<int>(argv.size()), argv.data());
+  const auto options = options::parse_options(static_cast<int>(argv.size()), argv.data());
   testing::internal::GetCapturedStderr();
-  const Options* good = std::get_if<Options>(&options);
+  const options::Options* good = std::get_if<options::Options>(&options);
   return good != nullptr ? good->validate : 999;
 }
 
@@ -165,4 +168,4 @@ TEST(ValidateFlag, IsOffSixteenOrANumber) {
 }
 
 }  // namespace
-}  // namespace swaptrail
+}  // namespace swaptrail::validate

@@ -2,7 +2,7 @@
 
 #include "trace/check.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 constexpr size_t kFirstReserve = 1 << 14;
 }  // namespace
@@ -49,4 +49,4 @@ void AttemptTable::remove(uint32_t index) {
   pool_.release(index);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

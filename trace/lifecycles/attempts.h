@@ -9,7 +9,7 @@
 #include "trace/lifecycle.h"
 #include "trace/lifecycles/pool.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 
 // How the attempt came to its slot.
 enum class SlotOrigin : uint8_t {
@@ -89,4 +89,4 @@ class AttemptTable {
   Pool<Attempt> pool_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

@@ -2,7 +2,7 @@
 
 #include "trace/check.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 
 BatchTable::BatchTable(size_t max) : pool_(max) { by_tid_.reserve(std::min<size_t>(max, 1024)); }
 
@@ -42,4 +42,4 @@ uint32_t BatchTable::oldest() const {
   return best;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

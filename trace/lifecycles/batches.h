@@ -7,7 +7,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "trace/lifecycles/attempts.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 
 // One call of shrink_folio_list, or a stand-in if its beginning was not seen.
 struct Batch {
@@ -37,4 +37,4 @@ class BatchTable {
   Pool<Batch> pool_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 
 // What passes and runs of shmem_swapin_folio have in common.
@@ -86,4 +86,4 @@ Fault FaultTable::take(uint32_t index) {
   return fault;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

@@ -19,7 +19,7 @@
 #include "trace/lifecycle.h"
 #include "trace/lifecycles/pool.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 
 // One fault, from its first pass to its last, or one read of shared memory.
 struct Fault {
@@ -119,4 +119,4 @@ void FaultTable::settle(uint64_t now_ns, Done&& done) {
   while (has_due(now_ns)) done(take(waiting_.head()));
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

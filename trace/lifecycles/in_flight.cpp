@@ -3,7 +3,7 @@
 
 #include "trace/lifecycles/reconstructor_impl.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 
 constexpr uint32_t kMostPages = 512;  // of a folio that can go to swap: a PMD of 4 KiB pages
@@ -50,4 +50,4 @@ std::optional<Lifecycle> Reconstructor::Impl::in_flight_of_entry(uint64_t entry)
   return as_it_stands(attempt);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

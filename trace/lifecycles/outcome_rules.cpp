@@ -2,7 +2,7 @@
 
 #include <array>
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 
 constexpr std::array<RuleText, static_cast<size_t>(Rule::kCount)> kRules = {{
@@ -268,4 +268,4 @@ Judgement within_sight(const Judgement& judgement, const Attempt& attempt, const
   return left;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

@@ -9,7 +9,7 @@
 #include "trace/lifecycles/batches.h"
 #include "trace/lifecycles/reconstructor.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 
 struct Judgement {
   Outcome outcome = Outcome::kUnknown;
@@ -107,4 +107,4 @@ Judgement judge_end(const Attempt& attempt, const Sight& sight);
 // What remains of a judgement when hooks are missing: that it was freed, if that was seen.
 Judgement within_sight(const Judgement& judgement, const Attempt& attempt, const Sight& sight);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

@@ -10,7 +10,7 @@
 #include "trace/check.h"
 #include "trace/lifecycles/slots.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 
 // T is default-constructible and assignable. Grows by blocks up to `max`, then is full. A released
 // object is reused first.
@@ -91,4 +91,4 @@ class PoolList {
   uint32_t tail_ = kNoIndex;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

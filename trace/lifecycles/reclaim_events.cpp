@@ -4,7 +4,7 @@
 
 #include "trace/lifecycles/reconstructor_impl.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 
 constexpr int kWritepageActivate = 0x80000;  // AOP_WRITEPAGE_ACTIVATE, include/linux/fs.h
@@ -335,4 +335,4 @@ void Reconstructor::Impl::on_page_freed(const Event& event) {
   }
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

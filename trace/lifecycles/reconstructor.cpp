@@ -8,7 +8,7 @@
 #include "trace/decode.h"
 #include "trace/lifecycles/reconstructor_impl.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 
 // A batch of 32 pages that is still running this long after the start did not begin before it.
@@ -532,4 +532,4 @@ void Reconstructor::Impl::discard(uint32_t index) {
   attempts.remove(index);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

@@ -26,7 +26,7 @@
 #include "trace/lifecycle.h"
 #include "trace/merger.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 
 class LifecycleSink {
  public:
@@ -136,4 +136,4 @@ class Reconstructor : public EventSink {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

@@ -16,7 +16,7 @@
 #include "trace/lifecycles/slots.h"
 #include "trace/lifecycles/swapped.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 
 using Event = swaptrail_event;
 
@@ -43,7 +43,7 @@ class Reconstructor::Impl {
  private:
   enum class Claim : uint8_t { kAllocated, kKept, kRemoved };  // how it has its slots
   template <typename Receiver>
-  friend void swaptrail::dispatch(const Event& event, Receiver& to);
+  friend void swaptrail::dispatch(const swaptrail_event& event, Receiver& to);
   void ignore(const Event& event);
 
   // reclaim_events.cpp: what shrink_folio_list does to a folio.
@@ -170,4 +170,4 @@ class Reconstructor::Impl {
   uint8_t visible_stages_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

@@ -3,7 +3,7 @@
 
 #include "trace/lifecycles/reconstructor_impl.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 
 constexpr int kEio = -5, kEnomem = -12;  // include/uapi/asm-generic/errno-base.h
@@ -349,4 +349,4 @@ void Reconstructor::Impl::emit_return(const Swapped& record, Return back) {
   sink_.on_return(back);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

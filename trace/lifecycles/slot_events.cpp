@@ -3,7 +3,7 @@
 
 #include "trace/lifecycles/reconstructor_impl.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 namespace {
 
 // How long a fault may take from freeing the slot to its return. After that nobody will report it
@@ -318,4 +318,4 @@ void Reconstructor::Impl::settle_frees(uint64_t now_ns) {
   }
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

@@ -5,7 +5,7 @@
 
 #include "trace/lifecycle.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 
 // A moment at which the lifecycle owned `entry`, CLOCK_MONOTONIC nanoseconds. After swapoff the number
 // of a swap area goes to another device, so an entry needs a time to be named. For an open lifecycle
@@ -16,4 +16,4 @@ inline uint64_t slot_time_ns(const Lifecycle& lifecycle) {
   return lifecycle.closed_ns != 0 ? lifecycle.closed_ns : ~uint64_t{0};
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

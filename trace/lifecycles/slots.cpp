@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 
 SlotTable::SlotTable(size_t max_slots)
     : max_blocks_(std::max<size_t>(1, max_slots >> kBlockShift)) {}
@@ -26,4 +26,4 @@ Slot* SlotTable::obtain(uint64_t entry) {
   return find(entry);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

@@ -9,7 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 
 inline constexpr uint32_t kNoIndex = 0xffffffff;
 
@@ -56,4 +56,4 @@ class SlotTable {
   Block* last_block_ = nullptr;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

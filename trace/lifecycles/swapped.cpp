@@ -1,6 +1,6 @@
 #include "trace/lifecycles/swapped.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 
 PendingFree* PendingFrees::find(uint64_t entry, uint64_t since_ns) {
   for (size_t back = 1; back <= count_; ++back) {
@@ -11,4 +11,4 @@ PendingFree* PendingFrees::find(uint64_t entry, uint64_t since_ns) {
   return nullptr;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

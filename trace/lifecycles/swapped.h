@@ -12,7 +12,7 @@
 #include "trace/lifecycle.h"
 #include "trace/lifecycles/pool.h"
 
-namespace swaptrail {
+namespace swaptrail::lifecycles {
 
 // There may be millions of them, so each byte counts: origin and backend share one.
 struct Swapped {
@@ -91,4 +91,4 @@ class PendingFrees {
   size_t count_ = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::lifecycles

@@ -7,7 +7,7 @@
 
 #include "trace/recording/varint.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
 absl::Status bad(const char* what) { return absl::DataLossError(what); }
@@ -134,4 +134,4 @@ absl::Status BlockDecoder::decode(const BlockHead& head, std::string_view payloa
   return read_events(head, losses, events);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

@@ -17,7 +17,7 @@
 
 struct ZSTD_DCtx_s;
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 struct RecordedEvent {
   swaptrail_event event;
@@ -61,4 +61,4 @@ class BlockDecoder {
   std::unique_ptr<ZSTD_DCtx_s, Free> zstd_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "trace/recording/varint.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
 constexpr size_t index_of(Field field) { return static_cast<size_t>(field); }
@@ -163,4 +163,4 @@ absl::Status BlockEncoder::seal(std::string& payload) {
   return absl::OkStatus();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

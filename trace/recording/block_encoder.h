@@ -16,7 +16,7 @@
 
 struct ZSTD_CCtx_s;
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 // One thread. No allocation after the first blocks. About 3 MB for blocks of 16384 events.
 class BlockEncoder {
@@ -66,4 +66,4 @@ class BlockEncoder {
   std::unique_ptr<ZSTD_CCtx_s, Free> zstd_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 // Each call brings one whole record (or the preamble). The view is valid only during the call, so a
 // sink that writes in another thread copies it (about 50 KB a block).
@@ -53,4 +53,4 @@ class ViewSource : public ByteSource {
   std::string_view bytes_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

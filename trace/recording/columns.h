@@ -8,7 +8,7 @@
 #include "trace/recording/history.h"
 #include "trace/recording/varint.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 // In the order of the file: first those of the fields, then these.
 enum Column : uint8_t {
@@ -26,4 +26,4 @@ inline constexpr size_t kMaxColumnBytes = 5 * kMaxVarintBytes;
 // task and for the batch, the rest of the time, and the three columns of one byte.
 inline constexpr size_t kMaxEventRawBytes = (kFieldCount + 5) * kMaxVarintBytes + 3;
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

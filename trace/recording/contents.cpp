@@ -8,7 +8,7 @@
 #include "trace/recording/fields.h"
 #include "trace/text.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
 constexpr size_t kTotalsCount = sizeof(swaptrail_totals) / sizeof(uint64_t);
@@ -201,4 +201,4 @@ absl::Status parse_payload(std::string_view payload, Gap& gap) {
   return outcome(get, "a gap");
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

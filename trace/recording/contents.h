@@ -13,7 +13,7 @@
 #include "bpf/event.h"
 #include "trace/lifecycles/reconstructor.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 // A line of the attach plan.
 struct RecordedHook {
@@ -34,12 +34,13 @@ struct RecordingHeader {
   std::string mode_reason;
   uint32_t event_abi = SWAPTRAIL_ABI_VERSION;
   uint32_t event_bytes = sizeof(swaptrail_event);
-  uint32_t cpus = 0;                    // rings
-  uint32_t part = 0;                    // of a recording that is spread over several files, from 0
-  uint64_t monotonic_ns = 0;            // the two clocks, read together: an event's time of day is
-  uint64_t realtime_ns = 0;             //   realtime_ns + time_ns - monotonic_ns
-  uint64_t page_frames_base = 0;        // address of the struct page of frame 0, 0 = not known
-  ReconstructorOptions reconstruction;  // as live; has visible_kinds, start_ns and the page sizes
+  uint32_t cpus = 0;              // rings
+  uint32_t part = 0;              // of a recording that is spread over several files, from 0
+  uint64_t monotonic_ns = 0;      // the two clocks, read together: an event's time of day is
+  uint64_t realtime_ns = 0;       //   realtime_ns + time_ns - monotonic_ns
+  uint64_t page_frames_base = 0;  // address of the struct page of frame 0, 0 = not known
+  lifecycles::ReconstructorOptions
+      reconstruction;  // as live; has visible_kinds, start_ns and the page sizes
   std::vector<RecordedHook> hooks;
 
   // What the events of an older ABI do not say, as a sentence; empty: they say everything.
@@ -119,4 +120,4 @@ absl::Status parse_payload(std::string_view payload, ProcessName& process);
 absl::Status parse_payload(std::string_view payload, Reading& reading);
 absl::Status parse_payload(std::string_view payload, Gap& gap);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

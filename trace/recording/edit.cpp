@@ -11,7 +11,7 @@
 #include "trace/decode.h"
 #include "trace/recording/record_log.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
 // Everything except blocks and gaps is checked when a recording is opened.
@@ -220,4 +220,4 @@ absl::StatusOr<RecordingWriter::Counters> cut_recording(const ByteSource& source
   return (*writer)->counters();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

@@ -12,7 +12,7 @@
 #include "trace/recording/reader.h"
 #include "trace/recording/writer.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 struct Inspection {
   uint64_t blocks = 0;  // read, hashed and decoded
@@ -51,4 +51,4 @@ absl::StatusOr<RecordingWriter::Counters> merge_recordings(
     const std::vector<const ByteSource*>& sources, ByteSink& sink,
     const RecordingWriter::Options& options);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

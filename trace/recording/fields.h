@@ -11,7 +11,7 @@
 
 #include "trace/recording/format.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 static_assert(std::endian::native == std::endian::little, "numbers are copied as they are");
 
@@ -119,4 +119,4 @@ class FieldReader {
   bool ok_ = true;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

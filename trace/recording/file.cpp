@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
 absl::Status failure(int error, const char* what, const std::string& path) {
@@ -104,4 +104,4 @@ absl::Status FileSource::read_at(uint64_t offset, char* out, size_t count) const
   return absl::OkStatus();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

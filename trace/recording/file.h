@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "trace/recording/bytes.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 // Appends to a file with write(2); blocks as long as the file system does. One thread.
 class FileSink : public ByteSink {
@@ -66,4 +66,4 @@ class FileSource : public ByteSource {
   uint64_t size_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

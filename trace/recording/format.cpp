@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "trace/recording/fields.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
 constexpr uint32_t kRecordMagic = 0x52545753;  // "SWTR"
@@ -145,4 +145,4 @@ absl::StatusOr<std::vector<RecordPlace>> parse_index(std::string_view payload) {
   return places;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

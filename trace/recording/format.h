@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 inline constexpr char kRecordingMagic[8] = {'S', 'W', 'T', 'R', 'A', 'I', 'L', '\n'};
 inline constexpr uint16_t kRecordingMajor = 1;  // a reader refuses a newer one
@@ -124,4 +124,4 @@ absl::StatusOr<EndHead> parse_end_head(std::string_view bytes);
 void put_index(const std::vector<RecordPlace>& places, std::string& out);
 absl::StatusOr<std::vector<RecordPlace>> parse_index(std::string_view payload);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 History::History() : cpus_(kCpus), folios_(kFolios), names_(kNames) { used_.reserve(kCpus); }
 
@@ -67,4 +67,4 @@ void History::remember_place(uint8_t event_kind, Trail& trail, Kind& kind, const
   if (event_kind != SWAPTRAIL_WRITE_COMPLETED) trail = now;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

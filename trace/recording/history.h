@@ -22,7 +22,7 @@
 #include "bpf/event.h"
 #include "trace/recording/varint.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 // Bits of an event's mask, and its columns.
 enum class Field : uint8_t {
@@ -164,6 +164,6 @@ class History {
   uint16_t previous_cpu_ = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording
 
 #include "trace/recording/history_pass.h"

@@ -5,7 +5,7 @@
 
 #include "trace/recording/history.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 // Codes a number: as predicted, or else what `encode` makes of it, which `decode` undoes. True if it differed.
 template <typename Coder, typename Number>
@@ -224,4 +224,4 @@ inline void History::pass_comm(Coder& coder, Name& name, uint64_t key, const Kin
   name.comm[1] = words[at + 1];
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "trace/recording/edit.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
 // One source: its next event, with the losses that stand before it.
@@ -204,4 +204,4 @@ absl::StatusOr<RecordingWriter::Counters> merge_recordings(
   return (*writer)->counters();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "trace/decode.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 absl::Status Damage::status() const {
   if (torn)
     return absl::DataLossError(absl::StrCat("the recording is torn at byte ", offset, ": ", bytes,
@@ -172,4 +172,4 @@ absl::Status RecordingReader::for_each(EventSink& sink, uint64_t from_ns, uint64
   return contents_.damages.empty() ? absl::OkStatus() : contents_.damages.front().status();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

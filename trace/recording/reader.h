@@ -20,7 +20,7 @@
 #include "trace/recording/contents.h"
 #include "trace/recording/format.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 inline constexpr uint64_t kNoEnd = std::numeric_limits<uint64_t>::max();
 
@@ -142,4 +142,4 @@ class RecordingReader {
   uint64_t next_event_ = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

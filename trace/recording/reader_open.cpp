@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "trace/recording/reader.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
 constexpr size_t kSearchBytes = 64 << 10;
@@ -285,4 +285,4 @@ void RecordingReader::sum_up() {
   if (!contents_.finished) contents_.end_ns = contents_.last_ns;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

@@ -1,6 +1,6 @@
 #include "trace/recording/record_log.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 absl::Status RecordLog::begin(const RecordingHeader& header) {
   std::string first;
@@ -74,4 +74,4 @@ absl::Status RecordLog::finish(uint64_t end_ns) {
   return write(place);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

@@ -11,7 +11,7 @@
 #include "trace/recording/contents.h"
 #include "trace/recording/format.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 class RecordLog {
  public:
@@ -47,4 +47,4 @@ class RecordLog {
   std::string record_;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

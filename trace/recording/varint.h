@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 inline constexpr size_t kMaxVarintBytes = 10;
 
@@ -70,4 +70,4 @@ constexpr Unsigned unzigzag(uint64_t code) {
   return static_cast<Unsigned>((code >> 1) ^ (0 - (code & 1)));
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

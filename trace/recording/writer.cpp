@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 namespace {
 
 constexpr size_t kMaxNoteBytes = 1 << 20;
@@ -178,4 +178,4 @@ absl::Status RecordingWriter::finish(uint64_t end_ns) {
   return status;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

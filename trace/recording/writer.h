@@ -21,7 +21,7 @@
 #include "trace/recording/contents.h"
 #include "trace/recording/record_log.h"
 
-namespace swaptrail {
+namespace swaptrail::recording {
 
 class RecordingWriter {
  public:
@@ -124,4 +124,4 @@ class RecordingWriter {
   size_t note_bytes_ = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::recording

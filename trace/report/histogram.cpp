@@ -4,7 +4,7 @@
 #include <bit>
 #include <cmath>
 
-namespace swaptrail {
+namespace swaptrail::report {
 
 // Below 2^kLinearBits there is one bucket a value; above, the bits after the leading one choose the
 // bucket.
@@ -42,4 +42,4 @@ uint64_t Histogram::percentile(double share) const {
   return max_;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::report

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace swaptrail {
+namespace swaptrail::report {
 
 // 16 buckets for each power of two: a percentile is at most 1/16 above the exact value, and never
 // below it. Values up to 2^64 - 1. About 8 KiB.
@@ -31,4 +31,4 @@ class Histogram {
   uint64_t max_ = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::report

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "trace/report/print.h"
 
-namespace swaptrail::json {
+namespace swaptrail::report::json {
 
 // Each appends one member, preceded by a comma, to an object that was opened with '{'.
 inline void append_key(std::string_view key, std::string& out) {
@@ -47,4 +47,4 @@ inline void name_or_null(std::string_view key, bool known, std::string_view valu
   known ? field(key, value, out) : null(key, out);
 }
 
-}  // namespace swaptrail::json
+}  // namespace swaptrail::report::json

@@ -13,7 +13,7 @@
 #include "trace/report/reconcile.h"
 #include "trace/report/summary.h"
 
-namespace swaptrail {
+namespace swaptrail::report {
 
 // What only the running system knows. The default knows nothing.
 class Names {
@@ -39,7 +39,7 @@ struct StreamCounters {
 // Everything that is reported at the end of an observation.
 struct Report {
   const Summary& summary;
-  ReconstructorCounters counters;
+  lifecycles::ReconstructorCounters counters;
   StreamCounters stream;
   std::vector<ReconcileRow> rows;
   uint64_t lines_left_out = 0;  // of this output: its reader was too slow
@@ -75,4 +75,4 @@ void append_text(const Report& report, std::string& out);
 // "1.23 ms": three digits and a unit from ns to h.
 void append_duration(uint64_t duration_ns, std::string& out);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::report

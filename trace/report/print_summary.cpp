@@ -9,7 +9,7 @@
 #include "trace/report/text.h"
 #include "trace/utf8.h"
 
-namespace swaptrail {
+namespace swaptrail::report {
 namespace {
 
 using namespace json;  // field() and its kin
@@ -19,30 +19,30 @@ constexpr size_t kVictimColumn = 20;
 
 struct CounterField {
   const char* name;
-  uint64_t ReconstructorCounters::*value;
+  uint64_t lifecycles::ReconstructorCounters::*value;
 };
 constexpr CounterField kCounterFields[] = {
-    {"events", &ReconstructorCounters::events},
-    {"freed_pages", &ReconstructorCounters::freed_pages},
-    {"returned_pages", &ReconstructorCounters::returned_pages},
-    {"away_pages", &ReconstructorCounters::away_pages},
-    {"superseded_pages", &ReconstructorCounters::superseded_pages},
-    {"unknown_returned_pages", &ReconstructorCounters::unknown_returned_pages},
-    {"readahead_dropped_pages", &ReconstructorCounters::readahead_dropped_pages},
-    {"old_copies_dropped_pages", &ReconstructorCounters::old_copies_dropped_pages},
-    {"zswap_writeback_pages", &ReconstructorCounters::zswap_writeback_pages},
-    {"shared_swap_ins", &ReconstructorCounters::shared_swap_ins},
-    {"failed_swap_ins", &ReconstructorCounters::failed_swap_ins},
-    {"read_errors", &ReconstructorCounters::read_errors},
-    {"cache_refaults", &ReconstructorCounters::cache_refaults},
-    {"ignored", &ReconstructorCounters::ignored},
-    {"unexplained_gaps", &ReconstructorCounters::unexplained_gaps},
-    {"superseded_slots", &ReconstructorCounters::superseded_slots},
-    {"not_followed_pages", &ReconstructorCounters::not_followed_pages},
-    {"attempts_full", &ReconstructorCounters::attempts_full},
-    {"slots_full", &ReconstructorCounters::slots_full},
-    {"swapped_full", &ReconstructorCounters::swapped_full},
-    {"batches_full", &ReconstructorCounters::batches_full},
+    {"events", &lifecycles::ReconstructorCounters::events},
+    {"freed_pages", &lifecycles::ReconstructorCounters::freed_pages},
+    {"returned_pages", &lifecycles::ReconstructorCounters::returned_pages},
+    {"away_pages", &lifecycles::ReconstructorCounters::away_pages},
+    {"superseded_pages", &lifecycles::ReconstructorCounters::superseded_pages},
+    {"unknown_returned_pages", &lifecycles::ReconstructorCounters::unknown_returned_pages},
+    {"readahead_dropped_pages", &lifecycles::ReconstructorCounters::readahead_dropped_pages},
+    {"old_copies_dropped_pages", &lifecycles::ReconstructorCounters::old_copies_dropped_pages},
+    {"zswap_writeback_pages", &lifecycles::ReconstructorCounters::zswap_writeback_pages},
+    {"shared_swap_ins", &lifecycles::ReconstructorCounters::shared_swap_ins},
+    {"failed_swap_ins", &lifecycles::ReconstructorCounters::failed_swap_ins},
+    {"read_errors", &lifecycles::ReconstructorCounters::read_errors},
+    {"cache_refaults", &lifecycles::ReconstructorCounters::cache_refaults},
+    {"ignored", &lifecycles::ReconstructorCounters::ignored},
+    {"unexplained_gaps", &lifecycles::ReconstructorCounters::unexplained_gaps},
+    {"superseded_slots", &lifecycles::ReconstructorCounters::superseded_slots},
+    {"not_followed_pages", &lifecycles::ReconstructorCounters::not_followed_pages},
+    {"attempts_full", &lifecycles::ReconstructorCounters::attempts_full},
+    {"slots_full", &lifecycles::ReconstructorCounters::slots_full},
+    {"swapped_full", &lifecycles::ReconstructorCounters::swapped_full},
+    {"batches_full", &lifecycles::ReconstructorCounters::batches_full},
 };
 
 struct StreamField {
@@ -98,14 +98,14 @@ void for_each_latency(const Summary& summary, Visit visit) {
 // --- JSON ---
 
 void open(std::string_view key, char bracket, std::string& out) {
-  append_key(key, out);
+  json::append_key(key, out);
   out.push_back(bracket);
 }
 
 void tally_field(std::string_view key, const Tally& tally, std::string& out) {
   open(key, '{', out);
-  field("lifecycles", tally.lifecycles, out);
-  field("pages", tally.pages, out);
+  json::field("lifecycles", tally.lifecycles, out);
+  json::field("pages", tally.pages, out);
   out.push_back('}');
 }
 
@@ -137,11 +137,11 @@ void latencies(const Summary& summary, std::string& out) {
   open("latency_ns", '{', out);
   for_each_latency(summary, [&](std::string_view name, const Histogram& histogram) {
     open(name, '{', out);
-    field("count", histogram.count(), out);
-    field("p50", histogram.percentile(0.5), out);
-    field("p90", histogram.percentile(0.9), out);
-    field("p99", histogram.percentile(0.99), out);
-    field("max", histogram.max(), out);
+    json::field("count", histogram.count(), out);
+    json::field("p50", histogram.percentile(0.5), out);
+    json::field("p90", histogram.percentile(0.9), out);
+    json::field("p99", histogram.percentile(0.99), out);
+    json::field("max", histogram.max(), out);
     out.push_back('}');
   });
   out.push_back('}');
@@ -149,11 +149,11 @@ void latencies(const Summary& summary, std::string& out) {
 
 void victim_object(const VictimRow& row, std::string& out) {
   out.push_back('{');
-  field("pid", uint64_t{row.tgid}, out);
-  field("comm", comm_text(row.comm), out);
+  json::field("pid", uint64_t{row.tgid}, out);
+  json::field("comm", comm_text(row.comm), out);
   open("pages", '{', out);
   for (uint8_t origin = 0; origin < SWAPTRAIL_ORIGIN_END; ++origin) {
-    if (row.pages[origin] != 0) field(origin_name(origin), row.pages[origin], out);
+    if (row.pages[origin] != 0) json::field(origin_name(origin), row.pages[origin], out);
   }
   out.append("}}");
 }
@@ -167,11 +167,11 @@ void victims(const Summary& summary, std::string& out) {
     victim_object(row, out);
   }
   out.push_back(']');
-  field("other_victim_pages", summary.other_victims().total(), out);
+  json::field("other_victim_pages", summary.other_victims().total(), out);
 }
 
 void signed_field(std::string_view key, int64_t value, std::string& out) {
-  append_key(key, out);
+  json::append_key(key, out);
   append_all(out, value);
 }
 
@@ -182,12 +182,12 @@ void reconciliation(const std::vector<ReconcileRow>& rows, std::string& out) {
     if (!first) out.push_back(',');
     first = false;
     out.push_back('{');
-    field("counter", row.counter, out);
+    json::field("counter", row.counter, out);
     signed_field("kernel_delta", row.kernel_delta, out);
     signed_field("ours", row.ours, out);
     signed_field("difference", row.difference, out);
-    field("note", row.note, out);
-    if (row.allowance != 0) field("allowance", row.allowance, out);
+    json::field("note", row.note, out);
+    if (row.allowance != 0) json::field("allowance", row.allowance, out);
     out.push_back('}');
   }
   out.push_back(']');
@@ -270,7 +270,7 @@ void counter_lines(const Report& report, std::string& out) {
     absl::StrAppendFormat(&out, "  %-20s %12d\n", name, value);
   };
   for (const CounterField& counter : kCounterFields) {
-    if (counter.value == &ReconstructorCounters::events) continue;
+    if (counter.value == &lifecycles::ReconstructorCounters::events) continue;
     line(counter.name, report.counters.*counter.value);
   }
   for (const StreamField& counter : kStreamFields) line(counter.name, report.stream.*counter.value);
@@ -293,34 +293,34 @@ void reconcile_lines(const std::vector<ReconcileRow>& rows, std::string& out) {
 void append_json(const Report& report, std::string& out) {
   const Summary& summary = report.summary;
   out.push_back('{');
-  field("type", std::string_view("summary"), out);
+  json::field("type", std::string_view("summary"), out);
   tally_field("total", summary.total(), out);
   tally_field("complete", summary.complete(), out);
-  append_key("complete_share", out);
+  json::append_key("complete_share", out);
   absl::StrAppendFormat(&out, "%.6f", summary.complete_share(report.counters.not_followed));
   tally_field("overlapped_loss", summary.overlapped(), out);
   tallies(summary, out);
   open("faults", '{', out);
-  field("count", summary.faults().faults, out);
-  field("major", summary.faults().major, out);
-  field("wait_ns", summary.faults().wait_ns, out);
+  json::field("count", summary.faults().faults, out);
+  json::field("major", summary.faults().major, out);
+  json::field("wait_ns", summary.faults().wait_ns, out);
   out.push_back('}');
   tally_field("regretted", summary.regretted(), out);
-  field("regret_ns", summary.regret_ns(), out);
-  field("violations", summary.violations(), out);
-  field("losses", summary.losses(), out);
-  field("lost_events", summary.lost_events(), out);
+  json::field("regret_ns", summary.regret_ns(), out);
+  json::field("violations", summary.violations(), out);
+  json::field("losses", summary.losses(), out);
+  json::field("lost_events", summary.lost_events(), out);
   latencies(summary, out);
   victims(summary, out);
   for (const CounterField& counter : kCounterFields) {
-    field(counter.name, report.counters.*counter.value, out);
+    json::field(counter.name, report.counters.*counter.value, out);
   }
   for (const StreamField& counter : kStreamFields) {
-    field(counter.name, report.stream.*counter.value, out);
+    json::field(counter.name, report.stream.*counter.value, out);
   }
   reconciliation(report.rows, out);
   // a replay prints all lines: without loss both outputs are the same
-  if (report.lines_left_out != 0) field("lines_left_out", report.lines_left_out, out);
+  if (report.lines_left_out != 0) json::field("lines_left_out", report.lines_left_out, out);
   out.append("}\n");
 }
 
@@ -339,4 +339,4 @@ void append_text(const Report& report, std::string& out) {
   reconcile_lines(report.rows, out);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::report

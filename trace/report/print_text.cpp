@@ -9,7 +9,7 @@
 #include "trace/report/text.h"
 #include "trace/utf8.h"
 
-namespace swaptrail {
+namespace swaptrail::report {
 namespace {
 
 struct DurationUnit {
@@ -200,4 +200,4 @@ void append_text(const Loss& loss, uint64_t start_ns, std::string& out) {
   out.push_back('\n');
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::report

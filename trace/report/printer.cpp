@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace swaptrail {
+namespace swaptrail::report {
 namespace {
 
 constexpr size_t kBuffer = 1 << 16;
@@ -90,8 +90,8 @@ void Printer::on_loss(const Loss& loss) {
   print([&] { append_json(loss, buffer_); }, [&] { append_text(loss, start_ns_, buffer_); });
 }
 
-void Printer::print_summary(const ReconstructorCounters& counters, const StreamCounters& stream,
-                            std::vector<ReconcileRow> rows) {
+void Printer::print_summary(const lifecycles::ReconstructorCounters& counters,
+                            const StreamCounters& stream, std::vector<ReconcileRow> rows) {
   const Report report{summary_, counters, stream, std::move(rows), lines_left_out()};
   print([&] { append_json(report, buffer_); }, [&] { append_text(report, buffer_); });
   flush();
@@ -102,4 +102,4 @@ void Printer::flush() {
   buffer_.clear();
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::report

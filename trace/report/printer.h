@@ -15,7 +15,7 @@
 #include "trace/report/print.h"
 #include "trace/report/summary.h"
 
-namespace swaptrail {
+namespace swaptrail::report {
 
 // kSummary: as kText, without a line for each lifecycle, return and stay.
 enum class PrintFormat : uint8_t { kText, kJsonl, kSummary, kNone };
@@ -37,7 +37,7 @@ struct PrintFilter {
 
 // Text is collected and given to write() when flush() is called or 64 KiB are full. An error of
 // write() (a closed pipe) ends the printing, not the observation; see failed(). One thread.
-class Printer : public LifecycleSink {
+class Printer : public lifecycles::LifecycleSink {
  public:
   // `names` must outlive it.
   Printer(PrintFormat format, PrintFilter filter, const Names& names);
@@ -49,8 +49,8 @@ class Printer : public LifecycleSink {
   void on_loss(const Loss& loss) override;
 
   // Prints the summary, last.
-  void print_summary(const ReconstructorCounters& counters, const StreamCounters& stream,
-                     std::vector<ReconcileRow> rows);
+  void print_summary(const lifecycles::ReconstructorCounters& counters,
+                     const StreamCounters& stream, std::vector<ReconcileRow> rows);
   void flush();
 
   void set_start(uint64_t start_ns) { start_ns_ = start_ns; }  // the zero of the seconds in text
@@ -78,4 +78,4 @@ class Printer : public LifecycleSink {
   bool failed_ = false;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::report

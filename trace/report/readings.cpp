@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 
-namespace swaptrail {
+namespace swaptrail::report {
 namespace {
 
-using Moment = Reading::Moment;
+using Moment = recording::Reading::Moment;
 
 // Values that a reading keeps by name, in place of vmstat's.
 template <typename Values>
@@ -33,13 +33,15 @@ constexpr Named<UsedSlots> kUsedSlotNames[] = {
 };
 
 template <typename Values, size_t kSize>
-void put_named(const Named<Values> (&names)[kSize], const Values& values, Reading& reading) {
+void put_named(const Named<Values> (&names)[kSize], const Values& values,
+               recording::Reading& reading) {
   for (const Named<Values>& one : names) reading.vmstat.emplace_back(one.name, values.*one.value);
 }
 
 // How many of them the reading has.
 template <typename Values, size_t kSize>
-size_t take_named(const Named<Values> (&names)[kSize], const Reading& reading, Values& values) {
+size_t take_named(const Named<Values> (&names)[kSize], const recording::Reading& reading,
+                  Values& values) {
   size_t found = 0;
   for (const auto& [name, value] : reading.vmstat) {
     for (const Named<Values>& one : names) {
@@ -51,15 +53,17 @@ size_t take_named(const Named<Values> (&names)[kSize], const Reading& reading, V
   return found;
 }
 
-const Reading* first_of(const std::vector<Reading>& readings, Moment moment) {
-  const auto found = std::find_if(readings.begin(), readings.end(),
-                                  [&](const Reading& reading) { return reading.moment == moment; });
+const recording::Reading* first_of(const std::vector<recording::Reading>& readings, Moment moment) {
+  const auto found =
+      std::find_if(readings.begin(), readings.end(),
+                   [&](const recording::Reading& reading) { return reading.moment == moment; });
   return found == readings.end() ? nullptr : &*found;
 }
 
-const Reading* last_of(const std::vector<Reading>& readings, Moment moment) {
-  const auto found = std::find_if(readings.rbegin(), readings.rend(),
-                                  [&](const Reading& reading) { return reading.moment == moment; });
+const recording::Reading* last_of(const std::vector<recording::Reading>& readings, Moment moment) {
+  const auto found =
+      std::find_if(readings.rbegin(), readings.rend(),
+                   [&](const recording::Reading& reading) { return reading.moment == moment; });
   return found == readings.rend() ? nullptr : &*found;
 }
 
@@ -68,20 +72,20 @@ void subtract(const __u64 (&before)[kSize], __u64 (&sum)[kSize]) {
   for (size_t index = 0; index < kSize; ++index) sum[index] -= before[index];
 }
 
-Vmstat vmstat_of(const Reading& reading) {
+Vmstat vmstat_of(const recording::Reading& reading) {
   Vmstat values;
   for (const auto& [name, value] : reading.vmstat) values[name] = value;
   return values;
 }
 
-std::optional<UsedSlots> used_slots_of(const Reading& reading) {
+std::optional<UsedSlots> used_slots_of(const recording::Reading& reading) {
   UsedSlots used;
   const bool all = take_named(kUsedSlotNames, reading, used) == std::size(kUsedSlotNames);
   return all ? std::optional(used) : std::nullopt;
 }
 
 // Adds to the amount by which a counter may have moved while it was read.
-void widen(std::string_view counter, uint64_t pages, Reading& reading) {
+void widen(std::string_view counter, uint64_t pages, recording::Reading& reading) {
   const std::string name = read_width_name(counter);
   const auto width = std::ranges::find(
       reading.vmstat, name, [](const auto& value) { return std::string_view(value.first); });
@@ -92,7 +96,7 @@ void widen(std::string_view counter, uint64_t pages, Reading& reading) {
   }
 }
 
-ReconcileRow freed_row(const ReconstructorCounters& counters) {
+ReconcileRow freed_row(const lifecycles::ReconstructorCounters& counters) {
   ReconcileRow row;
   row.counter = "freed";
   row.kernel_delta = static_cast<int64_t>(counters.freed_pages);
@@ -107,7 +111,7 @@ ReconcileRow freed_row(const ReconstructorCounters& counters) {
 // The slot of a refused allocation is freed as well (mm/swapfile.c folio_alloc_swap), so some that are
 // subtracted as older may be none: no more than were refused.
 ReconcileRow slots_row(const UsedSlots& first, const UsedSlots& now, uint64_t refused,
-                       const ReconstructorCounters& counters) {
+                       const lifecycles::ReconstructorCounters& counters) {
   const uint64_t gone = std::min(first.pages, counters.older_slots);
   ReconcileRow row;
   row.counter = "slots";
@@ -126,15 +130,16 @@ ReconcileRow slots_row(const UsedSlots& first, const UsedSlots& now, uint64_t re
 }  // namespace
 
 bool sees_way_back(uint64_t visible_kinds) {
-  const uint64_t needed = kind_bit(SWAPTRAIL_SWAP_IN) | kind_bit(SWAPTRAIL_SLOT_FREED);
+  const uint64_t needed =
+      lifecycles::kind_bit(SWAPTRAIL_SWAP_IN) | lifecycles::kind_bit(SWAPTRAIL_SLOT_FREED);
   return (visible_kinds & needed) == needed;
 }
 
-std::vector<ReconcileRow> reconcile_readings(const std::vector<Reading>& readings,
+std::vector<ReconcileRow> reconcile_readings(const std::vector<recording::Reading>& readings,
                                              uint64_t visible_kinds) {
-  const Reading* begin = first_of(readings, Moment::kBegin);
-  const Reading* end = last_of(readings, Moment::kEnd);
-  const Reading* last = last_of(readings, Moment::kLast);
+  const recording::Reading* begin = first_of(readings, Moment::kBegin);
+  const recording::Reading* end = last_of(readings, Moment::kEnd);
+  const recording::Reading* last = last_of(readings, Moment::kLast);
   if (begin == nullptr || end == nullptr || last == nullptr) return {};
   ReconcileInput input;
   input.visible_kinds = visible_kinds;
@@ -149,15 +154,16 @@ std::vector<ReconcileRow> reconcile_readings(const std::vector<Reading>& reading
   return reconcile(input, vmstat_of(*begin), vmstat_of(*end));
 }
 
-void add_balance(const std::vector<Reading>& readings, const ReconstructorCounters& counters,
-                 uint64_t visible_kinds, std::vector<ReconcileRow>& rows) {
+void add_balance(const std::vector<recording::Reading>& readings,
+                 const lifecycles::ReconstructorCounters& counters, uint64_t visible_kinds,
+                 std::vector<ReconcileRow>& rows) {
   if (!sees_way_back(visible_kinds)) return;
   rows.push_back(freed_row(counters));
   // Linux 7.3 counts only reads that succeed (mm/page_io.c), others all that begin.
   for (ReconcileRow& row : rows)
     if (row.counter == "pswpin") row.allowance += counters.read_errors;
-  const Reading* begin = first_of(readings, Moment::kBegin);
-  const Reading* end = last_of(readings, Moment::kEnd);
+  const recording::Reading* begin = first_of(readings, Moment::kBegin);
+  const recording::Reading* end = last_of(readings, Moment::kEnd);
   if (begin == nullptr || end == nullptr) return;
   const auto first = used_slots_of(*begin), now = used_slots_of(*end);
   const uint64_t refused = end->totals.failed_pages[SWAPTRAIL_SLOT_ALLOCATED];
@@ -166,7 +172,7 @@ void add_balance(const std::vector<Reading>& readings, const ReconstructorCounte
   rows.back().allowance += stream_counters_of(readings).skipped_runs;
 }
 
-void put_used_slots(const UsedSlots& used, Reading& reading) {
+void put_used_slots(const UsedSlots& used, recording::Reading& reading) {
   put_named(kUsedSlotNames, used, reading);
 }
 
@@ -174,9 +180,9 @@ uint64_t slot_changes(const swaptrail_totals& totals) {
   return totals.pages[SWAPTRAIL_SLOT_ALLOCATED] + totals.pages[SWAPTRAIL_SLOT_FREED];
 }
 
-StreamCounters stream_counters_of(const std::vector<Reading>& readings) {
+StreamCounters stream_counters_of(const std::vector<recording::Reading>& readings) {
   StreamCounters counters;
-  const Reading* last = last_of(readings, Moment::kLast);
+  const recording::Reading* last = last_of(readings, Moment::kLast);
   if (last == nullptr) return counters;
   counters.dropped_ring_full = last->totals.dropped[SWAPTRAIL_DROP_RING_FULL];
   counters.dropped_no_ring = last->totals.dropped[SWAPTRAIL_DROP_NO_RING];
@@ -185,7 +191,7 @@ StreamCounters stream_counters_of(const std::vector<Reading>& readings) {
   return counters;
 }
 
-void put_read_widths(const swaptrail_totals& before, Reading& reading) {
+void put_read_widths(const swaptrail_totals& before, recording::Reading& reading) {
   const auto first = reconciled_totals(before), second = reconciled_totals(reading.totals);
   for (size_t at = 0; at < first.size(); ++at) {
     // signed: reads less the loads of zswap can go back for a moment
@@ -194,15 +200,15 @@ void put_read_widths(const swaptrail_totals& before, Reading& reading) {
   }
 }
 
-void put_in_flight(const swaptrail_totals& earlier, uint32_t cpus, Reading& reading) {
+void put_in_flight(const swaptrail_totals& earlier, uint32_t cpus, recording::Reading& reading) {
   const auto first = reconciled_totals(earlier), second = reconciled_totals(reading.totals);
   for (size_t at = 0; at < first.size(); ++at) {
     if (second[at].second != first[at].second) widen(first[at].first, cpus, reading);
   }
 }
 
-void put_stream_counters(const StreamCounters& counters, Reading& last) {
+void put_stream_counters(const StreamCounters& counters, recording::Reading& last) {
   put_named(kStreamNames, counters, last);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::report

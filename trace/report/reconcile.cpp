@@ -5,7 +5,7 @@
 
 #include "trace/lifecycles/reconstructor.h"
 
-namespace swaptrail {
+namespace swaptrail::report {
 namespace {
 
 uint64_t pages(const ReconcileInput& input, int kind) { return input.totals.pages[kind]; }
@@ -21,29 +21,30 @@ struct Check {
 
 constexpr Check kChecks[] = {
     // mm/page_io.c: count_swpout_vm_event, called by __swap_writepage: device writes only.
-    {"pswpout", "", kind_bit(SWAPTRAIL_WRITE_ISSUED),
+    {"pswpout", "", lifecycles::kind_bit(SWAPTRAIL_WRITE_ISSUED),
      [](const ReconcileInput& input) { return pages(input, SWAPTRAIL_WRITE_ISSUED); },
      "pages given to a swap device"},
     // mm/page_io.c: swap_zeromap_folio_set, Linux 6.12 and later.
     // Also needs the begin of the write: without it (tracepoint mode) a zero-filled page can't be
     // recognised.
-    {"swpout_zero", "", kind_bit(SWAPTRAIL_WRITE_BEGIN) | kind_bit(SWAPTRAIL_WRITE_END),
+    {"swpout_zero", "",
+     lifecycles::kind_bit(SWAPTRAIL_WRITE_BEGIN) | lifecycles::kind_bit(SWAPTRAIL_WRITE_END),
      [](const ReconcileInput& input) {
        return uint64_t{input.totals.backend_pages[SWAPTRAIL_BACKEND_ZERO]};
      },
      "zero-filled pages, no I/O"},
     // mm/zswap.c: zswap_store.
-    {"zswpout", "", kind_bit(SWAPTRAIL_ZSWAP_STORED),
+    {"zswpout", "", lifecycles::kind_bit(SWAPTRAIL_ZSWAP_STORED),
      [](const ReconcileInput& input) { return pages(input, SWAPTRAIL_ZSWAP_STORED); },
      "pages stored in zswap"},
     // mm/page_io.c: swap_read_folio: every page that is filled, except those that zswap had.
-    {"pswpin", "swpin_zero", kind_bit(SWAPTRAIL_SWAP_READ),
+    {"pswpin", "swpin_zero", lifecycles::kind_bit(SWAPTRAIL_SWAP_READ),
      [](const ReconcileInput& input) {
        return pages(input, SWAPTRAIL_SWAP_READ) - pages(input, SWAPTRAIL_ZSWAP_LOADED);
      },
      "pages read from a device, or zero-filled"},
     // mm/zswap.c: zswap_load.
-    {"zswpin", "", kind_bit(SWAPTRAIL_ZSWAP_LOADED),
+    {"zswpin", "", lifecycles::kind_bit(SWAPTRAIL_ZSWAP_LOADED),
      [](const ReconcileInput& input) { return pages(input, SWAPTRAIL_ZSWAP_LOADED); },
      "pages loaded from zswap"},
 };
@@ -71,7 +72,7 @@ uint64_t read_width(std::string_view counter, const Vmstat& reading) {
 uint64_t usual_pages(const Check& check, const ReconcileInput& input) {
   uint64_t pages = 0, records = 0;
   for (int kind = 0; kind < SWAPTRAIL_KIND_END; ++kind) {
-    if ((check.kinds & kind_bit(kind)) == 0) continue;
+    if ((check.kinds & lifecycles::kind_bit(kind)) == 0) continue;
     pages += input.totals.pages[kind];
     records += input.totals.emitted[kind];
   }
@@ -81,7 +82,8 @@ uint64_t usual_pages(const Check& check, const ReconcileInput& input) {
 // pswpin can't be separated from zswpin if zswap has loads that we do not see.
 bool is_blind_to_zswap(const Check& check, const ReconcileInput& input, const Vmstat& before,
                        const Vmstat& after) {
-  if (check.counter != "pswpin" || (input.visible_kinds & kind_bit(SWAPTRAIL_ZSWAP_LOADED))) {
+  if (check.counter != "pswpin" ||
+      (input.visible_kinds & lifecycles::kind_bit(SWAPTRAIL_ZSWAP_LOADED))) {
     return false;
   }
   int64_t loaded = 0;
@@ -139,4 +141,4 @@ void add_totals(const swaptrail_totals& other, swaptrail_totals& sum) {
   sum.context_full += other.context_full;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::report

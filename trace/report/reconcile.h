@@ -10,7 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "bpf/event.h"
 
-namespace swaptrail {
+namespace swaptrail::report {
 
 // /proc/vmstat, name -> value.
 using Vmstat = absl::flat_hash_map<std::string_view, uint64_t>;
@@ -54,4 +54,4 @@ std::vector<std::pair<std::string_view, uint64_t>> reconciled_totals(
 // Adds `other` to `sum`, field by field: per-CPU totals into one.
 void add_totals(const swaptrail_totals& other, swaptrail_totals& sum);
 
-}  // namespace swaptrail
+}  // namespace swaptrail::report

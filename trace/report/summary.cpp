@@ -5,7 +5,7 @@
 
 #include "trace/decode.h"
 
-namespace swaptrail {
+namespace swaptrail::report {
 uint64_t VictimRow::total() const {
   return std::accumulate(pages.begin(), pages.end(), uint64_t{0});
 }
@@ -98,4 +98,4 @@ std::vector<VictimRow> Summary::victims(size_t limit) const {
   return rows;
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::report

@@ -13,7 +13,7 @@
 #include "trace/lifecycles/reconstructor.h"
 #include "trace/report/histogram.h"
 
-namespace swaptrail {
+namespace swaptrail::report {
 
 // Lifecycles (or returns), and the base pages in them.
 struct Tally {
@@ -42,7 +42,7 @@ struct VictimRow {
 
 // Feed it everything that a Reconstructor yields. Not thread-safe; copy it for a snapshot (about 70
 // KiB).
-class Summary : public LifecycleSink {
+class Summary : public lifecycles::LifecycleSink {
  public:
   struct Options {
     uint64_t regret_ns = 1'000'000'000;  // swapped in again sooner: the swap-out was a mistake
@@ -105,4 +105,4 @@ class Summary : public LifecycleSink {
   uint64_t violations_ = 0, losses_ = 0, lost_events_ = 0;
 };
 
-}  // namespace swaptrail
+}  // namespace swaptrail::report

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace swaptrail {
+namespace swaptrail::report {
 
 inline void append_one(std::string& out, std::string_view text) { out.append(text); }
 template <std::integral Number>
@@ -21,4 +21,4 @@ void append_all(std::string& out, const Parts&... parts) {
   (append_one(out, parts), ...);
 }
 
-}  // namespace swaptrail
+}  // namespace swaptrail::report
