@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "bpf/event.h"
+#include "daemon/base/fixed_map.h"
 #include "daemon/host/cgroups.h"
 #include "daemon/metrics/count.h"
-#include "daemon/metrics/fixed_map.h"
 #include "daemon/metrics/heavy_hitters.h"
 
 namespace swaptrail::metrics {
@@ -112,8 +112,8 @@ class CgroupLedger {
   std::atomic<uint64_t> turn_{0};     // tick() writes it
 
   // The pipeline thread's alone.
-  FixedMap<uint32_t> row_index_;   // cgroup -> row
-  FixedMap<uint32_t> cell_index_;  // key -> cell
+  base::FixedMap<uint32_t> row_index_;   // cgroup -> row
+  base::FixedMap<uint32_t> cell_index_;  // key -> cell
   std::vector<uint32_t> free_rows_, free_cells_;
   std::vector<uint64_t> busy_;  // by row, since the last turn
   std::vector<uint32_t> going_;

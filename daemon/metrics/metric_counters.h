@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "bpf/event.h"
+#include "daemon/base/fixed_map.h"
 #include "daemon/metrics/area_places.h"
 #include "daemon/metrics/bucket_bounds.h"
 #include "daemon/metrics/cgroup_ledger.h"
 #include "daemon/metrics/count.h"
-#include "daemon/metrics/fixed_map.h"
 #include "trace/latency.h"
 #include "trace/lifecycle.h"
 #include "trace/lifecycles/reconstructor.h"
@@ -117,7 +117,7 @@ class MetricCounters : public lifecycles::LifecycleSink {
   std::array<std::array<TimeHistogram, 2>, kBackends> faults_;
   std::array<TimeHistogram, kBackends> in_swap_;
   Count violations_, losses_, unattributed_, awaited_now_;
-  FixedMap<Awaited> awaited_;
+  base::FixedMap<Awaited> awaited_;
   CgroupLedger ledger_;
 };
 

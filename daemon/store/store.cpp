@@ -30,10 +30,10 @@ Store::Division Store::divide(const Options& options) {
                   ? options.max_notes
                   : std::max<size_t>(options.max_bytes / 8 / Notes::bytes_for(1), 1);
   for (size_t segments = options.max_bytes / segment_bytes; segments >= 4; --segments) {
-    const size_t fixed = sizeof(Store) + sizeof(SegmentRing) +
-                         Violations::bytes_for(options.max_violations) +
-                         Notes::bytes_for(out.notes) + IdIndex::bytes_for(segments * per_segment) +
-                         segments * (segment_bytes - options.segment_bytes);
+    const size_t fixed =
+        sizeof(Store) + sizeof(SegmentRing) + Violations::bytes_for(options.max_violations) +
+        Notes::bytes_for(out.notes) + base::FixedMap<uint32_t>::bytes_for(segments * per_segment) +
+        segments * (segment_bytes - options.segment_bytes);
     if (fixed + segments * options.segment_bytes > options.max_bytes) continue;
     const size_t spare =
         options.spare_segments != 0 ? options.spare_segments : std::max<size_t>(segments / 8, 1);
@@ -83,22 +83,24 @@ void Store::add(const Lifecycle& lifecycle) {
       return;
     }
   }
-  index_.add(lifecycle.id, place_of(open_, segment(open_).count() - 1));
+  if (lifecycle.id != 0) {
+    bool is_new = false;
+    uint32_t* place = index_.find_or_insert(lifecycle.id, is_new);
+    SWAPTRAIL_CHECK(place != nullptr);  // it has room for all that the segments can hold
+    *place = place_of(open_, segment(open_).count() - 1);
+  }
   base::raise(stored_);
 }
 
 uint32_t Store::find(uint64_t id) const {
-  if (id == 0) return IdIndex::kNowhere;
-  const uint32_t place = index_.find(id, [&](uint32_t candidate) {
-    return segment(candidate >> kIndexBits).record(part_of(candidate)).id() == id;
-  });
-  const bool leaving = place != IdIndex::kNowhere && segment(place >> kIndexBits).retired();
-  return leaving ? IdIndex::kNowhere : place;
+  const uint32_t* place = id == 0 ? nullptr : index_.find(id);
+  if (place == nullptr || segment(*place >> kIndexBits).retired()) return kNone;
+  return *place;
 }
 
 void Store::note_return(const Return& entry_return) {
   const uint32_t place = find(entry_return.lifecycle_id);
-  if (place == IdIndex::kNowhere) {
+  if (place == kNone) {
     base::raise(unmatched_);
     return;
   }
@@ -109,7 +111,7 @@ void Store::note_return(const Return& entry_return) {
 
 void Store::note_stay(const Stay& stay) {
   const uint32_t place = find(stay.lifecycle_id);
-  if (place == IdIndex::kNowhere) return;
+  if (place == kNone) return;
   segment(place >> kIndexBits).note_stay(part_of(place), stay, ring_->notes);
 }
 
@@ -169,7 +171,9 @@ void Store::evict_oldest() {
 void Store::forget_retired(uint32_t most) {
   for (uint32_t step = 0; step < most && retired_left_ > 0; ++step) {
     --retired_left_;
-    index_.erase(segment(retired_).record(retired_left_).id(), place_of(retired_, retired_left_));
+    const uint64_t id = segment(retired_).record(retired_left_).id();
+    uint32_t* place = id == 0 ? nullptr : index_.find(id);
+    if (place != nullptr && *place == place_of(retired_, retired_left_)) index_.erase_found(place);
   }
 }
 

@@ -11,7 +11,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "daemon/store/id_index.h"
+#include "daemon/base/fixed_map.h"
 #include "daemon/store/snapshot.h"
 #include "daemon/store/violations.h"
 #include "trace/lifecycle.h"
@@ -77,7 +77,7 @@ class Store {
   static uint32_t place_of(uint32_t owned, uint32_t index) { return owned << kIndexBits | index; }
 
   Store(const Options& options, const Division& division);
-  // Where the lifecycle is; IdIndex::kNowhere: it is not there, or being evicted.
+  // Where the lifecycle is; kNone: it is not there, or being evicted.
   uint32_t find(uint64_t id) const;
   bool roll();
   bool take_segment(uint32_t& owned);
@@ -94,7 +94,7 @@ class Store {
   const Options options_;
   const Division division_;
   std::shared_ptr<SegmentRing> ring_;
-  IdIndex index_;
+  base::FixedMap<uint32_t> index_;  // id -> place
   Violations violations_;
   std::vector<uint32_t> live_;        // ring: number of the owned segment, by ordinal
   uint64_t oldest_ = 1, newest_ = 0;  // ordinals of live segments

@@ -97,39 +97,5 @@ TEST(StoreBloom, FewWrongAnswersWhenSizedRight) {
   EXPECT_LT(wrong, 2000);
 }
 
-TEST(StoreIdIndex, AgainstAMap) {
-  std::mt19937_64 random(5);
-  constexpr size_t kMost = 300;
-  IdIndex index(kMost);
-  std::unordered_map<uint64_t, uint32_t> model;
-  for (int step = 0; step < 100'000; ++step) {
-    const uint64_t id = random() % 1000;
-    const auto found = model.find(id);
-    const auto any = [](uint32_t) { return true; };
-    ASSERT_EQ(index.find(id, any), found == model.end() ? IdIndex::kNowhere : found->second);
-    if (found != model.end()) {
-      index.erase(id, found->second);
-      model.erase(found);
-    } else if (model.size() < kMost) {
-      const auto place = static_cast<uint32_t>(step);
-      index.add(id, place);
-      model[id] = place;
-    }
-  }
-  index.erase(5000, 1);  // is not there
-}
-
-// Only the low half of an id is kept: who asks decides.
-TEST(StoreIdIndex, IdsWithTheSameLowHalf) {
-  IdIndex index(10);
-  const uint64_t far = uint64_t{1} << 32;
-  index.add(7, 1);
-  index.add(7 + far, 2);
-  EXPECT_EQ(index.find(7 + far, [](uint32_t place) { return place == 2; }), 2u);
-  index.erase(7, 1);
-  EXPECT_EQ(index.find(7 + far, [](uint32_t place) { return place == 2; }), 2u);
-  EXPECT_EQ(index.find(7, [](uint32_t place) { return place == 1; }), IdIndex::kNowhere);
-}
-
 }  // namespace
 }  // namespace swaptrail::store

@@ -1,5 +1,5 @@
 // The hash table of fixed room and the borders of histograms, against the standard library.
-#include "daemon/metrics/fixed_map.h"
+#include "daemon/base/fixed_map.h"
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@ namespace {
 TEST(FixedMap, IsAMap) {
   std::mt19937_64 random(7);
   for (const size_t most : {1, 5, 100, 1000}) {
-    FixedMap<uint64_t> map(most);
+    base::FixedMap<uint64_t> map(most);
     std::map<uint64_t, uint64_t> model;
     for (int step = 0; step < 50'000; ++step) {
       const uint64_t key = 1 + random() % (2 * most + 3);
@@ -42,8 +42,22 @@ TEST(FixedMap, IsAMap) {
   }
 }
 
+// Each half of the key counts, and a small value costs no padding.
+TEST(FixedMap, TakesWholeKeys) {
+  base::FixedMap<uint32_t> map(10);
+  const uint64_t far = uint64_t{1} << 32;
+  *map.insert(7) = 1;
+  *map.insert(7 + far) = 2;
+  *map.insert(far) = 3;
+  map.erase(7);
+  EXPECT_EQ(map.find(7), nullptr);
+  EXPECT_EQ(*map.find(7 + far), 2u);
+  EXPECT_EQ(*map.find(far), 3u);
+  EXPECT_EQ(base::FixedMap<uint32_t>::bytes_for(10), 16 * 12u);
+}
+
 TEST(FixedMap, FindsOrInserts) {
-  FixedMap<int> map(2);
+  base::FixedMap<int> map(2);
   bool is_new = false;
   *map.find_or_insert(8, is_new) = 80;
   EXPECT_TRUE(is_new);
@@ -57,7 +71,7 @@ TEST(FixedMap, FindsOrInserts) {
 }
 
 TEST(FixedMap, GivesUpAnOldOne) {
-  FixedMap<int> map(100);
+  base::FixedMap<int> map(100);
   for (uint64_t key = 1; key <= 100; ++key) *map.insert(key) = 1;
   ASSERT_EQ(map.insert(101), nullptr);
   for (uint64_t key = 101; key <= 10'000; ++key) {

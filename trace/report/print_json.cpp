@@ -51,6 +51,11 @@ void append_escaped(char character, std::string& out) {
   }
 }
 
+// ASCII that stands for itself in a JSON string.
+bool is_plain(char character) {
+  return character >= 0x20 && character < 0x7f && character != '"' && character != '\\';
+}
+
 void address_field(uint64_t address, std::string& out) {
   json::append_key("address", out);
   if (address == 0) {
@@ -142,7 +147,12 @@ void outcome_fields(const Lifecycle& lifecycle, std::string& out) {
 
 void append_json_string(std::string_view text, std::string& out) {
   out.push_back('"');
-  while (!text.empty()) {
+  while (true) {
+    const auto end = std::find_if_not(text.begin(), text.end(), is_plain);
+    const auto plain = static_cast<size_t>(end - text.begin());
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const size_t length = utf8_length(text);
     if (length == 0) {
       out.append("\\ufffd");

@@ -10,14 +10,15 @@
 #include <memory>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 #include "trace/check.h"
 
-namespace swaptrail::metrics {
+namespace swaptrail::base {
 
 // Keys are never 0. Consecutive keys lie together in groups of 8: ids are given out in order, and
-// looked up in nearly that order. At most half full. The system provides the memory as it is
-// touched. One thread.
+// looked up in nearly that order. At most four fifths of it are full, so that runs stay short. The
+// system provides the memory as it is touched. One thread.
 template <typename Value>
 class FixedMap {
   static_assert(std::is_trivially_copyable_v<Value> && std::is_trivially_destructible_v<Value>);
@@ -25,15 +26,19 @@ class FixedMap {
  public:
   explicit FixedMap(size_t most)
       : most_(most),
-        bits_(std::bit_width(std::bit_ceil(most < 8 ? size_t{16} : 2 * most)) - 1),
+        bits_(std::bit_width(entries_for(most)) - 1),
         mask_((size_t{1} << bits_) - 1),
         entries_(static_cast<Entry*>(std::calloc(mask_ + 1, sizeof(Entry)))) {
     if (!entries_) throw std::bad_alloc();
   }
 
-  Value* find(uint64_t key) {
-    for (size_t at = home(key); entries_[at].key != 0; at = next(at)) {
-      if (entries_[at].key == key) return &entries_[at].value;
+  // The memory of a map for `most` keys, once all of it is touched.
+  static size_t bytes_for(size_t most) { return entries_for(most) * sizeof(Entry); }
+
+  Value* find(uint64_t key) { return const_cast<Value*>(std::as_const(*this).find(key)); }
+  const Value* find(uint64_t key) const {
+    for (size_t at = home(key); entries_[at].key() != 0; at = next(at)) {
+      if (entries_[at].key() == key) return &entries_[at].value;
     }
     return nullptr;
   }
@@ -42,21 +47,21 @@ class FixedMap {
     SWAPTRAIL_DCHECK(key != 0 && find(key) == nullptr);
     if (size_ == most_) return nullptr;
     size_t at = home(key);
-    while (entries_[at].key != 0) at = next(at);
+    while (entries_[at].key() != 0) at = next(at);
     ++size_;
-    entries_[at] = Entry{key, Value{}};
+    entries_[at] = Entry(key);
     return &entries_[at].value;
   }
   // The value for `key`, or a new one. Null if it is not there and there is no room.
   Value* find_or_insert(uint64_t key, bool& is_new) {
     SWAPTRAIL_DCHECK(key != 0);
     size_t at = home(key);
-    while (entries_[at].key != 0 && entries_[at].key != key) at = next(at);
-    is_new = entries_[at].key == 0;
+    while (entries_[at].key() != 0 && entries_[at].key() != key) at = next(at);
+    is_new = entries_[at].key() == 0;
     if (!is_new) return &entries_[at].value;
     if (size_ == most_) return nullptr;
     ++size_;
-    entries_[at] = Entry{key, Value{}};
+    entries_[at] = Entry(key);
     return &entries_[at].value;
   }
   void erase(uint64_t key) {
@@ -74,7 +79,7 @@ class FixedMap {
     uint64_t oldest = 0;
     size_t place = 0;
     for (size_t seen = 0; seen < std::min<size_t>(8, size_); hand_ = next(hand_)) {
-      const uint64_t key = entries_[hand_].key;
+      const uint64_t key = entries_[hand_].key();
       if (key == 0) continue;
       ++seen;
       if (oldest != 0 && key > oldest) continue;
@@ -89,14 +94,22 @@ class FixedMap {
   size_t room() const { return most_; }
 
  private:
+  // The key is in halves: with a small value an entry then takes 12 bytes, and not 16.
   struct Entry {
-    uint64_t key;
-    Value value;
+    explicit Entry(uint64_t key)
+        : low(static_cast<uint32_t>(key)), high(static_cast<uint32_t>(key >> 32)) {}
+    uint64_t key() const { return uint64_t{high} << 32 | low; }
+
+    uint32_t low, high;
+    Value value{};
   };
   struct Free {
     void operator()(Entry* entries) const { std::free(entries); }
   };
 
+  static size_t entries_for(size_t most) {
+    return std::bit_ceil(std::max<size_t>(most + most / 4 + 2, 16));
+  }
   size_t home(uint64_t key) const {
     const uint64_t mixed = (key >> 3) * 0x9e3779b97f4a7c15;
     return static_cast<size_t>(mixed >> (64 - bits_ + 3) << 3 | (key & 7));
@@ -104,13 +117,13 @@ class FixedMap {
   size_t next(size_t at) const { return (at + 1) & mask_; }
   // Keys behind the gap whose home is at it or before it move up.
   void close_gap(size_t gap) {
-    for (size_t at = next(gap); entries_[at].key != 0; at = next(at)) {
-      const size_t wanted = home(entries_[at].key);
+    for (size_t at = next(gap); entries_[at].key() != 0; at = next(at)) {
+      const size_t wanted = home(entries_[at].key());
       if (((at - wanted) & mask_) < ((at - gap) & mask_)) continue;
       entries_[gap] = entries_[at];
       gap = at;
     }
-    entries_[gap].key = 0;
+    entries_[gap] = Entry(0);
     --size_;
   }
 
@@ -122,4 +135,4 @@ class FixedMap {
   std::unique_ptr<Entry[], Free> entries_;
 };
 
-}  // namespace swaptrail::metrics
+}  // namespace swaptrail::base
