@@ -207,7 +207,7 @@ constexpr Metric kStatusMetrics[] = {
      "Time spent in a BPF program; 0 while the kernel does not count.",
      fill_programs<&capture::ProgramRuns::run_ns, true>},
     {"swaptrail_bpf_program_skipped_runs_total", kCounter, "", "program,hook", "programs", "",
-     "Runs that the kernel left out, because the program was running on that CPU already.",
+     "Runs that the kernel left out, because the program was running on that CPU already, as far as it reports them: many kernels do not for kprobes.",
      fill_programs<&capture::ProgramRuns::skipped, false>},
 
     // events
@@ -291,7 +291,7 @@ constexpr Metric kStatusMetrics[] = {
      "Connections closed at once: all places were taken (full), or all that one user or address may have (user).",
      fill_refused},
     {"swaptrail_api_connections_closed_total", kCounter, "", "access", "3", "",
-     "Connections closed later: they were no HTTP/2 or TLS, or had more calls open than permitted.",
+     "Connections closed later: they were no HTTP/2 or TLS, or had more calls open or a longer block of headers than permitted.",
      fill_connections<&ApiUse::Connections::closed_over_limits>},
     {"swaptrail_api_connections_throttled_total", kCounter, "", "access", "3", "",
      "How often a connection was read from more slowly than its client sent.",

@@ -405,6 +405,28 @@ TEST(Catalogue, EveryProgramOfEveryKernelIsInTheSource) {
   }
 }
 
+// docs/METRICS.md has a bound for the labels `hook` and `program`.
+TEST(Catalogue, HooksAndProgramsStayWithinTheBoundOfTheMetrics) {
+  std::ifstream file(SWAPTRAIL_SOURCE_DIR "/docs/METRICS.md");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const size_t row = text.find("| hooks, programs |");
+  ASSERT_NE(row, std::string::npos);
+  size_t most_hooks = 0, most_programs = 0;
+  ASSERT_EQ(std::sscanf(text.c_str() + text.find("at most", row), "at most %zu, and %zu",
+                        &most_hooks, &most_programs),
+            2);
+  for (const std::string& series : all_series()) {
+    const AttachPlan plan = plan_of(series);
+    EXPECT_LE(plan.hooks.size(), most_hooks) << series;
+    std::set<std::string> programs;
+    for (const HookPlan& hook : plan.hooks) {
+      if (!hook.target.entry_program.empty()) programs.insert(hook.target.entry_program);
+      if (!hook.target.exit_program.empty()) programs.insert(hook.target.exit_program);
+    }
+    EXPECT_LE(programs.size(), most_programs) << series;
+  }
+}
+
 TEST(Catalogue, UnseenStagesAreHooksOfTheFullMode) {
   std::set<absl::string_view> known;
   for (const Hook& hook : hooks_of(Mode::kFull)) known.insert(hook.name);

@@ -56,9 +56,9 @@ struct ReconstructorOptions {
   // The kernel may skip a hook without a trace (kprobes inside kprobes): then a page whose end of
   // writeback was not seen is not called complete.
   bool may_miss_silently = false;
-  size_t max_attempts = 1 << 20;   // folios on their way (about 450 bytes each)
+  size_t max_attempts = 1 << 20;   // folios on their way (about 500 bytes each, with the index)
   size_t max_slots = 1 << 22;      // swap slots followed (16 bytes each, in blocks of 512)
-  size_t max_swapped = 1 << 22;    // freed folios whose return is awaited (40 bytes each)
+  size_t max_swapped = 1 << 22;    // freed folios whose return is awaited (44 bytes each)
   size_t max_batches = 8192;       // tasks in reclaim at the same time
   uint32_t page_struct_size = 64;  // sizeof(struct page), bytes
   uint32_t page_size = 4096;       // bytes
