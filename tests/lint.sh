@@ -50,7 +50,7 @@ layering_can_fail() { python3 tests/lint/layering_test.py 2>&1 | awk '{ text = t
 # The headers of C++, and event.h, which both sides use.
 headers() {
   local unguarded
-  unguarded=$(files '^(trace|engine|daemon|cli)/.*\.h$' | xargs grep -LE '^#pragma once$|^#ifndef SWAPTRAIL_[A-Z0-9_]+_H_$')
+  unguarded=$(files '^(trace|engine|validate|manual|daemon|cli)/.*\.h$' | xargs grep -LE '^#pragma once$|^#ifndef SWAPTRAIL_[A-Z0-9_]+_H_$')
   [ -z "$unguarded" ] || { echo "not guarded against a second inclusion: $unguarded" && return 1; }
   cmake --build "$build" --target headers_alone -j "$jobs" -- -k 0 >"$build/headers.log" 2>&1 && return
   grep -E 'error|FAILED' "$build/headers.log"
@@ -79,7 +79,7 @@ formatted() { # FILE...
   return $code
 }
 # shellcheck disable=SC2046  # no file of ours has a space in its name
-cpp_format() { formatted $(files '^(trace|engine|daemon|cli|tests|bench)/.*\.(h|cpp)$'); }
+cpp_format() { formatted $(files '^(trace|engine|validate|manual|daemon|cli|tests|bench)/.*\.(h|cpp)$'); }
 # shellcheck disable=SC2046
 bpf_format() { formatted $(files '^bpf/.*\.[ch]$'); }
 # On the contract, from npm.
@@ -93,9 +93,15 @@ buf() { # ARGUMENT...
   [ $code = 0 ] || return $code
   "$modules/.bin/buf" "$@"
 }
-tidy() { xargs -n 1 -P "$jobs" clang-tidy --quiet -p "$build" 2>/dev/null; }
-tidy_headers() { printf '%s\n' "$build"/tests/lint/together/*.cpp | tidy; }
-tidy_all() { files '^(trace|engine|daemon|cli)/.*\.cpp$' | tidy; }
+tidy() { xargs -n 1 -P "$jobs" clang-tidy --quiet -p "$1" 2>/dev/null; } # FOLDER with the compile commands
+tidy_headers() { printf '%s\n' "$build"/tests/lint/together/*.cpp | tidy "$build"; }
+# Each source by itself: a build of several files at once has no command for one of them. Only what is generated is built.
+tidy_all() {
+  local each=$build/tidy
+  cmake --preset dev -B "$each" -DCMAKE_UNITY_BUILD=OFF >/dev/null || return
+  ninja -C "$each" -t targets all | sed -n 's|^\([^/].*\.h\): CUSTOM_COMMAND$|\1|p' | xargs ninja -C "$each" >/dev/null || return
+  files '^(trace|engine|validate|manual|daemon|cli)/.*\.cpp$' | tidy "$each"
+}
 
 check layering python3 layering
 check 'layering can fail' python3 layering_can_fail

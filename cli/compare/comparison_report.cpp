@@ -83,7 +83,7 @@ void add_ratio(uint64_t read, uint64_t optimum, std::string& out) {
 }
 
 // Inside a script element nothing may look like the end of it.
-std::string for_script(std::string json) {
+std::string for_script(const std::string& json) {
   std::string out;
   for (const char c : json) c == '<' ? static_cast<void>(out.append("\\u003c")) : out.push_back(c);
   return out;

@@ -7,7 +7,7 @@
 namespace swaptrail::offline {
 namespace {
 
-using namespace report::json;  // field() and its kin
+namespace json = report::json;
 
 template <typename Items, typename Each>
 void list(std::string_view key, const Items& items, std::string& out, Each each) {

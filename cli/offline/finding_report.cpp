@@ -12,7 +12,7 @@
 namespace swaptrail::offline {
 namespace {
 
-using namespace report::json;  // field() and its kin
+namespace json = report::json;
 
 constexpr size_t kMaxOwners = 1 << 20;
 

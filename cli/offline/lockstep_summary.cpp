@@ -9,7 +9,7 @@
 namespace swaptrail::offline {
 namespace {
 
-using namespace report::json;  // field() and its kin
+namespace json = report::json;
 using engine::LockstepCounters;
 using engine::Rule;
 using engine::Taken;

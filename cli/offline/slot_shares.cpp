@@ -13,7 +13,7 @@
 namespace swaptrail::offline {
 namespace {
 
-using namespace report::json;  // field() and its kin
+namespace json = report::json;
 using engine::SlotMiss;
 
 engine::SlotOptions slot_options(const engine::Features& features, uint32_t cpus) {

@@ -12,8 +12,6 @@ namespace swaptrail::report {
 
 namespace {
 
-using namespace json;  // field() and its kin
-
 // Of a character of one to three bytes.
 void append_unicode_escape(std::string_view character, std::string& out) {
   const auto byte = [&](size_t index) { return static_cast<unsigned char>(character[index]); };

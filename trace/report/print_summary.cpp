@@ -12,8 +12,6 @@
 namespace swaptrail::report {
 namespace {
 
-using namespace json;  // field() and its kin
-
 constexpr size_t kVictimsShown = 10;
 constexpr size_t kVictimColumn = 20;
 
