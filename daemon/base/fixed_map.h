@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -17,8 +18,8 @@
 namespace swaptrail::base {
 
 // Keys are never 0. Consecutive keys lie together in groups of 8: ids are given out in order, and
-// looked up in nearly that order. At most four fifths of it are full, so that runs stay short. The
-// system provides the memory as it is touched. One thread.
+// looked up in nearly that order. At most half full. The system provides the memory as it is
+// touched. One thread.
 template <typename Value>
 class FixedMap {
   static_assert(std::is_trivially_copyable_v<Value> && std::is_trivially_destructible_v<Value>);
@@ -96,20 +97,21 @@ class FixedMap {
  private:
   // The key is in halves: with a small value an entry then takes 12 bytes, and not 16.
   struct Entry {
-    explicit Entry(uint64_t key)
-        : low(static_cast<uint32_t>(key)), high(static_cast<uint32_t>(key >> 32)) {}
-    uint64_t key() const { return uint64_t{high} << 32 | low; }
+    explicit Entry(uint64_t key) { std::memcpy(halves, &key, sizeof(key)); }
+    uint64_t key() const {
+      uint64_t key;
+      std::memcpy(&key, halves, sizeof(key));
+      return key;
+    }
 
-    uint32_t low, high;
+    uint32_t halves[2];
     Value value{};
   };
   struct Free {
     void operator()(Entry* entries) const { std::free(entries); }
   };
 
-  static size_t entries_for(size_t most) {
-    return std::bit_ceil(std::max<size_t>(most + most / 4 + 2, 16));
-  }
+  static size_t entries_for(size_t most) { return std::bit_ceil(std::max<size_t>(2 * most, 16)); }
   size_t home(uint64_t key) const {
     const uint64_t mixed = (key >> 3) * 0x9e3779b97f4a7c15;
     return static_cast<size_t>(mixed >> (64 - bits_ + 3) << 3 | (key & 7));

@@ -53,7 +53,7 @@ TEST(FixedMap, TakesWholeKeys) {
   EXPECT_EQ(map.find(7), nullptr);
   EXPECT_EQ(*map.find(7 + far), 2u);
   EXPECT_EQ(*map.find(far), 3u);
-  EXPECT_EQ(base::FixedMap<uint32_t>::bytes_for(10), 16 * 12u);
+  EXPECT_EQ(base::FixedMap<uint32_t>::bytes_for(10), 32 * 12u);
 }
 
 TEST(FixedMap, FindsOrInserts) {

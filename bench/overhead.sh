@@ -1,0 +1,110 @@
+#!/bin/bash
+# What observation costs: the same load, bare and under each way to observe it, in guests whose time is tied to their instructions.
+#
+#   overhead.sh BUILD [SERIES...]       all that follows, for 6.12 and 7.3 by default; BUILD has swaptraild and touch
+#   overhead.sh --guest BUILD KIND      inside a guest: a line `WAY SECONDS DROPPED` for each way, with swap on KIND (tests/vm/areas.sh)
+#
+# The load writes 160 MiB twice under a limit of 64 MiB. On zram all of its time is spent on the one CPU, and so is the
+# observer's. Ways that need bpftrace are left out where it is missing.
+set -uo pipefail
+here=$(dirname "$(readlink -f "$0")")
+readonly hooks=(shrink_folio_list folio_alloc_swap add_to_swap try_to_unmap try_to_unmap_one swap_writepage swap_writeout
+    __swap_writepage folio_end_writeback __remove_mapping swap_cache_del_folio delete_from_swap_cache do_swap_page swap_read_folio
+    swap_entries_free swap_entry_range_free __swap_cluster_free_entries)
+readonly counted=(try_to_unmap __remove_mapping do_swap_page __swap_writepage)
+
+# One program of bpftrace for those of the functions that this kernel has.
+programs() { # KIND BODY FUNCTION...
+    local kind=$1 body=$2 function text=''
+    shift 2
+    for function in "$@"; do
+        ! grep -q " [tT] $function$" /proc/kallsyms || text+="$kind:$function $body "
+    done
+    echo "$text"
+}
+
+observer_pid=''
+
+observe() { # WAY BUILD: starts the observer, and waits until it observes
+    local log=/tmp/observer.log
+    : >"$log"
+    case $1 in
+        bare | again) return 0 ;;
+        floor) bpftrace -e "BEGIN { printf(\"ready\\n\"); } $(programs kfunc '{}' "${hooks[@]}")" >"$log" 2>&1 & ;;
+        peer-counts) bpftrace -e "BEGIN { printf(\"ready\\n\"); } $(programs kprobe '{ @[func] = count(); }' "${counted[@]}")" >"$log" 2>&1 & ;;
+        peer-prints) bpftrace -e "BEGIN { printf(\"ready\\n\"); } $(programs kprobe '{ printf("%llu %s %d\n", nsecs, func, tid); }' "${counted[@]}")" >"$log" 2>&1 & ;;
+        full) "$2/daemon/swaptraild" --print=none >/tmp/summary 2>"$log" & ;;
+        text) "$2/daemon/swaptraild" --print=text >/tmp/lines 2>"$log" & ;;
+        *) echo "overhead.sh: no way is called $1" >&2 && return 2 ;;
+    esac
+    observer_pid=$!
+    while kill -0 "$observer_pid" 2>/dev/null; do
+        ! grep -q ready "$log" || { sleep 3 && return; }
+        sleep 0.5
+    done
+    echo "overhead.sh: $1: $(tail -n1 "$log")" >&2
+    observer_pid=''
+    return 1
+}
+
+observe_end() {
+    [[ $observer_pid ]] || return 0
+    kill -TERM "$observer_pid" 2>/dev/null
+    wait "$observer_pid"
+    observer_pid=''
+}
+
+in_guest() { # BUILD KIND
+    local way seconds lost ways=(bare full text)
+    # shellcheck source=tests/vm/areas.sh
+    source "$here/../tests/vm/areas.sh"
+    ! command -v bpftrace >/dev/null || ways+=(floor peer-counts peer-prints)
+    mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup || return
+    mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing 2>/dev/null
+    echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+    trap 'observe_end; area_down' EXIT
+    for way in "${ways[@]}" again; do
+        area_up "$2" || return
+        if observe "$way" "$1"; then
+            seconds=$("$1/bench/touch" 160 64 /sys/fs/cgroup/overhead) || seconds=failed
+            observe_end
+            lost=-
+            [[ $way != full ]] || lost=$(grep -oE 'dropped [0-9]+' /tmp/summary | head -n1)
+            echo "$way $seconds ${lost#dropped }"
+        fi
+        area_down || return
+    done
+}
+
+# The lines of a guest as a table, against the mean of the bare runs.
+table() {
+    awk '$2 + 0 > 0 { order[++n] = $1; seconds[$1] = $2; lost[$1] = $3 }
+        END {
+            bare = (seconds["bare"] + seconds["again"]) / 2
+            printf "| %-12s | %8s | %9s | %s |\n", "way", "seconds", "over bare", "records lost"
+            print "|---|---|---|---|"
+            for (i = 1; i <= n; ++i) printf "| %-12s | %8.3f | %+8.1f%% | %s |\n", order[i], seconds[order[i]],
+                100 * (seconds[order[i]] / bare - 1), lost[order[i]]
+        }'
+}
+
+if [[ ${1-} == --guest ]]; then
+    in_guest "$2" "$3"
+    exit
+fi
+[[ $# -ge 1 ]] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+build=$(readlink -f "$1")
+shift
+series=("$@")
+[[ ${#series[@]} -gt 0 ]] || series=(6.12 7.3)
+code=0
+for one in "${series[@]}"; do
+    for kind in ${SWAPTRAIL_OVERHEAD_KINDS-zram nvme}; do
+        echo
+        echo "Linux $one, $kind:"
+        echo
+        "$here/../tests/vm/guest.sh" "$one" --icount --memory 768 --timeout 3000 -- \
+            "$here/overhead.sh" --guest "$build" "$kind" | table || code=1
+    done
+done
+exit $code
