@@ -8,17 +8,22 @@
 # observer's. Ways that need bpftrace are left out where it is missing.
 set -uo pipefail
 here=$(dirname "$(readlink -f "$0")")
-readonly hooks=(shrink_folio_list folio_alloc_swap add_to_swap try_to_unmap try_to_unmap_one swap_writepage swap_writeout
-    __swap_writepage folio_end_writeback __remove_mapping swap_cache_del_folio delete_from_swap_cache do_swap_page swap_read_folio
-    swap_entries_free swap_entry_range_free __swap_cluster_free_entries)
+# The functions that swaptraild follows; of those with other names, or that can't be followed on some kernels, the first there is.
+readonly hooks=(shrink_folio_list 'add_to_swap|folio_alloc_swap' try_to_unmap try_to_unmap_one 'swap_writepage|swap_writeout'
+    __swap_writepage folio_end_writeback __remove_mapping 'delete_from_swap_cache|swap_cache_del_folio' do_swap_page swap_read_folio
+    'swap_entry_range_free|__swap_cluster_free_entries|swap_entries_free')
 readonly counted=(try_to_unmap __remove_mapping do_swap_page __swap_writepage)
 
-# One program of bpftrace for those of the functions that this kernel has.
-programs() { # KIND BODY FUNCTION...
-    local kind=$1 body=$2 function text=''
+# The text of a bpftrace program for these functions.
+programs() { # KIND BODY FUNCTION[|FUNCTION]...
+    local kind=$1 body=$2 names name text=''
     shift 2
-    for function in "$@"; do
-        ! grep -q " [tT] $function$" /proc/kallsyms || text+="$kind:$function $body "
+    for names in "$@"; do
+        for name in ${names//|/ }; do
+            grep -q " [tT] $name$" /proc/kallsyms || continue
+            text+="$kind:$name $body "
+            break
+        done
     done
     echo "$text"
 }
