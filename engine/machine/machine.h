@@ -52,6 +52,9 @@ class Machine final : private World {
   // `page`: below 2^36. The process must be alive, and may not be after. Errors: Internal for a broken invariant, or a
   // page that somebody has locked by hand and would never unlock.
   absl::Status touch(uint32_t process, uint64_t page, bool write);
+  // Hints that touch() will come: the page's entry is needed, and later what the entry names. They change nothing.
+  void prefetch_entry(uint32_t process, uint64_t page) const;
+  void prefetch_named(uint32_t process, uint64_t page, bool write) const;
   void end_process(uint32_t process);  // no effect on one that has ended
   bool is_alive(uint32_t process) const { return processes_[process]->alive; }
   const SimulationResult& so_far() const { return result_; }

@@ -91,6 +91,23 @@ absl::Status Machine::touch(uint32_t index, uint64_t page, bool write) {
   return status_;
 }
 
+void Machine::prefetch_entry(uint32_t index, uint64_t page) const {
+  const Process& process = *processes_[index];
+  const uint64_t place = process.directory.known_place_of(page);
+  if (place >= process.table.pages()) return;
+  process.table.prefetch(place);
+  process.table.prefetch_token(place);
+}
+
+void Machine::prefetch_named(uint32_t index, uint64_t page, bool write) const {
+  const Process& process = *processes_[index];
+  const uint64_t place = process.directory.known_place_of(page);
+  if (place >= process.table.pages()) return;
+  const Pte& pte = process.table[place];
+  if (pte.present() && write) frames_.prefetch_content(pte.frame());
+  if (pte.kind() == PteKind::kSwap) areas_[pte.type]->store.prefetch(entry_offset(pte.entry()));
+}
+
 void Machine::end_process(uint32_t index) {
   Process& process = *processes_[index];
   if (!process.alive) return;
