@@ -74,6 +74,11 @@ class Machine final : private World {
   void free_removed(const Folio& folio);
   bool is_cached(uint64_t entry) const { return cache_.find(entry) != kNoFrame; }
   void wait_for_writes();  // until none is under way
+  void end_write(const Folio& folio,
+                 bool failed);  // of a folio that was marked as under writeback by hand
+  // try_to_unmap_flush_dirty: if a processor may still write through an entry that this batch of reclaim took away, all of
+  // them are flushed now.
+  void flush_dirty_entries();
 
  private:
   // ---- machine_driven.cpp

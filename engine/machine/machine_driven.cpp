@@ -143,6 +143,18 @@ void Machine::free_removed(const Folio& folio) {
   free_reclaimed(head);
 }
 
+void Machine::end_write(const Folio& folio, bool failed) {
+  Flight flight;
+  flight.frame = FrameTable::of(folio);
+  flight.cpu = cpu_;
+  flight.failed = failed;
+  complete(flight);
+}
+
+void Machine::flush_dirty_entries() {
+  if (current_ != nullptr && current_->reclaim.tlb_writable) flush_deferred(current_->reclaim);
+}
+
 void Machine::wait_for_writes() {
   while (!flights_.empty()) {
     now_ = std::max(now_, flights_.next_ns());

@@ -10,7 +10,7 @@
 namespace swaptrail::engine::linux_4_4 {
 namespace {
 
-const ScanControl kControl;
+const scan_control kControl;
 
 class Linux44 : public ::testing::Test {
  protected:
@@ -216,6 +216,27 @@ TEST_F(Linux44, APageThatBelongsNowhereIsNotWritten) {
   page.mapped = 1;
 }
 
+TEST_F(Linux44, PageoutCountsAndTracesWhatItWrites) {
+  zone counted;
+  std::vector<mm_vmscan_writepage> traced;
+  scan_control sc;
+  sc.zone = &counted;
+  sc.trace = &traced;
+  Folio& page = hand_.locked(3);
+  ASSERT_EQ(add_to_swap(page, machine()), 1);
+  ASSERT_EQ(try_to_unmap(page, TTU_UNMAP, machine()), SWAP_SUCCESS);
+  ASSERT_EQ(pageout(page, page_mapping(page), sc, machine()), PAGE_SUCCESS);
+  EXPECT_EQ(counted.vm_stat[NR_VMSCAN_WRITE], 1u);
+  ASSERT_EQ(traced.size(), 1u);
+  EXPECT_EQ(traced[0].page, &page);
+  EXPECT_EQ(traced[0].reclaim_flags, RECLAIM_WB_ANON | RECLAIM_WB_ASYNC);
+  machine().wait_for_writes();
+  ASSERT_TRUE(machine().world().lock(page));
+  EXPECT_EQ(pageout(page, page_mapping(page), sc, machine()), PAGE_CLEAN);
+  EXPECT_EQ(counted.vm_stat[NR_VMSCAN_WRITE], 1u) << "only what is written";
+  EXPECT_EQ(traced.size(), 1u);
+}
+
 // ---- __remove_mapping --------------------------------------------------------------------------
 
 TEST_F(Linux44, RemoveMappingTakesAnUnusedCleanPageOutOfTheSwapCache) {
@@ -364,6 +385,34 @@ TEST_F(Linux44, ADirtyPageIsFlushedBeforeItIsWritten) {
   const GenerationCounters& counters = generation->counters();
   EXPECT_GT(counters.swapped_out, 400u);
   EXPECT_GE(counters.tlb_flushes, counters.swapped_out);
+}
+
+TEST_F(Linux44, AloneTryToUnmapFlushesAtOnceAndNothingIsLeftForTryToUnmapFlushDirty) {
+  Folio& page = hand_.locked(3);
+  ASSERT_EQ(add_to_swap(page, machine()), 1);
+  const uint64_t before = hand_.so_far().counters.tlb_flushes;
+  ASSERT_EQ(try_to_unmap(page, TTU_UNMAP | TTU_BATCH_FLUSH, machine()), SWAP_SUCCESS);
+  EXPECT_EQ(hand_.so_far().counters.tlb_flushes, before + 1);
+  try_to_unmap_flush_dirty(machine());
+  EXPECT_EQ(hand_.so_far().counters.tlb_flushes, before + 1);
+}
+
+TEST_F(Linux44, ShrinkPageListGoesOnUntilItsListIsEmpty) {
+  std::vector<Folio*> list;
+  EXPECT_TRUE(list_empty(list));
+  EXPECT_EQ(shrink_page_list(list, kControl, machine()), 0u);
+  for (uint64_t page = 0; page < 20; ++page) {
+    hand_.write(page);
+    list.push_back(&hand_.folio(page));
+    machine().world().references(*list.back());
+  }
+  EXPECT_FALSE(list_empty(list));
+  uint64_t freed = shrink_page_list(list, kControl, machine());
+  EXPECT_EQ(freed + list.size(), 20u) << "each was freed, or is back in the list";
+  machine().wait_for_writes();
+  freed += shrink_page_list(list, kControl, machine());
+  EXPECT_EQ(freed, 20u);
+  EXPECT_TRUE(list_empty(list));
 }
 
 // ---- what else is of its time ------------------------------------------------------------------
