@@ -2,8 +2,8 @@
 """Checks the tables of statements in docs/GENERATIONS.md: each test that a row names exists, and each row names one or says
 why there is none.
 
-A table is one with the head "| statement | test |". A name is `Suite.Test`, `Suite.*`, or a test of any suite that a row
-or the text names. "The same" is the row before.
+A table is one with the head "| statement | test |". A name is `Suite.Test`, `Suite.*`, or a test of any suite. "The same" is
+the row before. In the text around the tables, a test is what is written `Suite.Test`, or has a long name.
 
     statements.py [DOCUMENT [FOLDER_OF_TESTS]]
 """
@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEAD = re.compile(r"^\| statement \| test \|$")
 TEST = re.compile(r"^TEST(?:_F|_P)?\((\w+), (\w+)\)", re.MULTILINE)
 NAMED = re.compile(r"`([A-Z]\w*(?:\.(?:\w+|\*))?)`")
+IN_TEXT = re.compile(r"`([A-Z]\w*\.(?:[A-Z]\w+|\*)|[A-Z][A-Za-z0-9]{24,})`")
 EXCUSED = re.compile(r"not test(?:ed|able)[^:]*: .|the same")
 
 
@@ -40,26 +41,27 @@ def rows_of(text):
             yield number, cells[0].strip(), cells[-1].strip()
 
 
+def is_known(name, tests):
+    suite, _, test = name.partition(".")
+    if test == "*":
+        return any(suite == known for known, _ in tests)
+    if test:
+        return (suite, test) in tests
+    return any(name == known for _, known in tests)
+
+
 def check(text, tests):
     """What is wrong, a line each."""
-    suites = {suite for suite, _ in tests}
-    names = {name for _, name in tests}
-    rows = list(rows_of(text))
+    rows = {number: (statement, cell) for number, statement, cell in rows_of(text)}
     if not rows:
         yield "no table of statements"
-    for number, statement, cell in rows:
-        named = NAMED.findall(cell)
-        if not named and not EXCUSED.search(cell):
+    for number, line in enumerate(text.splitlines(), 1):
+        statement, cell = rows.get(number, ("", ""))
+        named = NAMED.findall(cell) if number in rows else IN_TEXT.findall(line)
+        if number in rows and not named and not EXCUSED.search(cell):
             yield f"{number}: '{statement}' names no test, and does not say why"
         for name in named:
-            suite, _, test = name.partition(".")
-            if test == "*":
-                known = suite in suites
-            elif test:
-                known = (suite, test) in tests
-            else:
-                known = name in names
-            if not known:
+            if not is_known(name, tests):
                 yield f"{number}: there is no test {name}"
 
 

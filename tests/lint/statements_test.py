@@ -29,6 +29,12 @@ class Statements(unittest.TestCase):
     def test_other_tables_are_not_its_affair(self):
         self.assertEqual(complaints("| a | `DoesThis` |\n\n| here | kernel |\n|---|---|\n| x | `Missing` |\n"), [])
 
+    def test_names_in_the_text(self):
+        text = "`Suite.DoesThis`, `Other.*`, `Generation::run`, `drop_repeats.py` and `VmAreas`\n"
+        self.assertEqual(complaints("| it does | `DoesThis` |\n\n" + text), [])
+        for name in ("Suite.Missing", "Missing.*", "SomethingThatNoTestOfOursIsCalled"):
+            self.assertEqual(complaints(f"| it does | `DoesThis` |\n\nSee `{name}`.\n"), [f"5: there is no test {name}"])
+
     def test_a_page_without_tables(self):
         self.assertEqual(list(statements.check("nothing", TESTS)), ["no table of statements"])
 
