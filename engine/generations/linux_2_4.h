@@ -60,6 +60,7 @@ class Linux24 final : public OldGeneration {
   bool out_of_memory() const;
   void oom_kill();
   // mm/page_alloc.c: __alloc_pages of one page. Pages24::kEnd: there is none; by who may wait only if he was killed.
+  // NOLINTNEXTLINE(bugprone-reserved-identifier): the kernel's name
   uint32_t __alloc_pages(unsigned gfp_mask);
 
   // mm/swap_state.c, mm/swapfile.c, mm/page_io.c. Frames, or Pages24::kEnd.

@@ -85,6 +85,7 @@ inline constexpr uint64_t kMostSpaces = uint64_t{1} << 20;  // 64 TiB
 address_space* swap_address_space(SwapperSpaces& spaces, swp_entry_t entry);
 // The page is in the swap cache from here on, and knows its entry. 0, or -17 (-EEXIST) if a page is there already: then
 // nothing has changed. The slots of a large page must be in one address space, which there is.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the kernel's name
 int __add_to_swap_cache(SwapperSpaces& spaces, Folio& page, swp_entry_t entry);
 
 // What these two are made of, by the kernel's names.
@@ -106,6 +107,7 @@ void set_page_private(Folio& page, swp_entry_t entry);
 int radix_tree_insert(SwapperSpaces& spaces, swp_entry_t entry, uint32_t frame);
 inline pglist_data& page_pgdat(SwapperSpaces& spaces, const Folio&) { return spaces.node; }
 // mm/vmstat.c. NR_FILE_PAGES has the pages of the swap cache too.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the kernel's name
 inline void __mod_node_page_state(pglist_data& node, node_stat_item item, int64_t delta) {
   node.vm_stat[item] += delta;
 }
@@ -134,8 +136,9 @@ void unlock_page(const Folio& page, Machine& machine);  // mm/filemap.c
 // mm/page_io.c: the device is done. A page that it did not take is dirty again, so that it is not lost.
 void end_swap_bio_write(Folio& page, bool failed, Machine& machine);
 // mm/page_io.c: begins the write, and does not wait for it: end_swap_bio_write comes later.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the kernel's name
 int __swap_writepage(Folio& page, Machine& machine);
-// mm/page_io.c: the real I/O of a swap-out: one of the three above, in this order. 0.
+// mm/page_io.c: the real I/O of a swap-out: try_to_free_swap, or frontswap_store, or __swap_writepage. 0.
 int swap_writepage(Folio& page, Machine& machine);
 
 // mm/vmscan.c: struct reclaim_stat, as far as it is filled here.

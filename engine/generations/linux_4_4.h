@@ -102,9 +102,11 @@ pageout_t pageout(Folio& page, const address_space* mapping, const scan_control&
                   Machine& machine);
 
 // mm/vmscan.c: true if the page has left the swap cache: it was clean, and nobody used it.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the kernel's name
 bool __remove_mapping(const address_space* mapping, Folio& page, Machine& machine);
 
 // include/linux/pagemap.h: the lock goes, without an atomic operation, as nobody else can have a reference.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the kernel's name
 void __clear_page_locked(Folio& page, Machine& machine);
 
 // mm/vmscan.c: takes each page through all of the above, and frees those that get through. How many; the others stay in
