@@ -80,9 +80,10 @@ std::optional<std::string> of_writes(const Seen& seen) {
 
 std::optional<std::string> of_kills(const Seen& seen) {
   if (seen.counters.killed == 0) return std::nullopt;
-  return absl::StrCat(seen.name, ": killed ", seen.counters.killed,
-                      " processes for want of memory; what they would have done is missing from "
-                      "its row.");
+  return absl::StrCat(
+      seen.name, ": killed ", seen.counters.killed,
+      seen.counters.killed == 1 ? " process" : " processes",
+      " for want of memory; the steps that this left out are missing from its row.");
 }
 
 // Of those that killed nobody, who read least and most.

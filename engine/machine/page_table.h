@@ -72,7 +72,7 @@ class TableDirectory {
     }
     return number_ * kPagesPerTable + page % kPagesPerTable;
   }
-  // The same for a page whose table was used; else kNoPlace.
+  // The same, for a hint: kNoPlace if the table was never used, or is one of the high ones, which take longer to find.
   static constexpr uint64_t kNoPlace = ~uint64_t{0};
   uint64_t known_place_of(uint64_t page) const {
     const uint64_t table = page / kPagesPerTable;

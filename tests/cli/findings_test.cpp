@@ -98,7 +98,7 @@ TEST(Findings, WhoKilledIsNoMeasure) {
   const Comparison comparison = ran("random", 2 * kFrames, 20);
   const engine::GenerationCounters& counters = counters_of(comparison, "2.0");
   ASSERT_GT(counters.killed, 0u);
-  EXPECT_THAT(text(comparison), HasSubstr("2.0: killed 1 processes for want of memory"));
+  EXPECT_THAT(text(comparison), HasSubstr("2.0: killed 1 process for want of memory"));
   EXPECT_THAT(text(comparison), Not(HasSubstr("Nearest to the optimum: 2.0")));
 }
 
