@@ -45,7 +45,9 @@ check() { # NAME TOOL COMMAND...
 }
 
 layering() { python3 tests/lint/layering.py; }
-layering_can_fail() { python3 tests/lint/layering_test.py 2>&1 | awk '{ text = text $0 "\n" } END { if (!/^OK/) { printf "%s", text; exit 1 } }'; }
+# A test of a checker: its output only if it fails.
+checker_can_fail() { python3 "tests/lint/$1_test.py" 2>&1 | awk '{ text = text $0 "\n" } END { if (!/^OK/) { printf "%s", text; exit 1 } }'; }
+statements() { python3 tests/lint/statements.py; }
 
 # The headers of C++, and event.h, which both sides use.
 headers() {
@@ -104,7 +106,9 @@ tidy_all() {
 }
 
 check layering python3 layering
-check 'layering can fail' python3 layering_can_fail
+check 'layering can fail' python3 checker_can_fail layering
+check 'tests of statements' python3 statements
+check 'tests of statements can fail' python3 checker_can_fail statements
 check 'headers compile alone' cmake headers
 check 'bpf headers compile alone' clang bpf_headers
 check shellcheck shellcheck shell_scripts

@@ -1,9 +1,6 @@
 #include "cli/compare/compare.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "cli/base/atomic_file.h"
 #include "cli/base/errors.h"
+#include "cli/base/progress.h"
 #include "cli/base/standard_output.h"
 #include "cli/compare/comparison_report.h"
 #include "cli/compare/workload_file.h"
@@ -29,13 +27,13 @@ using engine::WorkloadStep;
 
 constexpr uint64_t kPagesPerMib = 256;
 constexpr uint64_t kAccessesOfPage = 16;
-constexpr uint64_t kProgressEvery = uint64_t{1} << 20;  // steps
 
 // What is compared. `file` is null for a synthetic workload.
 struct Subject {
   std::unique_ptr<WorkloadSource> source;
   WorkloadFile* file = nullptr;
   uint64_t pages = 0;  // that it touches
+  uint64_t steps = 0;
 };
 
 int complain_of_comparison(const absl::Status& status) {
@@ -49,14 +47,14 @@ std::vector<std::string> names_of(const std::string& generations) {
   return {all.begin(), all.end()};
 }
 
-// Different pages of all processes. Reads the whole workload.
-uint64_t count_pages(WorkloadSource& source) {
+// Counts the steps, and the different pages of all processes. Reads the whole workload.
+void count(Subject& subject) {
   absl::flat_hash_set<std::pair<uint32_t, uint64_t>> pages;
   WorkloadStep step;
-  while (source.next(step))
+  for (; subject.source->next(step); ++subject.steps)
     if (step.kind == engine::StepKind::kTouch) pages.emplace(step.process, step.page);
-  source.rewind();
-  return pages.size();
+  subject.source->rewind();
+  subject.pages = pages.size();
 }
 
 bool is_synthetic(const std::string& name) {
@@ -81,6 +79,7 @@ absl::StatusOr<Subject> open_synthetic(const CompareOptions& options) {
   if (!source.ok()) return source.status();
   Subject subject{*std::move(source)};
   subject.pages = parameters.pages;
+  subject.steps = subject.source->expected_steps();
   return subject;
 }
 
@@ -90,7 +89,7 @@ absl::StatusOr<Subject> open_file(const CompareOptions& options) {
   Subject subject;
   subject.file = file->get();
   subject.source = *std::move(file);
-  subject.pages = count_pages(*subject.source);
+  count(subject);
   return subject;
 }
 
@@ -107,34 +106,16 @@ engine::GenerationOptions generation_options(const CompareOptions& options, uint
   return result;
 }
 
-// On a terminal, so that a long comparison is seen to go on.
-class ProgressLine {
- public:
-  explicit ProgressLine(uint64_t expected)
-      : expected_(expected), shown_(isatty(STDERR_FILENO) != 0) {}
-  ~ProgressLine() {
-    if (printed_) std::fputs("\r\x1b[K", stderr);
-  }
-  ProgressLine(const ProgressLine&) = delete;
-  ProgressLine& operator=(const ProgressLine&) = delete;
-
-  void at(uint64_t steps) {
-    if (!shown_ || steps < next_) return;
-    next_ = steps + kProgressEvery;
-    printed_ = true;
-    std::fprintf(stderr, "\r%llu million steps",
-                 static_cast<unsigned long long>(steps / 1'000'000));
-    if (expected_ != 0)
-      std::fprintf(stderr, " of %llu",
-                   static_cast<unsigned long long>(std::max(expected_, steps) / 1'000'000));
-  }
-
- private:
-  const uint64_t expected_;
-  const bool shown_;
-  bool printed_ = false;
-  uint64_t next_ = kProgressEvery;
-};
+// With a bar for who waits at a terminal.
+absl::Status run_watched(const Subject& subject, Comparison& comparison) {
+  cli::Progress progress("simulate", cli::Progress::style_here(false));
+  progress.expect(subject.steps);
+  uint64_t done = 0;
+  return comparison.run(*subject.source, [&](uint64_t steps) {
+    progress.add(steps - std::exchange(done, steps));
+    return true;
+  });
+}
 
 bool is_clean(const Comparison& comparison) {
   return std::ranges::all_of(comparison.columns(), [](const Comparison::Column& column) {
@@ -158,12 +139,8 @@ int compare(const CompareOptions& options) {
   auto comparison = Comparison::make(names_of(options.generations),
                                      generation_options(options, subject->pages, frames));
   if (!comparison.ok()) return complain_of_comparison(comparison.status());
-  {
-    ProgressLine progress(subject->source->expected_steps());
-    const absl::Status status =
-        comparison->run(*subject->source, [&](uint64_t steps) { return progress.at(steps), true; });
-    if (!status.ok()) return complain_of_comparison(status);
-  }
+  if (absl::Status status = run_watched(*subject, *comparison); !status.ok())
+    return complain_of_comparison(status);
   if (subject->file != nullptr && !subject->file->status().ok())
     return cli::complain_of_input(subject->file->status());
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/compare/assets.h"
+#include "cli/compare/findings.h"
 #include "trace/report/json.h"
 #include "trace/utf8.h"
 
@@ -132,6 +133,21 @@ std::string data_json(const Comparison& comparison) {
   return for_script(std::move(out));
 }
 
+// 1,234,567
+std::string grouped(uint64_t number) {
+  std::string digits = absl::StrCat(number);
+  for (size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
+  return digits;
+}
+
+std::string findings_html(const Comparison& comparison) {
+  const std::vector<std::string> lines = findings(comparison);
+  if (lines.empty()) return "";
+  std::string out = "<h2>What stands out</h2>\n<ul>\n";
+  for (const std::string& line : lines) absl::StrAppend(&out, "<li>", for_html(line), "</li>\n");
+  return out + "</ul>\n";
+}
+
 constexpr std::string_view kExplanation =
     R"(<p>Every generation got the same steps in the same order, with the
 same memory and the same swap. <b>The optimum</b> (Bélády) knows the future: it keeps the pages that are used again soonest.
@@ -156,6 +172,9 @@ std::string comparison_text(const ComparisonSubject& subject, const Comparison& 
     absl::StrAppendFormat(&out, " %9s\n", ratio_text(counters.swapped_in, best));
   }
   absl::StrAppendFormat(&out, "%-12s %11s %11d\n", "optimum", "", best);
+  const std::vector<std::string> lines = findings(comparison);
+  if (!lines.empty()) out.push_back('\n');
+  for (const std::string& line : lines) absl::StrAppend(&out, line, "\n");
   return out;
 }
 
@@ -188,12 +207,12 @@ std::string comparison_html(const ComparisonSubject& subject, const Comparison& 
   out.append(kChartStyle).append(kReportStyle);
   absl::StrAppend(&out, "</style></head><body>\n<h1>", workload,
                   " under the generations of Linux</h1>\n", "<p class=\"soft\">",
-                  comparison.steps(), " steps, ", subject.frames,
+                  grouped(comparison.steps()), " steps, ", grouped(subject.frames),
                   " pages of memory, readahead of up to ", uint64_t{1} << subject.page_cluster,
                   " pages, seed ", subject.seed, "; swaptrail " SWAPTRAIL_VERSION "</p>\n");
-  out.append(kExplanation);
+  out.append(kExplanation).append(findings_html(comparison));
   out.append(
-      "<div class=\"wide\"><table id=\"table\"><caption>In pages, unless said otherwise</caption></table></div>\n"
+      "<div class=\"wide\"><table id=\"table\"><caption>In pages, unless said otherwise. What is 0 for all is left out.</caption></table></div>\n"
       "<h2>Read from swap so far</h2><div id=\"reads\"></div>\n"
       "<h2>Written to swap so far</h2><div id=\"writes\"></div>\n<script>");
   out.append(kChartScript).append("</script>\n<script type=\"application/json\" id=\"data\">");

@@ -115,7 +115,7 @@ std::string description_text(const std::string& file,
 }
 
 int describe(const std::string& file, bool json) {
-  Progress progress("info", Progress::style_here(false));
+  cli::Progress progress("info", cli::Progress::style_here(false));
   auto source = WatchedFile::open(file, progress);
   if (!source.ok()) return cli::complain_of_input(source.status());
   auto reader = recording::RecordingReader::open(**source);

@@ -37,7 +37,7 @@ void report_inspection(const std::string& path, const recording::Inspection& ins
 // Opens the sources, lets `work` read them and write, puts the output in place, and reports it.
 template <typename Work>
 int rewrite(const char* label, int passes, const EditOptions& options, Work work) {
-  Progress progress(label, Progress::style_here(false));
+  cli::Progress progress(label, cli::Progress::style_here(false));
   std::vector<std::unique_ptr<WatchedFile>> files;
   std::vector<const recording::ByteSource*> sources;
   for (const std::string& path : options.files) {
@@ -109,7 +109,7 @@ int verify(const std::vector<std::string>& files) {
   int worst = cli::kDone;
   cli::StandardOutput output;
   for (const std::string& path : files) {
-    Progress progress("verify", Progress::style_here(files.size() > 1));
+    cli::Progress progress("verify", cli::Progress::style_here(files.size() > 1));
     auto file = WatchedFile::open(path, progress);
     if (!file.ok()) {
       worst = std::max(worst, cli::complain_of_input(file.status()));

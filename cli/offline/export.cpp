@@ -86,7 +86,7 @@ std::unique_ptr<Exporter> make_jsonl_exporter(const report::Names& names,
 }
 
 int export_recording(const ExportOptions& options) {
-  Progress progress("export", Progress::style_here(options.output.empty()));
+  cli::Progress progress("export", cli::Progress::style_here(options.output.empty()));
   auto observation = Observation::open(options.files, progress);
   if (!observation.ok()) return cli::complain_of_input(observation.status());
   complain_of_lacks(observation->header());

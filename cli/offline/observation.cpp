@@ -47,7 +47,8 @@ class Seams : public EventSink {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<WatchedFile>> WatchedFile::open(const std::string& path,
-                                                               Progress& progress, int passes) {
+                                                               cli::Progress& progress,
+                                                               int passes) {
   auto file = recording::FileSource::open(path);
   if (!file.ok()) return cli::with_path(file.status(), path);
   progress.expect((*file)->size() * static_cast<uint64_t>(passes));
@@ -60,7 +61,7 @@ absl::Status WatchedFile::read_at(uint64_t offset, char* out, size_t count) cons
 }
 
 absl::StatusOr<Observation> Observation::open(const std::vector<std::string>& paths,
-                                              Progress& progress) {
+                                              cli::Progress& progress) {
   Observation observation;
   for (const std::string& path : paths) {
     auto file = WatchedFile::open(path, progress);

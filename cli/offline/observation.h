@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "cli/offline/progress.h"
+#include "cli/base/progress.h"
 #include "cli/offline/time_range.h"
 #include "trace/merger.h"
 #include "trace/recording/file.h"
@@ -22,19 +22,20 @@ class WatchedFile : public recording::ByteSource {
   // `progress` must outlive it, and will expect the file `passes` times. Errors: those of
   // FileSource::open.
   static absl::StatusOr<std::unique_ptr<WatchedFile>> open(const std::string& path,
-                                                           Progress& progress, int passes = 1);
+                                                           cli::Progress& progress, int passes = 1);
 
   uint64_t size() const override { return file_->size(); }
   absl::Status read_at(uint64_t offset, char* out, size_t count) const override;
   const std::string& path() const { return path_; }
 
  private:
-  WatchedFile(std::string path, std::unique_ptr<recording::FileSource> file, Progress& progress)
+  WatchedFile(std::string path, std::unique_ptr<recording::FileSource> file,
+              cli::Progress& progress)
       : path_(std::move(path)), file_(std::move(file)), progress_(progress) {}
 
   std::string path_;
   std::unique_ptr<recording::FileSource> file_;
-  Progress& progress_;
+  cli::Progress& progress_;
 };
 
 // One observation: a recording, or the parts of one that --record wrote as several files. One
@@ -44,7 +45,7 @@ class Observation {
   // Files in any order; the parts are sorted. Errors, with the path: of WatchedFile and
   // RecordingReader; InvalidArgument if they are not different parts of one observation.
   static absl::StatusOr<Observation> open(const std::vector<std::string>& paths,
-                                          Progress& progress);
+                                          cli::Progress& progress);
 
   const recording::RecordingHeader& header() const { return parts_.front().reader->header(); }
   size_t parts() const { return parts_.size(); }

@@ -36,7 +36,8 @@ void report_if_unfinished(const Observation& observation) {
 }  // namespace
 
 int replay(const ReplayOptions& options) {
-  Progress progress("replay", Progress::style_here(options.print != report::PrintFormat::kNone));
+  cli::Progress progress("replay",
+                         cli::Progress::style_here(options.print != report::PrintFormat::kNone));
   auto observation = Observation::open(options.files, progress);
   if (!observation.ok()) return cli::complain_of_input(observation.status());
   const auto range = parse_range(options.from, options.to, observation->header());

@@ -168,7 +168,8 @@ int finish(const Observation& observation, const absl::Status& damage, const Val
 
 int validate(const ValidateOptions& options) {
   if (options.rules) return print_rules(options.print);
-  Progress progress("validate", Progress::style_here(options.print != report::PrintFormat::kNone));
+  cli::Progress progress("validate",
+                         cli::Progress::style_here(options.print != report::PrintFormat::kNone));
   auto observation = Observation::open(options.files, progress);
   if (!observation.ok()) return cli::complain_of_input(observation.status());
   const recording::RecordingHeader& header = observation->header();

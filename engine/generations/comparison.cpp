@@ -32,11 +32,8 @@ absl::StatusOr<Comparison> Comparison::make(const std::vector<std::string>& name
 
 absl::Status Comparison::run_block(const std::vector<WorkloadStep>& block) {
   for (Column& column : columns_) {
-    for (const WorkloadStep& step : block) {
-      const absl::Status status = column.generation->step(step);
-      if (!status.ok())
-        return absl::InternalError(absl::StrCat(column.name, ": ", status.message()));
-    }
+    const absl::Status status = column.generation->run(block);
+    if (!status.ok()) return absl::InternalError(absl::StrCat(column.name, ": ", status.message()));
   }
   for (const WorkloadStep& step : block)
     if (absl::Status status = optimum_.step(step); !status.ok()) return status;

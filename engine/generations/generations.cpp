@@ -1,4 +1,5 @@
-// The generations by name.
+// The generations by name, and what all of them do alike.
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
@@ -35,6 +36,10 @@ constexpr auto kGenerations = std::to_array<Named>({
     {"7.3-mglru", make_linux_7_3_mglru},
 });
 
+// How many steps ahead: an access to memory takes as long as a few steps do. The second fetch needs what the first brought.
+constexpr size_t kFar = 24;
+constexpr size_t kNear = 8;
+
 constexpr auto kNames = [] {
   std::array<std::string_view, kGenerations.size()> names{};
   for (size_t at = 0; at < names.size(); ++at) names[at] = kGenerations[at].name;
@@ -59,6 +64,15 @@ absl::Status check(const GenerationOptions& options) {
 }
 
 }  // namespace
+
+absl::Status Generation::run(std::span<const WorkloadStep> steps) {
+  for (size_t at = 0; at < steps.size(); ++at) {
+    const size_t last = steps.size() - 1;
+    prefetch(steps[std::min(at + kFar, last)], steps[std::min(at + kNear, last)]);
+    if (absl::Status status = step(steps[at]); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
 
 std::span<const std::string_view> generation_names() { return kNames; }
 

@@ -60,7 +60,8 @@ class Linux24 final : public OldGeneration {
   bool out_of_memory() const;
   void oom_kill();
   // mm/page_alloc.c: __alloc_pages of one page. Pages24::kEnd: there is none; by who may wait only if he was killed.
-  uint32_t alloc_pages(unsigned gfp_mask);
+  // NOLINTNEXTLINE(bugprone-reserved-identifier): the kernel's name
+  uint32_t __alloc_pages(unsigned gfp_mask);
 
   // mm/swap_state.c, mm/swapfile.c, mm/page_io.c. Frames, or Pages24::kEnd.
   void add_to_swap_cache(uint32_t frame, uint64_t entry);

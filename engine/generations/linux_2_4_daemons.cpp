@@ -165,7 +165,7 @@ uint32_t Linux24::alloc_from_free(unsigned gfp_mask, bool direct_reclaim) {
 
 // mm/page_alloc.c, 2.4: __alloc_pages. A page with one user and age 2. Who may wait for kswapd does so until there is one, or
 // until he is killed. Who frees memory himself (PF_MEMALLOC) may take the last page.
-uint32_t Linux24::alloc_pages(unsigned gfp_mask) {
+uint32_t Linux24::__alloc_pages(unsigned gfp_mask) {
   ++memory_pressure_;
   const bool direct_reclaim = (gfp_mask & kGfpWait) != 0 && !memalloc_;
   const uint64_t lacking = free_shortage();

@@ -49,7 +49,7 @@ uint32_t Linux24::read_swap_cache_async(uint64_t entry) {
     swap_map_.swap_free(entry);
     return found;
   }
-  const uint32_t frame = alloc_pages(kGfpUser);
+  const uint32_t frame = __alloc_pages(kGfpUser);
   if (frame == Pages24::kEnd) {
     swap_map_.swap_free(entry);
     return frame;
@@ -121,7 +121,7 @@ void Linux24::remove_inode_page(uint32_t frame) {
 // A page for the process; Pages24::kEnd: it was killed.
 uint32_t Linux24::alloc_user_page(OldProcess& process) {
   const uint32_t number = process.number;
-  const uint32_t frame = alloc_pages(kGfpUser);
+  const uint32_t frame = __alloc_pages(kGfpUser);
   if (frame == Pages24::kEnd || is_alive(number)) return frame;
   put_page(frame);
   return Pages24::kEnd;

@@ -58,6 +58,23 @@ absl::Status Linux26::step(const WorkloadStep& step) {
   return absl::OkStatus();
 }
 
+void Linux26::prefetch(const WorkloadStep& far, const WorkloadStep& near) const {
+  const auto entry_of = [&](const WorkloadStep& step) -> const Pte* {
+    const bool is_possible = step.process < mms_.size() && step.page < kMostWorkloadPages;
+    const Mm* const mm = is_possible ? mms_[step.process].get() : nullptr;
+    return mm == nullptr ? nullptr : mm->tables.find(step.page);
+  };
+  if (const Pte* pte = entry_of(far)) __builtin_prefetch(pte, 1);
+  const Pte* const pte = entry_of(near);
+  if (pte == nullptr) return;
+  if (pte->present() && near.write) __builtin_prefetch(&zone_.content(pte->page()), 1);
+  if (!pte->swapped()) return;
+  const uint64_t entry = pte->entry();
+  __builtin_prefetch(&swapper_space_[entry_type(entry)][entry_offset(entry)]);
+  areas_.prefetch(entry);
+  device_.prefetch(entry);
+}
+
 absl::Status Linux26::refuse(const WorkloadStep& step) const {
   const auto impossible = [&](const char* why) {
     return absl::InternalError(

@@ -92,6 +92,8 @@ class Linux26 : public Generation {
   // The names of the functions of both ways are appended as they are called; null: no more.
   void record_calls(std::vector<std::string_view>* calls) { calls_ = calls; }
 
+  void prefetch(const WorkloadStep& far, const WorkloadStep& near) const override;
+
  private:
   enum class State : uint8_t { kNew, kAlive, kExited, kKilled };
   enum class Verdict : uint8_t { kFreed, kKeep, kActivate };

@@ -64,6 +64,7 @@ void Linux26::swapin_readahead(uint64_t entry) {
   call("swapin_readahead");
   uint64_t first = 0;
   const uint32_t count = areas_.valid_swaphandles(entry, options_.page_cluster, first);
+  zone_.prefetch_free(count);
   for (uint32_t at = 0; at < count; ++at) {
     const uint64_t near = make_entry(entry_type(entry), first + at);
     const uint64_t read_before = counters_.swapped_in;

@@ -19,8 +19,11 @@ void Linux26::prefetch_entries(uint32_t page) const {
   const Page& of = zone_.page(page);
   if (of.mapcount > 0)
     __builtin_prefetch(mms_[anon_vmas_[of.anon_vma].processes.front()]->tables.find(of.index));
-  if (of.has(kPageSwapCache))
-    __builtin_prefetch(&swapper_space_[entry_type(of.entry)][entry_offset(of.entry)]);
+  __builtin_prefetch(&zone_.content(page));
+  if (!of.has(kPageSwapCache)) return;
+  __builtin_prefetch(&swapper_space_[entry_type(of.entry)][entry_offset(of.entry)]);
+  areas_.prefetch(of.entry);
+  device_.prefetch(of.entry);
 }
 
 // mm/rmap.c: page_referenced, page_referenced_anon. Clears what it counts.

@@ -90,6 +90,10 @@ class SwapAreas {
   // 2^page_cluster, up to the first that is free or bad. 0 if page_cluster is 0.
   uint32_t valid_swaphandles(uint64_t entry, uint32_t page_cluster, uint64_t& first) const;
 
+  // A hint: the count of the slot, which there must be, will be needed.
+  void prefetch(uint64_t entry) const {
+    __builtin_prefetch(&swap_info_[entry_type(entry)].swap_map[entry_offset(entry)], 1);
+  }
   uint16_t swap_map(uint64_t entry) const;  // 0 also if there is no such slot
   uint64_t nr_swap_pages() const { return nr_swap_pages_; }
   uint64_t total_swap_pages() const { return total_swap_pages_; }

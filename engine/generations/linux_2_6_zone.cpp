@@ -65,6 +65,14 @@ uint32_t Zone::take_free() {
   return frame;
 }
 
+void Zone::prefetch_free(uint64_t count) const {
+  for (uint64_t at = 0; at < std::min<uint64_t>(count, free_.size()); ++at) {
+    const uint32_t frame = free_[free_.size() - 1 - at];
+    __builtin_prefetch(&pages_[frame], 1);
+    __builtin_prefetch(&contents_[frame], 1);
+  }
+}
+
 void Zone::give_free(uint32_t frame) {
   SWAPTRAIL_DCHECK(pages_[frame].count == 0 && !pages_[frame].has(kPageLru | kPageSwapCache));
   free_.push_back(frame);

@@ -66,12 +66,14 @@ class Zone {
   Page& page(uint32_t frame) { return pages_[frame]; }
   const Page& page(uint32_t frame) const { return pages_[frame]; }
   uint64_t& content(uint32_t frame) { return contents_[frame]; }
-  uint64_t content(uint32_t frame) const { return contents_[frame]; }
+  const uint64_t& content(uint32_t frame) const { return contents_[frame]; }
 
   // zone_watermark_ok for one page: more than `mark` are free.
   bool watermark_ok(uint64_t mark) const { return free_.size() > mark; }
   // A frame with the count 1 and no flags; there must be one.
   uint32_t take_free();
+  // A hint: so many frames will be taken soon.
+  void prefetch_free(uint64_t count) const;
   // free_page: count 0, on no list. The zone may be reclaimable again.
   void give_free(uint32_t frame);
 

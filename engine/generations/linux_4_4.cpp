@@ -1,5 +1,6 @@
 #include "engine/generations/linux_4_4.h"
 
+#include <span>
 #include <utility>
 
 namespace swaptrail::engine::linux_4_4 {
@@ -20,7 +21,7 @@ bool activate(Folio& page, Machine& machine) {
 }
 
 // What is behind the write of a dirty page. False: it stays.
-bool is_written(Folio& page, const address_space* mapping, const ScanControl& sc,
+bool is_written(Folio& page, const address_space* mapping, const scan_control& sc,
                 Machine& machine) {
   switch (pageout(page, mapping, sc, machine)) {
     case PAGE_KEEP:
@@ -38,7 +39,7 @@ bool is_written(Folio& page, const address_space* mapping, const ScanControl& sc
 }
 
 // One turn of the loop of shrink_page_list, for a page that is locked and old. True: it was freed.
-bool shrink_page(Folio& page, const ScanControl& sc, Machine& machine) {
+bool shrink_page(Folio& page, const scan_control& sc, Machine& machine) {
   const address_space* mapping = page_mapping(page);
   if (PageAnon(page) && !PageSwapCache(page)) {
     if (!(sc.gfp & kGfpIo)) return leave(page, machine);
@@ -51,6 +52,7 @@ bool shrink_page(Folio& page, const ScanControl& sc, Machine& machine) {
   if (PageDirty(page)) {
     const bool may_enter_fs = sc.gfp & (kGfpFs | kGfpIo);
     if (!may_enter_fs || !sc.may_writepage) return leave(page, machine);
+    try_to_unmap_flush_dirty(machine);
     if (!is_written(page, mapping, sc, machine)) return false;
   }
   if (mapping == nullptr || !__remove_mapping(mapping, page, machine)) return leave(page, machine);
@@ -82,13 +84,19 @@ int try_to_unmap(Folio& page, uint32_t, Machine& machine) {
   return all ? SWAP_SUCCESS : SWAP_AGAIN;
 }
 
+void try_to_unmap_flush_dirty(Machine& machine) { machine.flush_dirty_entries(); }
+
+void inc_zone_page_state(zone* zone, zone_stat_item item) {
+  if (zone != nullptr) ++zone->vm_stat[item];
+}
+
 bool clear_page_dirty_for_io(Folio& page) { return std::exchange(page.dirty, false); }
 
 int swap_writepage(Folio& page, const ScanControl& sc, Machine& machine) {
   return write_to_swap({features(), sc, page, machine.world()});
 }
 
-pageout_t pageout(Folio& page, const address_space* mapping, const ScanControl& sc,
+pageout_t pageout(Folio& page, const address_space* mapping, const scan_control& sc,
                   Machine& machine) {
   if (machine.world().extra_reference(page)) return PAGE_KEEP;  // is_page_cache_freeable
   if (mapping == nullptr) return PAGE_KEEP;
@@ -100,6 +108,8 @@ pageout_t pageout(Folio& page, const address_space* mapping, const ScanControl& 
     return PAGE_ACTIVATE;
   }
   if (!PageWriteback(page)) ClearPageReclaim(page);
+  trace_mm_vmscan_writepage(sc, page, trace_reclaim_flags(page));
+  inc_zone_page_state(sc.zone, NR_VMSCAN_WRITE);
   return PAGE_SUCCESS;
 }
 
@@ -111,10 +121,14 @@ bool __remove_mapping(const address_space*, Folio& page, Machine& machine) {
 
 void __clear_page_locked(Folio& page, Machine& machine) { machine.unlock(page); }
 
-uint64_t shrink_page_list(std::vector<Folio*>& page_list, const ScanControl& sc, Machine& machine) {
+uint64_t shrink_page_list(std::vector<Folio*>& page_list, const scan_control& sc,
+                          Machine& machine) {
   uint64_t nr_reclaimed = 0;
   std::vector<Folio*> ret_pages;
-  for (Folio* const page : page_list) {
+  std::span<Folio* const> rest(page_list);
+  while (!list_empty(rest)) {
+    Folio* const page = rest.front();
+    rest = rest.subspan(1);
     const ShrinkCall call{features(), sc, *page, machine.world()};
     bool taken = true;
     // trylock_page, page_evictable, PageWriteback, page_check_references

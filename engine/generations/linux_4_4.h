@@ -11,7 +11,9 @@
 // The machine must be driven and not observed (Machine::world()).
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/machine/machine.h"
@@ -28,6 +30,39 @@ inline bool PageWriteback(const Folio& page) { return page.writeback; }
 inline bool page_mapped(const Folio& page) { return page.mapped != 0; }
 inline void SetPageReclaim(Folio& page) { page.reclaim = true; }
 inline void ClearPageReclaim(Folio& page) { page.reclaim = false; }
+
+// include/linux/list.h: whether pages are left in what remains of the list.
+inline bool list_empty(std::span<Folio* const> list) { return list.empty(); }
+
+// include/linux/mmzone.h: what a zone counts, as far as the functions below do.
+enum zone_stat_item { NR_VMSCAN_WRITE, NR_VM_ZONE_STAT_ITEMS };
+struct zone {
+  std::array<uint64_t, NR_VM_ZONE_STAT_ITEMS> vm_stat{};  // pages
+};
+
+// include/trace/events/vmscan.h: the tracepoint mm_vmscan_writepage, and its flags.
+inline constexpr int RECLAIM_WB_ANON = 1;
+inline constexpr int RECLAIM_WB_ASYNC = 8;
+struct mm_vmscan_writepage {
+  const Folio* page = nullptr;
+  int reclaim_flags = 0;
+};
+
+// mm/vmscan.c: struct scan_control, and who looks on.
+struct scan_control : ScanControl {
+  linux_4_4::zone* zone = nullptr;  // counts; null: nobody does
+  std::vector<mm_vmscan_writepage>* trace =
+      nullptr;  // the tracepoint is enabled; it grows by one for each write
+};
+
+// mm/vmstat.c: one page more. Here the zone is the caller's; the kernel finds it by the page.
+void inc_zone_page_state(zone* zone, zone_stat_item item);
+
+// Who waits for the write: nobody. Anonymous pages are in no file.
+inline int trace_reclaim_flags(const Folio&) { return RECLAIM_WB_ANON | RECLAIM_WB_ASYNC; }
+inline void trace_mm_vmscan_writepage(const scan_control& sc, const Folio& page, int flags) {
+  if (sc.trace != nullptr) sc.trace->push_back({&page, flags});
+}
 
 struct address_space_operations {
   int (*writepage)(Folio& page, const ScanControl& sc, Machine& machine);
@@ -49,6 +84,9 @@ enum ttu_flags : uint32_t { TTU_UNMAP = 1, TTU_BATCH_FLUSH = 1 << 11 };
 enum { SWAP_SUCCESS, SWAP_AGAIN };
 // SWAP_SUCCESS: every page table entry has the swap entry now; what was dirty in one of them made the page dirty.
 int try_to_unmap(Folio& page, uint32_t flags, Machine& machine);
+// mm/rmap.c: before a page is written. If a processor may still write through an entry that is gone, the flush of the batch
+// is made now: what is written must not change meanwhile.
+void try_to_unmap_flush_dirty(Machine& machine);
 
 // mm/page-writeback.c: true if the page was dirty, and it is clean from here on: what is written after this makes it dirty
 // again, and is not lost.
@@ -59,18 +97,20 @@ int swap_writepage(Folio& page, const ScanControl& sc, Machine& machine);
 
 enum pageout_t { PAGE_KEEP, PAGE_ACTIVATE, PAGE_SUCCESS, PAGE_CLEAN };
 // mm/vmscan.c: writes a dirty page. PAGE_KEEP: somebody else holds it, or it belongs nowhere. PAGE_SUCCESS: it was handed to
-// the device, and is under writeback unless that was fast. PAGE_CLEAN: there was nothing to write.
-pageout_t pageout(Folio& page, const address_space* mapping, const ScanControl& sc,
+// the device, is under writeback unless that was fast, and is counted (NR_VMSCAN_WRITE). PAGE_CLEAN: there was nothing to write.
+pageout_t pageout(Folio& page, const address_space* mapping, const scan_control& sc,
                   Machine& machine);
 
 // mm/vmscan.c: true if the page has left the swap cache: it was clean, and nobody used it.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the kernel's name
 bool __remove_mapping(const address_space* mapping, Folio& page, Machine& machine);
 
 // include/linux/pagemap.h: the lock goes, without an atomic operation, as nobody else can have a reference.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the kernel's name
 void __clear_page_locked(Folio& page, Machine& machine);
 
 // mm/vmscan.c: takes each page through all of the above, and frees those that get through. How many; the others stay in
 // the list, unlocked, active if that is where they are to go.
-uint64_t shrink_page_list(std::vector<Folio*>& page_list, const ScanControl& sc, Machine& machine);
+uint64_t shrink_page_list(std::vector<Folio*>& page_list, const scan_control& sc, Machine& machine);
 
 }  // namespace swaptrail::engine::linux_4_4

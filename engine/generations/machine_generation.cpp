@@ -63,6 +63,16 @@ absl::Status MachineGeneration::step(const WorkloadStep& step) {
   return status_;
 }
 
+void MachineGeneration::prefetch(const WorkloadStep& far, const WorkloadStep& near) const {
+  const auto is_alive = [&](const WorkloadStep& step) {
+    return step.process < processes_.size() && step.page < kMostWorkloadPages &&
+           processes_[step.process].state == State::kAlive;
+  };
+  if (is_alive(far)) machine_.prefetch_entry(processes_[far.process].index, far.page);
+  if (is_alive(near))
+    machine_.prefetch_named(processes_[near.process].index, near.page, near.write);
+}
+
 absl::Status MachineGeneration::born(uint32_t process) {
   const absl::StatusOr<uint32_t> index = machine_.start_process();
   if (!index.ok()) return index.status();

@@ -28,6 +28,9 @@ class MachineGeneration final : public Generation {
   uint64_t resident() const override { return machine_.resident(); }
   Machine& machine() { return machine_; }
 
+ protected:
+  void prefetch(const WorkloadStep& far, const WorkloadStep& near) const override;
+
  private:
   class NoOutput final : public EventOutput {
    public:

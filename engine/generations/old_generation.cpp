@@ -69,6 +69,20 @@ absl::Status OldGeneration::touch(const WorkloadStep& step) {
   return absl::OkStatus();
 }
 
+// Null: there is none yet, or the step is none of a living process.
+const OldPte* OldGeneration::entry_of(const WorkloadStep& step) const {
+  const bool is_possible = is_alive(step.process) && step.page < kMostWorkloadPages;
+  return is_possible ? processes_[step.process]->tables.find(step.page) : nullptr;
+}
+
+void OldGeneration::prefetch(const WorkloadStep& far, const WorkloadStep& near) const {
+  if (const OldPte* pte = entry_of(far)) __builtin_prefetch(pte, 1);
+  const OldPte* const pte = entry_of(near);
+  if (pte == nullptr) return;
+  if (pte->present() && near.write) __builtin_prefetch(&tokens_[pte->frame()], 1);
+  if (pte->swapped()) device_.prefetch(pte->entry());
+}
+
 // False: the process is gone, and so is the entry; or stuck_.
 bool OldGeneration::fault_in(OldProcess& process, uint64_t page, OldPte& pte, bool write) {
   const uint32_t number = process.number;

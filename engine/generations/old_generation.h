@@ -98,7 +98,10 @@ class OldGeneration : public Generation {
   SwapDevice device_;
   std::vector<uint64_t> tokens_;  // what each frame holds
 
+  void prefetch(const WorkloadStep& far, const WorkloadStep& near) const final;
+
  private:
+  const OldPte* entry_of(const WorkloadStep& step) const;
   absl::Status touch(const WorkloadStep& step);
   bool fault_in(OldProcess& process, uint64_t page, OldPte& pte, bool write);
   absl::Status fork(uint32_t parent, uint32_t child);

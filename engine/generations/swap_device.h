@@ -36,6 +36,10 @@ class SwapDevice {
     slots_[entry_type(entry)][entry_offset(entry)] = token;
     return true;
   }
+  // A hint: it will be read soon.
+  void prefetch(uint64_t entry) const {
+    __builtin_prefetch(&slots_[entry_type(entry)][entry_offset(entry)]);
+  }
   uint64_t read(uint64_t entry) {
     ++counters_.swapped_in;
     return slots_[entry_type(entry)][entry_offset(entry)];

@@ -52,6 +52,9 @@ class Machine final : private World {
   // `page`: below 2^36. The process must be alive, and may not be after. Errors: Internal for a broken invariant, or a
   // page that somebody has locked by hand and would never unlock.
   absl::Status touch(uint32_t process, uint64_t page, bool write);
+  // Hints that touch() will come: the page's entry is needed, and later what the entry names. They change nothing.
+  void prefetch_entry(uint32_t process, uint64_t page) const;
+  void prefetch_named(uint32_t process, uint64_t page, bool write) const;
   void end_process(uint32_t process);  // no effect on one that has ended
   bool is_alive(uint32_t process) const { return processes_[process]->alive; }
   const SimulationResult& so_far() const { return result_; }
@@ -71,6 +74,11 @@ class Machine final : private World {
   void free_removed(const Folio& folio);
   bool is_cached(uint64_t entry) const { return cache_.find(entry) != kNoFrame; }
   void wait_for_writes();  // until none is under way
+  void end_write(const Folio& folio,
+                 bool failed);  // of a folio that was marked as under writeback by hand
+  // try_to_unmap_flush_dirty: if a processor may still write through an entry that this batch of reclaim took away, all of
+  // them are flushed now.
+  void flush_dirty_entries();
 
  private:
   // ---- machine_driven.cpp

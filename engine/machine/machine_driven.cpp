@@ -91,6 +91,23 @@ absl::Status Machine::touch(uint32_t index, uint64_t page, bool write) {
   return status_;
 }
 
+void Machine::prefetch_entry(uint32_t index, uint64_t page) const {
+  const Process& process = *processes_[index];
+  const uint64_t place = process.directory.known_place_of(page);
+  if (place >= process.table.pages()) return;
+  process.table.prefetch(place);
+  process.table.prefetch_token(place);
+}
+
+void Machine::prefetch_named(uint32_t index, uint64_t page, bool write) const {
+  const Process& process = *processes_[index];
+  const uint64_t place = process.directory.known_place_of(page);
+  if (place >= process.table.pages()) return;
+  const Pte& pte = process.table[place];
+  if (pte.present() && write) frames_.prefetch_content(pte.frame());
+  if (pte.kind() == PteKind::kSwap) areas_[pte.type]->store.prefetch(entry_offset(pte.entry()));
+}
+
 void Machine::end_process(uint32_t index) {
   Process& process = *processes_[index];
   if (!process.alive) return;
@@ -124,6 +141,18 @@ void Machine::free_removed(const Folio& folio) {
   const uint32_t head = FrameTable::of(folio);
   frames_[head].locked = false;
   free_reclaimed(head);
+}
+
+void Machine::end_write(const Folio& folio, bool failed) {
+  Flight flight;
+  flight.frame = FrameTable::of(folio);
+  flight.cpu = cpu_;
+  flight.failed = failed;
+  complete(flight);
+}
+
+void Machine::flush_dirty_entries() {
+  if (current_ != nullptr && current_->reclaim.tlb_writable) flush_deferred(current_->reclaim);
 }
 
 void Machine::wait_for_writes() {

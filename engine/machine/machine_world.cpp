@@ -220,8 +220,7 @@ void Machine::report_unmapped_one(const Folio& folio, const MappingNode& node, u
 // ---- writing -----------------------------------------------------------------------------------
 
 bool Machine::extra_reference(Folio& folio) {
-  // try_to_unmap_flush_dirty: what is written now must not change any more.
-  if (current_ != nullptr && current_->reclaim.tlb_writable) flush_deferred(current_->reclaim);
+  flush_dirty_entries();  // what is written now must not change any more
   pause();
   return folio.extra_references != 0 || folio.mapped != 0 || disturbed();
 }

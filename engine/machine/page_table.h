@@ -72,6 +72,13 @@ class TableDirectory {
     }
     return number_ * kPagesPerTable + page % kPagesPerTable;
   }
+  // The same, for a hint: kNoPlace if the table was never used, or is one of the high ones, which take longer to find.
+  static constexpr uint64_t kNoPlace = ~uint64_t{0};
+  uint64_t known_place_of(uint64_t page) const {
+    const uint64_t table = page / kPagesPerTable;
+    const uint32_t number = table < low_.size() ? low_[table] : kUnused;
+    return number == kUnused ? kNoPlace : number * kPagesPerTable + page % kPagesPerTable;
+  }
   uint64_t page_at(uint64_t place) const {
     return tables_[place / kPagesPerTable] * kPagesPerTable + place % kPagesPerTable;
   }

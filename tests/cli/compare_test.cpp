@@ -30,6 +30,20 @@ TEST_F(Compare, HasARowForEachGenerationAndTheOptimum) {
   EXPECT_THAT(ran.out, HasSubstr("zipf: 20000 steps, 256 pages of memory"));
 }
 
+TEST_F(Compare, WhatStandsOutIsInTheTextAndOnThePage) {
+  std::vector<std::string> flags = compared({"--report=" + path("report.html")});
+  flags[2] = "--workload=loop";
+  const Ran ran = run_cli(flags);
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const std::string page = get("report.html");
+  EXPECT_THAT(page, HasSubstr("<h2>What stands out</h2>"));
+  for (const std::string& text : {ran.out, page}) {
+    EXPECT_THAT(text, HasSubstr("Nearest to the optimum: "));
+    EXPECT_THAT(text, testing::ContainsRegex("2\\.0: [0-9.]+ times the optimum"));
+    EXPECT_THAT(text, HasSubstr("what is needed next, at nearly every access: 2.0, "));
+  }
+}
+
 TEST_F(Compare, LinesForToolsHaveEveryCounterAndNoneIsBelowTheOptimum) {
   const Ran ran = run_cli(compared({"--print=jsonl", "--limit=1"}));
   EXPECT_EQ(ran.code, 0) << ran.err;

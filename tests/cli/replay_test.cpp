@@ -1,7 +1,7 @@
 // swaptrail replay: the bytes that swaptraild printed.
 #include <gmock/gmock.h>
 
-#include "cli/offline/progress.h"
+#include "cli/base/progress.h"
 #include "cli/offline/time_range.h"
 #include "tests/scene/cli_scene.h"
 #include "trace/report/printer.h"
@@ -281,11 +281,11 @@ TEST(Moment, SecondsOrTimeOfDay) {
 }
 
 TEST(ProgressBar, ShowsTheShareAndNothingWithoutATerminal) {
-  EXPECT_EQ(Progress::line("x", 1, 2),
+  EXPECT_EQ(cli::Progress::line("x", 1, 2),
             "x [" + std::string(15, '#') + std::string(15, '.') + "]  50 %");
-  EXPECT_EQ(Progress::line("x", 7, 2), "x [" + std::string(30, '#') + "] 100 %");
+  EXPECT_EQ(cli::Progress::line("x", 7, 2), "x [" + std::string(30, '#') + "] 100 %");
   testing::internal::CaptureStderr();
-  EXPECT_EQ(Progress::style_here(false), Progress::Style::kSilent);
+  EXPECT_EQ(cli::Progress::style_here(false), cli::Progress::Style::kSilent);
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
+#include <span>
+
 #include "engine/workloads/synthetic.h"
 
 namespace swaptrail::engine {
@@ -68,6 +72,26 @@ TEST_P(EveryWorkload, IsTheSameEachTime) {
   }
 }
 
+// run() fetches memory ahead, and does nothing else than step() would.
+TEST_P(EveryWorkload, DoesTheSameInBlocksAsStepByStep) {
+  std::vector<WorkloadStep> steps;
+  const auto source = workload(GetParam());
+  for (WorkloadStep step; source->next(step);) steps.push_back(step);
+  for (const std::string& name : all()) {
+    const auto whole = *make_generation(name, small_machine());
+    const auto single = *make_generation(name, small_machine());
+    size_t at = 0;
+    for (size_t size = 1; at < steps.size(); size = size % 97 + 1) {
+      const size_t count = std::min(size, steps.size() - at);
+      ASSERT_TRUE(whole->run(std::span(steps).subspan(at, count)).ok());
+      at += count;
+    }
+    for (const WorkloadStep& step : steps) ASSERT_TRUE(single->step(step).ok());
+    const GenerationCounters &one = whole->counters(), &other = single->counters();
+    EXPECT_EQ(std::memcmp(&one, &other, sizeof one), 0) << name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, EveryWorkload,
                          ::testing::ValuesIn(workload_names().begin(), workload_names().end()),
                          [](const auto& tested) { return std::string(tested.param); });
@@ -87,6 +111,50 @@ TEST(Comparison, CurvesEndWithTheTotalsAndAreBounded) {
     EXPECT_LE(column.samples.size(), kMostSamples);
     EXPECT_EQ(column.samples.back().steps, comparison.steps());
     EXPECT_EQ(column.samples.back().swapped_in, column.generation->counters().swapped_in);
+  }
+}
+
+TEST(Comparison, AStepThatNoWorkloadHasEndsTheBlockThere) {
+  const WorkloadStep good{StepKind::kTouch, true, 0, 0, 1};
+  const WorkloadStep far{StepKind::kTouch, true, 0, 0, kMostWorkloadPages};
+  const WorkloadStep nobody{StepKind::kTouch, true, ~uint32_t{0}, 0, 1};
+  for (const std::string& name : all()) {
+    for (const WorkloadStep& bad : {far, nobody}) {
+      const auto generation = *make_generation(name, small_machine());
+      const std::vector<WorkloadStep> steps = {good, good, bad, good, bad};
+      EXPECT_FALSE(generation->run(steps).ok()) << name;
+      EXPECT_LE(generation->counters().steps, 3u) << name;
+    }
+    EXPECT_TRUE((*make_generation(name, small_machine()))->run({}).ok()) << name;
+  }
+}
+
+// The same for all nine, whatever else their own tests look at.
+TEST(Comparison, NoAreaAFullOneOrFailedWritesLoseNothingInAnyGeneration) {
+  struct Trouble {
+    const char* what;
+    uint64_t slots;
+    double error_rate;
+  };
+  constexpr Trouble kTroubles[] = {
+      {"no area", 0, 0}, {"a full one", 60, 0}, {"some fail", 2048, 0.3}, {"all fail", 2048, 1}};
+  for (const Trouble& trouble : kTroubles) {
+    for (const std::string& name : all()) {
+      GenerationOptions options = small_machine();
+      options.areas.front().area.pages = trouble.slots;
+      options.areas.front().error_rate = trouble.error_rate;
+      if (trouble.slots == 0) options.areas.clear();
+      const auto generation = *make_generation(name, options);
+      const auto source = workload("random");
+      for (WorkloadStep step; source->next(step);)
+        ASSERT_TRUE(generation->step(step).ok()) << name << ", " << trouble.what;
+      const GenerationCounters& counters = generation->counters();
+      EXPECT_EQ(counters.contents_wrong, 0u) << name << ", " << trouble.what;
+      EXPECT_LE(generation->resident(), kComparedFrames) << name << ", " << trouble.what;
+      const bool has_room = trouble.slots == 2048 && trouble.error_rate < 1;
+      EXPECT_EQ(counters.killed, has_room ? 0u : 1u) << name << ", " << trouble.what;
+      EXPECT_EQ(counters.write_errors > 0, trouble.error_rate > 0) << name << ", " << trouble.what;
+    }
   }
 }
 

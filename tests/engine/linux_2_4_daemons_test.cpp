@@ -176,9 +176,9 @@ TEST_F(Linux24Daemons, AllocPagesReclaimsDirectlyIfThePageIsForWhoMayWait) {
   for (uint64_t page = 0; page < 60; ++page) inactive_clean(page);
   leave_free(os, 12);
   const uint32_t oldest = os.pages().oldest_inactive_clean(os.pages().zones()[0]);
-  EXPECT_EQ(os.alloc_pages(kGfpUser), oldest);
+  EXPECT_EQ(os.__alloc_pages(kGfpUser), oldest);
   EXPECT_EQ(os.pages().nr_free_pages(), 12u);
-  EXPECT_NE(os.alloc_pages(0), Pages24::kEnd);
+  EXPECT_NE(os.__alloc_pages(0), Pages24::kEnd);
   EXPECT_EQ(os.pages().nr_free_pages(), 11u);
 }
 
@@ -186,7 +186,7 @@ TEST_F(Linux24Daemons, WhoMayNotDoIoFreesPagesHimselfInsteadOfWaitingForKswapd) 
   write_page(os, 0, 1000);
   for (uint64_t page = 0; page < 60; ++page) os.pages()[inactive_dirty(page)].dirty = false;
   leave_free(os, 0);
-  EXPECT_NE(os.alloc_pages(kGfpWait), Pages24::kEnd);
+  EXPECT_NE(os.__alloc_pages(kGfpWait), Pages24::kEnd);
 }
 
 TEST_F(Linux24Daemons, KswapdInitSetsUpPageClusterByMemory) {

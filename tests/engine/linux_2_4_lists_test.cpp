@@ -230,7 +230,7 @@ TEST_F(Linux24Lists, FreeShortageIsWhatOneZoneLacksMuch) {
   EXPECT_EQ(two.free_shortage(), 2u);  // though enough are free in all
 }
 
-TEST_F(Linux24Lists, InactiveShortageIsWhatTheInactiveLinux24ListsLack) {
+TEST_F(Linux24Lists, InactiveShortageIsWhatTheInactiveListsLack) {
   EXPECT_EQ(os.inactive_shortage(), 0u);
   leave_free(os, 12);
   const uint64_t before = os.inactive_shortage();

@@ -23,8 +23,7 @@ class Linux419 : public ::testing::Test {
   static Folio& unmapped(HandMachine& hand, uint64_t page) {
     Folio& folio = hand.locked(page);
     EXPECT_EQ(add_to_swap(folio, hand.machine()), 1);
-    const ShrinkCall call{linux_4_19::features(), kNothingSpecial, folio, hand.machine().world()};
-    EXPECT_FALSE(take_step(ShrinkStep::kUnmap, call).has_value());
+    EXPECT_TRUE(try_to_unmap(folio, hand.machine()));
     return folio;
   }
   // Without references, as the second look of reclaim finds it.
@@ -193,6 +192,22 @@ TEST_F(Linux419, AfterTheWriteThePageLeavesTheSwapCacheAndItsMemoryIsFree) {
   EXPECT_EQ(hand_.so_far().contents_wrong, 0u);
 }
 
+TEST_F(Linux419, EndSwapBioWriteEndsTheWritebackAndAPageThatWasNotTakenIsDirtyAgain) {
+  for (const bool failed : {false, true}) {
+    Folio& page = unmapped(hand_, failed);
+    page.dirty = false;  // pageout
+    page.reclaim = true;
+    set_page_writeback(page);
+    unlock_page(page, machine());
+    EXPECT_TRUE(page.writeback);
+    EXPECT_FALSE(machine().is_locked(page));
+    end_swap_bio_write(page, failed, machine());
+    EXPECT_FALSE(page.writeback);
+    EXPECT_FALSE(page.reclaim);
+    EXPECT_EQ(page.dirty, failed);
+  }
+}
+
 // ---- entries -----------------------------------------------------------------------------------
 
 TEST(Linux419Entries, TheTypeHasThe7UpperBitsAndTheOffsetThe57BelowThem) {
@@ -247,6 +262,41 @@ TEST(Linux419Spaces, AnAreaHasAsManyAsItTakesToCoverIt) {
   }
 }
 
+TEST(Linux419Spaces, EachBeginsEmptyWithTheOperationsOfSwap) {
+  SwapperSpaces spaces;
+  ASSERT_EQ(init_swap_address_space(spaces, 2, 40000), 0);
+  ASSERT_EQ(spaces.swapper_spaces[2].size(), 3u);
+  for (const address_space& space : spaces.swapper_spaces[2]) {
+    EXPECT_EQ(space.nrpages, 0u);
+    EXPECT_EQ(space.i_mmap_writable, 0);
+    EXPECT_EQ(space.xa_flags, XA_FLAGS_LOCK_IRQ);
+    EXPECT_EQ(space.flags, AS_NO_WRITEBACK_TAGS);
+    EXPECT_EQ(space.a_ops->writepage, &swap_writepage);
+  }
+}
+
+TEST(Linux419Spaces, WithoutMemoryForThemThereAreNone) {
+  SwapperSpaces spaces;
+  EXPECT_EQ(init_swap_address_space(spaces, 2, (kMostSpaces + 1) * SWAP_ADDRESS_SPACE_PAGES), -12);
+  EXPECT_EQ(init_swap_address_space(spaces, 2, ~uint64_t{0}), -12);
+  EXPECT_EQ(spaces.nr_swapper_spaces[2], 0u);
+  EXPECT_EQ(swap_address_space(spaces, swp_entry(2, 1)), nullptr);
+}
+
+TEST(Linux419Spaces, ATreeIsChangedOnlyUnderItsLock) {
+  SwapperSpaces spaces;
+  ASSERT_EQ(init_swap_address_space(spaces, 0, 50000), 0);
+  EXPECT_DEATH(radix_tree_insert(spaces, swp_entry(0, 5), 1), "");
+  address_space& space = *swap_address_space(spaces, swp_entry(0, 5));
+  xa_lock_irq(space);
+  EXPECT_DEATH(xa_lock_irq(space), "") << "there is one lock";
+  EXPECT_EQ(radix_tree_insert(spaces, swp_entry(0, 5), 1), 0);
+  EXPECT_EQ(radix_tree_insert(spaces, swp_entry(0, 5), 2), -17);
+  xa_unlock_irq(space);
+  EXPECT_EQ(spaces.i_pages.find(make_entry(0, 5)), 1u);
+  EXPECT_FALSE(swap_address_space(spaces, swp_entry(0, 20000))->xa_is_locked) << "another's";
+}
+
 TEST(Linux419Spaces, TheEntrySaysWhichOne) {
   SwapperSpaces spaces;
   ASSERT_EQ(init_swap_address_space(spaces, 0, 50000), 0);
@@ -275,6 +325,8 @@ TEST(Linux419Spaces, AddToSwapCacheInsertsThePageAtItsOffset) {
   EXPECT_TRUE(page.swapcache);
   EXPECT_EQ(swap_address_space(spaces, entry)->nrpages, 1u);
   EXPECT_EQ(spaces.swapper_spaces[1][0].nrpages, 0u) << "of another address space";
+  EXPECT_EQ(page_pgdat(spaces, page).vm_stat[NR_FILE_PAGES], 1);
+  EXPECT_EQ(spaces.add_total, 1u);
 }
 
 TEST(Linux419Spaces, ALargePageTakesAsManyEntriesAsItHasPages) {
@@ -299,6 +351,21 @@ TEST(Linux419Spaces, WhereAPageIsAlreadyNoneIsInserted) {
   EXPECT_FALSE(second.swapcache);
   EXPECT_EQ(swap_address_space(spaces, swp_entry(0, 5))->nrpages, 1u);
   EXPECT_EQ(spaces.i_pages.find(make_entry(0, 5)), FrameTable::of(first));
+}
+
+TEST(Linux419Spaces, OfALargePageThatMeetsAnotherNothingIsInserted) {
+  SwapperSpaces spaces;
+  ASSERT_EQ(init_swap_address_space(spaces, 0, 50000), 0);
+  FrameTable frames(16, 1, 3);
+  Folio& small = frames[frames.allocate(0)].folio;
+  Folio& large = frames[frames.allocate(3)].folio;
+  ASSERT_EQ(__add_to_swap_cache(spaces, small, swp_entry(0, 517)), 0);
+  EXPECT_EQ(__add_to_swap_cache(spaces, large, swp_entry(0, 512)), -17);
+  for (uint64_t offset = 512; offset < 520; ++offset)
+    EXPECT_EQ(spaces.i_pages.find(make_entry(0, offset)) != kNoFrame, offset == 517) << offset;
+  EXPECT_EQ(large.entry, 0u);
+  EXPECT_EQ(spaces.node.vm_stat[NR_FILE_PAGES], 1);
+  EXPECT_EQ(spaces.add_total, 1u);
 }
 
 // ---- areas -------------------------------------------------------------------------------------

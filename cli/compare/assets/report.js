@@ -8,8 +8,9 @@
     ['swapped_out', 'written to swap'], ['writes_saved', 'writes saved'], ['discarded', 'discarded clean'],
     ['scanned', 'entries scanned'], ['tlb_flushes', 'TLB flushes'], ['write_runs', 'runs of writes'],
     ['seek_slots', 'slots sought over'], ['killed', 'processes killed'],
-  ];
-  const numbers = new Intl.NumberFormat('en', { maximumFractionDigits: 2 });
+  ].filter(([key]) => rows.some((row) => row[key] > 0));
+  const numbers = new Intl.NumberFormat('en');
+  const ratios = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const element = (name, text) => {
     const made = document.createElement(name);
     if (text !== undefined) made.textContent = text;
@@ -29,28 +30,62 @@
       const cell = line.insertCell();
       if (row[key] === undefined) continue;
       const most = Math.max(...rows.map((other) => other[key] ?? 0));
-      cell.textContent = numbers.format(row[key]);
+      cell.textContent = (key === 'ratio' ? ratios : numbers).format(row[key]);
       cell.className = 'bar';
       cell.style.setProperty('--share', `${most > 0 ? (100 * row[key]) / most : 0}%`);
     }
   }
 
-  const hue = (at, of) => `hsl(${Math.round((360 * at) / of)} 60% 50%)`;
-  const draw = (place, key, series) => {
-    const style = getComputedStyle(document.body);
-    const axis = { stroke: style.color, grid: { stroke: 'rgba(128,128,128,.25)' }, ticks: { stroke: 'rgba(128,128,128,.4)' } };
-    const values = (plot, ticks) => ticks.map((tick) => Intl.NumberFormat('en', { notation: 'compact' }).format(tick));
-    const target = document.getElementById(place);
-    new uPlot({
-      width: Math.min(target.clientWidth || 960, 1100), height: 340, scales: { x: { time: false } },
-      axes: [{ ...axis, values, label: 'steps of the workload' }, { ...axis, values, size: 64 }],
-      series: [{ label: 'step' }].concat(series.map((one, at) => ({
-        label: one.name, width: one === data.optimum ? 3 : 1.5, dash: one === data.optimum ? [8, 5] : undefined,
-        stroke: one === data.optimum ? style.color : hue(at, series.length),
-      }))),
-    }, [data.steps].concat(series.map((one) => one.curves[key])), target);
+  // A generation has one colour in all charts. Those with generations of pages are dotted.
+  const dark = matchMedia('(prefers-color-scheme: dark)');
+  const stroke = (one) => {
+    if (one === data.optimum) return getComputedStyle(document.body).color;
+    const at = data.generations.indexOf(one);
+    return `hsl(${Math.round((360 * at) / data.generations.length)} 65% ${dark.matches ? 66 : 40}%)`;
   };
-  draw('reads', 'swapped_in', rows);
-  draw('writes', 'swapped_out', data.generations);
+  const dash = (one) => {
+    if (one === data.optimum) return [8, 5];
+    return one.name.endsWith('-mglru') ? [2, 3] : undefined;
+  };
+  const compact = new Intl.NumberFormat('en', { notation: 'compact' });
+  const width = (target) => Math.max(240, Math.min(target.clientWidth, 1200));
+  const draw = (place, key, series) => {
+    const line = getComputedStyle(document.body).color;
+    const axis = { stroke: line, grid: { stroke: 'rgba(128,128,128,.25)', width: 1 }, ticks: { stroke: 'rgba(128,128,128,.4)', width: 1 } };
+    const values = (plot, ticks) => ticks.map((tick) => compact.format(tick));
+    const shown = (plot, value) => (value == null ? '' : numbers.format(value));
+    const target = document.getElementById(place);
+    const plot = new uPlot({
+      width: width(target), height: 340, scales: { x: { time: false } },
+      cursor: { points: { size: 6 } },
+      axes: [{ ...axis, values, label: 'steps of the workload' }, { ...axis, values, size: 56 }],
+      series: [{ label: 'step', value: shown }].concat(series.map((one) => ({
+        label: one.name, width: one === data.optimum ? 3 : 1.75, dash: dash(one), stroke: stroke(one),
+        points: { show: data.steps.length < 2 }, value: shown,
+      }))),
+      // Without a pointer the legend has the values at the end.
+      hooks: { setLegend: [(made) => { if (made.cursor.idx == null) atEnd(made); }] },
+    }, [data.steps].concat(series.map((one) => one.curves[key])), target);
+    atEnd(plot);
+    return [target, plot];
+  };
+  let inside = false;  // setLegend calls the hook again
+  const atEnd = (plot) => {
+    if (inside) return;
+    inside = true;
+    plot.setLegend({ idx: data.steps.length - 1 });
+    inside = false;
+  };
+
+  let plots = [];
+  const drawAll = () => {
+    for (const [, plot] of plots) plot.destroy();
+    plots = [draw('reads', 'swapped_in', rows), draw('writes', 'swapped_out', data.generations)];
+  };
+  drawAll();
+  dark.addEventListener('change', drawAll);
+  addEventListener('resize', () => {
+    for (const [target, plot] of plots) plot.setSize({ width: width(target), height: 340 });
+  });
   document.body.dataset.drawn = 'yes';
 })();

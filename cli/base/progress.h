@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-namespace swaptrail::offline {
+namespace swaptrail::cli {
 
 // A bar on stderr: appears after half a second, is redrawn at most ten times a second, and is
 // removed at the end. One thread.
@@ -25,8 +25,9 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void expect(uint64_t bytes) { expected_ += bytes; }
-  void add(uint64_t bytes);
+  // What is counted is the caller's affair, as long as both count the same.
+  void expect(uint64_t more) { expected_ += more; }
+  void add(uint64_t more);
 
   // The line for `done` of `expected`, without control codes: "verify [####......]  42 %".
   static std::string line(const std::string& label, uint64_t done, uint64_t expected);
@@ -43,4 +44,4 @@ class Progress {
   std::chrono::steady_clock::time_point next_draw_;
 };
 
-}  // namespace swaptrail::offline
+}  // namespace swaptrail::cli

@@ -1,4 +1,4 @@
-#include "cli/offline/progress.h"
+#include "cli/base/progress.h"
 
 #include <unistd.h>
 
@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
-namespace swaptrail::offline {
+namespace swaptrail::cli {
 namespace {
 
 constexpr auto kFirstAfter = std::chrono::milliseconds(500);
@@ -36,8 +36,8 @@ Progress::Progress(std::string label, Style style)
 
 Progress::~Progress() { erase(); }
 
-void Progress::add(uint64_t bytes) {
-  done_ += bytes;
+void Progress::add(uint64_t more) {
+  done_ += more;
   if (style_ == Style::kSilent) return;
   const auto now = std::chrono::steady_clock::now();
   if (now < next_draw_) return;
@@ -70,4 +70,4 @@ void Progress::erase() {
   std::fflush(stderr);
 }
 
-}  // namespace swaptrail::offline
+}  // namespace swaptrail::cli
