@@ -20,13 +20,16 @@ namespace {
 // Plays the recording to all that estimates.
 class WhatIfRun : public EventSink, public lifecycles::LifecycleSink {
  public:
-  explicit WhatIfRun(const lifecycles::ReconstructorOptions& options)
-      : pool_({.pool = true}), reconstructor_(options, *this) {}
+  WhatIfRun(const lifecycles::ReconstructorOptions& options, const WhatIfQuestions& asked)
+      : pool_({.pool = true}),
+        readahead_(asked.page_clusters, options.page_size),
+        reconstructor_(options, *this) {}
 
   void on_event(const swaptrail_event& event, uint64_t sequence) override {
     last_ns_ = std::max<uint64_t>(last_ns_, event.time_ns);
     victims_.on_event(event);
     pool_.on_event(event);
+    evidence_.on_event(event);
     reconstructor_.on_event(event, sequence);
   }
   void on_time(uint64_t now_ns) override { reconstructor_.on_time(now_ns); }
@@ -38,17 +41,22 @@ class WhatIfRun : public EventSink, public lifecycles::LifecycleSink {
     handing_on_ = false;
     victims_.on_loss(loss);
     pool_.on_loss(loss);
+    readahead_.on_loss(loss);
   }
 
   void on_lifecycle(const Lifecycle& lifecycle) override {
     victims_.on_lifecycle(lifecycle);
     pool_.on_lifecycle(lifecycle);
+    readahead_.on_lifecycle(lifecycle);
   }
   void on_return(const Return& back) override {
     victims_.on_return(back);
     pool_.on_return(back);
-    const bool loaded = back.major && back.backend == SWAPTRAIL_BACKEND_ZSWAP && back.passes == 1;
-    if (!loaded || back.how != ReturnHow::kSwappedIn) return;
+    readahead_.on_return(back);
+    if (back.how != ReturnHow::kSwappedIn || back.nr_pages == 0 || back.fault_ns == 0) return;
+    ++faults_;
+    hits_ += !back.major;
+    if (!back.major || back.backend != SWAPTRAIL_BACKEND_ZSWAP) return;
     ++loads_;
     load_wait_ns_ += back.fault_ns;
   }
@@ -66,12 +74,21 @@ class WhatIfRun : public EventSink, public lifecycles::LifecycleSink {
 
   const engine::VictimCache& victims() const { return victims_; }
   const engine::VictimCache& pool() const { return pool_; }
-  uint64_t loads() const { return loads_; }
-  uint64_t load_wait_ns() const { return load_wait_ns_; }
+  const engine::ReadaheadEstimate& readahead() const { return readahead_; }
+  const engine::ReadaheadEvidence& evidence() const { return evidence_; }
+  void tell(WhatIfSubject& subject) const {
+    subject.loads = loads_;
+    subject.load_wait_ns = load_wait_ns_;
+    subject.faults = faults_;
+    subject.hits = hits_;
+  }
 
  private:
   engine::VictimCache victims_;
   engine::VictimCache pool_;
+  engine::ReadaheadEstimate readahead_;
+  engine::ReadaheadEvidence evidence_;
+  uint64_t faults_ = 0, hits_ = 0;
   uint64_t loads_ = 0;
   uint64_t load_wait_ns_ = 0;
   uint64_t last_ns_ = 0;
@@ -138,18 +155,33 @@ WhatIfQuestions with_defaults(WhatIfQuestions asked) {
   if (any) return asked;
   for (const uint32_t percent : {10, 25, 50, 75, 100}) asked.memory.push_back({.percent = percent});
   for (const uint32_t percent : {10, 25, 50}) asked.zswap.push_back({.size = {.percent = percent}});
+  asked.page_clusters = {0, 3};
   return asked;
 }
 
-std::string sections_of(const WhatIfOptions& options, const WhatIfSubject& subject,
-                        const WhatIfRun& run) {
-  const WhatIfQuestions asked = with_defaults(options.questions);
+std::vector<recording::SwapArea> areas_of(const Observation& observation) {
+  std::vector<recording::SwapArea> areas;
+  for (size_t part = 0; part < observation.parts(); ++part) {
+    const auto& more = observation.contents(part).areas;
+    areas.insert(areas.end(), more.begin(), more.end());
+  }
+  std::erase_if(areas, [](const recording::SwapArea& area) { return area.bytes == 0; });
+  return areas;
+}
+
+std::string sections_of(report::PrintFormat print, const WhatIfQuestions& asked,
+                        const WhatIfSubject& subject, const WhatIfRun& run,
+                        const Observation& observation) {
   std::string out;
   if (!asked.memory.empty())
-    append_section(memory_section(subject, run.victims(), asked.memory), options.print, out);
+    append_section(memory_section(subject, run.victims(), asked.memory), print, out);
   if (!asked.zswap.empty())
-    append_section(zswap_section(subject, run.pool(), asked.zswap, asked.zswap_load_ns),
-                   options.print, out);
+    append_section(zswap_section(subject, run.pool(), asked.zswap, asked.zswap_load_ns), print,
+                   out);
+  if (!asked.page_clusters.empty())
+    append_section(page_cluster_section(subject, run.victims(), run.readahead(), run.evidence(),
+                                        areas_of(observation), asked.page_clusters),
+                   print, out);
   return out;
 }
 
@@ -171,18 +203,18 @@ int what_if(const WhatIfOptions& options) {
 
   lifecycles::ReconstructorOptions reconstruction = header.reconstruction;
   reconstruction.start_ns = std::max(reconstruction.start_ns, range->from_ns);
-  WhatIfRun run(reconstruction);
+  const WhatIfQuestions asked = with_defaults(options.questions);
+  WhatIfRun run(reconstruction, asked);
   const absl::Status damage = observation->for_each(run, *range);
   run.finish(damage.ok() ? std::min(observation->end_ns(), range->to_ns) : 0);
 
   WhatIfSubject subject;
   subject.page_size = reconstruction.page_size;
   subject.pages_at_start = pages_at_start(*observation);
-  subject.loads = run.loads();
-  subject.load_wait_ns = run.load_wait_ns();
+  run.tell(subject);
   subject.not_seen = not_seen_in(*observation);
   cli::StandardOutput output;
-  output.write(sections_of(options, subject, run));
+  output.write(sections_of(options.print, asked, subject, run, *observation));
   if (!damage.ok()) return cli::complain_of_input(damage);
   return output.exit_code(cli::kDone);
 }
@@ -228,6 +260,13 @@ void add_questions(CLI::App& command, WhatIfOptions& options) {
           },
           "how long a fault on a page in the pool takes [as measured, or 20us]")
       ->type_name("DURATION");
+  command
+      .add_option("--page-cluster", asked.page_clusters,
+                  "readahead of 2^N pages, as vm.page-cluster")
+      ->delimiter(',')
+      ->check(CLI::Range(uint32_t{0}, kMostPageCluster))
+      ->expected(1, 16)
+      ->type_name("N");
 }
 
 }  // namespace

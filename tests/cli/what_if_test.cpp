@@ -99,13 +99,13 @@ TEST_F(WhatIf, WithRoomForAllThatWasSwappedNothingIs) {
 TEST_F(WhatIf, ASmallerRangeLeavesMoreUnknown) {
   simulated("a", {"--mib=4", "--accesses=10000"});
   const json whole = ask("a", {"--memory=1M"}).back();
-  const json late = ask("a", {"--memory=1M", "--from=3ms"}).back();
+  const json late = ask("a", {"--memory=1M", "--from=1003ms"}).back();
   const auto width = [](const json& line) {
     return line["returned_pages"]["high"].get<uint64_t>() -
            line["returned_pages"]["low"].get<uint64_t>();
   };
   EXPECT_GT(width(late), width(whole));
-  const auto unknown = ask("a", {"--memory=1M", "--from=3ms"}, "not_known");
+  const auto unknown = ask("a", {"--memory=1M", "--from=1003ms"}, "not_known");
   ASSERT_FALSE(unknown.empty());
   EXPECT_THAT(unknown.front()["text"].get<std::string>(), HasSubstr("came back"));
 }
