@@ -13,6 +13,7 @@
 #include "cli/offline/what_if_sections.h"
 #include "engine/whatif/victim_cache.h"
 #include "trace/lifecycles/reconstructor.h"
+#include "trace/utf8.h"
 
 namespace swaptrail::offline {
 namespace {
@@ -20,9 +21,11 @@ namespace {
 // Plays the recording to all that estimates.
 class WhatIfRun : public EventSink, public lifecycles::LifecycleSink {
  public:
-  WhatIfRun(const lifecycles::ReconstructorOptions& options, const WhatIfQuestions& asked)
+  WhatIfRun(const lifecycles::ReconstructorOptions& options, const WhatIfQuestions& asked,
+            std::vector<engine::PriorityArea> areas)
       : pool_({.pool = true}),
         readahead_(asked.page_clusters, options.page_size),
+        priorities_(std::move(areas)),
         reconstructor_(options, *this) {}
 
   void on_event(const swaptrail_event& event, uint64_t sequence) override {
@@ -30,6 +33,7 @@ class WhatIfRun : public EventSink, public lifecycles::LifecycleSink {
     victims_.on_event(event);
     pool_.on_event(event);
     evidence_.on_event(event);
+    priorities_.on_event(event);
     reconstructor_.on_event(event, sequence);
   }
   void on_time(uint64_t now_ns) override { reconstructor_.on_time(now_ns); }
@@ -48,11 +52,13 @@ class WhatIfRun : public EventSink, public lifecycles::LifecycleSink {
     victims_.on_lifecycle(lifecycle);
     pool_.on_lifecycle(lifecycle);
     readahead_.on_lifecycle(lifecycle);
+    priorities_.on_lifecycle(lifecycle);
   }
   void on_return(const Return& back) override {
     victims_.on_return(back);
     pool_.on_return(back);
     readahead_.on_return(back);
+    priorities_.on_return(back);
     if (back.how != ReturnHow::kSwappedIn || back.nr_pages == 0 || back.fault_ns == 0) return;
     ++faults_;
     hits_ += !back.major;
@@ -76,6 +82,7 @@ class WhatIfRun : public EventSink, public lifecycles::LifecycleSink {
   const engine::VictimCache& pool() const { return pool_; }
   const engine::ReadaheadEstimate& readahead() const { return readahead_; }
   const engine::ReadaheadEvidence& evidence() const { return evidence_; }
+  const engine::PriorityEstimate& priorities() const { return priorities_; }
   void tell(WhatIfSubject& subject) const {
     subject.loads = loads_;
     subject.load_wait_ns = load_wait_ns_;
@@ -88,6 +95,7 @@ class WhatIfRun : public EventSink, public lifecycles::LifecycleSink {
   engine::VictimCache pool_;
   engine::ReadaheadEstimate readahead_;
   engine::ReadaheadEvidence evidence_;
+  engine::PriorityEstimate priorities_;
   uint64_t faults_ = 0, hits_ = 0;
   uint64_t loads_ = 0;
   uint64_t load_wait_ns_ = 0;
@@ -138,40 +146,74 @@ std::vector<std::string> not_seen_in(const Observation& observation) {
   return texts;
 }
 
-// Pages in swap when the observation began, by the first note of each area that tells.
-uint64_t pages_at_start(const Observation& observation) {
-  std::map<uint32_t, uint64_t> used_bytes;
-  for (const recording::SwapArea& area : observation.contents(0).areas)
-    if (area.used_bytes != recording::kUsedNotKnown) used_bytes.emplace(area.type, area.used_bytes);
-  uint64_t sum = 0;
-  for (const auto& [type, bytes] : used_bytes) sum += bytes;
-  return sum / observation.header().reconstruction.page_size;
+// The first note of each area that was on.
+std::vector<recording::SwapArea> areas_in(const Observation& observation) {
+  std::map<uint32_t, recording::SwapArea> areas;
+  for (size_t part = 0; part < observation.parts(); ++part)
+    for (const recording::SwapArea& area : observation.contents(part).areas)
+      if (area.bytes != 0) areas.emplace(area.type, area);
+  std::vector<recording::SwapArea> firsts;
+  for (const auto& [type, area] : areas) firsts.push_back(area);
+  return firsts;
+}
+
+uint64_t used_pages(const recording::SwapArea& area, uint64_t page_size) {
+  return area.used_bytes == recording::kUsedNotKnown ? 0 : area.used_bytes / page_size;
+}
+
+// By area, with those that were not asked for as they are. Errors: InvalidArgument for an area that there is not.
+absl::StatusOr<std::vector<int32_t>> priorities_of(const std::vector<recording::SwapArea>& areas,
+                                                   const std::vector<AskedPriority>& asked) {
+  std::vector<int32_t> priorities;
+  for (const recording::SwapArea& area : areas) priorities.push_back(area.priority);
+  for (const AskedPriority& one : asked) {
+    const auto found = std::ranges::find_if(areas, [&](const recording::SwapArea& area) {
+      return area.path == one.area || absl::StrCat(area.type) == one.area;
+    });
+    if (found == areas.end())
+      return absl::InvalidArgumentError(
+          absl::StrCat("the recording has no swap area ", printable(one.area)));
+    priorities[static_cast<size_t>(found - areas.begin())] = one.priority;
+  }
+  return priorities;
+}
+
+std::vector<engine::PriorityArea> priority_areas(const std::vector<recording::SwapArea>& areas,
+                                                 const std::vector<int32_t>& priorities,
+                                                 uint64_t page_size) {
+  std::vector<engine::PriorityArea> result;
+  for (size_t at = 0; at < areas.size(); ++at)
+    result.push_back({.type = areas[at].type,
+                      .pages = areas[at].bytes / page_size,
+                      .used = used_pages(areas[at], page_size),
+                      .priority = priorities[at]});
+  return result;
 }
 
 // Some of each, if nothing is asked.
-WhatIfQuestions with_defaults(WhatIfQuestions asked) {
+WhatIfQuestions with_defaults(WhatIfQuestions asked,
+                              const std::vector<recording::SwapArea>& areas) {
   const bool any = !asked.memory.empty() || !asked.zswap.empty() || !asked.page_clusters.empty() ||
                    !asked.priorities.empty();
   if (any) return asked;
   for (const uint32_t percent : {10, 25, 50, 75, 100}) asked.memory.push_back({.percent = percent});
   for (const uint32_t percent : {10, 25, 50}) asked.zswap.push_back({.size = {.percent = percent}});
   asked.page_clusters = {0, 3};
+  // The other way round: who came first comes last.
+  if (areas.size() > 1)
+    for (const recording::SwapArea& area : areas)
+      asked.priorities.push_back({absl::StrCat(area.type), -area.priority});
   return asked;
 }
 
-std::vector<recording::SwapArea> areas_of(const Observation& observation) {
-  std::vector<recording::SwapArea> areas;
-  for (size_t part = 0; part < observation.parts(); ++part) {
-    const auto& more = observation.contents(part).areas;
-    areas.insert(areas.end(), more.begin(), more.end());
-  }
-  std::erase_if(areas, [](const recording::SwapArea& area) { return area.bytes == 0; });
-  return areas;
-}
+// What the recording has of the areas, and what they are asked to be.
+struct Areas {
+  std::vector<recording::SwapArea> recorded;
+  std::vector<int32_t> priorities;
+};
 
 std::string sections_of(report::PrintFormat print, const WhatIfQuestions& asked,
-                        const WhatIfSubject& subject, const WhatIfRun& run,
-                        const Observation& observation) {
+                        const WhatIfSubject& subject, const WhatIfRun& run, const Areas& areas) {
   std::string out;
   if (!asked.memory.empty())
     append_section(memory_section(subject, run.victims(), asked.memory), print, out);
@@ -180,7 +222,10 @@ std::string sections_of(report::PrintFormat print, const WhatIfQuestions& asked,
                    out);
   if (!asked.page_clusters.empty())
     append_section(page_cluster_section(subject, run.victims(), run.readahead(), run.evidence(),
-                                        areas_of(observation), asked.page_clusters),
+                                        areas.recorded, asked.page_clusters),
+                   print, out);
+  if (!asked.priorities.empty())
+    append_section(priority_section(subject, run.priorities(), areas.recorded, areas.priorities),
                    print, out);
   return out;
 }
@@ -203,18 +248,26 @@ int what_if(const WhatIfOptions& options) {
 
   lifecycles::ReconstructorOptions reconstruction = header.reconstruction;
   reconstruction.start_ns = std::max(reconstruction.start_ns, range->from_ns);
-  const WhatIfQuestions asked = with_defaults(options.questions);
-  WhatIfRun run(reconstruction, asked);
+  Areas areas{areas_in(*observation), {}};
+  const WhatIfQuestions asked = with_defaults(options.questions, areas.recorded);
+  const auto priorities = priorities_of(areas.recorded, asked.priorities);
+  if (!priorities.ok())
+    return cli::complain(cli::kUnusable, std::string(priorities.status().message()),
+                         "swaptrail info lists its areas");
+  areas.priorities = *priorities;
+  WhatIfRun run(reconstruction, asked,
+                priority_areas(areas.recorded, areas.priorities, reconstruction.page_size));
   const absl::Status damage = observation->for_each(run, *range);
   run.finish(damage.ok() ? std::min(observation->end_ns(), range->to_ns) : 0);
 
   WhatIfSubject subject;
   subject.page_size = reconstruction.page_size;
-  subject.pages_at_start = pages_at_start(*observation);
+  for (const recording::SwapArea& area : areas.recorded)
+    subject.pages_at_start += used_pages(area, subject.page_size);
   run.tell(subject);
   subject.not_seen = not_seen_in(*observation);
   cli::StandardOutput output;
-  output.write(sections_of(options.print, asked, subject, run, *observation));
+  output.write(sections_of(options.print, asked, subject, run, areas));
   if (!damage.ok()) return cli::complain_of_input(damage);
   return output.exit_code(cli::kDone);
 }
@@ -267,6 +320,9 @@ void add_questions(CLI::App& command, WhatIfOptions& options) {
       ->check(CLI::Range(uint32_t{0}, kMostPageCluster))
       ->expected(1, 16)
       ->type_name("N");
+  add_asked(command, "--priority", asked.priorities,
+            "another priority of a swap area, by its path or number; the others keep theirs",
+            "AREA=N", parse_asked_priority);
 }
 
 }  // namespace

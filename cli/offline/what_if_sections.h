@@ -7,6 +7,7 @@
 
 #include "cli/offline/estimate_table.h"
 #include "cli/offline/what_if_questions.h"
+#include "engine/whatif/priority_estimate.h"
 #include "engine/whatif/readahead_estimate.h"
 #include "engine/whatif/readahead_evidence.h"
 #include "engine/whatif/victim_cache.h"
@@ -36,6 +37,11 @@ EstimateSection page_cluster_section(const WhatIfSubject& subject,
                                      const engine::ReadaheadEvidence& evidence,
                                      const std::vector<recording::SwapArea>& areas,
                                      const std::vector<uint32_t>& asked);
+// `areas`: one of each type, in the order of those of the estimate; `priorities`: as asked, likewise.
+EstimateSection priority_section(const WhatIfSubject& subject,
+                                 const engine::PriorityEstimate& estimate,
+                                 const std::vector<recording::SwapArea>& areas,
+                                 const std::vector<int32_t>& priorities);
 EstimateSection zswap_section(const WhatIfSubject& subject, const engine::VictimCache& pool,
                               const std::vector<AskedPool>& asked, uint64_t load_ns);
 

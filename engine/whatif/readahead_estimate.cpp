@@ -27,25 +27,6 @@ uint32_t readahead_window(uint64_t before, uint64_t now, uint32_t hits, uint32_t
   return std::max({1u, std::min(pages, most_pages), std::min(last_window / 2, most_pages)});
 }
 
-void Residence::add(uint64_t pages) {
-  const int width = std::bit_width(pages);
-  const size_t part = width <= 3 ? 0 : pages >> (width - 4) & 7;
-  ++counts_[std::min<size_t>(width, 63) * 8 + part];
-  ++total_;
-}
-
-uint64_t Residence::shortest_tenth() const {
-  if (total_ < 100) return kNoLimit;
-  uint64_t sum = 0;
-  for (size_t at = 0; at < counts_.size(); ++at) {
-    sum += counts_[at];
-    if (sum * 10 < total_) continue;
-    const size_t width = at / 8;
-    return width <= 3 ? (uint64_t{1} << width) - 1 : (8 + at % 8) << (width - 4);
-  }
-  return kNoLimit;
-}
-
 void ReadaheadRun::fault(const SwappedPages& pages, uint64_t entry, PagePlace place, uint64_t left,
                          uint64_t residence) {
   ++counters_.faults;
@@ -137,14 +118,19 @@ void ReadaheadEstimate::on_lifecycle(const Lifecycle& lifecycle) {
 void ReadaheadEstimate::note_residence(PagePlace place) {
   const auto found = came_back_.find(place);
   if (found == came_back_.end()) return;
-  residence_.add(left_ - found->second);
+  residences_.add(left_ - found->second);
   came_back_.erase(found);
+}
+
+uint64_t ReadaheadEstimate::shortest_residence() const {
+  constexpr uint64_t kFewest = 100;
+  return residences_.count() < kFewest ? kNoLimit : residences_.percentile(1);
 }
 
 void ReadaheadEstimate::on_return(const Return& back) {
   if (back.nr_pages == 0 || is_failed(back.how)) return;
   const bool needed = back.how == ReturnHow::kSwappedIn && back.fault_ns != 0;
-  const uint64_t residence = needed ? residence_.shortest_tenth() : 0;
+  const uint64_t residence = needed ? shortest_residence() : 0;
   const PagePlace place = pages_.place_of(back.entry);
   const bool known = pages_.has(back.entry);
   for (ReadaheadRun& run : runs_) {

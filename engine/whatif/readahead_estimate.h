@@ -15,12 +15,12 @@
 // for each process (the kernel has one for each region of memory).
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "engine/whatif/rough_histogram.h"
 #include "engine/whatif/swapped_pages.h"
 #include "trace/lifecycle.h"
 
@@ -40,17 +40,6 @@ struct ReadaheadCounters {
 uint32_t readahead_window(uint64_t before, uint64_t now, uint32_t hits, uint32_t most_pages,
                           uint32_t last_window);
 
-// How many pages leave memory between a page's return and its leaving again: the tenth percentile, within an eighth of it.
-class Residence {
- public:
-  void add(uint64_t pages);
-  uint64_t shortest_tenth() const;  // no limit (2^64 - 1) before there are 100
-
- private:
-  std::array<uint64_t, 64 * 8> counts_{};
-  uint64_t total_ = 0;
-};
-
 // One run: one page-cluster, one way, one rule of dropping. Not thread-safe.
 class ReadaheadRun {
  public:
@@ -58,7 +47,8 @@ class ReadaheadRun {
   ReadaheadRun(ReadaheadWay way, uint32_t page_cluster, bool drops)
       : way_(way), most_pages_(1u << page_cluster), drops_(drops) {}
 
-  // A fault on a page that is in swap. `left`: pages that have left memory so far; `residence`: see Residence.
+  // A fault on a page that is in swap. `left`: pages that have left memory so far; `residence`: how many may leave before a page
+  // that was read ahead is dropped.
   void fault(const SwappedPages& pages, uint64_t entry, PagePlace place, uint64_t left,
              uint64_t residence);
   void unknown_fault();
@@ -111,7 +101,9 @@ class ReadaheadEstimate {
   void note_residence(PagePlace place);
 
   SwappedPages pages_;
-  Residence residence_;
+  uint64_t shortest_residence() const;
+  RoughHistogram
+      residences_;  // pages that left between a return and the next time that the page left
   absl::flat_hash_map<PagePlace, uint64_t> came_back_;  // pages that had left then
   uint64_t left_ = 0;
   std::vector<ReadaheadRun> runs_;

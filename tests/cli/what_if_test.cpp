@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli/offline/what_if_questions.h"
 #include "tests/scene/cli_scene.h"
@@ -98,16 +99,13 @@ TEST_F(WhatIf, WithRoomForAllThatWasSwappedNothingIs) {
 
 TEST_F(WhatIf, ASmallerRangeLeavesMoreUnknown) {
   simulated("a", {"--mib=4", "--accesses=10000"});
-  const json whole = ask("a", {"--memory=1M"}).back();
-  const json late = ask("a", {"--memory=1M", "--from=1003ms"}).back();
-  const auto width = [](const json& line) {
-    return line["returned_pages"]["high"].get<uint64_t>() -
-           line["returned_pages"]["low"].get<uint64_t>();
-  };
-  EXPECT_GT(width(late), width(whole));
+  EXPECT_THAT(ask("a", {"--memory=1M"}, "not_known"), testing::IsEmpty());
   const auto unknown = ask("a", {"--memory=1M", "--from=1003ms"}, "not_known");
   ASSERT_FALSE(unknown.empty());
   EXPECT_THAT(unknown.front()["text"].get<std::string>(), HasSubstr("came back"));
+  const json late = ask("a", {"--memory=100%", "--from=1003ms"}).back();
+  EXPECT_EQ(late["returned_pages"]["low"], 0);
+  EXPECT_GT(late["returned_pages"]["high"], 0) << "what is not known may not have been avoided";
 }
 
 TEST_F(WhatIf, EverySectionSaysThatItIsAnEstimateAndWhatItAssumes) {
@@ -141,11 +139,49 @@ TEST_F(WhatIf, APoolHoldsItsSizeTimesTheRatio) {
   EXPECT_EQ(pool["written_pages"]["low"], memory["written_pages"]["low"]);
 }
 
+// The machine reads ahead by address. A loop over the pages is what readahead is for; with hot and cold pages it hardly helps,
+// and is taken to help a little: 7 % of the faults are the most that the bounds are off.
+TEST_F(WhatIf, AnotherPageClusterIsWhatTheMachineDoesWithIt) {
+  for (const char* pattern : {"sequential", "hotcold"}) {
+    const auto machine = [&](const std::string& page_cluster) {
+      return simulated(page_cluster,
+                       {"--mib=8", "--limit=4", "--accesses=15000",
+                        "--pattern=" + std::string(pattern), "--page-cluster=" + page_cluster});
+    };
+    machine("0");
+    for (const char* page_cluster : {"1", "3", "5"}) {
+      const std::string truth = machine(page_cluster);
+      const json asked =
+          ask("0", {"--page-cluster=" + std::string(page_cluster)}, "what_if", "page_cluster")
+              .back();
+      const json seen = ask(page_cluster, {"--page-cluster=0"}, "what_if", "page_cluster").front();
+      EXPECT_EQ(asked["way"], "by address");
+      EXPECT_LT(error_of(asked["read_pages"], number_in(truth, "swapped_in_pages")), 0.03)
+          << pattern << page_cluster << asked << truth;
+      EXPECT_LT(error_of(asked["major_faults"], seen["major_faults"]["low"].get<uint64_t>()), 0.1)
+          << pattern << page_cluster << asked << seen;
+    }
+  }
+}
+
+TEST_F(WhatIf, AnotherPriorityMovesThePages) {
+  simulated("a", {"--mib=4", "--accesses=10000", "--devices=2"});
+  const auto rows = ask("a", {"--priority=/dev/simulated1=99"}, "what_if", "priority");
+  ASSERT_EQ(rows.size(), 6u);  // two areas and both together; as recorded, and as asked
+  EXPECT_EQ(rows[3]["slots_given"]["high"], 0);
+  EXPECT_EQ(rows[4]["slots_given"], rows[5]["slots_given"]);
+  EXPECT_EQ(rows[2]["slots_given"], rows[5]["slots_given"]);
+  const Ran wrong = run_cli({"what-if", path("a"), "--priority=/dev/none=1"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("no swap area /dev/none"));
+}
+
 TEST_F(WhatIf, RefusesWhatIsNoQuestion) {
   simulated("a", {"--mib=1", "--accesses=300"});
   for (const char* bad : {"--memory=0", "--memory=1X", "--memory=-1M", "--memory=5000%",
                           "--memory=", "--zswap=1M/0.5", "--zswap=1M/x", "--zswap=/3",
-                          "--zswap-load=-1s", "--zswap-load=1h", "--print=none", "--from=9s"}) {
+                          "--zswap-load=-1s", "--zswap-load=1h", "--page-cluster=6", "--priority=0",
+                          "--priority=0=x", "--page-cluster=x", "--print=none", "--from=9s"}) {
     const Ran ran = run_cli({"what-if", path("a"), bad, "--to=5s"});
     EXPECT_EQ(ran.code, 2) << bad;
     EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << bad << ran.err;

@@ -33,13 +33,14 @@ def question(case, truth):
 
 
 def answers(swaptrail, recording, flag, section):
-    """The rows as recorded and as estimated."""
+    """The rows as recorded and as estimated. Of readahead the way that this kernel goes with these areas."""
     files = sorted(str(path) for path in recording.glob("*.swaptrail"))
     ran = subprocess.run([swaptrail, "what-if", *files, flag, "--print=jsonl"], capture_output=True, text=True, check=False)
     if ran.returncode != 0:
         sys.exit(f"whatif.py: {swaptrail} ended with {ran.returncode}: {ran.stderr.strip()}")
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
     rows = [line for line in lines if line["type"] == "what_if" and line["of"] == section]
+    rows = [row for row in rows if row.get("as_here", "yes") == "yes"]
     return rows[0], rows[-1], [line["text"] for line in lines if line["type"] == "not_known"]
 
 

@@ -31,11 +31,11 @@ more8 nvme 8 0 0 -
 more16 nvme 16 0 0 -
 pool2 zswap 2 0 2 -
 pool4 zswap 4 0 4 -
+ahead1 nvme 0 1 0 -
+ahead3 nvme 0 3 0 -
 disk virtio 0 0 0 record
 disk1 virtio 0 1 0 -
 disk3 virtio 0 3 0 -
-ahead1 nvme 0 1 0 -
-ahead3 nvme 0 3 0 -
 CASES
 }
 
