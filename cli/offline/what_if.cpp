@@ -10,6 +10,7 @@
 #include "cli/base/standard_output.h"
 #include "cli/offline/filter_options.h"
 #include "cli/offline/observation.h"
+#include "cli/offline/pool_pass.h"
 #include "cli/offline/what_if_sections.h"
 #include "engine/whatif/victim_cache.h"
 #include "trace/lifecycles/reconstructor.h"
@@ -206,6 +207,13 @@ WhatIfQuestions with_defaults(WhatIfQuestions asked,
   return asked;
 }
 
+uint64_t bytes_of(const Observation& observation) {
+  uint64_t sum = 0;
+  for (size_t part = 0; part < observation.parts(); ++part)
+    sum += observation.contents(part).file_bytes;
+  return sum;
+}
+
 // What the recording has of the areas, and what they are asked to be.
 struct Areas {
   std::vector<recording::SwapArea> recorded;
@@ -213,13 +221,14 @@ struct Areas {
 };
 
 std::string sections_of(report::PrintFormat print, const WhatIfQuestions& asked,
-                        const WhatIfSubject& subject, const WhatIfRun& run, const Areas& areas) {
+                        const WhatIfSubject& subject, const WhatIfRun& run, const Areas& areas,
+                        const std::vector<engine::RefusingPool>& refusing) {
   std::string out;
   if (!asked.memory.empty())
     append_section(memory_section(subject, run.victims(), asked.memory), print, out);
   if (!asked.zswap.empty())
-    append_section(zswap_section(subject, run.pool(), asked.zswap, asked.zswap_load_ns), print,
-                   out);
+    append_section(zswap_section(subject, run.pool(), refusing, asked.zswap, asked.zswap_load_ns),
+                   print, out);
   if (!asked.page_clusters.empty())
     append_section(page_cluster_section(subject, run.victims(), run.readahead(), run.evidence(),
                                         areas.recorded, asked.page_clusters),
@@ -255,6 +264,7 @@ int what_if(const WhatIfOptions& options) {
     return cli::complain(cli::kUnusable, std::string(priorities.status().message()),
                          "swaptrail info lists its areas");
   areas.priorities = *priorities;
+  if (!asked.zswap.empty()) progress.expect(bytes_of(*observation));  // a second pass
   WhatIfRun run(reconstruction, asked,
                 priority_areas(areas.recorded, areas.priorities, reconstruction.page_size));
   const absl::Status damage = observation->for_each(run, *range);
@@ -266,8 +276,13 @@ int what_if(const WhatIfOptions& options) {
     subject.pages_at_start += used_pages(area, subject.page_size);
   run.tell(subject);
   subject.not_seen = not_seen_in(*observation);
+  std::vector<uint64_t> rooms;
+  for (const AskedPool& pool : asked.zswap)
+    rooms.push_back(pool.room(run.pool().counters().most_pages, subject.page_size));
+  std::vector<engine::RefusingPool> refusing;
+  if (!rooms.empty()) refusing = play_to_pools(*observation, *range, reconstruction, rooms);
   cli::StandardOutput output;
-  output.write(sections_of(options.print, asked, subject, run, areas));
+  output.write(sections_of(options.print, asked, subject, run, areas, refusing));
   if (!damage.ok()) return cli::complain_of_input(damage);
   return output.exit_code(cli::kDone);
 }

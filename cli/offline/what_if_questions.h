@@ -23,6 +23,11 @@ struct AskedSize {
 struct AskedPool {
   AskedSize size;
   uint32_t ratio_percent = 300;  // size of a page to that of its compressed form
+
+  // Pages that fit.
+  uint64_t room(uint64_t most_pages, uint64_t page_size) const {
+    return size.pages(most_pages, page_size) * ratio_percent / 100;
+  }
 };
 
 struct AskedPriority {

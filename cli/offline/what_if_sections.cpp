@@ -78,31 +78,52 @@ std::string duration_of(uint64_t ns) {
 
 std::string ratio_text(uint32_t percent) { return absl::StrFormat("%.2f", percent / 100.0); }
 
-// `pool_pages`: that fit. A page that would have been in the pool takes a load instead of its wait.
-EstimateRow zswap_row(const VictimCache& pool, const AskedPool& asked, uint64_t bytes,
-                      uint64_t pool_pages, uint64_t load_ns) {
-  const auto at = [&](Quantity quantity) { return pool.estimate(quantity, pool_pages); };
+// One of the two ways in which a full pool may act.
+struct PoolAnswer {
+  Estimate written, read, loaded, wait_ns;
+};
+
+// A page that would have been in the pool takes a load instead of its wait.
+PoolAnswer answer_of(const VictimCache& pool, uint64_t room, uint64_t load_ns) {
+  const auto at = [&](Quantity quantity) { return pool.estimate(quantity, room); };
   const Estimate written = at(Quantity::kWritten), stored = at(Quantity::kStored);
   const Estimate read = at(Quantity::kRead), loaded = at(Quantity::kLoaded);
   const Estimate major = at(Quantity::kMajorFaults), wait = at(Quantity::kWaitNs);
   const uint64_t reads = read.seen + loaded.seen;
-  EstimateRow row;
-  const auto add = [&](std::string_view key, std::string_view title, EstimateUnit unit,
-                       uint64_t low, uint64_t high) {
-    row.cells.push_back(number_cell(key, title, unit, low, high));
-  };
-  row.cells.push_back(text_cell("scenario", "WITH", absl::StrCat(size_text(bytes), " pool")));
-  row.cells.push_back(text_cell("ratio", "RATIO", ratio_text(asked.ratio_percent)));
-  add("pool_pages", "HOLDS", EstimateUnit::kCount, pool_pages, pool_pages);
-  add("written_pages", "WRITTEN", EstimateUnit::kCount, written.low + stored.low,
-      written.high + stored.high);
-  add("read_pages", "READ", EstimateUnit::kCount, read.low + loaded.low, read.high + loaded.high);
-  add("loaded_pages", "LOADED", EstimateUnit::kCount, reads - read.high - loaded.high,
-      reads - read.low - loaded.low);
+  PoolAnswer answer;
+  answer.written = {0, written.low + stored.low, written.high + stored.high};
+  answer.read = {0, read.low + loaded.low, read.high + loaded.high};
+  answer.loaded = {0, reads - answer.read.high, reads - answer.read.low};
   // Whether a load is shorter than the wait that it replaces is not certain.
   const auto [shorter, longer] = std::minmax({wait.low + (major.seen - major.low) * load_ns,
                                               wait.high + (major.seen - major.high) * load_ns});
-  add("wait_ns", "WAITED", EstimateUnit::kNs, shorter, longer);
+  answer.wait_ns = {0, shorter, longer};
+  return answer;
+}
+
+PoolAnswer answer_of(const engine::RefusingPool& pool, uint64_t load_ns) {
+  const engine::RefusingPoolCounters& counters = pool.counters();
+  const auto certain = [](uint64_t number) { return Estimate{0, number, number}; };
+  return {certain(counters.written), certain(counters.read), certain(counters.loaded),
+          certain(counters.wait_ns + counters.load_faults * load_ns)};
+}
+
+EstimateRow zswap_row(const AskedPool& asked, uint64_t bytes, uint64_t room, const PoolAnswer& one,
+                      const PoolAnswer& other) {
+  EstimateRow row;
+  const auto add = [&](std::string_view key, std::string_view title, EstimateUnit unit,
+                       Estimate PoolAnswer::*value) {
+    row.cells.push_back(number_cell(key, title, unit,
+                                    std::min((one.*value).low, (other.*value).low),
+                                    std::max((one.*value).high, (other.*value).high)));
+  };
+  row.cells.push_back(text_cell("scenario", "WITH", absl::StrCat(size_text(bytes), " pool")));
+  row.cells.push_back(text_cell("ratio", "RATIO", ratio_text(asked.ratio_percent)));
+  row.cells.push_back(number_cell("pool_pages", "HOLDS", EstimateUnit::kCount, room, room));
+  add("written_pages", "WRITTEN", EstimateUnit::kCount, &PoolAnswer::written);
+  add("read_pages", "READ", EstimateUnit::kCount, &PoolAnswer::read);
+  add("loaded_pages", "LOADED", EstimateUnit::kCount, &PoolAnswer::loaded);
+  add("wait_ns", "WAITED", EstimateUnit::kNs, &PoolAnswer::wait_ns);
   return row;
 }
 
@@ -148,6 +169,7 @@ EstimateSection memory_section(const WhatIfSubject& subject, const VictimCache& 
 }
 
 EstimateSection zswap_section(const WhatIfSubject& subject, const VictimCache& pool,
+                              const std::vector<engine::RefusingPool>& refusing,
                               const std::vector<AskedPool>& asked, uint64_t load_ns) {
   EstimateSection section{.name = "zswap",
                           .title = "with zswap in front of the swap areas",
@@ -157,16 +179,18 @@ EstimateSection zswap_section(const WhatIfSubject& subject, const VictimCache& p
   const bool measured = load_ns == 0 && subject.loads != 0;
   if (load_ns == 0) load_ns = measured ? subject.load_wait_ns / subject.loads : kAssumedLoadNs;
   section.rows.push_back(recorded_zswap_row(pool));
-  for (const AskedPool& one : asked) {
-    const uint64_t own = one.size.pages(pool.counters().most_pages, subject.page_size);
+  const uint64_t most = pool.counters().most_pages;
+  for (size_t at = 0; at < asked.size(); ++at) {
+    const uint64_t room = asked[at].room(most, subject.page_size);
     section.rows.push_back(
-        zswap_row(pool, one, own * subject.page_size, own * one.ratio_percent / 100, load_ns));
+        zswap_row(asked[at], asked[at].size.pages(most, subject.page_size) * subject.page_size,
+                  room, answer_of(pool, room, load_ns), answer_of(refusing[at], load_ns)));
   }
   section.assumptions = {
       "Every page compresses by the ratio that is given (3 if none is); none is refused. Pages of "
       "zeros need no room in the pool.",
-      "When the pool is full, zswap writes what it has had for longest, a page for each that comes "
-      "(LRU writeback; no shrinker, no accept threshold).",
+      "One bound: a full pool writes what it has had for longest. The other: it refuses what comes, "
+      "which goes to the device. The kernel does some of each.",
       "The pool's memory comes besides: if it is taken from the memory that the pages had, more is "
       "swapped out, and a recording can't tell how much.",
       absl::StrCat("A major fault on a page in the pool takes ", duration_of(load_ns),

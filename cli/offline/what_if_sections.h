@@ -10,6 +10,7 @@
 #include "engine/whatif/priority_estimate.h"
 #include "engine/whatif/readahead_estimate.h"
 #include "engine/whatif/readahead_evidence.h"
+#include "engine/whatif/refusing_pool.h"
 #include "engine/whatif/victim_cache.h"
 #include "trace/recording/contents.h"
 
@@ -42,7 +43,9 @@ EstimateSection priority_section(const WhatIfSubject& subject,
                                  const engine::PriorityEstimate& estimate,
                                  const std::vector<recording::SwapArea>& areas,
                                  const std::vector<int32_t>& priorities);
+// `refusing`: one for each that is asked.
 EstimateSection zswap_section(const WhatIfSubject& subject, const engine::VictimCache& pool,
+                              const std::vector<engine::RefusingPool>& refusing,
                               const std::vector<AskedPool>& asked, uint64_t load_ns);
 
 }  // namespace swaptrail::offline
