@@ -90,6 +90,7 @@ EstimateSection page_cluster_section(const WhatIfSubject& subject,
                           .rows = {recorded_row(subject, victims, by_address)},
                           .assumptions = {},
                           .not_known = subject.not_seen};
+  section.not_known.push_back("vm.page-cluster itself is not in a recording.");
   for (size_t at = 0; at < asked.size(); ++at)
     for (const ReadaheadWay way : {ReadaheadWay::kBySlot, ReadaheadWay::kByAddress})
       section.rows.push_back(row_of(asked[at], way, by_address, readahead.answer(at, way)));

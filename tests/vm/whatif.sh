@@ -7,7 +7,7 @@
 #   --patterns "uniform"    of pattern.cpp: hotcold and uniform by default
 #   --guests DIR            keeps the guest's results there; existing ones are not run again
 #   --swaptraild PROGRAM    build/release/daemon/swaptraild by default
-#   --swaptrail PROGRAM     build/dev/cli/swaptrail by default
+#   --swaptrail PROGRAM     build/release/cli/swaptrail by default
 #
 # In one guest the same accesses are made several times: once recorded by swaptraild under a limit of 14 MiB, and then, without
 # swaptraild, under a higher limit, with zswap, and with another vm.page-cluster. whatif.py asks the recording for each of these
@@ -17,11 +17,12 @@
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 root=$(readlink -f "$here/../..")
-readonly LIMIT_MIB=14 AREA_MIB=512
+readonly LIMIT_MIB=14 AREA_MIB=512 BOTH_ZRAM_MIB=8
 
 usage() { sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
-# NAME DEVICE MORE-MIB PAGE-CLUSTER ZSWAP-MIB RECORD. zswap's pool is charged to the limit: it comes on top.
+# NAME DEVICE MORE-MIB PAGE-CLUSTER ZSWAP-MIB RECORD. zswap's pool is charged to the limit: it comes on top. The device both:N is
+# nvme with the priority 10 and a small zram with N.
 cases() {
     cat <<'CASES'
 base nvme 0 0 0 record
@@ -36,12 +37,14 @@ ahead3 nvme 0 3 0 -
 disk virtio 0 0 0 record
 disk1 virtio 0 1 0 -
 disk3 virtio 0 3 0 -
+two both:10 0 0 0 record
+first both:20 0 0 0 -
 CASES
 }
 
 # ---- inside a guest: --in-guest PROGRAM SWAPTRAILD OUT PATTERN... -----------------------------------
 
-daemon_pid=''
+daemon_pid='' area_device='' # areas.sh sets the second
 daemon_start() { # SWAPTRAILD DIR
     local tries
     "$1" --print=none --record "$2" 2>"$2.err" >/dev/null &
@@ -62,18 +65,28 @@ daemon_stop() {
     daemon_pid=''
 }
 
+both_up() { # PRIORITY
+    area_up nvme && modprobe zram && echo "${BOTH_ZRAM_MIB}M" >/sys/block/zram0/disksize || return
+    mkswap -f /dev/zram0 >/dev/null && swapoff "$area_device" && swapon -p 10 "$area_device" && swapon -p "$1" /dev/zram0
+}
+both_down() {
+    swapoff /dev/zram0 && echo 1 >/sys/block/zram0/reset
+}
+
 run_case() { # PROGRAM SWAPTRAILD OUT PATTERN NAME DEVICE MORE CLUSTER ZSWAP RECORD
     local out=$3/$4-$5 cgroup=/sys/fs/cgroup/whatif code=0
     [[ ! -s $out.json ]] || return 0
-    area_up "$6" "$AREA_MIB" || return
+    if [[ $6 == both:* ]]; then both_up "${6#both:}"; else area_up "$6" "$AREA_MIB"; fi || return
     mkdir "$cgroup"
     [[ $9 == 0 ]] || echo "$9M" >"$cgroup/memory.zswap.max"
     [[ ${10} == - ]] || { mkdir -p "$out.recording" && daemon_start "$2" "$out.recording"; } || code=1
     [[ $code != 0 ]] || "$1" "$4" --page-cluster "$8" --limit $((LIMIT_MIB + $7)) --repeat-percent 70 \
         --cgroup "$cgroup" >"$out.json" || code=1
+    [[ $6 != both:* ]] || cp /sys/block/zram0/stat "$out.zram"
     daemon_stop
     [[ $code == 0 ]] || rm -f "$out.json"
     rmdir "$cgroup"
+    [[ $6 != both:* ]] || both_down || code=1
     area_down || code=1
     return $code
 }
@@ -104,7 +117,7 @@ fi
 # ---- the host --------------------------------------------------------------------------------------
 
 kernel=6.12 patterns='hotcold uniform' guests=''
-swaptraild=$root/build/release/daemon/swaptraild swaptrail=$root/build/dev/cli/swaptrail
+swaptraild=$root/build/release/daemon/swaptraild swaptrail=$root/build/release/cli/swaptrail
 while [[ $# -gt 0 ]]; do
     [[ $# -ge 2 ]] || usage
     case $1 in
