@@ -42,7 +42,7 @@ constexpr Overhead kOverheads[] = {
     {"validate", kOfFiles},
     {"what-if",
      "Works on files alone: it asks neither swaptraild nor the kernel anything. It takes one CPU "
-     "while it runs, and memory for what is in swap at one time: some 500 bytes a page."},
+     "while it runs, and memory for what is in swap at one time: about 1 KiB a page."},
     {"simulate",
      "Runs a model: one CPU while it runs, and memory for each simulated page. The host's own swap "
      "is not touched."},

@@ -69,6 +69,8 @@ EstimateSection priority_section(const WhatIfSubject& subject,
       "take turns.",
       "An area is as fast with more work as it was with what it had. A page that would have been "
       "elsewhere waits as measured there: by the median and by the mean, which are the bounds.",
+      "A page that would have been in an area which frees slots when pages come back (such as zram) "
+      "gets a new one each time it leaves; which do is learnt from the recording.",
       "Areas were on all the time, with the size and the use that were noted first; what was in "
       "swap before stays where it is."};
   if (const uint64_t pages = estimate.without_room(); pages != 0)

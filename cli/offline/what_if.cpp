@@ -187,7 +187,8 @@ std::vector<engine::PriorityArea> priority_areas(const std::vector<recording::Sw
     result.push_back({.type = areas[at].type,
                       .pages = areas[at].bytes / page_size,
                       .used = used_pages(areas[at], page_size),
-                      .priority = priorities[at]});
+                      .priority = priorities[at],
+                      .synchronous = areas[at].synchronous == recording::Known::kYes});
   return result;
 }
 
@@ -200,10 +201,10 @@ WhatIfQuestions with_defaults(WhatIfQuestions asked,
   for (const uint32_t percent : {10, 25, 50, 75, 100}) asked.memory.push_back({.percent = percent});
   for (const uint32_t percent : {10, 25, 50}) asked.zswap.push_back({.size = {.percent = percent}});
   asked.page_clusters = {0, 3};
-  // The other way round: who came first comes last.
-  if (areas.size() > 1)
-    for (const recording::SwapArea& area : areas)
-      asked.priorities.push_back({absl::StrCat(area.type), -area.priority});
+  if (areas.size() < 2) return asked;
+  const auto [lowest, highest] =
+      std::ranges::minmax_element(areas, {}, &recording::SwapArea::priority);
+  asked.priorities.push_back({absl::StrCat(lowest->type), highest->priority + 1});
   return asked;
 }
 

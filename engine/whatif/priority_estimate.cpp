@@ -56,21 +56,27 @@ void PriorityEstimate::on_allocated(const swaptrail_event& event) {
     not_followed_ += pages;
     return;
   }
+  Area& was = areas_[seen];
+  was.seen.given += pages;
+  was.used_seen += pages;
+  was.seen.most_used = std::max(was.seen.most_used, was.used_seen);
+  const size_t other = give(seen, pages);
+  for (uint32_t page = 0; page < pages; ++page)
+    slots_[event.entry + page] = {static_cast<uint8_t>(other), false};
+}
+
+// The area that has slots for them now.
+size_t PriorityEstimate::give(size_t seen, uint64_t pages) {
   size_t other = choose(pages);
   if (other == kNoArea) {
     without_room_ += pages;
     other = seen;
   }
-  Area& was = areas_[seen];
-  was.seen.given += pages;
-  was.used_seen += pages;
-  was.seen.most_used = std::max(was.seen.most_used, was.used_seen);
-  Area& is = areas_[other];
-  is.other.given += pages;
-  is.used_other += pages;
-  is.other.most_used = std::max(is.other.most_used, is.used_other);
-  for (uint32_t page = 0; page < pages; ++page)
-    slots_[event.entry + page] = static_cast<uint8_t>(other);
+  Area& area = areas_[other];
+  area.other.given += pages;
+  area.used_other += pages;
+  area.other.most_used = std::max(area.other.most_used, area.used_other);
+  return other;
 }
 
 void PriorityEstimate::on_freed(const swaptrail_event& event) {
@@ -78,11 +84,15 @@ void PriorityEstimate::on_freed(const swaptrail_event& event) {
   if (seen == kNoArea) return;
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     const auto found = slots_.find(event.entry + page);
-    // One from before the recording is in the same area in both.
-    Area& other = areas_[found == slots_.end() ? seen : found->second];
-    other.used_other -= std::min<uint64_t>(other.used_other, 1);
+    if (found == slots_.end() || found->second.area != kNoSlot) {
+      // One from before the recording is in the same area in both.
+      Area& other = areas_[found == slots_.end() ? seen : found->second.area];
+      other.used_other -= std::min<uint64_t>(other.used_other, 1);
+    }
     areas_[seen].used_seen -= std::min<uint64_t>(areas_[seen].used_seen, 1);
-    if (found != slots_.end()) slots_.erase(found);
+    if (found == slots_.end()) continue;
+    areas_[seen].freed += found->second.back;
+    slots_.erase(found);
   }
 }
 
@@ -90,8 +100,13 @@ void PriorityEstimate::on_lifecycle(const Lifecycle& lifecycle) {
   if (!is_freed(lifecycle.outcome)) return;
   for (uint32_t page = 0; page < lifecycle.nr_pages; ++page) {
     const auto found = slots_.find(lifecycle.entry + page);
-    if (found != slots_.end() && away_.size() < kMostSlots)
-      away_[lifecycle.entry + page] = found->second;
+    if (found == slots_.end() || away_.size() >= kMostSlots) continue;
+    Slot& slot = found->second;
+    const size_t seen = area_of(lifecycle.entry);
+    areas_[seen].kept += slot.back;
+    slot.back = false;
+    if (slot.area == kNoSlot) slot.area = static_cast<uint8_t>(give(seen, 1));
+    away_[lifecycle.entry + page] = slot.area;
   }
 }
 
@@ -100,7 +115,10 @@ void PriorityEstimate::on_return(const Return& back) {
   const size_t seen = area_of(back.entry);
   const auto found = away_.find(back.entry);
   const size_t other = found == away_.end() ? seen : found->second;
-  for (uint32_t page = 0; page < back.nr_pages; ++page) away_.erase(back.entry + page);
+  for (uint32_t page = 0; page < back.nr_pages; ++page) {
+    away_.erase(back.entry + page);
+    if (back.how == ReturnHow::kSwappedIn) come_back(back.entry + page);
+  }
   const bool waits = back.how == ReturnHow::kSwappedIn && back.major && back.fault_ns != 0;
   if (!waits || seen == kNoArea) return;
   Area& was = areas_[seen];
@@ -117,6 +135,24 @@ void PriorityEstimate::on_return(const Return& back) {
   } else {
     is.own_wait_ns += back.fault_ns;
   }
+}
+
+// The kernel may free slots some time later (mm/swap_slots.c), so what counts is whether a page had its slot when it left again.
+bool PriorityEstimate::frees_returned(const Area& area) {
+  constexpr uint64_t kFewest = 100;
+  const uint64_t seen = area.kept + area.freed;
+  return seen < kFewest ? area.about.synchronous : 2 * area.freed > seen;
+}
+
+void PriorityEstimate::come_back(uint64_t entry) {
+  const auto found = slots_.find(entry);
+  if (found == slots_.end()) return;
+  Slot& slot = found->second;
+  slot.back = true;
+  const bool moved = slot.area != kNoSlot && areas_[slot.area].about.type != entry_type(entry);
+  if (!moved || !frees_returned(areas_[slot.area])) return;
+  areas_[slot.area].used_other -= std::min<uint64_t>(areas_[slot.area].used_other, 1);
+  slot.area = kNoSlot;
 }
 
 std::vector<AreaLoad> PriorityEstimate::seen() const {

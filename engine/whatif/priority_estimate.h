@@ -5,6 +5,10 @@
 // that waits for another area than it did is given what was measured of waits for that area: by the median, and by the
 // mean, which are the two bounds.
 //
+// Some areas free a page's slot when it comes back, such as zram, which the kernel reads without the swap cache; others keep it,
+// so that the page need not be written again. Which an area does is learnt from the recording. A page that would have been in
+// an area of the first kind needs a new slot when it leaves again.
+//
 // It assumes that areas are as fast with more work as they were with less, that they were there all the time, and that
 // what was in swap before the recording began stays where it is. A page behind zswap waits as it did.
 #pragma once
@@ -26,6 +30,7 @@ struct PriorityArea {
   uint64_t pages = 0;  // that it has room for
   uint64_t used = 0;   // when the recording began
   int32_t priority = 0;
+  bool synchronous = false;  // taken to free slots of pages that come back, until that was seen
 };
 
 // Of one area, or of all.
@@ -57,25 +62,35 @@ class PriorityEstimate {
 
  private:
   static constexpr size_t kMostSlots = size_t{1} << 23;
+  static constexpr size_t kNoArea = ~size_t{0};
+  static constexpr uint8_t kNoSlot = 0xff;  // in the recording it has one
   struct Area {
     PriorityArea about;
     AreaLoad seen, other;
     uint64_t used_seen = 0, used_other = 0;
-    RoughHistogram waits;       // measured
-    uint64_t own_wait_ns = 0;   // of faults on pages that are there in both
-    uint64_t moved_faults = 0;  // on pages that would have been here, and were elsewhere
+    RoughHistogram waits;          // measured
+    uint64_t own_wait_ns = 0;      // of faults on pages that are there in both
+    uint64_t kept = 0, freed = 0;  // slots of pages that had come back, as these left again
+    uint64_t moved_faults = 0;     // on pages that would have been here, and were elsewhere
+  };
+
+  struct Slot {
+    uint8_t area = kNoSlot;  // it would be in
+    bool back = false;       // its page came back
   };
 
   size_t area_of(uint64_t entry) const;  // kNoArea: it is none of ours
   size_t choose(uint64_t pages);
+  size_t give(size_t seen, uint64_t pages);
+  static bool frees_returned(const Area& area);
+  void come_back(uint64_t entry);
   void on_allocated(const swaptrail_event& event);
   void on_freed(const swaptrail_event& event);
 
-  static constexpr size_t kNoArea = ~size_t{0};
   std::vector<Area> areas_;
   std::vector<size_t>
       order_;  // by priority, the highest first; who had a turn goes behind its equals
-  absl::flat_hash_map<uint64_t, uint8_t> slots_;  // by entry: the area that it would be in
+  absl::flat_hash_map<uint64_t, Slot> slots_;  // by entry: the area that it would be in
   absl::flat_hash_map<uint64_t, uint8_t>
       away_;  // the same, of pages in swap: the slot is freed before the fault is over
   uint64_t without_room_ = 0, not_followed_ = 0;

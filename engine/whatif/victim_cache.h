@@ -67,7 +67,7 @@ class VictimCache {
  public:
   struct Options {
     bool pool = false;
-    // Followed in swap; the deepest are forgotten. About 200 bytes each.
+    // Followed in swap; the deepest are forgotten. About 250 bytes each.
     uint32_t most_pages = uint32_t{1} << 22;
   };
 

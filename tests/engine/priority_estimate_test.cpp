@@ -106,6 +106,31 @@ TEST(PriorityEstimate, AnAreaOfWhichNoWaitWasMeasuredIsUnknown) {
   EXPECT_FALSE(estimate.estimated()[1].wait_known);
 }
 
+// zram frees the slot when a page comes back, a disk keeps it: its page may leave again unchanged, without a new slot.
+TEST(PriorityEstimate, WhatMovesToAnAreaThatFreesReturnedPagesNeedsNewSlots) {
+  for (const bool synchronous : {false, true}) {
+    PriorityEstimate estimate(
+        {{.type = 0, .pages = 100, .used = 0, .priority = 1, .synchronous = false},
+         {.type = 1, .pages = 100, .used = 0, .priority = 5, .synchronous = synchronous}});
+    swap_out(estimate, make_entry(0, 1));
+    for (size_t round = 0; round < 3; ++round) {
+      Return back;
+      back.entry = make_entry(0, 1);
+      estimate.on_return(back);
+      Lifecycle again;
+      again.entry = make_entry(0, 1);
+      again.outcome = Outcome::kFreedClean;
+      estimate.on_lifecycle(again);
+    }
+    EXPECT_EQ(estimate.seen()[0].given, 1u);
+    EXPECT_EQ(estimate.estimated()[1].given, synchronous ? 4u : 1u);
+    EXPECT_EQ(estimate.estimated()[1].most_used, 1u);
+    estimate.on_event(slot_event(SWAPTRAIL_SLOT_FREED, make_entry(0, 1)));
+    swap_out(estimate, make_entry(0, 2));
+    EXPECT_EQ(estimate.estimated()[1].most_used, 1u);
+  }
+}
+
 // As many slots as pages are used at any time, wherever they are; and what is free is never passed over.
 TEST(PriorityEstimate, IsThatOfAModelThatLooksAtEverySlot) {
   std::mt19937 random(3);

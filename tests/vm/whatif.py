@@ -17,7 +17,7 @@ import sys
 COMPARED = {
     "memory": ({"written_pages": "pswpout", "read_pages": "pswpin", "major_faults": "pgmajfault"}, 5),
     "zswap": ({"written_pages": "pswpout", "read_pages": "pswpin", "loaded_pages": "zswpin"}, 15),
-    "priority": ({"slots_given": "zram"}, 5),
+    "priority": ({"slots_given": "zram writes", "major_faults": "zram reads"}, 20),
     "page_cluster": ({"read_pages": "pswpin", "major_faults": "pgmajfault"}, 5),
 }
 
@@ -73,8 +73,9 @@ def main():
             section, flag = question(case, truth)
             recorded, estimate, not_known = answers(swaptrail, base, flag, section)
             unknown.update(not_known)
-            if section == "priority":  # writes of a page each: the fifth number (Documentation/block/stat.rst)
-                truth["vmstat"]["zram"] = int((folder / f"{pattern}-{case[0]}.zram").read_text().split()[4])
+            if section == "priority":  # a page each (Documentation/block/stat.rst)
+                stat = (folder / f"{pattern}-{case[0]}.zram").read_text().split()
+                truth["vmstat"].update({"zram reads": int(stat[0]), "zram writes": int(stat[4])})
             compared, limit = COMPARED[section]
             for key, counter in compared.items():
                 low, high, real = estimate[key]["low"], estimate[key]["high"], truth["vmstat"][counter]
