@@ -141,7 +141,8 @@ void PriorityEstimate::on_return(const Return& back) {
 bool PriorityEstimate::frees_returned(const Area& area) {
   constexpr uint64_t kFewest = 100;
   const uint64_t seen = area.kept + area.freed;
-  return seen < kFewest ? area.about.synchronous : 2 * area.freed > seen;
+  // Any area frees slots of pages that change. One that hardly ever keeps one does so when they come back.
+  return seen < kFewest ? area.about.synchronous : 20 * area.kept < seen;
 }
 
 void PriorityEstimate::come_back(uint64_t entry) {
