@@ -51,7 +51,15 @@ TEST(PriorityEstimate, TheHighestIsFilledFirst) {
   EXPECT_EQ(estimate.without_room(), 0u);
 }
 
-TEST(PriorityEstimate, EqualsTakeTurnsAndAFullOneIsPassedOver) {
+TEST(PriorityEstimate, EqualsTakeTurns) {
+  PriorityEstimate estimate({{.type = 0, .pages = 10, .used = 0, .priority = 1},
+                             {.type = 1, .pages = 10, .used = 0, .priority = 1}});
+  for (uint64_t at = 1; at <= 4; ++at) swap_out(estimate, make_entry(0, at));
+  EXPECT_EQ(estimate.estimated()[0].given, 2u);
+  EXPECT_EQ(estimate.estimated()[1].given, 2u);
+}
+
+TEST(PriorityEstimate, AFullOneIsPassedOver) {
   PriorityEstimate estimate({{.type = 0, .pages = 3, .used = 0, .priority = 1},
                              {.type = 1, .pages = 2, .used = 0, .priority = 1},
                              {.type = 2, .pages = 2, .used = 0, .priority = 0}});
@@ -113,9 +121,9 @@ TEST(PriorityEstimate, WhatMovesToAnAreaThatFreesReturnedPagesNeedsNewSlots) {
         {{.type = 0, .pages = 100, .used = 0, .priority = 1, .synchronous = false},
          {.type = 1, .pages = 100, .used = 0, .priority = 5, .synchronous = synchronous}});
     swap_out(estimate, make_entry(0, 1));
+    Return back;
+    back.entry = make_entry(0, 1);
     for (size_t round = 0; round < 3; ++round) {
-      Return back;
-      back.entry = make_entry(0, 1);
       estimate.on_return(back);
       Lifecycle again;
       again.entry = make_entry(0, 1);
@@ -125,6 +133,7 @@ TEST(PriorityEstimate, WhatMovesToAnAreaThatFreesReturnedPagesNeedsNewSlots) {
     EXPECT_EQ(estimate.seen()[0].given, 1u);
     EXPECT_EQ(estimate.estimated()[1].given, synchronous ? 4u : 1u);
     EXPECT_EQ(estimate.estimated()[1].most_used, 1u);
+    estimate.on_return(back);
     estimate.on_event(slot_event(SWAPTRAIL_SLOT_FREED, make_entry(0, 1)));
     swap_out(estimate, make_entry(0, 2));
     EXPECT_EQ(estimate.estimated()[1].most_used, 1u);

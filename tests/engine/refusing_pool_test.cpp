@@ -87,6 +87,14 @@ TEST_F(RefusingPoolTest, WhatIsOnTheDeviceUnchangedStaysThere) {
   expect(1, 2, 2);
 }
 
+TEST_F(RefusingPoolTest, ASlotThatIsGivenAnewHoldsNothing) {
+  leave(1);
+  leave(2);
+  pool_.on_event(pool_event(SWAPTRAIL_SLOT_ALLOCATED, 1));  // its return was not seen
+  leave(3);
+  expect(0, 0, 0);
+}
+
 TEST_F(RefusingPoolTest, ZerosNeedNoRoom) {
   for (uint64_t entry = 1; entry <= 5; ++entry) leave(entry, SWAPTRAIL_BACKEND_ZERO);
   leave(6);

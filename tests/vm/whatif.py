@@ -15,6 +15,7 @@ import sys
 # By section: what is compared, with which counters of /proc/vmstat, and how far the truth may lie outside of the estimate, in
 # percent of the truth.
 COMPARED = {
+    "recorded": ({"written_pages": "pswpout", "read_pages": "pswpin", "major_faults": "pgmajfault"}, 1),
     "memory": ({"written_pages": "pswpout", "read_pages": "pswpin", "major_faults": "pgmajfault"}, 5),
     "zswap": ({"written_pages": "pswpout", "read_pages": "pswpin", "loaded_pages": "zswpin"}, 15),
     "priority": ({"slots_given": "zram writes", "major_faults": "zram reads"}, 20),
@@ -69,9 +70,10 @@ def main():
             truth = json.loads(result.read_text())
             if case[5] == "record":
                 base = folder / f"{pattern}-{case[0]}.recording"
-                continue
-            section, flag = question(case, truth)
-            recorded, estimate, not_known = answers(swaptrail, base, flag, section)
+            section, flag = question(case, truth) if case[5] != "record" else ("recorded", "--memory=1M")
+            recorded, estimate, not_known = answers(swaptrail, base, flag, section if section != "recorded" else "memory")
+            if section == "recorded":
+                estimate = recorded
             unknown.update(not_known)
             if section == "priority":  # a page each (Documentation/block/stat.rst)
                 stat = (folder / f"{pattern}-{case[0]}.zram").read_text().split()
