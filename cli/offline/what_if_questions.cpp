@@ -40,8 +40,9 @@ int shift_of(char letter) {
 
 absl::StatusOr<AskedSize> parse_asked_size(const std::string& text) {
   constexpr const char* kWanted =
-      "a size: give bytes, a number with K, M or G, such as 64M, or a share of the swap that was "
-      "used, such as 50%";
+      "a size: give 4K or more, with K, M or G, such as 64M, or a share of the swap that was used, "
+      "such as 50%";
+  constexpr uint64_t kFewestBytes = 4096;
   constexpr uint64_t kMostBytes = uint64_t{1} << 60;
   constexpr uint64_t kMostPercent = 1000;
   std::string digits = text.starts_with('+') ? text.substr(1) : text;
@@ -55,7 +56,7 @@ absl::StatusOr<AskedSize> parse_asked_size(const std::string& text) {
     if (value > kMostPercent) return bad(text, kWanted);
     return AskedSize{.percent = static_cast<uint32_t>(value)};
   }
-  if (value > kMostBytes >> shift) return bad(text, kWanted);
+  if (value > kMostBytes >> shift || value << shift < kFewestBytes) return bad(text, kWanted);
   return AskedSize{.bytes = value << shift};
 }
 

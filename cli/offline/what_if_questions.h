@@ -46,7 +46,7 @@ struct WhatIfQuestions {
 inline constexpr uint64_t kAssumedLoadNs = 20'000;
 inline constexpr uint32_t kMostPageCluster = 5;
 
-// "64M", "+64M", "50%": with K, M or G in powers of 1024; at most 1 EiB, 1 to 1000 %. Errors: InvalidArgument, as all here.
+// "64M", "+64M", "50%": with K, M or G in powers of 1024; 4 KiB to 1 EiB, 1 to 1000 %. Errors: InvalidArgument, as all here.
 absl::StatusOr<AskedSize> parse_asked_size(const std::string& text);
 // "64M", "64M/2.5": after the slash the ratio, 1 to 100.
 absl::StatusOr<AskedPool> parse_asked_pool(const std::string& text);

@@ -230,6 +230,7 @@ TEST(WhatIfQuestions, SizesAndPoolsAndPriorities) {
   EXPECT_FALSE(parse_asked_priority("/dev/a").ok());
   EXPECT_FALSE(parse_asked_priority("/dev/a=40000").ok());
   EXPECT_FALSE(parse_asked_size("2000000000G").ok());
+  EXPECT_FALSE(parse_asked_size("4095").ok());
 }
 
 }  // namespace
