@@ -23,10 +23,10 @@ namespace {
 class WhatIfRun : public EventSink, public lifecycles::LifecycleSink {
  public:
   WhatIfRun(const lifecycles::ReconstructorOptions& options, const WhatIfQuestions& asked,
-            std::vector<engine::PriorityArea> areas)
+            const std::vector<engine::PriorityArea>& areas)
       : pool_({.pool = true}),
         readahead_(asked.page_clusters, options.page_size),
-        priorities_(std::move(areas)),
+        priorities_(areas),
         reconstructor_(options, *this) {}
 
   void on_event(const swaptrail_event& event, uint64_t sequence) override {

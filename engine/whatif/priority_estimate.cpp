@@ -8,7 +8,7 @@
 
 namespace swaptrail::engine {
 
-PriorityEstimate::PriorityEstimate(std::vector<PriorityArea> areas) : order_(areas.size()) {
+PriorityEstimate::PriorityEstimate(const std::vector<PriorityArea>& areas) : order_(areas.size()) {
   SWAPTRAIL_CHECK(areas.size() <= kMostAreaTypes);
   for (const PriorityArea& area : areas) {
     Area& one = areas_.emplace_back();

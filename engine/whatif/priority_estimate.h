@@ -46,7 +46,7 @@ struct AreaLoad {
 // Not thread-safe. About 100 bytes for each slot in use, 8 Mi of them at most.
 class PriorityEstimate {
  public:
-  explicit PriorityEstimate(std::vector<PriorityArea> areas);
+  explicit PriorityEstimate(const std::vector<PriorityArea>& areas);
 
   void on_event(const swaptrail_event& event);
   void on_lifecycle(const Lifecycle& lifecycle);

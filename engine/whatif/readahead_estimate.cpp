@@ -66,7 +66,7 @@ void ReadaheadRun::read_by_slot(const SwappedPages& pages, uint64_t entry, uint6
   if (by_slot_.hits == 0) by_slot_.before = offset;
   by_slot_.hits = 0;
   by_slot_.pages = window;
-  const uint64_t first = entry - offset % window;
+  const uint64_t first = entry - (offset & (window - 1));
   for (uint64_t at = first; at < first + window; ++at)
     if (at == entry || pages.has(at)) read(at, entry, left);
 }
