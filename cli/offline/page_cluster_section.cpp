@@ -95,8 +95,8 @@ EstimateSection page_cluster_section(const WhatIfSubject& subject,
     for (const ReadaheadWay way : {ReadaheadWay::kBySlot, ReadaheadWay::kByAddress})
       section.rows.push_back(row_of(asked[at], way, by_address, readahead.answer(at, way)));
   section.assumptions = {
-      "Linux reads ahead by address if no swap area is rotational (the usual case on an SSD), else "
-      "by slot; the two differ. Shared memory always goes by slot.",
+      "Linux reads ahead by address if no swap area is rotational (as on an SSD), else by slot.",
+      "The two ways differ. Shared memory always goes by slot.",
       absl::StrCat("Seen here: ", evidence_text(evidence)),
       "How many pages are read beside the one that is needed follows the kernel's rule "
       "(__swapin_nr_pages), at most 2^page-cluster.",

@@ -154,6 +154,7 @@ std::vector<recording::SwapArea> areas_in(const Observation& observation) {
     for (const recording::SwapArea& area : observation.contents(part).areas)
       if (area.bytes != 0) areas.emplace(area.type, area);
   std::vector<recording::SwapArea> firsts;
+  firsts.reserve(areas.size());
   for (const auto& [type, area] : areas) firsts.push_back(area);
   return firsts;
 }
@@ -166,6 +167,7 @@ uint64_t used_pages(const recording::SwapArea& area, uint64_t page_size) {
 absl::StatusOr<std::vector<int32_t>> priorities_of(const std::vector<recording::SwapArea>& areas,
                                                    const std::vector<AskedPriority>& asked) {
   std::vector<int32_t> priorities;
+  priorities.reserve(areas.size());
   for (const recording::SwapArea& area : areas) priorities.push_back(area.priority);
   for (const AskedPriority& one : asked) {
     const auto found = std::ranges::find_if(areas, [&](const recording::SwapArea& area) {
