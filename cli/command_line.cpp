@@ -14,6 +14,7 @@
 #include "cli/offline/replay.h"
 #include "cli/offline/simulate.h"
 #include "cli/offline/validate.h"
+#include "cli/offline/what_if.h"
 #include "cli/online/commands.h"
 #include "cli/self_description.h"
 
@@ -52,6 +53,7 @@ int run_command_line(int argc, const char* const* argv) {
   offline::add_export(app, code);
   offline::add_validate(app, code);
   offline::add_simulate(app, code);
+  offline::add_what_if(app, code);
   for (CLI::App* command : app.get_subcommands({})) command->group("Host and recordings");
   for (const online::Command& command : online::kCommands) command.add(app, code);
   add_self_description(app, code);

@@ -40,6 +40,9 @@ constexpr Overhead kOverheads[] = {
     {"merge", kOfFiles},
     {"export", kOfFiles},
     {"validate", kOfFiles},
+    {"what-if",
+     "Works on files alone: it asks neither swaptraild nor the kernel anything. It takes one CPU "
+     "while it runs, and memory for what is in swap at one time: about 1 KiB a page."},
     {"simulate",
      "Runs a model: one CPU while it runs, and memory for each simulated page. The host's own swap "
      "is not touched."},

@@ -120,6 +120,7 @@ class EndingsTest : public OnlineTest {
         {"export", file, "--format=perfetto"},
         {"validate", file},
         {"validate", "--rules"},
+        {"what-if", file},
         {"simulate", "--mib=1"},
         {"completion", "bash"},
         {"manpage"},

@@ -17,8 +17,9 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::vector<std::string> kOffline = {"doctor", "replay", "info",   "verify",   "repair",
-                                           "cut",    "merge",  "export", "validate", "simulate"};
+const std::vector<std::string> kOffline = {"doctor",   "replay",   "info",   "verify",
+                                           "repair",   "cut",      "merge",  "export",
+                                           "validate", "simulate", "what-if"};
 std::vector<std::string> online_names() {
   std::vector<std::string> names;
   for (const Command& command : kCommands) names.emplace_back(command.name);

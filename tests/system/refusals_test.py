@@ -121,7 +121,7 @@ class Flags(Refusals):
 
     def test_help_is_text_for_people(self):
         commands = [["swaptraild"], ["swaptrail"]] + [["swaptrail", name] for name in
-                                                      ("replay", "export", "validate", "simulate", "list", "top")]
+                                                      ("replay", "export", "validate", "simulate", "what-if", "list", "top")]
         for command in commands:
             with self.subTest(command=command):
                 text = self.run_program(*command, "--help").stdout

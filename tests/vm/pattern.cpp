@@ -8,6 +8,7 @@
 //   --accesses N       after each page was written once, in ascending order; 60000 by default
 //   --write-percent N  of the accesses are writes, 50 by default
 //   --seed N           1 by default
+//   --repeat-percent N of each page repeat one word, so that it compresses; 0 by default
 //   --page-cluster N   sets vm.page-cluster, 0 by default
 //   --cgroup DIR       a cgroup of version 2 to move into; without it there is no limit
 //
@@ -47,6 +48,7 @@ constexpr const char* kVmstat[] = {"pswpout",
                                    "swpin_zero",
                                    "zswpout",
                                    "zswpin",
+                                   "zswpwb",
                                    "pgmajfault",
                                    "pgfault",
                                    "pgscan_direct",
@@ -66,9 +68,9 @@ constexpr const char* kVmstat[] = {"pswpout",
                                    "workingset_activate_anon",
                                    "workingset_restore_anon"};
 constexpr const char* kMemoryStat[] = {
-    "anon",       "file",   "kernel",  "kernel_stack",  "pagetables", "percpu",
-    "slab",       "sock",   "shmem",   "swapcached",    "pswpin",     "pswpout",
-    "pgmajfault", "pgscan", "pgsteal", "inactive_anon", "active_anon"};
+    "anon",    "file",          "kernel",      "kernel_stack", "pagetables", "percpu",     "slab",
+    "sock",    "shmem",         "swapcached",  "pswpin",       "pswpout",    "pgmajfault", "pgscan",
+    "pgsteal", "inactive_anon", "active_anon", "zswap",        "zswapped"};
 
 [[noreturn]] void fail(const std::string& what) {
   fprintf(stderr, "pattern: %s: %s\n", what.c_str(), strerror(errno));
@@ -78,6 +80,7 @@ constexpr const char* kMemoryStat[] = {
 struct Options {
   std::string pattern, cgroup;
   uint64_t mib = 48, limit = 14, accesses = 60000, write_percent = 50, seed = 1, page_cluster = 0;
+  uint64_t repeat_percent = 0;
 };
 
 // ---- the accesses --------------------------------------------------------------------------------
@@ -121,7 +124,8 @@ constexpr Pattern kPatterns[] = {
 // make much smaller, and never zero-filled.
 class Memory {
  public:
-  explicit Memory(size_t pages) : versions_(pages) {
+  Memory(size_t pages, uint64_t repeat_percent)
+      : drawn_(kWords - kWords * repeat_percent / 100), versions_(pages) {
     void* start =
         mmap(nullptr, pages * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED) fail("mmap");
@@ -132,14 +136,14 @@ class Memory {
   void write(size_t page) {
     if (versions_[page] > 0) read(page);
     uint64_t word = first_word(page, ++versions_[page]);
-    for (size_t i = 0; i < kWords; ++i) words_[page * kWords + i] = word = next_word(word);
+    for (size_t i = 0; i < kWords; ++i) words_[page * kWords + i] = word = word_at(i, word);
   }
 
   void read(size_t page) const {
     uint64_t word = first_word(page, versions_[page]);
     uint64_t differences = 0;
     for (size_t i = 0; i < kWords; ++i) {
-      word = next_word(word);
+      word = word_at(i, word);
       differences |= words_[page * kWords + i] ^ word;
     }
     if (differences == 0) return;
@@ -157,6 +161,10 @@ class Memory {
     word ^= word >> 7;
     return word ^ word << 17;
   }
+  uint64_t word_at(size_t i, uint64_t before) const {
+    return i < drawn_ ? next_word(before) : before;
+  }
+  const size_t drawn_;  // words of a page; the rest repeat the last of them
   uint64_t* words_ = nullptr;
   std::vector<uint32_t> versions_;
 };
@@ -269,7 +277,7 @@ void move_under_limit(const Options& options) {
 
 void run(const Options& options, Choice choose) {
   const size_t pages = options.mib * kMib / kPage;
-  Memory memory(pages);
+  Memory memory(pages, options.repeat_percent);
   const std::string cgroup = options.cgroup.empty() ? "/sys/fs/cgroup" : options.cgroup;
   static Counters before("/proc/vmstat"), after("/proc/vmstat");
   static Counters populated(cgroup + "/memory.stat"), end(cgroup + "/memory.stat");
@@ -301,15 +309,18 @@ bool set_number(Options& options, const std::string& name, const char* value) {
     const char* name;
     uint64_t Options::*field;
   };
-  constexpr Number kNumbers[] = {
-      {"--mib", &Options::mib},           {"--limit", &Options::limit},
-      {"--accesses", &Options::accesses}, {"--write-percent", &Options::write_percent},
-      {"--seed", &Options::seed},         {"--page-cluster", &Options::page_cluster}};
+  constexpr Number kNumbers[] = {{"--mib", &Options::mib},
+                                 {"--limit", &Options::limit},
+                                 {"--accesses", &Options::accesses},
+                                 {"--write-percent", &Options::write_percent},
+                                 {"--seed", &Options::seed},
+                                 {"--page-cluster", &Options::page_cluster},
+                                 {"--repeat-percent", &Options::repeat_percent}};
   for (const Number& number : kNumbers) {
     if (name != number.name) continue;
     char* end = nullptr;
     options.*number.field = strtoull(value, &end, 10);
-    return end != value && *end == '\0';
+    return end != value && *end == '\0' && options.repeat_percent <= 100;
   }
   return false;
 }
