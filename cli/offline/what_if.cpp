@@ -245,7 +245,7 @@ std::string sections_of(report::PrintFormat print, const WhatIfQuestions& asked,
 }  // namespace
 
 int what_if(const WhatIfOptions& options) {
-  Progress progress("what-if", Progress::style_here(false));
+  cli::Progress progress("what-if", cli::Progress::style_here(false));
   auto observation = Observation::open(options.files, progress);
   if (!observation.ok()) return cli::complain_of_input(observation.status());
   const recording::RecordingHeader& header = observation->header();
