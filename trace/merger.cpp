@@ -19,6 +19,7 @@ void Merger::Queue::grow() {
   std::vector<Item> larger(std::max(kFirstQueue, 2 * items.size()));
   for (size_t index = 0; index < count; ++index) larger[index] = at(index);
   items = std::move(larger);
+  mask = items.size() - 1;
   head = 0;
 }
 
@@ -32,26 +33,31 @@ uint64_t Merger::settled_ns(uint32_t cpu) const {
   return cpu < queues_.size() ? queues_[cpu].settled_ns : 0;
 }
 
-bool Merger::has_room(uint32_t cpu) {
+bool Merger::make_queue(uint32_t cpu) {
   if (cpu >= options_.max_cpus) return false;
   if (cpu >= queues_.size()) {
     queues_.resize(cpu + 1);
     heap_.reserve(queues_.size());
   }
-  return waiting_ < options_.max_events;
+  return true;
 }
 
 bool Merger::push(uint32_t cpu, const swaptrail_event& event) {
-  if (!has_room(cpu)) {
+  const bool has_queue = cpu < queues_.size() || make_queue(cpu);
+  if (!has_queue || waiting_ >= options_.max_events) {
     ++counters_.overflow;
     ++counters_.lost;
-    if (cpu < queues_.size()) ++queues_[cpu].overflow;
+    if (has_queue) ++queues_[cpu].overflow;
     return false;
   }
   Queue& queue = queues_[cpu];
   if (event.time_ns > queue.previous_ns && queue.previous_ns != 0)
     queue.settled_ns = std::max(queue.settled_ns, queue.previous_ns - 1);
-  note_losses(cpu, queue, event);
+  if (event.lost == queue.previous_lost && queue.overflow == 0)
+    queue.reported = 0;  // nothing is missing before it
+  else
+    note_losses(cpu, queue, event);
+  queue.previous_ns = event.time_ns;
   insert(queue, event);
   ++counters_.pushed;
   ++waiting_;
@@ -79,7 +85,6 @@ void Merger::note_losses(uint32_t cpu, Queue& queue, const swaptrail_event& even
     counters_.lost += dropped;  // overflow is in it already
     queue.overflow = 0;
   }
-  queue.previous_ns = event.time_ns;
 }
 
 void Merger::insert(Queue& queue, const swaptrail_event& event) {
@@ -90,7 +95,9 @@ void Merger::insert(Queue& queue, const swaptrail_event& event) {
     --place;
   }
   if (place + 1 != queue.count) ++counters_.inverted;
-  queue.at(place) = {event, queue.next_sequence++};
+  Item& item = queue.at(place);
+  item.event = event;
+  item.sequence = queue.next_sequence++;
 }
 
 void Merger::advance(uint64_t complete_until_ns, EventSink& sink) {
@@ -155,7 +162,7 @@ void Merger::emit(Queue& queue, EventSink& sink) {
   }
   sink.on_event(item.event, item.sequence);
   ++counters_.emitted;
-  queue.head = (queue.head + 1) & (queue.items.size() - 1);
+  queue.head = (queue.head + 1) & queue.mask;
   --queue.count;
   --waiting_;
 }
@@ -182,7 +189,7 @@ void Merger::flush(EventSink& sink) { advance(std::numeric_limits<uint64_t>::max
 
 void Merger::report_drops(uint32_t cpu, uint32_t lost_total, uint64_t now_ns) {
   if (cpu >= options_.max_cpus) return;
-  has_room(cpu);  // makes the queue
+  make_queue(cpu);
   Queue& queue = queues_[cpu];
   const uint32_t dropped = lost_total - queue.previous_lost;
   const uint64_t count = (dropped < kHalf ? dropped : 0) + queue.overflow;

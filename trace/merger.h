@@ -104,6 +104,7 @@ class Merger {
   // A ring buffer; `items.size()` is a power of two, or 0.
   struct Queue {
     std::vector<Item> items;
+    size_t mask = 0;  // items.size() - 1
     size_t head = 0;
     size_t count = 0;
     uint64_t next_sequence = 0;
@@ -114,7 +115,7 @@ class Merger {
     uint64_t overflow = 0;  // not kept since the last event that was
     std::vector<PendingLoss> losses;
 
-    Item& at(size_t index) { return items[(head + index) & (items.size() - 1)]; }
+    Item& at(size_t index) { return items[(head + index) & mask]; }
     void grow();
   };
   struct Head {
@@ -125,7 +126,7 @@ class Merger {
     }
   };
 
-  bool has_room(uint32_t cpu);
+  bool make_queue(uint32_t cpu);  // if there is none yet; false: beyond max_cpus
   void note_losses(uint32_t cpu, Queue& queue, const swaptrail_event& event);
   void insert(Queue& queue, const swaptrail_event& event);
   void emit(Queue& queue, EventSink& sink);

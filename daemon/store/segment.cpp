@@ -103,12 +103,13 @@ bool Segment::append(const Lifecycle& lifecycle) {
   std::memcpy(memory_.get() + cold_begin_, image.data(), cold.bytes);
   write_hot(lifecycle, cold, static_cast<uint32_t>(cold_begin_),
             reinterpret_cast<std::byte*>(hot_at(index)));
-  summarize(record(index));
+  summarize(record(index), lifecycle);
   count_.store(index + 1, std::memory_order_release);
   return true;
 }
 
-void Segment::summarize(const RecordView& record) {
+// `lifecycle` is what the record was made from: its times need no unpacking.
+void Segment::summarize(const RecordView& record, const Lifecycle& lifecycle) {
   const Hot& hot = record.hot();
   summary_.min_closed_ns = std::min(summary_.min_closed_ns, hot.closed_ns);
   summary_.max_closed_ns = std::max(summary_.max_closed_ns, hot.closed_ns);
@@ -125,9 +126,8 @@ void Segment::summarize(const RecordView& record) {
   const Units folio = folio_units(hot, sizes_);
   if (folio.count != 0) summary_.folios.add(0, folio.first, folio.count);
   summarize_mappings(record);
-  const Back none;
   for (size_t span = 0; span < kStageLatencyCount; ++span) {
-    const auto took = record.span_ns(static_cast<Latency>(span), none);
+    const auto took = stage_latency_ns(lifecycle, hot.backend, static_cast<Latency>(span));
     if (took) raise_to(summary_.longest_ns[span], *took);
   }
 }

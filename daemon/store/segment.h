@@ -100,7 +100,7 @@ class Segment {
   Hot* hot_at(uint32_t index) const {
     return reinterpret_cast<Hot*>(memory_.get() + hot_begin_) + index;
   }
-  void summarize(const RecordView& record);
+  void summarize(const RecordView& record, const Lifecycle& lifecycle);
   void summarize_mappings(const RecordView& record);
 
   PageSizes sizes_;

@@ -7,8 +7,11 @@ namespace swaptrail::lifecycles {
 BatchTable::BatchTable(size_t max) : pool_(max) { by_tid_.reserve(std::min<size_t>(max, 1024)); }
 
 uint32_t BatchTable::find(uint32_t tid) const {
+  if (found_ != kNoIndex && found_tid_ == tid) return found_;
   const auto found = by_tid_.find(tid);
-  return found == by_tid_.end() ? kNoIndex : found->second;
+  if (found == by_tid_.end()) return kNoIndex;
+  found_tid_ = tid;
+  return found_ = found->second;
 }
 
 uint32_t BatchTable::add(uint32_t tid) {
@@ -27,6 +30,7 @@ void BatchTable::remove(uint32_t index) {
   SWAPTRAIL_DCHECK(batch.live);
   batch.live = false;
   by_tid_.erase(batch.reclaimer.tid);
+  found_ = kNoIndex;
   pool_.release(index);
 }
 

@@ -35,6 +35,9 @@ class BatchTable {
  private:
   absl::flat_hash_map<uint32_t, uint32_t> by_tid_;
   Pool<Batch> pool_;
+  // The last one that find() found: most events follow one of the same thread.
+  mutable uint32_t found_ = kNoIndex;
+  mutable uint32_t found_tid_ = 0;
 };
 
 }  // namespace swaptrail::lifecycles
