@@ -109,8 +109,8 @@ vm() {
   fi
   export SWAPTRAIL_GUESTS=${SWAPTRAIL_GUESTS:-3} # two CPUs are not busy with two: guests also wait
   # what takes longest first
-  at_once whole_output vm_deep 'vm_ci 6.12' 'vm_ci 7.3' 'vm_ci 6.1' vm_prometheus vm_systemd vm_whatif vm_freerun \
-    vm_locked_down vm_area_names vm_page_states vm_kprobe vm_stacked
+  at_once whole_output vm_deep 'vm_ci 6.12' 'vm_ci 7.3' 'vm_ci 6.1' vm_prometheus vm_systemd vm_freerun vm_locked_down \
+    vm_area_names vm_page_states vm_kprobe vm_stacked
 }
 
 # Runs one of the tests that run in parallel; its own steps run one by one. If it ends without a result, it has not
@@ -134,10 +134,6 @@ vm_locked_down() {
 vm_freerun() {
   echo 'the free run of the engine beside kernels'
   tests/vm/freerun.sh --patterns hotcold --clusters 0
-}
-vm_whatif() {
-  echo 'what-if beside a guest that really has it'
-  tests/vm/whatif.sh --patterns hotcold
 }
 vm_kprobe() {
   echo 'mode kprobe'
