@@ -84,7 +84,7 @@ class WhatIfRun : public EventSink, public lifecycles::LifecycleSink {
   const engine::ReadaheadEstimate& readahead() const { return readahead_; }
   const engine::ReadaheadEvidence& evidence() const { return evidence_; }
   const engine::PriorityEstimate& priorities() const { return priorities_; }
-  void tell(WhatIfSubject& subject) const {
+  void fill_in(WhatIfSubject& subject) const {
     subject.loads = loads_;
     subject.load_wait_ns = load_wait_ns_;
     subject.faults = faults_;
@@ -277,7 +277,7 @@ int what_if(const WhatIfOptions& options) {
   subject.page_size = reconstruction.page_size;
   for (const recording::SwapArea& area : areas.recorded)
     subject.pages_at_start += used_pages(area, subject.page_size);
-  run.tell(subject);
+  run.fill_in(subject);
   subject.not_seen = not_seen_in(*observation);
   std::vector<uint64_t> rooms;
   for (const AskedPool& pool : asked.zswap)
