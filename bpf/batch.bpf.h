@@ -5,13 +5,14 @@
 #ifndef SWAPTRAIL_BPF_BATCH_BPF_H
 #define SWAPTRAIL_BPF_BATCH_BPF_H
 
-#include "emit.bpf.h"
-
-#define MAX_RECLAIMERS 16384
+#include "tasks.bpf.h"
 
 /* What one task's reclaim batch is doing right now. */
 struct batch {
-	__u64 begin_ns;
+	union {
+		struct swaptrail_place place;
+		struct swaptrail_batch head;
+	};
 	__u64 nr_scanned; /* sc->nr_scanned at the begin */
 	__u64 mm;         /* being unmapped from */
 	__u64 unmapping;  /* the folio, and where: see on_unmap_one_end() */
@@ -30,46 +31,26 @@ struct batch {
 	__u64 shmem_index;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_RECLAIMERS);
-	__type(key, __u32); /* tid */
-	__type(value, struct batch);
-} batches SEC(".maps");
+TASK_TABLE(batches, struct batch)
 
 /* tid -> enum swaptrail_origin, set by the callers of reclaim that leave no trace in scan_control */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_RECLAIMERS);
+	__uint(max_entries, MAX_TASKS);
 	__type(key, __u32);
 	__type(value, __u32);
 } origins SEC(".maps");
 
-static __always_inline __u32 current_tid(void)
-{
-	return bpf_get_current_pid_tgid();
-}
-
 static __always_inline struct batch *current_batch(void)
 {
-	__u32 tid = current_tid();
-
-	return bpf_map_lookup_elem(&batches, &tid);
-}
-
-static __always_inline void count_context_full(void)
-{
-	struct swaptrail_totals *t = this_totals();
-
-	if (t)
-		ADD(t->context_full, 1);
+	return batches_of(current_tid());
 }
 
 static __always_inline void name_batch(struct swaptrail_event *e, const struct batch *batch)
 {
 	if (!batch)
 		return;
-	e->batch_ns = batch->begin_ns;
+	e->batch_ns = batch->head.begin_ns;
 	e->origin = batch->origin;
 }
 
@@ -82,6 +63,96 @@ static __always_inline struct swaptrail_event *begin_batch_event(__u32 kind, con
 	if (e)
 		name_batch(e, batch);
 	return e;
+}
+
+/* ---- passes: see pass.h ---------------------------------------------------------- */
+
+/*
+ * Are the writes to an area of this type done when swap_writepage returns? Learned from them, by type; a wrong
+ * answer makes a record come sooner or later, and no more.
+ */
+__u32 synchronous_areas = 0;
+
+#define AREA_BIT(entry) (1U << ((entry) >> SWP_TYPE_SHIFT & 31))
+
+/* Submits the pass that is open, if there is one. */
+static __always_inline void close_pass(struct batch *batch)
+{
+	struct swaptrail_pass *pass = &batch->head.pass;
+	struct swaptrail_totals *t;
+	__u32 cpu;
+	void *ring;
+
+	if (!pass->folio)
+		return;
+	t = this_totals();
+	if (!t)
+		return;
+	cpu = bpf_get_smp_processor_id();
+	pass->cpu = cpu;
+	pass->lost = t->dropped[SWAPTRAIL_DROP_RING_FULL];
+	pass->submitted_ns = bpf_ktime_get_ns();
+	ring = bpf_map_lookup_elem(&rings, &cpu);
+	if (!ring)
+		ADD(t->dropped[SWAPTRAIL_DROP_NO_RING], pass->events);
+	else if (bpf_ringbuf_output(ring, pass, sizeof(*pass), BPF_RB_NO_WAKEUP))
+		ADD(t->dropped[SWAPTRAIL_DROP_RING_FULL], pass->events);
+	pass->folio = 0;
+	barrier();
+	batch->head.open_ns = 0; /* not before it is in its ring */
+}
+
+/* False: its events must be records of their own. */
+static __always_inline bool open_pass(struct batch *batch, const void *folio, __u64 flags, __u16 pages)
+{
+	struct swaptrail_pass *pass = &batch->head.pass;
+	__u16 state = folio_state(folio, flags);
+	struct swaptrail_totals *t = this_totals();
+	__u64 pid_tgid;
+
+	if (!t || !(state & SWAPTRAIL_STATE_ANON) || !(state & SWAPTRAIL_STATE_SWAPCACHE))
+		return false;
+	__builtin_memset(pass, 0, sizeof(*pass));
+	ADD(batch->head.open_ns, 1); /* a full barrier: it shows before the clock is read */
+	pass->begin_ns = bpf_ktime_get_ns();
+	batch->head.open_ns = pass->begin_ns;
+	pid_tgid = bpf_get_current_pid_tgid();
+	pass->entry = folio_entry(folio);
+	pass->batch_ns = batch->head.begin_ns;
+	pass->cgroup = folio_cgroup(folio);
+	pass->tid = pid_tgid;
+	pass->tgid = pid_tgid >> 32;
+	pass->state = state;
+	pass->nr_pages = pages;
+	pass->origin = batch->origin;
+	pass->events = 1;
+	ADD(t->emitted[SWAPTRAIL_SLOT_ALLOCATED], 1);
+	barrier();
+	pass->folio = (__u64)folio;
+	return true;
+}
+
+/* False: the event does not fit into a pass that is open, and must be a record of its own. */
+static __always_inline bool add_to_pass(struct batch *batch, const void *folio, __u64 flags, __u32 kind, __u32 part)
+{
+	struct swaptrail_totals *t = this_totals();
+	struct swaptrail_pass *pass;
+	__u64 after_ns;
+
+	if (!batch || batch->head.pass.folio != (__u64)folio || !t)
+		return false;
+	pass = &batch->head.pass;
+	if (part != SWAPTRAIL_PART_REMOVED && !in_swap_cache(flags))
+		return false;
+	after_ns = bpf_ktime_get_ns() - pass->begin_ns + 1;
+	if (pass->after_ns[part] || after_ns > ~0U)
+		return false;
+	ADD(t->emitted[kind], 1);
+	pass->after_ns[part] = after_ns;
+	/* what kind of page it is does not change meanwhile */
+	pass->states[part] = flag_state(flags) | (pass->state & (SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_KSM));
+	pass->events++;
+	return true;
 }
 
 #endif /* SWAPTRAIL_BPF_BATCH_BPF_H */

@@ -126,15 +126,11 @@ static __always_inline __u64 mapping_bits(const void *folio)
 	return mapping & MAPPING_KSM;
 }
 
-static __always_inline __u16 folio_state(const void *folio, __u64 flags)
+/* What the folio's flags say of its state. */
+static __always_inline __u16 flag_state(__u64 flags)
 {
-	__u64 bits = mapping_bits(folio);
 	__u16 state = 0;
 
-	if (bits & MAPPING_ANON)
-		state |= SWAPTRAIL_STATE_ANON;
-	if (bits == MAPPING_KSM)
-		state |= SWAPTRAIL_STATE_KSM;
 	if (PAGE_FLAG(flags, swapbacked))
 		state |= SWAPTRAIL_STATE_SWAPBACKED;
 	if (in_swap_cache(flags))
@@ -143,6 +139,18 @@ static __always_inline __u16 folio_state(const void *folio, __u64 flags)
 		state |= SWAPTRAIL_STATE_DIRTY;
 	if (PAGE_FLAG(flags, writeback))
 		state |= SWAPTRAIL_STATE_WRITEBACK;
+	return state;
+}
+
+static __always_inline __u16 folio_state(const void *folio, __u64 flags)
+{
+	__u64 bits = mapping_bits(folio);
+	__u16 state = flag_state(flags);
+
+	if (bits & MAPPING_ANON)
+		state |= SWAPTRAIL_STATE_ANON;
+	if (bits == MAPPING_KSM)
+		state |= SWAPTRAIL_STATE_KSM;
 	return state;
 }
 
@@ -284,19 +292,19 @@ static __always_inline __u64 anon_pgoff(const struct vm_area_struct *vma)
 	return READ1(vma, vm_pgoff);
 }
 
-/* The process that owns the mm: tgid and comm into the event; needs CONFIG_MEMCG. */
-static __always_inline void read_owner(struct swaptrail_event *e, const struct mm_struct *mm)
+/* The process that owns the mm: its tgid is returned, its name goes to `comm`; needs CONFIG_MEMCG. */
+static __always_inline __u32 read_owner(const struct mm_struct *mm, char (*comm)[SWAPTRAIL_COMM_LEN])
 {
 	struct task_struct *owner = READ1(mm, owner);
 
-	e->u.map.owner = READ1(owner, tgid);
 #ifdef SWAPTRAIL_DIRECT
 	/* two words: a BTF array may be read in pieces up to its end */
-	((__u64 *)e->u.map.comm)[0] = *(const __u64 *)&owner->comm[0];
-	((__u64 *)e->u.map.comm)[1] = *(const __u64 *)&owner->comm[8];
+	((__u64 *)comm)[0] = *(const __u64 *)&owner->comm[0];
+	((__u64 *)comm)[1] = *(const __u64 *)&owner->comm[8];
 #else
-	BPF_CORE_READ_INTO(&e->u.map.comm, owner, comm);
+	BPF_CORE_READ_INTO(comm, owner, comm);
 #endif
+	return READ1(owner, tgid);
 }
 
 /* A non-present page table entry as swp_entry_t; 0 if it is not a swap entry. */

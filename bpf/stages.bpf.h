@@ -20,7 +20,7 @@ struct split {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_RECLAIMERS);
+	__uint(max_entries, MAX_TASKS);
 	__type(key, __u32); /* tid */
 	__type(value, struct split);
 } splits SEC(".maps");
@@ -81,20 +81,26 @@ static __always_inline __u8 origin_of(const struct scan_control *sc)
 
 static __always_inline void on_reclaim_begin(const struct scan_control *sc)
 {
-	struct batch batch = {};
-	struct swaptrail_event *e;
 	__u32 tid = current_tid();
+	struct batch *batch = batches_take(tid);
+	__u64 begin_ns = bpf_ktime_get_ns();
+	__u8 origin = origin_of(sc);
+	struct swaptrail_event *e;
 
-	batch.begin_ns = bpf_ktime_get_ns();
-	batch.origin = origin_of(sc);
-	batch.nr_scanned = READ1(sc, nr_scanned);
-	if (bpf_map_update_elem(&batches, &tid, &batch, BPF_ANY))
-		count_context_full();
+	if (batch) {
+		close_pass(batch); /* left by a batch whose end the kernel has skipped */
+		batch->head.begin_ns = begin_ns;
+		batch->nr_scanned = READ1(sc, nr_scanned);
+		batch->mm = batch->unmapping = batch->writing = batch->removing = batch->still_mapped = 0;
+		batch->shmem_folio = 0;
+		batch->origin = origin;
+	}
 
 	e = begin_event(SWAPTRAIL_RECLAIM_BEGIN, NULL);
 	if (!e)
 		return;
-	name_batch(e, &batch);
+	e->batch_ns = begin_ns;
+	e->origin = origin;
 	e->u.begin.cgroup = memcg_cgroup(READ1(sc, target_mem_cgroup));
 	e->u.begin.gfp = READ1(sc, gfp_mask);
 	e->u.begin.priority = READ1(sc, priority);
@@ -114,6 +120,8 @@ static __always_inline void on_reclaim_end(const struct scan_control *sc, const 
 	struct swaptrail_event *e;
 	__u32 tid = current_tid();
 
+	if (batch)
+		close_pass(batch);
 	count_pages(SWAPTRAIL_RECLAIM_END, true, reclaimed);
 	e = begin_event(SWAPTRAIL_RECLAIM_END, NULL);
 	if (e) {
@@ -130,7 +138,8 @@ static __always_inline void on_reclaim_end(const struct scan_control *sc, const 
 		e->u.end.nr_dirty = STAT(nr_dirty);
 		end_event(e);
 	}
-	bpf_map_delete_elem(&batches, &tid);
+	if (batch)
+		batches_give_back(batch, tid);
 }
 
 /* ---- slot --------------------------------------------------------------------- */
@@ -140,10 +149,15 @@ static __always_inline void on_slot_allocated(const void *folio, int error)
 {
 	__u64 flags = folio_flags(folio);
 	__u16 pages = folio_pages(folio, flags);
+	struct batch *batch = current_batch();
 	struct swaptrail_event *e;
 
 	count_pages(SWAPTRAIL_SLOT_ALLOCATED, !error, pages);
-	e = begin_batch_event(SWAPTRAIL_SLOT_ALLOCATED, folio, flags, pages, current_batch());
+	if (batch)
+		close_pass(batch);
+	if (batch && !error && open_pass(batch, folio, flags, pages))
+		return;
+	e = begin_batch_event(SWAPTRAIL_SLOT_ALLOCATED, folio, flags, pages, batch);
 	if (!e)
 		return;
 	e->result = error;
@@ -224,12 +238,23 @@ static __always_inline void on_rss_changed(const void *mm, int member)
 		batch->ptes++;
 }
 
+/* Index in the folio of the page at `address`: the VMA can begin in the middle of a large folio (mm/internal.h vma_address). */
+static __always_inline __u16 mapped_page(const void *folio, const struct vm_area_struct *vma, __u64 address,
+					 __u16 pages, bool anon)
+{
+	__u64 page = (address - READ1(vma, vm_start)) >> page_shift;
+
+	page += anon ? anon_pgoff(vma) : READ1(vma, vm_pgoff);
+	page -= FOLIO_READ(folio, index);
+	return page < pages ? page : SWAPTRAIL_PAGE_UNKNOWN;
+}
+
 static __always_inline void on_unmap_one_end(const void *folio, const struct vm_area_struct *vma, __u64 address,
 					     __u64 ttu_flags, bool go_on)
 {
 	struct batch *batch;
 	struct swaptrail_event *e;
-	__u64 flags, page;
+	__u64 flags;
 	__u32 ptes;
 	__u16 pages;
 
@@ -251,6 +276,13 @@ static __always_inline void on_unmap_one_end(const void *folio, const struct vm_
 		return;
 	count_pages(SWAPTRAIL_UNMAPPED_ONE, go_on, ptes);
 	pages = folio_pages(folio, flags);
+	if (go_on && add_to_pass(batch, folio, flags, SWAPTRAIL_UNMAPPED_ONE, SWAPTRAIL_PART_UNMAPPED_ONE)) {
+		batch->head.pass.address = address;
+		batch->head.pass.ptes = ptes;
+		batch->head.pass.first_page = pages > 1 ? mapped_page(folio, vma, address, pages, true) : 0;
+		batch->head.pass.owner = read_owner(READ1(vma, vm_mm), &batch->head.pass.comm);
+		return;
+	}
 	e = begin_batch_event(SWAPTRAIL_UNMAPPED_ONE, folio, flags, pages, batch);
 	if (!e)
 		return;
@@ -258,13 +290,9 @@ static __always_inline void on_unmap_one_end(const void *folio, const struct vm_
 	e->u.map.address = address;
 	e->u.map.value = folio_cgroup(folio);
 	e->u.map.ptes = ptes;
-	/* the VMA can begin in the middle of a large folio (mm/internal.h vma_address) */
-	page = (address - READ1(vma, vm_start)) >> page_shift;
-	page += e->state & SWAPTRAIL_STATE_ANON ? anon_pgoff(vma) : READ1(vma, vm_pgoff);
-	page -= FOLIO_READ(folio, index);
 	if (pages > 1)
-		e->u.map.first_page = page < pages ? page : SWAPTRAIL_PAGE_UNKNOWN;
-	read_owner(e, READ1(vma, vm_mm));
+		e->u.map.first_page = mapped_page(folio, vma, address, pages, e->state & SWAPTRAIL_STATE_ANON);
+	e->u.map.owner = read_owner(READ1(vma, vm_mm), &e->u.map.comm);
 	end_event(e);
 }
 
@@ -289,6 +317,11 @@ static __always_inline void on_unmapped(const void *folio, __u64 ttu_flags)
 		mapped = batch->still_mapped == (__u64)folio;
 	batch->still_mapped = 0;
 	count_pages(SWAPTRAIL_UNMAPPED, !mapped, pages);
+	if (add_to_pass(batch, folio, flags, SWAPTRAIL_UNMAPPED, SWAPTRAIL_PART_UNMAPPED)) {
+		if (mapped)
+			batch->head.pass.states[SWAPTRAIL_PART_UNMAPPED] |= SWAPTRAIL_STATE_MAPPED;
+		return;
+	}
 	e = begin_batch_event(SWAPTRAIL_UNMAPPED, folio, flags, pages, batch);
 	if (!e)
 		return;
@@ -340,6 +373,8 @@ static __always_inline void on_write_begin(const void *folio)
 		batch->backend = SWAPTRAIL_BACKEND_NONE;
 		batch->slot_gone = 0;
 	}
+	if (add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_BEGIN, SWAPTRAIL_PART_WRITE_BEGIN))
+		return;
 	e = begin_batch_event(SWAPTRAIL_WRITE_BEGIN, folio, flags, folio_pages(folio, flags), batch);
 	if (!e)
 		return;
@@ -368,6 +403,8 @@ static __always_inline void on_zswap_stored(const void *folio, bool stored)
 	if (!stored)
 		return;
 	note_backend(batch, folio, SWAPTRAIL_BACKEND_ZSWAP);
+	if (add_to_pass(batch, folio, flags, SWAPTRAIL_ZSWAP_STORED, SWAPTRAIL_PART_ZSWAP_STORED))
+		return;
 	e = begin_batch_event(SWAPTRAIL_ZSWAP_STORED, folio, flags, pages, batch);
 	if (e)
 		end_event(e);
@@ -383,6 +420,13 @@ static __always_inline void on_write_issued(const void *folio)
 
 	count_pages(SWAPTRAIL_WRITE_ISSUED, true, pages);
 	note_backend(batch, folio, SWAPTRAIL_BACKEND_DEVICE);
+	if (batch && batch->writing == (__u64)folio &&
+	    add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_ISSUED, SWAPTRAIL_PART_WRITE_ISSUED)) {
+		/* the thread may have to wait for the device now: the record does not */
+		if (!(synchronous_areas & AREA_BIT(batch->head.pass.entry)))
+			close_pass(batch);
+		return;
+	}
 	e = begin_batch_event(SWAPTRAIL_WRITE_ISSUED, folio, flags, pages, batch);
 	if (!e)
 		return;
@@ -423,7 +467,16 @@ static __always_inline void on_write_end(const void *folio, int result)
 	if (t)
 		ADD(t->backend_pages[backend & SWAPTRAIL_BACKEND_MASK], pages);
 	if (batch)
-		batch->writing = 0;
+		batch->writing = 0; /* from now on a completion that interrupts us leaves the pass alone */
+	barrier();
+	if (!result && add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_END, SWAPTRAIL_PART_WRITE_END)) {
+		batch->head.pass.backend = backend;
+		if (PAGE_FLAG(flags, writeback)) { /* a later pass removes it */
+			synchronous_areas &= ~AREA_BIT(batch->head.pass.entry);
+			close_pass(batch);
+		}
+		return;
+	}
 	e = begin_batch_event(SWAPTRAIL_WRITE_END, folio, flags, pages, batch);
 	if (!e)
 		return;
@@ -437,12 +490,22 @@ static __always_inline void on_write_completed(const void *folio)
 {
 	__u64 flags = folio_flags(folio);
 	struct swaptrail_event *e;
+	struct batch *batch;
 	__u16 pages;
 
 	if (!in_swap_cache(flags))
 		return;
 	pages = folio_pages(folio, flags);
 	count_pages(SWAPTRAIL_WRITE_COMPLETED, !PAGE_FLAG(flags, dirty), pages);
+	batch = current_batch();
+	if (batch && batch->writing == (__u64)folio) {
+		__u32 area = AREA_BIT(folio_entry(folio));
+
+		if (!(synchronous_areas & area))
+			synchronous_areas |= area;
+		if (add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_COMPLETED, SWAPTRAIL_PART_WRITE_COMPLETED))
+			return;
+	}
 	e = begin_folio_event(SWAPTRAIL_WRITE_COMPLETED, folio, flags, pages);
 	if (e)
 		end_event(e);
@@ -478,6 +541,11 @@ static __always_inline void on_remove_end(const void *folio, bool removed)
 	flags = folio_flags(folio);
 	pages = folio_pages(folio, flags);
 	count_pages(SWAPTRAIL_REMOVED, removed, pages);
+	if (removed && batch->removing_entry == batch->head.pass.entry &&
+	    add_to_pass(batch, folio, flags, SWAPTRAIL_REMOVED, SWAPTRAIL_PART_REMOVED)) {
+		close_pass(batch);
+		return;
+	}
 	e = begin_batch_event(SWAPTRAIL_REMOVED, folio, flags, pages, batch);
 	if (!e)
 		return;
@@ -529,9 +597,13 @@ static __always_inline void on_split_end(const void *folio, int error)
 	if (!split || split->folio != (__u64)folio)
 		return;
 	if (!error) {
+		struct batch *batch = current_batch();
+
+		if (batch && batch->head.pass.folio == (__u64)folio)
+			close_pass(batch); /* what follows is about a smaller folio */
 		flags = folio_flags(folio);
 		count_pages(SWAPTRAIL_SPLIT, true, split->nr_pages);
-		e = begin_batch_event(SWAPTRAIL_SPLIT, folio, flags, folio_pages(folio, flags), current_batch());
+		e = begin_batch_event(SWAPTRAIL_SPLIT, folio, flags, folio_pages(folio, flags), batch);
 		if (e) {
 			e->entry = split->entry;
 			e->result = split->nr_pages;

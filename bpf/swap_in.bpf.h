@@ -11,13 +11,12 @@
 
 #include "batch.bpf.h"
 
-#define MAX_FAULTS 16384
-
 /* Is there a hook for the drop of a swap entry that a fault has replaced? Set by daemon/capture/session. */
 volatile const bool counts_filled_ptes = false;
 
 /* One pass of do_swap_page. */
 struct fault {
+	struct swaptrail_place place;
 	__u64 begin_ns;
 	__u64 entry;
 	__u64 address;
@@ -25,18 +24,13 @@ struct fault {
 	__u32 filled;
 	__u32 owner;
 	__u32 flags; /* enum fault_flag */
-	char comm[SWAPTRAIL_COMM_LEN];
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_FAULTS);
-	__type(key, __u32); /* tid */
-	__type(value, struct fault);
-} faults SEC(".maps");
+TASK_TABLE(faults, struct fault)
 
 /* One run of shmem_swapin_folio. */
 struct shmem_swap_in {
+	struct swaptrail_place place;
 	__u64 begin_ns;
 	__u64 entry; /* asked for */
 	__u64 inode;
@@ -46,12 +40,7 @@ struct shmem_swap_in {
 	__u32 device;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_FAULTS);
-	__type(key, __u32); /* tid */
-	__type(value, struct shmem_swap_in);
-} shmem_swap_ins SEC(".maps");
+TASK_TABLE(shmem_swap_ins, struct shmem_swap_in)
 
 /* ---- private memory ------------------------------------------------------------ */
 
@@ -59,24 +48,28 @@ struct {
 static __always_inline void on_fault_begin(const struct vm_fault *vmf)
 {
 	__u64 entry = entry_of_pte(READ1(vmf, orig_pte.pte));
-	struct fault fault = {};
 	struct task_struct *owner;
 	__u32 tid = current_tid();
+	struct fault *fault;
 
 	if (!entry) {
 		/* left by a fault whose end the kernel skipped: not this one's */
-		bpf_map_delete_elem(&faults, &tid);
+		fault = faults_of(tid);
+		if (fault)
+			faults_give_back(fault, tid);
 		return;
 	}
-	fault.begin_ns = bpf_ktime_get_ns();
-	fault.entry = entry;
-	fault.address = READ1(vmf, address);
-	fault.flags = fault_flags(vmf);
+	fault = faults_take(tid);
+	if (!fault)
+		return;
+	fault->begin_ns = bpf_ktime_get_ns();
+	fault->entry = entry;
+	fault->address = READ1(vmf, address);
+	fault->first_entry = 0;
+	fault->filled = 0;
+	fault->flags = fault_flags(vmf);
 	owner = READ3(vmf, vma, vm_mm, owner);
-	fault.owner = READ1(owner, tgid);
-	bpf_get_current_comm(fault.comm, sizeof(fault.comm));
-	if (bpf_map_update_elem(&faults, &tid, &fault, BPF_ANY))
-		count_context_full();
+	fault->owner = READ1(owner, tgid);
 }
 
 /*
@@ -85,8 +78,7 @@ static __always_inline void on_fault_begin(const struct vm_fault *vmf)
  */
 static __always_inline void on_entries_dropped(__u64 entry, __u32 pages)
 {
-	__u32 tid = current_tid();
-	struct fault *fault = bpf_map_lookup_elem(&faults, &tid);
+	struct fault *fault = faults_of(current_tid());
 
 	if (!fault || fault->entry < entry || fault->entry - entry >= pages)
 		return;
@@ -120,7 +112,7 @@ static __always_inline __u16 fault_state(__u32 flags)
 static __always_inline void on_fault_end(int result)
 {
 	__u32 tid = current_tid();
-	struct fault *fault = bpf_map_lookup_elem(&faults, &tid);
+	struct fault *fault = faults_of(tid);
 	bool done = !(result & SWAPTRAIL_FAULT_NOT_DONE);
 	struct swaptrail_event *e;
 	__u32 filled = 0;
@@ -145,10 +137,10 @@ static __always_inline void on_fault_end(int result)
 		e->u.map.ptes = filled;
 		if (fault->filled)
 			e->u.map.first_page = fault->entry - fault->first_entry;
-		__builtin_memcpy(e->u.map.comm, fault->comm, sizeof(fault->comm));
+		bpf_get_current_comm(e->u.map.comm, sizeof(e->u.map.comm));
 		end_event(e);
 	}
-	bpf_map_delete_elem(&faults, &tid);
+	faults_give_back(fault, tid);
 }
 
 /* ---- shared memory ------------------------------------------------------------- */
@@ -159,32 +151,35 @@ static __always_inline void on_fault_end(int result)
  */
 static __always_inline void on_shmem_swap_in_begin(const struct inode *inode, const __u64 *folio, const __u64 *stack)
 {
-	struct shmem_swap_in swap_in = {};
 	__u32 tid = current_tid();
+	struct shmem_swap_in *swap_in = shmem_swap_ins_of(tid);
 	__u64 value = 0;
 
-	bpf_map_delete_elem(&shmem_swap_ins, &tid);
+	if (swap_in)
+		shmem_swap_ins_give_back(swap_in, tid);
 	if (is_swapping_off())
 		return; /* the swap cache and the slots say what it does */
 	/* the file's page holds the entry as a value: include/linux/swapops.h radix_to_swp_entry */
 	bpf_probe_read_kernel(&value, sizeof(value), folio);
 	if (!(value & 1))
 		return;
-	swap_in.begin_ns = bpf_ktime_get_ns();
-	swap_in.entry = value >> 1;
-	swap_in.inode = BPF_CORE_READ(inode, i_ino);
-	swap_in.device = BPF_CORE_READ(inode, i_sb, s_dev);
+	swap_in = shmem_swap_ins_take(tid);
+	if (!swap_in)
+		return;
+	swap_in->begin_ns = bpf_ktime_get_ns();
+	swap_in->entry = value >> 1;
+	swap_in->inode = BPF_CORE_READ(inode, i_ino);
+	swap_in->device = BPF_CORE_READ(inode, i_sb, s_dev);
+	swap_in->first_entry = 0;
+	swap_in->pages = 0;
 	/* the seventh argument lies above the return address */
-	bpf_probe_read_kernel(&swap_in.fault_type, sizeof(swap_in.fault_type), stack + 1);
-	if (bpf_map_update_elem(&shmem_swap_ins, &tid, &swap_in, BPF_ANY))
-		count_context_full();
+	bpf_probe_read_kernel(&swap_in->fault_type, sizeof(swap_in->fault_type), stack + 1);
 }
 
 /* A folio that this thread reads, or takes out of the swap cache. */
 static __always_inline void note_shmem_folio(__u64 entry, __u32 pages)
 {
-	__u32 tid = current_tid();
-	struct shmem_swap_in *swap_in = bpf_map_lookup_elem(&shmem_swap_ins, &tid);
+	struct shmem_swap_in *swap_in = shmem_swap_ins_of(current_tid());
 
 	if (!swap_in || swap_in->entry < entry || swap_in->entry - entry >= pages)
 		return;
@@ -195,7 +190,7 @@ static __always_inline void note_shmem_folio(__u64 entry, __u32 pages)
 static __always_inline void on_shmem_swap_in_end(int result)
 {
 	__u32 tid = current_tid();
-	struct shmem_swap_in *swap_in = bpf_map_lookup_elem(&shmem_swap_ins, &tid);
+	struct shmem_swap_in *swap_in = shmem_swap_ins_of(tid);
 	struct swaptrail_event *e;
 	__u32 fault_type = 0;
 	__u32 pages;
@@ -222,7 +217,7 @@ static __always_inline void on_shmem_swap_in_end(int result)
 		bpf_get_current_comm(e->u.map.comm, sizeof(e->u.map.comm));
 		end_event(e);
 	}
-	bpf_map_delete_elem(&shmem_swap_ins, &tid);
+	shmem_swap_ins_give_back(swap_in, tid);
 }
 
 /* ---- reads --------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "trace/check.h"
+#include "trace/pass_events.h"
 
 namespace swaptrail {
 namespace {
@@ -26,7 +27,8 @@ void Merger::Queue::grow() {
 size_t Merger::room(uint32_t cpu) const {
   const size_t most = std::min(kMostAtOnce, options_.max_events / options_.max_cpus);
   const size_t count = cpu < queues_.size() ? queues_[cpu].count : 0;
-  return std::max(most, count) - count;
+  const size_t kept = std::min(most / 2, kMostPassEvents - 1);
+  return std::max(most, count + kept) - count - kept;
 }
 
 uint64_t Merger::settled_ns(uint32_t cpu) const {
@@ -42,62 +44,75 @@ bool Merger::make_queue(uint32_t cpu) {
   return true;
 }
 
-bool Merger::push(uint32_t cpu, const swaptrail_event& event) {
+bool Merger::has_room(uint32_t cpu, size_t events) {
   const bool has_queue = cpu < queues_.size() || make_queue(cpu);
-  if (!has_queue || waiting_ >= options_.max_events) {
-    ++counters_.overflow;
-    ++counters_.lost;
-    if (has_queue) ++queues_[cpu].overflow;
-    return false;
-  }
+  if (has_queue && waiting_ + events <= options_.max_events) return true;
+  counters_.overflow += events;
+  counters_.lost += events;
+  if (has_queue) queues_[cpu].overflow += events;
+  return false;
+}
+
+bool Merger::push(uint32_t cpu, const swaptrail_event& event) {
+  if (!has_room(cpu, 1)) return false;
   Queue& queue = queues_[cpu];
   if (event.time_ns > queue.previous_ns && queue.previous_ns != 0)
     queue.settled_ns = std::max(queue.settled_ns, queue.previous_ns - 1);
-  if (event.lost == queue.previous_lost && queue.overflow == 0)
-    queue.reported = 0;  // nothing is missing before it
-  else
-    note_losses(cpu, queue, event);
+  note_losses(cpu, queue, event.lost, event.time_ns);
   queue.previous_ns = event.time_ns;
-  insert(queue, event);
-  ++counters_.pushed;
-  ++waiting_;
+  counters_.inverted += insert(queue, event);
   return true;
 }
 
-void Merger::note_losses(uint32_t cpu, Queue& queue, const swaptrail_event& event) {
-  uint32_t dropped = event.lost - queue.previous_lost;
+// Its submission settles nothing: that time was read before the record was reserved.
+bool Merger::push_pass(uint32_t cpu, std::span<const swaptrail_event> events,
+                       uint64_t submitted_ns) {
+  if (!has_room(cpu, events.size())) return false;
+  Queue& queue = queues_[cpu];
+  note_losses(cpu, queue, events.front().lost, submitted_ns);
+  for (const swaptrail_event& event : events) insert(queue, event);
+  return true;
+}
+
+// Of a record with that `lost`, made at that time.
+void Merger::note_losses(uint32_t cpu, Queue& queue, uint32_t lost, uint64_t time_ns) {
+  if (lost == queue.previous_lost && queue.overflow == 0) {
+    queue.reported = 0;  // nothing is missing before it
+    return;
+  }
+  uint32_t dropped = lost - queue.previous_lost;
   // Reserved before the drops that report_drops() has reported meanwhile.
-  const bool older = queue.previous_lost - event.lost <= queue.reported;
+  const bool older = queue.previous_lost - lost <= queue.reported;
   if (dropped >= kHalf) {
     if (!older) ++counters_.odd_lost;
     dropped = 0;
   } else {
     queue.reported = 0;
-    queue.previous_lost = event.lost;
+    queue.previous_lost = lost;
   }
   const uint64_t count = dropped + queue.overflow;
   if (count != 0) {
     const uint64_t from_ns = queue.previous_ns != 0 ? queue.previous_ns : options_.start_ns;
-    queue.next_sequence += count;
     queue.losses.push_back(
-        {queue.next_sequence,
-         {std::min<uint64_t>(from_ns, event.time_ns), event.time_ns, count, cpu}});
+        {queue.pushed, {std::min<uint64_t>(from_ns, time_ns), time_ns, count, cpu}});
     counters_.lost += dropped;  // overflow is in it already
     queue.overflow = 0;
   }
 }
 
-void Merger::insert(Queue& queue, const swaptrail_event& event) {
+bool Merger::insert(Queue& queue, const swaptrail_event& event) {
   if (queue.count == queue.items.size()) queue.grow();
   size_t place = queue.count++;
   while (place > 0 && queue.at(place - 1).event.time_ns > event.time_ns) {
     queue.at(place) = queue.at(place - 1);
     --place;
   }
-  if (place + 1 != queue.count) ++counters_.inverted;
   Item& item = queue.at(place);
   item.event = event;
-  item.sequence = queue.next_sequence++;
+  item.number = queue.pushed++;
+  ++counters_.pushed;
+  ++waiting_;
+  return place + 1 != queue.count;
 }
 
 void Merger::advance(uint64_t complete_until_ns, EventSink& sink) {
@@ -154,32 +169,35 @@ void Merger::emit(Queue& queue, EventSink& sink) {
   SWAPTRAIL_DCHECK(queue.count != 0 && waiting_ >= queue.count);
   const Item& item = queue.at(0);
   if (next_drop_ns_ < item.event.time_ns) emit_drops(item.event.time_ns - 1, sink);
-  if (!queue.losses.empty()) emit_losses(queue, item.sequence, sink);
+  if (!queue.losses.empty()) emit_losses(queue, item.number, sink);
   if (item.event.time_ns < emitted_until_ns_) {
     ++counters_.late;
   } else {
     emitted_until_ns_ = item.event.time_ns;
   }
-  sink.on_event(item.event, item.sequence);
+  sink.on_event(item.event, queue.sequence++);
   ++counters_.emitted;
   queue.head = (queue.head + 1) & queue.mask;
   --queue.count;
   --waiting_;
 }
 
-void Merger::emit_losses(Queue& queue, uint64_t sequence, EventSink& sink) {
-  const auto first =
-      std::find_if(queue.losses.begin(), queue.losses.end(),
-                   [&](const PendingLoss& loss) { return loss.sequence == sequence; });
+void Merger::emit_losses(Queue& queue, uint64_t number, EventSink& sink) {
+  const auto first = std::find_if(queue.losses.begin(), queue.losses.end(),
+                                  [&](const PendingLoss& loss) { return loss.number == number; });
   if (first == queue.losses.end()) return;
   sink.on_loss(first->loss);
+  queue.sequence += first->loss.count;
   queue.losses.erase(first);
 }
 
 void Merger::emit_drops(uint64_t until_ns, EventSink& sink) {
   const auto due = std::stable_partition(drops_.begin(), drops_.end(),
                                          [&](const Loss& loss) { return loss.from_ns > until_ns; });
-  for (auto loss = due; loss != drops_.end(); ++loss) sink.on_loss(*loss);
+  for (auto loss = due; loss != drops_.end(); ++loss) {
+    sink.on_loss(*loss);
+    queues_[loss->cpu].sequence += loss->count;
+  }
   drops_.erase(due, drops_.end());
   next_drop_ns_ = ~uint64_t{0};
   for (const Loss& loss : drops_) next_drop_ns_ = std::min(next_drop_ns_, loss.from_ns);
@@ -201,7 +219,6 @@ void Merger::report_drops(uint32_t cpu, uint32_t lost_total, uint64_t now_ns) {
     counters_.lost += dropped;
   }
   queue.overflow = 0;
-  queue.next_sequence += count;
   drops_.push_back({std::min(from_ns, now_ns), now_ns, count, cpu});
   next_drop_ns_ = std::min(next_drop_ns_, drops_.back().from_ns);
 }

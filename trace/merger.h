@@ -1,7 +1,7 @@
 // One ordered stream out of one ring per CPU.
 //
 // Order: (time_ns, cpu, sequence). The sequence of an event is the number of events of its CPU
-// before it, received or lost.
+// before it in this order, received or lost.
 //
 // Algorithm: a queue per CPU, kept sorted by time while it is filled. A ring is in order of
 // *reservation*, and the time is read after that. An interrupt between the two can put a younger
@@ -24,6 +24,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "bpf/event.h"
@@ -65,11 +66,14 @@ class Merger {
   explicit Merger(const Options& options);
 
   // How many more events of a CPU may wait: out of kMostAtOnce, or of its share of max_events if that is less. A
-  // caller that pushes no more than that never loses one.
+  // caller that pushes no more than that never loses one. Room for a pass more than this is kept, so it may end with one.
   size_t room(uint32_t cpu) const;
 
   // Adds an event in ring order. False if it was not kept (counted, and reported as a Loss).
   bool push(uint32_t cpu, const swaptrail_event& event);
+  // Adds the events of a record that was submitted later than they happened (bpf/pass.h), in ring order. They have one `lost`.
+  // The caller holds the watermark back until it is pushed.
+  bool push_pass(uint32_t cpu, std::span<const swaptrail_event> events, uint64_t submitted_ns);
 
   // Every event of that CPU with time_ns <= settled_ns() was pushed; 0: no such time is known. What runs on a CPU is
   // interrupted and resumed, so its records nest like calls: if the times of two events in ring order rise, the first
@@ -95,10 +99,10 @@ class Merger {
  private:
   struct Item {
     swaptrail_event event;
-    uint64_t sequence;
+    uint64_t number;  // in the order of pushes of its CPU
   };
   struct PendingLoss {
-    uint64_t sequence;  // of the event that revealed it
+    uint64_t number;  // of the event that revealed it
     Loss loss;
   };
   // A ring buffer; `items.size()` is a power of two, or 0.
@@ -107,7 +111,8 @@ class Merger {
     size_t mask = 0;  // items.size() - 1
     size_t head = 0;
     size_t count = 0;
-    uint64_t next_sequence = 0;
+    uint64_t pushed = 0;
+    uint64_t sequence = 0;  // of the next event that is emitted
     uint64_t previous_ns = 0;
     uint64_t settled_ns = 0;
     uint32_t previous_lost = 0;
@@ -126,11 +131,12 @@ class Merger {
     }
   };
 
-  bool make_queue(uint32_t cpu);  // if there is none yet; false: beyond max_cpus
-  void note_losses(uint32_t cpu, Queue& queue, const swaptrail_event& event);
-  void insert(Queue& queue, const swaptrail_event& event);
+  bool make_queue(uint32_t cpu);               // if there is none yet; false: beyond max_cpus
+  bool has_room(uint32_t cpu, size_t events);  // false: they are counted as lost
+  void note_losses(uint32_t cpu, Queue& queue, uint32_t lost, uint64_t time_ns);
+  bool insert(Queue& queue, const swaptrail_event& event);  // true: in front of younger ones
   void emit(Queue& queue, EventSink& sink);
-  void emit_losses(Queue& queue, uint64_t sequence, EventSink& sink);
+  void emit_losses(Queue& queue, uint64_t number, EventSink& sink);
   void emit_drops(uint64_t until_ns, EventSink& sink);
   void emit_run(const Head& top, uint64_t until_ns, EventSink& sink);
   void sift_down();

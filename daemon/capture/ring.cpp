@@ -83,15 +83,15 @@ void Ring::close() {
 uint64_t Ring::producer_position() const { return load_acquire<uint64_t>(producer_page_); }
 
 void Ring::consume(uint64_t until, size_t most,
-                   absl::FunctionRef<void(const void* record, size_t size)> take) {
+                   absl::FunctionRef<size_t(const void* record, size_t size)> take) {
   const std::byte* records = producer_page_ + page_;
   SWAPTRAIL_DCHECK(until - consumed_ <= bytes_);  // positions of this ring, and not an older one
-  for (size_t taken = 0; consumed_ < until && taken < most; ++taken) {
+  for (size_t taken = 0; consumed_ < until && taken < most;) {
     const std::byte* record = records + (consumed_ & (bytes_ - 1));
     const uint32_t header = load_acquire<uint32_t>(record);
     if (header & kBusyBit) break;
     const size_t size = header & ~(kBusyBit | kDiscardBit);
-    if (!(header & kDiscardBit)) take(record + kHeaderSize, size);
+    if (!(header & kDiscardBit)) taken += take(record + kHeaderSize, size);
     consumed_ += (size + kHeaderSize + 7) & ~size_t{7};
   }
   std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(consumer_page_))

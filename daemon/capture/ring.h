@@ -30,10 +30,11 @@ class Ring {
   // Bytes taken out by consume() so far.
   uint64_t consumer_position() const { return consumed_; }
 
-  // Passes on committed records up to `until` (a producer_position()), at most `most`, and frees their room. Stops
-  // before a record that is reserved but not committed yet. The record is valid during the call.
+  // Passes on committed records up to `until` (a producer_position()), and frees their room. Stops when at least `most` events
+  // were taken, and before a record that is reserved but not committed yet. `take` returns how many events the
+  // record had, at least one; the record is valid during the call.
   void consume(uint64_t until, size_t most,
-               absl::FunctionRef<void(const void* record, size_t size)> take);
+               absl::FunctionRef<size_t(const void* record, size_t size)> take);
 
  private:
   Ring(int fd, size_t bytes, size_t page) : fd_(fd), bytes_(bytes), page_(page) {}

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -22,6 +23,7 @@
 #include "daemon/base/log.h"
 #include "daemon/host/kernel_areas.h"
 #include "trace/decode.h"
+#include "trace/pass_events.h"
 #include "trace/report/reconcile.h"
 
 namespace swaptrail::capture {
@@ -211,6 +213,7 @@ absl::StatusOr<std::unique_ptr<EventSource>> Session::start(probe::AttachPlan pl
   std::unique_ptr<Session> session(new Session(*std::move(object), std::move(plan)));
   if (options.statistics) session->object_.count_runs().IgnoreError();  // then there are none
   status = session->make_rings(cpus, options.ring_bytes);
+  if (status.ok()) status = session->map_batches();
   if (status.ok()) status = session->attach_hooks();
   if (!status.ok()) return status;
   return session;
@@ -230,6 +233,16 @@ absl::Status Session::make_rings(int cpus, size_t bytes) {
   }
   complete_until_.resize(rings_.size());
   emptied_.resize(rings_.size());
+  return absl::OkStatus();
+}
+
+absl::Status Session::map_batches() {
+  if (plan_.mode.mode == probe::Mode::kTracepoint) return absl::OkStatus();
+  const bpf_map* places = object_.map("batches");
+  auto view = BatchView::create(bpf_map__fd(places), bpf_map__fd(object_.map("batches_beside")),
+                                bpf_map__value_size(places));
+  if (!view.ok()) return view.status();
+  batches_.emplace(*std::move(view));
   return absl::OkStatus();
 }
 
@@ -265,27 +278,73 @@ absl::Status Session::attach_hooks() {
   return absl::OkStatus();
 }
 
+// Returns how many events the record had.
+size_t Session::take(uint32_t cpu, const void* record, size_t size, Merger& merger) {
+  if (size == sizeof(swaptrail_pass))
+    return take_pass(cpu, *static_cast<const swaptrail_pass*>(record), merger);
+  ++counters_.consumed;
+  const auto& event = *static_cast<const swaptrail_event*>(record);
+  if (size == sizeof(event) && is_valid_event(event)) {
+    merger.push(cpu, event);
+    open_passes_.note(event);
+  } else {
+    ++counters_.invalid;
+  }
+  return 1;
+}
+
+size_t Session::take_pass(uint32_t cpu, const swaptrail_pass& pass, Merger& merger) {
+  std::array<swaptrail_event, kMostPassEvents> events;
+  const size_t count = pass_events(pass, events);
+  counters_.consumed += count;
+  if (is_valid_event(events[0]) && is_valid_event(events[count - 1]))
+    merger.push_pass(cpu, {events.data(), count}, pass.submitted_ns);
+  else
+    counters_.invalid += count;
+  return count;
+}
+
 uint64_t Session::sweep(Merger& merger) {
   const uint64_t now = base::monotonic_ns();
+  if (batches_) open_passes_.look(now, [this](uint32_t tid) { return batches_->of(tid); });
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // the rings are read after the batches
   fill_ = 0;
+  bool emptied_all = true, held_up = false;
   for (uint32_t cpu = 0; cpu < rings_.size(); ++cpu) {
     Ring& ring = rings_[cpu];
     const uint64_t until = ring.producer_position();
     fill_ = std::max(fill_, static_cast<double>(until - ring.consumer_position()) /
                                 static_cast<double>(ring_bytes_));
-    ring.consume(until, merger.room(cpu), [&](const void* record, size_t size) {
-      ++counters_.consumed;
-      const auto* event = static_cast<const swaptrail_event*>(record);
-      if (size == sizeof(*event) && is_valid_event(*event))
-        merger.push(cpu, *event);
-      else
-        ++counters_.invalid;
-    });
+    const size_t room = merger.room(cpu);
+    ring.consume(until, room,
+                 [&](const void* record, size_t size) { return take(cpu, record, size, merger); });
     emptied_[cpu] = ring.consumer_position() >= until;
+    emptied_all &= emptied_[cpu];
+    held_up |= room == 0 && !emptied_[cpu];
     complete_until_[cpu] =
         std::max(complete_until_[cpu], emptied_[cpu] ? now : merger.settled_ns(cpu));
   }
-  return *std::min_element(complete_until_.begin(), complete_until_.end());
+  take_left_open(merger);
+  const uint64_t taken = *std::min_element(complete_until_.begin(), complete_until_.end());
+  const uint64_t clear = open_passes_.clear_until(taken, emptied_all);
+  return held_up ? taken : clear;  // a ring that has to wait for an open pass must not fill
+}
+
+void Session::detach() {
+  object_.detach();
+  if (batches_) left_open_ = batches_->open_passes();  // no program will submit them any more
+}
+
+// They are in no ring, and nothing was lost before them.
+void Session::take_left_open(Merger& merger) {
+  if (left_open_.empty()) return;
+  const auto totals = totals_by_cpu();
+  for (swaptrail_pass& pass : std::exchange(left_open_, {})) {
+    pass.cpu = 0;
+    pass.lost =
+        totals.ok() ? static_cast<uint32_t>(totals->front().dropped[SWAPTRAIL_DROP_RING_FULL]) : 0;
+    take_pass(0, pass, merger);
+  }
 }
 
 std::optional<Loss> Session::newly_skipped() {

@@ -3,6 +3,7 @@
 // The order: open -> set constants -> load -> attach -> sweep ... -> detach -> last sweep.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,9 +13,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "bpf/event.h"
+#include "bpf/pass.h"
 #include "daemon/base/files.h"
+#include "daemon/capture/batch_view.h"
 #include "daemon/capture/bpf_object.h"
 #include "daemon/capture/event_source.h"
+#include "daemon/capture/open_passes.h"
 #include "daemon/capture/ring.h"
 #include "daemon/probe/attach_plan.h"
 #include "daemon/probe/features.h"
@@ -49,7 +53,7 @@ class Session final : public EventSource {
   std::vector<ProgramRuns> program_runs() const override;
   absl::StatusOr<host::VmstatReading> vmstat() const override { return host::read_vmstat(); }
   absl::StatusOr<std::string> swaps() const override { return base::read_file("/proc/swaps"); }
-  void detach() override { object_.detach(); }
+  void detach() override;
   const probe::AttachPlan& plan() const override { return plan_; }
   const Counters& counters() const override { return counters_; }
   uint64_t start_ns() const override { return start_ns_; }
@@ -59,14 +63,21 @@ class Session final : public EventSource {
   Session(BpfObject object, probe::AttachPlan plan)
       : object_(std::move(object)), plan_(std::move(plan)) {}
   absl::Status make_rings(int cpus, size_t bytes);
+  absl::Status map_batches();
   absl::Status attach(const probe::HookPlan& hook);
   absl::Status attach_hooks();
+  size_t take(uint32_t cpu, const void* record, size_t size, Merger& merger);
+  size_t take_pass(uint32_t cpu, const swaptrail_pass& pass, Merger& merger);
+  void take_left_open(Merger& merger);
 
   BpfObject object_;
   probe::AttachPlan plan_;
   std::vector<Ring> rings_;
   std::vector<uint64_t> complete_until_;  // by ring: the watermark of each
   std::vector<bool> emptied_;             // by ring: at the last sweep
+  std::optional<BatchView> batches_;      // in tracepoint mode there are no passes
+  OpenPasses open_passes_;
+  std::vector<swaptrail_pass> left_open_;  // when the programs were detached
   Counters counters_;
   double fill_ = 0;
   size_t ring_bytes_ = 0;

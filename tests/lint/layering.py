@@ -20,7 +20,7 @@ TYPES = r"trace/(check|lifecycle|decode|kinds)\.h"  # what was observed, without
 # such as the system's headers, and what is linked for others only.
 RULES = {
     "bpf": [r"[a-z_]+(\.bpf)?\.h", r"bpf/bpf_[a-z_]+\.h", r"linux/types\.h"],
-    "trace": [r"trace/(\w+/)?\w+\.h", r"(zstd|xxhash)\.h", r"bpf/event\.h", r"absl/.*", STANDARD],
+    "trace": [r"trace/(\w+/)?\w+\.h", r"(zstd|xxhash)\.h", r"bpf/(event|pass)\.h", r"absl/.*", STANDARD],
     "engine": [r"engine/\w+/\w+\.h", TYPES, r"bpf/event\.h", r"absl/.*", STANDARD],
     "validate": [r"(trace|engine|validate)/.*", r"daemon/probe/\w+\.h", r"bpf/event\.h", r"absl/.*", STANDARD],
     "manual": [r"(?!(bpf|cli|daemon|engine|trace|validate)/).*"],

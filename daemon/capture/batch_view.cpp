@@ -1,0 +1,83 @@
+#include "daemon/capture/batch_view.h"
+
+#include <bpf/bpf.h>
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace swaptrail::capture {
+namespace {
+
+// Element sizes of an array map: kernel/bpf/arraymap.c array_map_alloc.
+size_t stride_of(size_t value_size) { return (value_size + 7) & ~size_t{7}; }
+
+template <typename T>
+T load_acquire(const T& at) {
+  return std::atomic_ref<T>(const_cast<T&>(at)).load(std::memory_order_acquire);
+}
+
+}  // namespace
+
+absl::StatusOr<BatchView> BatchView::create(int places, int beside, size_t value_size) {
+  const size_t stride = stride_of(value_size);
+  void* mapped = mmap(nullptr, stride * SWAPTRAIL_PLACES, PROT_READ, MAP_SHARED, places, 0);
+  if (mapped == MAP_FAILED)
+    return absl::ResourceExhaustedError(
+        absl::StrCat("can't map the programs' table of batches: ", std::strerror(errno)));
+  return BatchView(static_cast<const std::byte*>(mapped), stride, beside);
+}
+
+BatchView::BatchView(BatchView&& other) noexcept
+    : places_(std::exchange(other.places_, nullptr)),
+      stride_(other.stride_),
+      beside_(other.beside_) {}
+
+BatchView::~BatchView() {
+  if (places_ != nullptr) munmap(const_cast<std::byte*>(places_), stride_ * SWAPTRAIL_PLACES);
+}
+
+// The programs write meanwhile. `open_ns` is read first: if the place changes hands after that, `begin_ns` is another one,
+// and the batch that was asked for is over.
+swaptrail_batch BatchView::at(size_t place) const {
+  const auto& shown = *reinterpret_cast<const swaptrail_batch*>(places_ + place * stride_);
+  swaptrail_batch batch{};
+  batch.open_ns = load_acquire(shown.open_ns);
+  batch.begin_ns = load_acquire(shown.begin_ns);
+  batch.place.owner = load_acquire(shown.place.owner);
+  return batch;
+}
+
+std::optional<swaptrail_batch> BatchView::of(uint32_t tid) const {
+  const swaptrail_batch batch = at(tid % SWAPTRAIL_PLACES);
+  if (batch.place.owner == SWAPTRAIL_OWNER(tid)) return batch;
+  return of_beside(tid);
+}
+
+std::optional<swaptrail_batch> BatchView::of_beside(uint32_t tid) const {
+  std::vector<std::byte> value(stride_);
+  if (bpf_map_lookup_elem(beside_, &tid, value.data()) != 0) return std::nullopt;
+  swaptrail_batch batch;
+  std::memcpy(&batch, value.data(), sizeof(batch));
+  return batch;
+}
+
+std::vector<swaptrail_pass> BatchView::open_passes() const {
+  std::vector<swaptrail_pass> open;
+  const auto keep = [&](const swaptrail_pass& pass) {
+    if (pass.folio != 0) open.push_back(pass);
+  };
+  for (size_t place = 0; place < SWAPTRAIL_PLACES; ++place)
+    keep(reinterpret_cast<const swaptrail_batch*>(places_ + place * stride_)->pass);
+  uint32_t tid = 0;
+  for (const uint32_t* previous = nullptr; bpf_map_get_next_key(beside_, previous, &tid) == 0;
+       previous = &tid)
+    if (const auto batch = of_beside(tid)) keep(batch->pass);
+  return open;
+}
+
+}  // namespace swaptrail::capture
