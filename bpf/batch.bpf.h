@@ -21,10 +21,13 @@ struct batch {
 	__u64 removing; /* folio inside __remove_mapping */
 	__u64 removing_entry;
 	__u64 still_mapped; /* folio of which a mapping stayed */
+	__u64 skipped;      /* folio that got a slot, and leaves no records */
 	__u32 ptes;
 	__u8 origin;
 	__u8 backend;   /* of `writing` */
 	__u8 slot_gone; /* `writing` left the swap cache inside swap_writepage */
+	__u8 writing_mark;  /* of `writing`, and of `removing`: taken before they lose their slots */
+	__u8 removing_mark;
 	__u32 shmem_device;
 	__u64 shmem_folio; /* the last one that entered shmem_writepage, and its place in the file */
 	__u64 shmem_inode;
@@ -52,17 +55,6 @@ static __always_inline void name_batch(struct swaptrail_event *e, const struct b
 		return;
 	e->batch_ns = batch->head.begin_ns;
 	e->origin = batch->origin;
-}
-
-/* ... which also names the batch, if there is one. */
-static __always_inline struct swaptrail_event *begin_batch_event(__u32 kind, const void *folio, __u64 flags,
-								 __u16 pages, const struct batch *batch)
-{
-	struct swaptrail_event *e = begin_folio_event(kind, folio, flags, pages);
-
-	if (e)
-		name_batch(e, batch);
-	return e;
 }
 
 /* ---- passes: see pass.h ---------------------------------------------------------- */
@@ -103,7 +95,7 @@ static __always_inline void close_pass(struct batch *batch)
 }
 
 /* False: its events must be records of their own. */
-static __always_inline bool open_pass(struct batch *batch, const void *folio, __u64 flags, __u16 pages)
+static __always_inline bool open_pass(struct batch *batch, const void *folio, __u64 flags, __u16 pages, __u16 marked)
 {
 	struct swaptrail_pass *pass = &batch->head.pass;
 	__u16 state = folio_state(folio, flags);
@@ -122,7 +114,7 @@ static __always_inline bool open_pass(struct batch *batch, const void *folio, __
 	pass->cgroup = folio_cgroup(folio);
 	pass->tid = pid_tgid;
 	pass->tgid = pid_tgid >> 32;
-	pass->state = state;
+	pass->state = state | marked;
 	pass->nr_pages = pages;
 	pass->origin = batch->origin;
 	pass->events = 1;
@@ -135,13 +127,16 @@ static __always_inline bool open_pass(struct batch *batch, const void *folio, __
 /* False: the event does not fit into a pass that is open, and must be a record of its own. */
 static __always_inline bool add_to_pass(struct batch *batch, const void *folio, __u64 flags, __u32 kind, __u32 part)
 {
-	struct swaptrail_totals *t = this_totals();
+	struct swaptrail_totals *t;
 	struct swaptrail_pass *pass;
 	__u64 after_ns;
 
-	if (!batch || batch->head.pass.folio != (__u64)folio || !t)
+	if (!batch || batch->head.pass.folio != (__u64)folio)
 		return false;
 	pass = &batch->head.pass;
+	t = this_totals();
+	if (!t)
+		return false;
 	if (part != SWAPTRAIL_PART_REMOVED && !in_swap_cache(flags))
 		return false;
 	after_ns = bpf_ktime_get_ns() - pass->begin_ns + 1;
@@ -150,7 +145,8 @@ static __always_inline bool add_to_pass(struct batch *batch, const void *folio, 
 	ADD(t->emitted[kind], 1);
 	pass->after_ns[part] = after_ns;
 	/* what kind of page it is does not change meanwhile */
-	pass->states[part] = flag_state(flags) | (pass->state & (SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_KSM));
+	pass->states[part] = flag_state(flags) | (pass->state & (SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_KSM |
+								 SWAPTRAIL_STATE_SAMPLE));
 	pass->events++;
 	return true;
 }

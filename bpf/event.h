@@ -22,7 +22,7 @@
 #include <linux/types.h>
 #endif
 
-#define SWAPTRAIL_ABI_VERSION 2
+#define SWAPTRAIL_ABI_VERSION 3
 #define SWAPTRAIL_ABI_OLDEST 1 /* the oldest that trace/ still reads from a recording: docs/EVENTS.md, Versions */
 #define SWAPTRAIL_COMM_LEN 16
 #define SWAPTRAIL_CALIBRATION_PAGES 64 /* struct pages that calibrate.bpf.c can note */
@@ -84,6 +84,9 @@ enum swaptrail_state {
 	SWAPTRAIL_STATE_VMA_LOCK = 1 << 10,     /* SWAP_IN: FAULT_FLAG_VMA_LOCK, the pass before mmap_lock */
 	SWAPTRAIL_STATE_IN_FAULT = 1 << 11,     /* SHMEM_SWAP_IN: for a page fault; else for read, write, splice */
 };
+/* The bits above: log2 of how many pages this one stands for, if not all leave records (sample.bpf.h). Not of SLOT_FREED. */
+#define SWAPTRAIL_STATE_SAMPLE_SHIFT 12
+#define SWAPTRAIL_STATE_SAMPLE (15U << SWAPTRAIL_STATE_SAMPLE_SHIFT)
 
 /* Where swap_writepage put the folio (u.write.backend). */
 enum swaptrail_backend {
@@ -211,7 +214,7 @@ struct swaptrail_totals {
 	__u64 failed_pages[SWAPTRAIL_KIND_ROOM];         /* base pages of those that did not */
 	__u64 backend_pages[SWAPTRAIL_BACKEND_MASK + 1]; /* base pages by WRITE_END's backend */
 	__u64 dropped[SWAPTRAIL_DROP_END];
-	__u64 context_full; /* reclaim batches or faults not followed: the table of tasks was full */
+	__u64 context_full; /* batches, faults or chosen slots that are not followed: a table was full */
 };
 
 #define SWAPTRAIL_STATIC_ASSERT(condition) _Static_assert(condition, "the event ABI changed: see bpf/event.h")

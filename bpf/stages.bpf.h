@@ -92,6 +92,7 @@ static __always_inline void on_reclaim_begin(const struct scan_control *sc)
 		batch->head.begin_ns = begin_ns;
 		batch->nr_scanned = READ1(sc, nr_scanned);
 		batch->mm = batch->unmapping = batch->writing = batch->removing = batch->still_mapped = 0;
+		batch->skipped = 0;
 		batch->shmem_folio = 0;
 		batch->origin = origin;
 	}
@@ -151,15 +152,24 @@ static __always_inline void on_slot_allocated(const void *folio, int error)
 	__u16 pages = folio_pages(folio, flags);
 	struct batch *batch = current_batch();
 	struct swaptrail_event *e;
+	__u8 mark = 1;
 
 	count_pages(SWAPTRAIL_SLOT_ALLOCATED, !error, pages);
 	if (batch)
 		close_pass(batch);
-	if (batch && !error && open_pass(batch, folio, flags, pages))
+	if (samples) {
+		mark = frame_mark(folio);
+		if (batch)
+			batch->skipped = mark ? 0 : (__u64)folio;
+		if (mark && !error)
+			mark_slots(folio_entry(folio), pages, mark);
+	}
+	if (!mark || (batch && !error && open_pass(batch, folio, flags, pages, MARK_STATE(mark))))
 		return;
-	e = begin_batch_event(SWAPTRAIL_SLOT_ALLOCATED, folio, flags, pages, batch);
+	e = begin_marked_event(SWAPTRAIL_SLOT_ALLOCATED, folio, flags, pages, mark);
 	if (!e)
 		return;
+	name_batch(e, batch);
 	e->result = error;
 	e->u.page.cgroup = folio_cgroup(folio);
 	end_event(e);
@@ -171,13 +181,16 @@ static __always_inline void on_slot_allocated(const void *folio, int error)
  */
 static __always_inline void on_slot_freed(const struct swap_info_struct *si, __u64 offset, __u32 pages)
 {
+	__u64 entry = (__u64)READ1(si, type) << SWP_TYPE_SHIFT | offset;
 	struct swaptrail_event *e;
 
 	count_pages(SWAPTRAIL_SLOT_FREED, true, pages);
+	if (samples && !mark_slots(entry, pages, 0))
+		return;
 	e = begin_event(SWAPTRAIL_SLOT_FREED, NULL);
 	if (!e)
 		return;
-	e->entry = (__u64)READ1(si, type) << SWP_TYPE_SHIFT | offset;
+	e->entry = entry;
 	e->nr_pages = pages;
 	/* other tasks free its slots too: faults, exits */
 	if (!(READ1(si, flags) & SWP_WRITEOK) && is_swapping_off())
@@ -362,22 +375,41 @@ static __always_inline void name_file(struct swaptrail_event *e, const void *fol
 	}
 }
 
+/* Up to Linux 6.14 shmem gets its slot inside its write, where no hook sees it. */
+static __always_inline void mark_shmem(const struct batch *batch, const void *folio, __u64 flags)
+{
+	__u64 entry = folio_entry(folio);
+	__u8 mark = frame_mark(folio);
+
+	if (mark && batch->skipped != (__u64)folio && !slot_mark(entry))
+		mark_slots(entry, folio_pages(folio, flags), mark);
+}
+
 static __always_inline void on_write_begin(const void *folio)
 {
 	struct batch *batch = current_batch();
 	__u64 flags = folio_flags(folio);
 	struct swaptrail_event *e;
+	__u8 mark;
 
 	if (batch) {
 		batch->writing = (__u64)folio;
 		batch->backend = SWAPTRAIL_BACKEND_NONE;
 		batch->slot_gone = 0;
 	}
-	if (add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_BEGIN, SWAPTRAIL_PART_WRITE_BEGIN))
+	if (add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_BEGIN, SWAPTRAIL_PART_WRITE_BEGIN)) {
+		batch->writing_mark = 1 + (batch->head.pass.state >> SWAPTRAIL_STATE_SAMPLE_SHIFT);
 		return;
-	e = begin_batch_event(SWAPTRAIL_WRITE_BEGIN, folio, flags, folio_pages(folio, flags), batch);
+	}
+	if (samples && batch && batch->shmem_folio == (__u64)folio)
+		mark_shmem(batch, folio, flags);
+	mark = mark_of(folio, flags, batch);
+	if (batch)
+		batch->writing_mark = mark;
+	e = begin_marked_event(SWAPTRAIL_WRITE_BEGIN, folio, flags, folio_pages(folio, flags), mark);
 	if (!e)
 		return;
+	name_batch(e, batch);
 	e->u.page.cgroup = folio_cgroup(folio);
 	if (!(e->state & SWAPTRAIL_STATE_ANON))
 		name_file(e, folio, batch);
@@ -462,10 +494,12 @@ static __always_inline void on_write_end(const void *folio, int result)
 	__u8 backend = backend_of(batch, folio, flags, result);
 	__u16 pages = folio_pages(folio, flags);
 	struct swaptrail_event *e;
+	__u8 mark;
 
 	count_pages(SWAPTRAIL_WRITE_END, !result, pages);
 	if (t)
 		ADD(t->backend_pages[backend & SWAPTRAIL_BACKEND_MASK], pages);
+	mark = batch && batch->writing == (__u64)folio ? batch->writing_mark : mark_of(folio, flags, batch);
 	if (batch)
 		batch->writing = 0; /* from now on a completion that interrupts us leaves the pass alone */
 	barrier();
@@ -477,9 +511,10 @@ static __always_inline void on_write_end(const void *folio, int result)
 		}
 		return;
 	}
-	e = begin_batch_event(SWAPTRAIL_WRITE_END, folio, flags, pages, batch);
+	e = begin_marked_event(SWAPTRAIL_WRITE_END, folio, flags, pages, mark);
 	if (!e)
 		return;
+	name_batch(e, batch);
 	e->result = result;
 	e->u.page.backend = backend;
 	end_event(e);
@@ -506,7 +541,7 @@ static __always_inline void on_write_completed(const void *folio)
 		if (add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_COMPLETED, SWAPTRAIL_PART_WRITE_COMPLETED))
 			return;
 	}
-	e = begin_folio_event(SWAPTRAIL_WRITE_COMPLETED, folio, flags, pages);
+	e = begin_marked_event(SWAPTRAIL_WRITE_COMPLETED, folio, flags, pages, mark_of(folio, flags, NULL));
 	if (e)
 		end_event(e);
 }
@@ -526,6 +561,7 @@ static __always_inline void on_remove_begin(const void *folio)
 		return;
 	batch->removing = (__u64)folio;
 	batch->removing_entry = folio_entry(folio);
+	batch->removing_mark = mark_of(folio, flags, batch);
 }
 
 static __always_inline void on_remove_end(const void *folio, bool removed)
@@ -546,9 +582,10 @@ static __always_inline void on_remove_end(const void *folio, bool removed)
 		close_pass(batch);
 		return;
 	}
-	e = begin_batch_event(SWAPTRAIL_REMOVED, folio, flags, pages, batch);
+	e = begin_marked_event(SWAPTRAIL_REMOVED, folio, flags, pages, batch->removing_mark);
 	if (!e)
 		return;
+	name_batch(e, batch);
 	e->entry = batch->removing_entry;
 	e->result = removed;
 	end_event(e);

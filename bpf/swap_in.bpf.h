@@ -9,7 +9,7 @@
 #ifndef SWAPTRAIL_BPF_SWAP_IN_BPF_H
 #define SWAPTRAIL_BPF_SWAP_IN_BPF_H
 
-#include "batch.bpf.h"
+#include "sample.bpf.h"
 
 /* Is there a hook for the drop of a swap entry that a fault has replaced? Set by daemon/capture/session. */
 volatile const bool counts_filled_ptes = false;
@@ -24,6 +24,7 @@ struct fault {
 	__u32 filled;
 	__u32 owner;
 	__u32 flags; /* enum fault_flag */
+	__u32 mark;  /* of `entry` */
 };
 
 TASK_TABLE(faults, struct fault)
@@ -38,6 +39,7 @@ struct shmem_swap_in {
 	__u64 first_entry; /* of the folio that was read, or left the swap cache */
 	__u32 pages;
 	__u32 device;
+	__u32 mark; /* of `entry` */
 };
 
 TASK_TABLE(shmem_swap_ins, struct shmem_swap_in)
@@ -68,6 +70,7 @@ static __always_inline void on_fault_begin(const struct vm_fault *vmf)
 	fault->first_entry = 0;
 	fault->filled = 0;
 	fault->flags = fault_flags(vmf);
+	fault->mark = samples ? slot_mark(entry) : 1;
 	owner = READ3(vmf, vma, vm_mm, owner);
 	fault->owner = READ1(owner, tgid);
 }
@@ -124,13 +127,13 @@ static __always_inline void on_fault_end(int result)
 	else if (done)
 		filled = SWAPTRAIL_NOT_COUNTED;
 	count_pages(SWAPTRAIL_SWAP_IN, done, filled == SWAPTRAIL_NOT_COUNTED ? 1 : filled);
-	e = begin_event(SWAPTRAIL_SWAP_IN, NULL);
+	e = fault->mark ? begin_event(SWAPTRAIL_SWAP_IN, NULL) : NULL;
 	if (e) {
 		e->reader_cgroup = bpf_get_current_cgroup_id();
 		e->entry = fault->entry;
 		e->nr_pages = 1;
 		e->result = result;
-		e->state = fault_state(fault->flags);
+		e->state = fault_state(fault->flags) | MARK_STATE(fault->mark);
 		e->u.map.address = fault->address;
 		e->u.map.value = e->time_ns - fault->begin_ns;
 		e->u.map.owner = fault->owner;
@@ -172,6 +175,7 @@ static __always_inline void on_shmem_swap_in_begin(const struct inode *inode, co
 	swap_in->device = BPF_CORE_READ(inode, i_sb, s_dev);
 	swap_in->first_entry = 0;
 	swap_in->pages = 0;
+	swap_in->mark = samples ? slot_mark(swap_in->entry) : 1;
 	/* the seventh argument lies above the return address */
 	bpf_probe_read_kernel(&swap_in->fault_type, sizeof(swap_in->fault_type), stack + 1);
 }
@@ -201,13 +205,13 @@ static __always_inline void on_shmem_swap_in_end(int result)
 	if (swap_in->fault_type)
 		bpf_probe_read_kernel(&fault_type, sizeof(fault_type), (const void *)swap_in->fault_type);
 	count_pages(SWAPTRAIL_SHMEM_SWAP_IN, !result, pages);
-	e = begin_event(SWAPTRAIL_SHMEM_SWAP_IN, NULL);
+	e = swap_in->mark ? begin_event(SWAPTRAIL_SHMEM_SWAP_IN, NULL) : NULL;
 	if (e) {
 		e->reader_cgroup = bpf_get_current_cgroup_id();
 		e->entry = swap_in->entry;
 		e->nr_pages = 1;
 		e->result = result ? result : (int)fault_type;
-		e->state = swap_in->fault_type ? SWAPTRAIL_STATE_IN_FAULT : 0;
+		e->state = (swap_in->fault_type ? SWAPTRAIL_STATE_IN_FAULT : 0) | MARK_STATE(swap_in->mark);
 		e->u.map.address = swap_in->inode;
 		e->u.map.value = e->time_ns - swap_in->begin_ns;
 		e->u.map.owner = swap_in->device;
@@ -232,7 +236,7 @@ static __always_inline void on_swap_read(const void *folio)
 
 	count_pages(SWAPTRAIL_SWAP_READ, true, pages);
 	note_shmem_folio(entry, pages);
-	e = begin_folio_event(SWAPTRAIL_SWAP_READ, folio, flags, pages);
+	e = begin_marked_event(SWAPTRAIL_SWAP_READ, folio, flags, pages, samples ? slot_mark(entry) : 1);
 	if (!e)
 		return;
 	e->entry = entry;
@@ -244,14 +248,16 @@ static __always_inline void on_zswap_loaded(const void *folio, bool loaded)
 	__u64 flags = folio_flags(folio);
 	__u16 pages = folio_pages(folio, flags);
 	struct swaptrail_event *e;
+	__u64 entry;
 
 	count_pages(SWAPTRAIL_ZSWAP_LOADED, loaded, pages);
 	if (!loaded)
 		return;
-	e = begin_folio_event(SWAPTRAIL_ZSWAP_LOADED, folio, flags, pages);
+	entry = folio_entry(folio);
+	e = begin_marked_event(SWAPTRAIL_ZSWAP_LOADED, folio, flags, pages, samples ? slot_mark(entry) : 1);
 	if (!e)
 		return;
-	e->entry = folio_entry(folio);
+	e->entry = entry;
 	end_event(e);
 }
 

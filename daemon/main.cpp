@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <bit>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -201,7 +202,10 @@ base::ExitCode observe(const options::Options& options, std::unique_ptr<probe::K
   const std::unique_ptr<host::AreaWatch> areas = host::AreaWatch::on_host(kernel->symbols());
   auto session = capture::Session::start(
       std::move(plan), host, kernel->symbols(),
-      {.ring_bytes = options.ring_mib << 20, .statistics = options.bpf_statistics});
+      {.ring_bytes = options.ring_mib << 20,
+       .statistics = options.bpf_statistics,
+       .samples = options.may_sample(),
+       .sample_shift = static_cast<uint32_t>(std::countr_zero(options.sample))});
   kernel.reset();
   if (!session.ok()) return refuse_session(session.status(), host, options);
   auto pipeline = pipeline::Pipeline::create(

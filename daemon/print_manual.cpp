@@ -14,7 +14,7 @@ int main() {
   texts.section = 8;
   texts.version = SWAPTRAIL_VERSION;
   texts.overhead = {
-      "While nothing is swapped swaptraild wakes 100 times a second to look at the rings, and once a "
+      "While nothing is swapped swaptraild wakes 40 times a second to look at the rings, and once a "
       "second to read its own totals and /proc/vmstat. Its memory is that of the rings (--ring-size for "
       "each CPU), of the store (--store), and of the pages that are on their way or in swap.",
       "For each page that is swapped out some ten records of 104 bytes are made. docs/KERNELS.md has "

@@ -29,6 +29,7 @@ class Checks {
   StartProblems all() {
     folders();
     flight_pressure();
+    sampling();
     cgroup();
     groups();
     api();
@@ -73,6 +74,14 @@ class Checks {
     const absl::Status status = triggers.watch_pressure(options_.flight_pressure);
     if (absl::IsPermissionDenied(status) && geteuid() != 0) return;
     note("--flight-pressure", status);
+  }
+
+  void sampling() {
+    if (!options_.may_sample()) return;
+    if (options_.validate != 0)
+      wrong("--validate", "compares every step of a kernel: not with --sample or --cpu-limit");
+    if (options_.mode == probe::Mode::kTracepoint)
+      wrong("--mode", "tracepoint can't sample: not with --sample or --cpu-limit");
   }
 
   void cgroup() {

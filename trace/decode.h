@@ -43,6 +43,11 @@ constexpr uint32_t pages_of(const swaptrail_event& event) {
   return event.nr_pages == 0 ? 1 : event.nr_pages;
 }
 
+// log2 of how many pages this one stands for.
+constexpr uint8_t sample_shift_of(const swaptrail_event& event) {
+  return static_cast<uint8_t>(event.state >> SWAPTRAIL_STATE_SAMPLE_SHIFT);
+}
+
 // 0 if `to_ns` is not later than `from_ns`.
 constexpr uint64_t span_ns(uint64_t from_ns, uint64_t to_ns) {
   return to_ns > from_ns ? to_ns - from_ns : 0;

@@ -2,6 +2,9 @@
 //
 // Plain values without behaviour, shared by trace/, engine/, recordings and gRPC. All times are
 // CLOCK_MONOTONIC nanoseconds, 0 = not seen. Names of the enums are in trace/decode.h.
+//
+// If not all pages leave records (swaptraild --sample), one that does stands for weight() pages. Whoever counts adds each
+// with its weight: then the counts are unbiased estimates, and exact where every weight is 1.
 #pragma once
 
 #include <array>
@@ -136,6 +139,7 @@ struct Lifecycle {
   // Base pages of the large folio that found no room in swap and was split: this is its first piece. 0 = none.
   uint16_t fallback_from = 0;
   uint8_t backend = SWAPTRAIL_BACKEND_NONE;  // of the last write in this lifecycle
+  uint8_t sample_shift = 0;                  // log2 of weight()
   uint8_t visible_stages = 0;  // bit (1 << Stage): the stage has a hook on this kernel
   Outcome outcome = Outcome::kUnknown;
   AbortReason abort_reason = AbortReason::kNone;
@@ -149,6 +153,7 @@ struct Lifecycle {
   bool owner_guessed = false;    // tracepoint mode
   bool overlapped_loss = false;  // some CPU lost events during its life
 
+  uint64_t weight() const { return uint64_t{1} << sample_shift; }
   uint64_t at(Stage stage) const { return stage_ns[static_cast<size_t>(stage)]; }
   bool complete() const { return incomplete == IncompleteReason::kNone; }
 };
@@ -200,12 +205,15 @@ struct Return {
   uint16_t passes = 0;        // of do_swap_page in this fault
   ReturnHow how = ReturnHow::kSwappedIn;
   uint8_t backend = SWAPTRAIL_BACKEND_UNKNOWN;  // where the page lay
+  uint8_t sample_shift = 0;                     // as in Lifecycle
   bool major = false;  // as the kernel counts it (mm/memory.c, mm_account_fault)
   bool shmem = false;
   Comm comm{};  // of the reader
   // Of the lifecycle `lifecycle_id`; empty if that is 0. Set when the return is yielded: the store
   // does not keep it.
   Eviction eviction{};
+
+  uint64_t weight() const { return uint64_t{1} << sample_shift; }
 };
 
 // A change to a page that is in swap and stays there.
@@ -220,6 +228,9 @@ struct Stay {
   uint64_t time_ns = 0;
   uint16_t nr_pages = 1;
   StayChange change = StayChange::kZswapWriteback;
+  uint8_t sample_shift = 0;  // as in Lifecycle
+
+  uint64_t weight() const { return uint64_t{1} << sample_shift; }
 };
 
 // A transition that the kernel cannot make. Either we are wrong, or the kernel, or the observation.

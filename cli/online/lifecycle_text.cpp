@@ -58,6 +58,7 @@ std::string notes_of(const v1::Lifecycle& lifecycle) {
   if (lifecycle.incomplete() != v1::INCOMPLETE_REASON_UNSPECIFIED)
     notes.push_back("incomplete: " + word_of(lifecycle.incomplete()));
   if (lifecycle.regretted()) notes.push_back("regretted");
+  if (lifecycle.weight() > 1) notes.push_back(absl::StrCat("stands for ", lifecycle.weight()));
   return absl::StrJoin(notes, ", ");
 }
 

@@ -77,6 +77,26 @@ void append_records(const v1::Loss& loss, const Style& style, std::string& out) 
   append_row("fullest ring", absl::StrFormat("%.1f %%", 100 * loss.ring_fill()), out);
 }
 
+void append_sampling(const v1::GetStatusResponse& status, const Style& style, std::string& out) {
+  if (!status.has_sampling()) return;
+  const v1::SamplingStatus& sampling = status.sampling();
+  absl::StrAppend(&out, style.bold("Sample"), "\n");
+  append_row("follows",
+             sampling.one_in() == 1 ? "every page"
+                                    : absl::StrCat("one page in ", sampling.one_in(),
+                                                   "; totals are exact, all else is an estimate"),
+             out);
+  if (sampling.cpu_limit() == 0) return;
+  append_row("CPU",
+             absl::StrFormat("%.1f %% of one CPU lately; the limit is %d %%", sampling.cpu(),
+                             sampling.cpu_limit()),
+             out);
+  if (sampling.changes() != 0)
+    append_row("changed by it",
+               absl::StrCat(sampling.changes(), " times, last ", time_text(sampling.changed())),
+               out);
+}
+
 void append_trust(const v1::GetStatusResponse& status, const Style& style, std::string& out) {
   Table table({{"TRUST"},
                {"KERNEL", Align::kRight},
@@ -151,6 +171,7 @@ std::string status_text(const v1::GetStatusResponse& status, const Style& style)
   }
   append_hooks(status, style, out);
   append_records(status.loss(), style, out);
+  append_sampling(status, style, out);
   append_trust(status, style, out);
   append_store(status, style, out);
   return out;

@@ -117,6 +117,7 @@ void Converter::put(const Lifecycle& lifecycle, v1::Lifecycle& out) {
   out.set_readahead(lifecycle.readahead);
   out.set_owner_guessed(lifecycle.owner_guessed);
   out.set_overlapped_loss(lifecycle.overlapped_loss);
+  if (lifecycle.weight() != 1) out.set_weight(static_cast<uint32_t>(lifecycle.weight()));
 }
 
 void Converter::put(const Return& entry_return, v1::Return& out) {

@@ -27,8 +27,8 @@ using store::StoredLifecycle;
 
 constexpr size_t kUsualHistory = 20;
 constexpr int kMostLooks = 3;  // at a page that keeps changing
-// The pipeline sweeps every 10 ms: what pagemap already shows may not have arrived yet.
-constexpr absl::Duration kBetweenLooks = absl::Milliseconds(25);
+// The pipeline sweeps every 25 ms: what pagemap already shows may not have arrived yet.
+constexpr absl::Duration kBetweenLooks = absl::Milliseconds(60);
 constexpr absl::Duration kMostWait = absl::Seconds(2);
 constexpr uint64_t kMostPfn = uint64_t{1} << 52;  // 64 address bits less 12 of the page
 

@@ -19,8 +19,8 @@ namespace {
 constexpr uint32_t kUsualWait_ms = 5000, kMostWait_ms = 60'000;
 constexpr absl::Duration kReportEvery = absl::Milliseconds(20);
 constexpr absl::Duration kCountEvery = absl::Milliseconds(100);
-// The pipeline sweeps every 10 ms: by then the pages that stayed are reported.
-constexpr absl::Duration kUntilSwept = absl::Milliseconds(60);
+// The pipeline sweeps every 25 ms: by then the pages that stayed are reported.
+constexpr absl::Duration kUntilSwept = absl::Milliseconds(100);
 
 uint64_t page_bytes() { return static_cast<uint64_t>(sysconf(_SC_PAGESIZE)); }
 

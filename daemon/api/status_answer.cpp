@@ -71,6 +71,18 @@ void put_recording(const record::RecordingStatus& recording, v1::GetStatusRespon
   status.set_folder_moved(recording.moved);
 }
 
+void put_sampling(const pipeline::Sampling& sampling, const Moment& moment,
+                  v1::GetStatusResponse& response) {
+  if (!sampling.ever() && sampling.cpu_limit == 0) return;
+  v1::SamplingStatus& out = *response.mutable_sampling();
+  out.set_one_in(sampling.one_in);
+  out.set_asked(sampling.asked);
+  out.set_cpu_limit(sampling.cpu_limit);
+  out.set_changes(sampling.changes);
+  if (sampling.since_ns != 0) *out.mutable_changed() = moment.wall(sampling.since_ns);
+  out.set_cpu(sampling.cpu);
+}
+
 void put_status(const pipeline::PipelineStatus& pipeline_status, const Moment& moment,
                 v1::GetStatusResponse& response) {
   if (pipeline_status.start_ns != 0) {
@@ -88,6 +100,7 @@ void put_status(const pipeline::PipelineStatus& pipeline_status, const Moment& m
     added.set_note(utf8(row.note));
     added.set_allowance(row.allowance);
   }
+  put_sampling(pipeline_status.sampling, moment, response);
   if (pipeline_status.recording) put_recording(*pipeline_status.recording, response);
   const validate::ValidationStatus& validation = pipeline_status.validation;
   if (validation.sample == 0) return;

@@ -67,6 +67,10 @@ class EventSource {
   virtual absl::StatusOr<host::VmstatReading> vmstat() const = 0;
   virtual absl::StatusOr<std::string> swaps() const = 0;
 
+  // From now on one page in 1 << shift leaves records; 15 at most. Errors: FailedPrecondition (the programs were not loaded for
+  // that, or can't do it in this mode), Internal.
+  virtual absl::Status set_sample_shift(uint32_t shift) = 0;
+
   // Detaches all programs; the rings keep what they hold until the next sweep.
   virtual void detach() = 0;
 

@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,7 +69,22 @@ std::vector<Placement> placements(const probe::AttachTarget& target, probe::Mode
   return result;
 }
 
-absl::Status open_and_check(probe::Mode mode, const probe::HostFeatures& host,
+// Marks for as many slots as the reconstructor follows, in blocks of 64 (bpf/sample.bpf.h).
+absl::Status make_marks(bool samples, BpfObject& object) {
+  constexpr uint32_t kBlocks = (4 << 20) / 64;
+  const uint8_t wanted = samples;
+  uint64_t salt = 0;
+  if (samples && getrandom(&salt, sizeof(salt), 0) != sizeof(salt))
+    return absl::InternalError(absl::StrCat("getrandom: ", std::strerror(errno)));
+  absl::Status status = object.set_constant("samples", wanted);
+  status.Update(object.set_constant("sample_salt", salt));
+  if (!status.ok()) return status;
+  const int error = bpf_map__set_max_entries(object.map("marks"), samples ? kBlocks : 1);
+  if (error == 0) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("can't make room for marks: ", std::strerror(-error)));
+}
+
+absl::Status open_and_check(probe::Mode mode, const probe::HostFeatures& host, bool samples,
                             std::optional<BpfObject>& object) {
   const Image image = image_of(mode);
   size_t size = 0;
@@ -90,6 +106,7 @@ absl::Status open_and_check(probe::Mode mode, const probe::HostFeatures& host,
   status.Update(object->set_constant("may_probe_read", may_probe));
   status.Update(object->set_constant("has_rdonly_cast", may_cast));
   status.Update(object->set_constant<uint32_t>("cluster_slots", thp ? 512 : 256));
+  if (mode != probe::Mode::kTracepoint) status.Update(make_marks(samples, *object));
   return status;
 }
 
@@ -120,11 +137,11 @@ std::string verifier_reason(const std::string& log) {
 }
 
 // Which hooks are refused on their own? Slow (loads every hook once), so only after a failure.
-void drop_refused_hooks(probe::AttachPlan& plan, const probe::HostFeatures& host) {
+void drop_refused_hooks(probe::AttachPlan& plan, const probe::HostFeatures& host, bool samples) {
   for (probe::HookPlan& hook : plan.hooks) {
     if (hook.state != probe::HookState::kChosen) continue;
     std::optional<BpfObject> object;
-    absl::Status status = open_and_check(plan.mode.mode, host, object);
+    absl::Status status = open_and_check(plan.mode.mode, host, samples, object);
     if (status.ok()) status = want_hook(*object, hook, host, plan.mode.mode);
     if (status.ok()) status = object->load();
     if (!status.ok())
@@ -159,9 +176,9 @@ std::array<uint64_t, 3> swap_bio_ends(const probe::SymbolTable& symbols) {
 }
 
 absl::Status load_wanted(probe::AttachPlan& plan, const probe::HostFeatures& host,
-                         const probe::SymbolTable& symbols, int cpus,
+                         const probe::SymbolTable& symbols, int cpus, bool samples,
                          std::optional<BpfObject>& object) {
-  absl::Status status = open_and_check(plan.mode.mode, host, object);
+  absl::Status status = open_and_check(plan.mode.mode, host, samples, object);
   if (!status.ok()) return status;
   for (probe::HookPlan& hook : plan.hooks) {
     if (hook.state != probe::HookState::kChosen) continue;
@@ -197,23 +214,28 @@ absl::StatusOr<std::unique_ptr<EventSource>> Session::start(probe::AttachPlan pl
     return absl::InternalError(
         absl::StrCat("can't find how many CPUs there are: ", std::strerror(-cpus),
                      "; is /sys/devices/system/cpu/possible readable?"));
+  if (options.samples && plan.mode.mode == probe::Mode::kTracepoint)
+    return absl::FailedPreconditionError(
+        "in tracepoint mode pages can't be sampled: run without --sample and --cpu-limit");
   std::optional<BpfObject> object;
-  absl::Status status = load_wanted(plan, host, symbols, cpus, object);
+  absl::Status status = load_wanted(plan, host, symbols, cpus, options.samples, object);
   if (!status.ok()) {
-    drop_refused_hooks(plan, host);
+    drop_refused_hooks(plan, host, options.samples);
     const bool any = std::any_of(
         plan.hooks.begin(), plan.hooks.end(),
         [](const probe::HookPlan& hook) { return hook.state == probe::HookState::kChosen; });
     if (!any) return status;
     object.reset();
-    status = load_wanted(plan, host, symbols, cpus, object);
+    status = load_wanted(plan, host, symbols, cpus, options.samples, object);
   }
   if (!status.ok()) return status;
 
   std::unique_ptr<Session> session(new Session(*std::move(object), std::move(plan)));
+  session->samples_ = options.samples;
   if (options.statistics) session->object_.count_runs().IgnoreError();  // then there are none
   status = session->make_rings(cpus, options.ring_bytes);
   if (status.ok()) status = session->map_batches();
+  if (status.ok() && options.samples) status = session->set_sample_shift(options.sample_shift);
   if (status.ok()) status = session->attach_hooks();
   if (!status.ok()) return status;
   return session;
@@ -328,6 +350,15 @@ uint64_t Session::sweep(Merger& merger) {
   const uint64_t taken = *std::min_element(complete_until_.begin(), complete_until_.end());
   const uint64_t clear = open_passes_.clear_until(taken, emptied_all);
   return held_up ? taken : clear;  // a ring that has to wait for an open pass must not fill
+}
+
+absl::Status Session::set_sample_shift(uint32_t shift) {
+  const bpf_map* map = object_.map("sample_shift");
+  if (map == nullptr || !samples_)
+    return absl::FailedPreconditionError("the programs were not loaded for a sample");
+  const uint32_t zero = 0;
+  if (bpf_map_update_elem(bpf_map__fd(map), &zero, &shift, BPF_ANY) == 0) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("can't set the rate: ", std::strerror(errno)));
 }
 
 void Session::detach() {

@@ -34,6 +34,9 @@ class Session final : public EventSource {
     // Meanwhile the kernel counts runs and time of every program of the host (two clock reads a run),
     // if it permits that.
     bool statistics = false;
+    // May not all pages leave records? Then the programs mark slots: see set_sample_shift(). Not in tracepoint mode.
+    bool samples = false;
+    uint32_t sample_shift = 0;  // at first
   };
 
   // Loads and attaches. A hook whose program the kernel refuses becomes kMissing in plan(), with
@@ -53,6 +56,7 @@ class Session final : public EventSource {
   std::vector<ProgramRuns> program_runs() const override;
   absl::StatusOr<host::VmstatReading> vmstat() const override { return host::read_vmstat(); }
   absl::StatusOr<std::string> swaps() const override { return base::read_file("/proc/swaps"); }
+  absl::Status set_sample_shift(uint32_t shift) override;
   void detach() override;
   const probe::AttachPlan& plan() const override { return plan_; }
   const Counters& counters() const override { return counters_; }
@@ -81,6 +85,7 @@ class Session final : public EventSource {
   Counters counters_;
   double fill_ = 0;
   size_t ring_bytes_ = 0;
+  bool samples_ = false;
   uint64_t start_ns_ = 0;
   uint64_t skipped_ = 0;     // reported by newly_skipped()
   uint64_t skipped_ns_ = 0;  // when that was read

@@ -7,11 +7,12 @@ namespace swaptrail::counters {
 namespace {
 
 Counts counts_of(const Lifecycle& life) {
-  Counts out{.lifecycles = 1, .pages = life.nr_pages};
-  if (is_freed(life.outcome)) out.freed_pages = life.nr_pages;
+  const uint64_t pages = life.nr_pages * life.weight();
+  Counts out{.lifecycles = life.weight(), .pages = pages};
+  if (is_freed(life.outcome)) out.freed_pages = pages;
   if (life.outcome == Outcome::kAborted) {
-    out.aborted_pages = life.nr_pages;
-    if (life.abort_reason == AbortReason::kSlotGone) out.unneeded_pages = life.nr_pages;
+    out.aborted_pages = pages;
+    if (life.abort_reason == AbortReason::kSlotGone) out.unneeded_pages = pages;
   }
   return out;
 }
@@ -20,15 +21,17 @@ Counts counts_of(const Lifecycle& life) {
 Counts pages_of(const Return& back, uint64_t regret_ns) {
   Counts out;
   if (back.how != ReturnHow::kSwappedIn) return out;
-  out.returned_pages = back.nr_pages;
-  if (is_regretted(back, regret_ns)) out.regretted_pages = back.nr_pages;
+  out.returned_pages = back.nr_pages * back.weight();
+  if (is_regretted(back, regret_ns)) out.regretted_pages = out.returned_pages;
   return out;
 }
 
 // ... and how long the reader waited.
 Counts wait_of(const Return& back) {
   if (back.fault_ns == 0) return {};
-  return {.faults = 1, .major_faults = back.major ? 1u : 0u, .wait_ns = back.fault_ns};
+  const uint64_t weight = back.weight();
+  return {
+      .faults = weight, .major_faults = back.major ? weight : 0, .wait_ns = back.fault_ns * weight};
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Everything since the start, counted as it comes: by process, cgroup, swap area, origin and reclaimer.
 //
 // Each event is counted once in each table, whether or not its lifecycle is, or ever was, in the
-// store. Counts never fall, and the sum over a table is exact (table.h).
+// store; and with its weight, if pages are sampled. Counts never fall, and the sum over a table is exact (table.h).
 #pragma once
 
 #include <array>

@@ -52,9 +52,10 @@ static_assert(kLongTimes.border_ns(kSteps - 1) == 100'000'000'000'000);
 // One writer, any reader. The sum is exact.
 class TimeHistogram {
  public:
-  void add(const BucketBounds& bounds, uint64_t time_ns) {
-    buckets_[bounds.bucket_of(time_ns)].add(1);
-    sum_ns_.add(time_ns);
+  // `count` times the same.
+  void add(const BucketBounds& bounds, uint64_t time_ns, uint64_t count) {
+    buckets_[bounds.bucket_of(time_ns)].add(count);
+    sum_ns_.add(time_ns * count);
   }
   uint64_t bucket(size_t step) const { return buckets_[step].read(); }
   uint64_t sum_ns() const { return sum_ns_.read(); }

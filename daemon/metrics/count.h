@@ -24,9 +24,10 @@ class Count {
 struct PageCount {
   Count lifecycles;
   Count pages;
-  void add(uint64_t nr_pages) {
-    lifecycles.add(1);
-    pages.add(nr_pages);
+  // `weight` of them, with that many pages each.
+  void add(uint64_t nr_pages, uint64_t weight) {
+    lifecycles.add(weight);
+    pages.add(nr_pages * weight);
   }
 };
 

@@ -42,6 +42,13 @@ std::string check_power_of_two(const std::string& text) {
   return {};
 }
 
+std::string check_sample(const std::string& text) {
+  uint32_t value = 0;
+  if (!CLI::detail::lexical_cast(text, value) || value > 32768 || !std::has_single_bit(value))
+    return "must be a power of two from 1 to 32768";
+  return {};
+}
+
 void add_observation(CLI::App& app, Options& options) {
   app.add_option("--mode", options.mode_word,
                  "how to hook the kernel: auto, full, kprobe or tracepoint")
@@ -53,6 +60,16 @@ void add_observation(CLI::App& app, Options& options) {
   app.add_flag("--validate{16}", options.validate,
                "compare one folio in N with a kernel model, 16 without N; report what differs")
       ->check(CLI::Range(1, 1 << 20));
+  app.add_option(
+         "--sample", options.sample,
+         "record one page in N only, all of its way; totals count every page, all else is an "
+         "estimate [1]")
+      ->check(CLI::Validator(check_sample, "POWER_OF_TWO"));
+  app.add_option(
+         "--cpu-limit", options.cpu_limit,
+         "percent of one CPU; above it record fewer pages, as with --sample, and say so [0: no "
+         "limit]")
+      ->check(CLI::Range(0, 10'000));
   app.add_flag(
       "--bpf-statistics", options.bpf_statistics,
       "let the kernel count runs and time of each BPF program; costs two clock reads a run");

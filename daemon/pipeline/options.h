@@ -21,6 +21,12 @@ struct PipelineOptions {
   size_t most_files = 10'000;
   uint64_t flight_every_s = 60;  // between files that pressure or OOM kills trigger
 
+  // one page in this many leaves records, a power of two
+  uint32_t sample = 1;
+  // percent of one CPU that swaptraild may use before it takes a smaller sample; 0: any
+  uint32_t cpu_limit = 0;
+  bool may_sample() const { return sample > 1 || cpu_limit != 0; }
+
   uint32_t validate = 0;  // one folio in this many is compared with the model; 0: none
 };
 

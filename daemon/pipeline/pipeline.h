@@ -15,6 +15,7 @@
 #include "daemon/pipeline/options.h"
 #include "daemon/pipeline/output.h"
 #include "daemon/pipeline/requests.h"
+#include "daemon/pipeline/sample_rate.h"
 #include "daemon/pipeline/status.h"
 #include "daemon/record/flight_triggers.h"
 #include "daemon/record/recorder.h"
@@ -33,7 +34,7 @@ struct PipelineClients {
       sinks;  // get lifecycles after the output, on the pipeline thread
   StatusBoard& status_board;
   PipelineRequests& requests;
-  std::function<void()> after_sweep;  // on the pipeline thread, 100 times a second and more
+  std::function<void()> after_sweep;  // on the pipeline thread, 40 times a second and more
 };
 
 class Pipeline : private PipelineView {
@@ -71,6 +72,7 @@ class Pipeline : private PipelineView {
   std::vector<report::ReconcileRow> trust_rows(
       const std::vector<recording::Reading>& readings) const;
   void look_for_triggers();
+  void adjust_sample(uint64_t now_ns);
   void report_skipped_runs();
   void report_drops();
   uint64_t drain(uint64_t end_ns);
@@ -90,6 +92,7 @@ class Pipeline : private PipelineView {
   lifecycles::Reconstructor reconstructor_;
   std::unique_ptr<record::Recorder> recorder_;  // may be null
   record::FlightTriggers triggers_;
+  SampleRate sample_rate_;
   record::FlightSchedule flight_schedule_;
   bool flight_ = false;
   bool finished_ = false;

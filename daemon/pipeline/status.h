@@ -27,6 +27,17 @@ struct Fill {
   uint64_t room = 0;
 };
 
+// How large a part of the pages leaves records, and why. Totals are exact whatever it is.
+struct Sampling {
+  uint32_t one_in = 1;     // now
+  uint32_t asked = 1;      // --sample
+  uint32_t cpu_limit = 0;  // percent of one CPU; 0: none
+  uint64_t changes = 0;    // by the limit, since the start
+  uint64_t since_ns = 0;   // monotonic: the last change; 0: none
+  double cpu = 0;          // percent of one CPU that swaptraild used lately
+  bool ever() const { return one_in != 1 || changes != 0; }
+};
+
 // One moment. Counters are since the start.
 struct PipelineStatus {
   uint64_t at_ns = 0;     // monotonic
@@ -37,6 +48,7 @@ struct PipelineStatus {
   lifecycles::ReconstructorCounters reconstructor;
   std::vector<report::ReconcileRow> reconciliation;  // from the start until now
   std::vector<capture::ProgramRuns> programs;
+  Sampling sampling;
   double ring_fill = 0;           // the fullest ring at the last sweep, 0 ... 1
   Fill attempts, slots, swapped;  // the reconstructor's tables
   validate::ValidationStatus validation;

@@ -12,7 +12,7 @@ constexpr int kUserBits = 56;  // the user half of the address space ends there 
 std::string_view oddity(const swaptrail_event& event, uint32_t cpus, uint32_t page_struct_size) {
   const EventKind& rule = event_kind(event.kind);
   if (event.cpu >= cpus) return "there is no such CPU";
-  if (event.state & ~rule.states) return "it can't have such a state";
+  if (event.state & ~(rule.states | SWAPTRAIL_STATE_SAMPLE)) return "it can't have such a state";
   if (!rule.reader && rule.folio != (event.folio != 0))
     return rule.folio ? "no folio" : "it has a folio";
   if (rule.folio && event.folio % page_struct_size != 0) return "no address of a struct page";

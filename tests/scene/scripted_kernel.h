@@ -69,6 +69,11 @@ class ScriptedKernel {
     const std::lock_guard lock(mutex_);
     used_slots_ += pages;
   }
+  // log2 of the rate at which pages are sampled.
+  uint32_t sample_shift() {
+    const std::lock_guard lock(mutex_);
+    return sample_shift_;
+  }
   // Asked before each reading of "totals", "vmstat" and "swaps" from now on: what it fails with.
   using Failure = std::function<absl::Status(const std::string& reading)>;
   void fail_with(Failure failure) {
@@ -122,6 +127,11 @@ class ScriptedKernel {
       return absl::StrCat("Filename\tType\tSize\tUsed\tPriority\n/dev/one partition 1024 ",
                           4 * kernel_.used_slots_, " -2\n");
     }
+    absl::Status set_sample_shift(uint32_t shift) override {
+      const std::lock_guard lock(kernel_.mutex_);
+      kernel_.sample_shift_ = shift;
+      return absl::OkStatus();
+    }
     void detach() override {}
     const probe::AttachPlan& plan() const override { return kernel_.plan_; }
     const Counters& counters() const override { return counters_; }
@@ -158,6 +168,7 @@ class ScriptedKernel {
       {"pswpout", 0}, {"pswpin", 0}, {"zswpout", 0}, {"zswpin", 0}, {"swpout_zero", 0}};
   uint64_t used_slots_ = 0;
   uint64_t skipped_ = 0;
+  uint32_t sample_shift_ = 0;
   Failure failure_ = [](const std::string&) { return absl::OkStatus(); };
 };
 

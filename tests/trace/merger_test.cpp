@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <random>
 #include <tuple>
 
@@ -41,6 +42,14 @@ swaptrail_event event_at(uint64_t time_ns, uint16_t cpu, uint32_t lost = 0) {
   return event;
 }
 
+// In the order of the stream, with the sequences that follow from it.
+void put_in_order(std::vector<Seen>& model) {
+  std::stable_sort(model.begin(), model.end(),
+                   [](const Seen& a, const Seen& b) { return a.key() < b.key(); });
+  std::map<uint32_t, uint64_t> next;
+  for (Seen& seen : model) seen.sequence = next[seen.cpu]++;
+}
+
 TEST(TraceMerger, RandomInterleavingsAgainstAStableSort) {
   for (uint32_t seed = 0; seed < 40; ++seed) {
     std::mt19937_64 random(seed);
@@ -67,8 +76,7 @@ TEST(TraceMerger, RandomInterleavingsAgainstAStableSort) {
       for (const Seen& event : recorder.seen) ASSERT_LE(event.time_ns, swept);
     }
     merger.flush(recorder);
-    std::stable_sort(model.begin(), model.end(),
-                     [](const Seen& a, const Seen& b) { return a.key() < b.key(); });
+    put_in_order(model);
     ASSERT_EQ(recorder.seen, model) << seed;
     EXPECT_EQ(merger.counters().late, 0u);
     EXPECT_EQ(merger.counters().emitted, model.size());
@@ -114,8 +122,7 @@ TEST(TraceMerger, FullRingsAreReadInPiecesAndInOrder) {
       rings.push_back(NestedRecords(seed * 8 + cpu, cpu).make(cpu == 0 ? 3000 : random() % 3000));
       model.insert(model.end(), rings.back().begin(), rings.back().end());
     }
-    std::stable_sort(model.begin(), model.end(),
-                     [](const Seen& a, const Seen& b) { return a.key() < b.key(); });
+    put_in_order(model);
     std::vector<size_t> read(cpus);
     for (int idle = 0; recorder.seen.size() < model.size();) {
       const size_t before = recorder.seen.size();
@@ -137,6 +144,49 @@ TEST(TraceMerger, FullRingsAreReadInPiecesAndInOrder) {
     EXPECT_EQ(merger.counters().late, 0u);
     EXPECT_EQ(merger.counters().overflow, 0u);
   }
+}
+
+// The events of a pass come with its record, and take their places among what came before.
+TEST(TraceMerger, EventsOfAPassTakeTheirPlaces) {
+  Merger merger;
+  Recorder recorder;
+  merger.push(0, event_at(10, 0));
+  merger.push(0, event_at(25, 0));  // an interrupt, in the middle of the pass
+  merger.push(1, event_at(22, 1));
+  merger.push_pass(0, std::vector{event_at(20, 0), event_at(23, 0), event_at(30, 0)}, 31);
+  EXPECT_LT(merger.settled_ns(0), 25u) << "a pass settles nothing";
+  merger.advance(30, recorder);
+  const std::vector<Seen> expected = {{10, 0, 0}, {20, 0, 1}, {22, 1, 0},
+                                      {23, 0, 2}, {25, 0, 3}, {30, 0, 4}};
+  EXPECT_EQ(recorder.seen, expected);
+  EXPECT_EQ(merger.counters().late, 0u);
+  EXPECT_EQ(merger.counters().inverted, 0u);
+}
+
+// What was lost before a pass was lost before it was submitted, and its events count as one record's.
+TEST(TraceMerger, LossBeforeAPass) {
+  Merger merger;
+  Recorder recorder;
+  merger.push(0, event_at(10, 0));
+  merger.push_pass(0, std::vector{event_at(20, 0, 3), event_at(30, 0, 3)}, 40);
+  merger.push(0, event_at(50, 0, 3));
+  merger.flush(recorder);
+  ASSERT_EQ(recorder.losses.size(), 1u);
+  EXPECT_EQ(recorder.losses[0].from_ns, 10u);
+  EXPECT_EQ(recorder.losses[0].to_ns, 40u);
+  EXPECT_EQ(recorder.losses[0].count, 3u);
+  EXPECT_EQ(recorder.loss_places[0], 1u);
+  EXPECT_EQ(recorder.seen[1].sequence, 4u);
+}
+
+TEST(TraceMerger, APassThatFindsNoRoomIsLostAsAWhole) {
+  Merger merger({.max_events = 4, .max_cpus = 1});
+  Recorder recorder;
+  for (uint64_t at = 1; at <= 3; ++at) merger.push(0, event_at(at, 0));
+  EXPECT_FALSE(merger.push_pass(0, std::vector{event_at(4, 0), event_at(5, 0)}, 6));
+  EXPECT_EQ(merger.counters().overflow, 2u);
+  merger.flush(recorder);
+  EXPECT_EQ(recorder.seen.size(), 3u);
 }
 
 TEST(TraceMerger, RoomIsAShare) {
@@ -163,7 +213,7 @@ TEST(TraceMerger, InvertedInsideOneCpu) {
   Recorder recorder;
   for (const uint64_t time_ns : {10, 30, 20, 40}) merger.push(0, event_at(time_ns, 0));
   merger.flush(recorder);
-  const std::vector<Seen> expected = {{10, 0, 0}, {20, 0, 2}, {30, 0, 1}, {40, 0, 3}};
+  const std::vector<Seen> expected = {{10, 0, 0}, {20, 0, 1}, {30, 0, 2}, {40, 0, 3}};
   EXPECT_EQ(recorder.seen, expected);
   EXPECT_EQ(merger.counters().inverted, 1u);
   EXPECT_EQ(merger.counters().late, 0u);

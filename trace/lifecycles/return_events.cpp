@@ -35,6 +35,7 @@ Return return_of(const Fault& fault) {
   back.how = how_of(fault);
   back.major = fault.major();
   back.shmem = fault.shmem;
+  back.sample_shift = static_cast<uint8_t>(fault.state >> SWAPTRAIL_STATE_SAMPLE_SHIFT);
   back.comm = fault.comm;
   return back;
 }
@@ -43,6 +44,7 @@ void set_lifecycle(const Swapped& record, Return& back) {
   back.lifecycle_id = record.lifecycle_id;
   back.generation = record.generation;
   back.backend = record.backend;
+  back.sample_shift = record.sample_shift;
   back.eviction = record.eviction();
 }
 
@@ -197,6 +199,7 @@ uint32_t Reconstructor::Impl::return_cached(const Fault& fault, Return& back, ui
   back.lifecycle_id = attempt.life.id;
   back.generation = attempt.life.generation;
   back.eviction = eviction_of(attempt.life);
+  back.sample_shift = attempt.life.sample_shift;
   back.mapped_pages = static_cast<uint16_t>(run);
   for (uint32_t at = page; at < page + run; ++at)
     if (Slot* slot = slots.find(attempt.life.entry + at)) slot->mapped = 1;
@@ -329,6 +332,8 @@ void Reconstructor::Impl::emit_stays(const Event& event, StayChange change) {
     stay.entry = event.entry + page;
     stay.time_ns = event.time_ns;
     stay.change = change;
+    stay.sample_shift =
+        record == kNoIndex ? sample_shift_of(event) : swapped.at(record).sample_shift;
     uint32_t run = 1;
     while (page + run < pages_of(event) && record_at(page + run) == record) ++run;
     stay.nr_pages = static_cast<uint16_t>(run);

@@ -14,7 +14,7 @@
 
 namespace swaptrail::lifecycles {
 
-// There may be millions of them, so each byte counts: origin and backend share one.
+// There may be millions of them, so each byte counts: small fields share one.
 struct Swapped {
   Swapped() = default;
   explicit Swapped(const Lifecycle& life)
@@ -25,6 +25,7 @@ struct Swapped {
         victim(life.mappings[0].tgid),
         reclaimer(life.last.tgid),
         shmem(life.shmem),
+        sample_shift(life.sample_shift & 0xf),
         backend(life.backend & 0xf),
         origin(life.last.origin & 0xf) {}
 
@@ -39,7 +40,8 @@ struct Swapped {
   uint32_t victim = 0;
   uint32_t reclaimer = 0;
   uint16_t references = 0;  // slots and pending frees that point here
-  bool shmem = false;
+  bool shmem : 1 = false;
+  uint8_t sample_shift : 4 = 0;
   uint8_t backend : 4 = SWAPTRAIL_BACKEND_UNKNOWN;
   uint8_t origin : 4 = SWAPTRAIL_ORIGIN_UNKNOWN;
 };

@@ -181,6 +181,11 @@ std::string with_json_escapes(std::string_view json) {
   return out;
 }
 
+// Only if pages are sampled: how many this one stands for.
+void weight_field(uint64_t weight, std::string& out) {
+  if (weight != 1) json::field("weight", weight, out);
+}
+
 void append_json(const Lifecycle& lifecycle, const Names& names, std::string& out) {
   out.push_back('{');
   json::field("type", std::string_view("lifecycle"), out);
@@ -207,6 +212,7 @@ void append_json(const Lifecycle& lifecycle, const Names& names, std::string& ou
   object_field(lifecycle.object, out);
   const uint64_t whole = lifecycle.fallback_from;
   json::number_or_null("fallback_from", whole != 0, whole, out);
+  weight_field(lifecycle.weight(), out);
   out.append("}\n");
 }
 

@@ -319,6 +319,7 @@ void append_json(const Report& report, std::string& out) {
   reconciliation(report.rows, out);
   // a replay prints all lines: without loss both outputs are the same
   if (report.lines_left_out != 0) json::field("lines_left_out", report.lines_left_out, out);
+  if (summary.highest_weight() != 1) json::field("highest_weight", summary.highest_weight(), out);
   out.append("}\n");
 }
 
@@ -330,6 +331,12 @@ void append_text(const Report& report, std::string& out) {
                         summary.violations());
   absl::StrAppendFormat(&out, "%d events; %d lost, in %d gaps\n", report.counters.events,
                         summary.lost_events(), summary.losses());
+  if (summary.highest_weight() != 1)
+    absl::StrAppendFormat(
+        &out,
+        "ESTIMATES: only some pages were followed, and each stands for up to %d; the rows "
+        "that compare with the kernel are of all pages\n",
+        summary.highest_weight());
   tally_lines(summary, out);
   latency_lines(summary, out);
   victim_lines(summary, out);

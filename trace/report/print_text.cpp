@@ -88,6 +88,7 @@ void append_outcome(const Lifecycle& lifecycle, std::string& out) {
   } else if (lifecycle.overlapped_loss) {
     out.append(" [beside a loss]");
   }
+  if (lifecycle.weight() != 1) append_all(out, " [1 of ", lifecycle.weight(), "]");
 }
 
 struct Step {

@@ -22,14 +22,15 @@ double Summary::complete_share(uint64_t not_followed) const {
 }
 
 void Summary::on_lifecycle(const Lifecycle& lifecycle) {
-  const uint64_t pages = lifecycle.nr_pages;
-  total_.add(pages);
-  if (lifecycle.complete()) complete_.add(pages);
-  if (lifecycle.overlapped_loss) overlapped_.add(pages);
-  outcomes_[static_cast<size_t>(lifecycle.outcome)].add(pages);
-  incomplete_[static_cast<size_t>(lifecycle.incomplete)].add(pages);
+  const uint64_t pages = lifecycle.nr_pages, weight = lifecycle.weight();
+  highest_weight_ = std::max(highest_weight_, weight);
+  total_.add(pages, weight);
+  if (lifecycle.complete()) complete_.add(pages, weight);
+  if (lifecycle.overlapped_loss) overlapped_.add(pages, weight);
+  outcomes_[static_cast<size_t>(lifecycle.outcome)].add(pages, weight);
+  incomplete_[static_cast<size_t>(lifecycle.incomplete)].add(pages, weight);
   if (lifecycle.outcome == Outcome::kAborted) {
-    aborts_[static_cast<size_t>(lifecycle.abort_reason)].add(pages);
+    aborts_[static_cast<size_t>(lifecycle.abort_reason)].add(pages, weight);
   }
   add_latencies(lifecycle);
   if (is_freed(lifecycle.outcome)) add_freed(lifecycle);
@@ -38,15 +39,16 @@ void Summary::on_lifecycle(const Lifecycle& lifecycle) {
 void Summary::add_latencies(const Lifecycle& lifecycle) {
   for (size_t at = 0; at < kStageLatencyCount; ++at) {
     const auto took = stage_latency_ns(lifecycle, lifecycle.backend, static_cast<Latency>(at));
-    if (took) latencies_[at].add(*took);
+    if (took) latencies_[at].add(*took, lifecycle.weight());
   }
 }
 
 void Summary::add_freed(const Lifecycle& lifecycle) {
-  origins_[known_origin(lifecycle.last.origin)].add(lifecycle.nr_pages);
-  backends_[known_backend(lifecycle.backend)].add(lifecycle.nr_pages);
+  const uint64_t pages = lifecycle.nr_pages, weight = lifecycle.weight();
+  origins_[known_origin(lifecycle.last.origin)].add(pages, weight);
+  backends_[known_backend(lifecycle.backend)].add(pages, weight);
   VictimRow& row = victim_of(lifecycle);
-  row.pages[known_origin(lifecycle.last.origin)] += lifecycle.nr_pages;
+  row.pages[known_origin(lifecycle.last.origin)] += pages * weight;
 }
 
 VictimRow& Summary::victim_of(const Lifecycle& lifecycle) {
@@ -61,21 +63,24 @@ VictimRow& Summary::victim_of(const Lifecycle& lifecycle) {
 }
 
 void Summary::on_return(const Return& entry_return) {
+  const uint64_t weight = entry_return.weight();
+  highest_weight_ = std::max(highest_weight_, weight);
   if (entry_return.passes != 0) add_fault(entry_return);
   if (entry_return.nr_pages != 0 || is_failed(entry_return.how)) {
-    returns_[static_cast<size_t>(entry_return.how)].add(entry_return.nr_pages);
+    returns_[static_cast<size_t>(entry_return.how)].add(entry_return.nr_pages, weight);
   }
   if (entry_return.how != ReturnHow::kSwappedIn || entry_return.nr_pages == 0) return;
   if (entry_return.after_ns == 0) return;
-  latencies_[static_cast<size_t>(Latency::kTimeInSwap)].add(entry_return.after_ns);
-  if (is_regretted(entry_return, options_.regret_ns)) regretted_.add(entry_return.nr_pages);
+  latencies_[static_cast<size_t>(Latency::kTimeInSwap)].add(entry_return.after_ns, weight);
+  if (is_regretted(entry_return, options_.regret_ns)) regretted_.add(entry_return.nr_pages, weight);
 }
 
 void Summary::add_fault(const Return& fault) {
-  ++faults_.faults;
-  faults_.major += fault.major;
-  faults_.wait_ns += fault.fault_ns;
-  latencies_[static_cast<size_t>(Latency::kFault)].add(fault.fault_ns);
+  const uint64_t weight = fault.weight();
+  faults_.faults += weight;
+  faults_.major += fault.major ? weight : 0;
+  faults_.wait_ns += fault.fault_ns * weight;
+  latencies_[static_cast<size_t>(Latency::kFault)].add(fault.fault_ns, weight);
 }
 
 void Summary::on_violation(const Violation&) { ++violations_; }

@@ -19,9 +19,10 @@ namespace swaptrail::report {
 struct Tally {
   uint64_t lifecycles = 0;
   uint64_t pages = 0;
-  void add(uint64_t nr_pages) {
-    ++lifecycles;
-    pages += nr_pages;
+  // `weight` of them, with that many pages each.
+  void add(uint64_t nr_pages, uint64_t weight) {
+    lifecycles += weight;
+    pages += nr_pages * weight;
   }
 };
 
@@ -78,6 +79,8 @@ class Summary : public lifecycles::LifecycleSink {
   uint64_t losses() const { return losses_; }
   uint64_t lost_events() const { return lost_events_; }
   uint64_t regret_ns() const { return options_.regret_ns; }
+  // The highest weight of a lifecycle or a return. Above 1, what is counted of them is an estimate.
+  uint64_t highest_weight() const { return highest_weight_; }
 
   // The processes that lost most pages, most first, at most `limit`; ties by tgid.
   std::vector<VictimRow> victims(size_t limit) const;
@@ -102,7 +105,7 @@ class Summary : public lifecycles::LifecycleSink {
   FaultTally faults_;
   absl::flat_hash_map<uint32_t, VictimRow> victims_;
   VictimRow other_victims_;
-  uint64_t violations_ = 0, losses_ = 0, lost_events_ = 0;
+  uint64_t violations_ = 0, losses_ = 0, lost_events_ = 0, highest_weight_ = 1;
 };
 
 }  // namespace swaptrail::report
