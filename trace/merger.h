@@ -109,6 +109,7 @@ class Merger {
     size_t count = 0;
     uint64_t next_sequence = 0;
     uint64_t previous_ns = 0;
+    uint64_t newest_ns = 0;  // of all that came
     uint64_t settled_ns = 0;
     uint32_t previous_lost = 0;
     uint32_t reported = 0;  // by report_drops(), since the last event
@@ -128,7 +129,7 @@ class Merger {
 
   bool make_queue(uint32_t cpu);  // if there is none yet; false: beyond max_cpus
   void note_losses(uint32_t cpu, Queue& queue, const swaptrail_event& event);
-  void insert(Queue& queue, const swaptrail_event& event);
+  size_t make_place(Queue& queue, uint64_t time_ns);
   void emit(Queue& queue, EventSink& sink);
   void emit_losses(Queue& queue, uint64_t sequence, EventSink& sink);
   void emit_drops(uint64_t until_ns, EventSink& sink);

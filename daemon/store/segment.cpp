@@ -96,13 +96,13 @@ void Segment::open(uint64_t ordinal, uint64_t first_sequence) {
 
 bool Segment::append(const Lifecycle& lifecycle) {
   const uint32_t index = count_.load(std::memory_order_relaxed);
-  alignas(8) std::array<std::byte, kMaxColdBytes> image;  // its size is known only when it is made
-  const Cold cold = write_cold(lifecycle, image.data());
-  if (hot_begin_ + (index + size_t{1}) * sizeof(Hot) + cold.bytes > cold_begin_) return false;
+  const size_t hot_end = hot_begin_ + (index + size_t{1}) * sizeof(Hot);
+  if (hot_end > cold_begin_) return false;
+  const Cold cold = write_cold(lifecycle, memory_ + cold_begin_, cold_begin_ - hot_end);
+  if (cold.bytes == 0) return false;
   cold_begin_ -= cold.bytes;
-  std::memcpy(memory_ + cold_begin_, image.data(), cold.bytes);
   write_hot(lifecycle, cold, static_cast<uint32_t>(cold_begin_),
-            reinterpret_cast<std::byte*>(hot_at(index)));
+            hash_of(lifecycle.mappings[0].comm), reinterpret_cast<std::byte*>(hot_at(index)));
   summarize(record(index), lifecycle);
   count_.store(index + 1, std::memory_order_release);
   return true;
@@ -132,10 +132,15 @@ void Segment::summarize(const RecordView& record, const Lifecycle& lifecycle) {
   }
 }
 
+uint64_t Segment::hash_of(const Comm& comm) {
+  if (comm != hashed_) hash_ = comm_hash(hashed_ = comm);
+  return hash_;
+}
+
 void Segment::summarize_mappings(const RecordView& record) {
   for (const Mapping& mapping : record.mappings()) {
     summary_.tgids.add(base::mixed(mapping.tgid));
-    summary_.comms.add(comm_hash(mapping.comm));
+    summary_.comms.add(hash_of(mapping.comm));
     const Units pages = mapped_units(mapping, record.hot().nr_pages, sizes_);
     if (pages.count != 0) summary_.addresses.add(mapping.tgid, pages.first, pages.count);
   }

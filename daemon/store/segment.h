@@ -93,6 +93,7 @@ class Segment {
   Hot* hot_at(uint32_t index) const { return reinterpret_cast<Hot*>(memory_ + hot_begin_) + index; }
   void summarize(const RecordView& record, const Lifecycle& lifecycle);
   void summarize_mappings(const RecordView& record);
+  uint64_t hash_of(const Comm& comm);
 
   PageSizes sizes_;
   size_t bytes_;           // of memory_
@@ -101,6 +102,8 @@ class Segment {
   uint64_t first_sequence_ = 0;
   std::byte* memory_;  // filters, fixed parts, room, other parts
   SegmentSummary summary_;
+  Comm hashed_{};  // the last one: mostly the next one too
+  uint64_t hash_ = comm_hash(hashed_);
   std::atomic<uint64_t> ordinal_{0};
   std::atomic<uint32_t> pins_{0};
   std::atomic<uint32_t> count_{0};
