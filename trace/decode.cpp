@@ -67,11 +67,6 @@ absl::StatusOr<swaptrail_event> decode_event(const void* record, size_t size) {
   return event;
 }
 
-bool is_valid_event(const swaptrail_event& event) {
-  if (!is_kind(event.kind) || event.origin >= SWAPTRAIL_ORIGIN_END) return false;
-  return event.kind != SWAPTRAIL_WRITE_END || event.u.page.backend < SWAPTRAIL_BACKEND_END;
-}
-
 std::string_view kind_name(uint8_t kind) {
   return is_kind(kind) ? event_kind(kind).name : kUnknown;
 }

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "bpf/event.h"
+#include "trace/kinds.h"
 #include "trace/lifecycle.h"
 
 namespace swaptrail {
@@ -18,7 +19,10 @@ namespace swaptrail {
 absl::StatusOr<swaptrail_event> decode_event(const void* record, size_t size);
 
 // The same check on a record in place, without an error text: true if it may be used.
-bool is_valid_event(const swaptrail_event& event);
+inline bool is_valid_event(const swaptrail_event& event) {
+  if (!is_kind(event.kind) || event.origin >= SWAPTRAIL_ORIGIN_END) return false;
+  return event.kind != SWAPTRAIL_WRITE_END || event.u.page.backend < SWAPTRAIL_BACKEND_END;
+}
 
 // swp_entry_t of Linux 5.8 and later, 64 bit (include/linux/swapops.h: swp_type, swp_offset).
 inline constexpr int kEntryTypeShift = 58;

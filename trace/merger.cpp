@@ -103,16 +103,24 @@ void Merger::note_losses(uint32_t cpu, Queue& queue, uint32_t lost, uint64_t tim
 bool Merger::insert(Queue& queue, const swaptrail_event& event) {
   if (queue.count == queue.items.size()) queue.grow();
   size_t place = queue.count++;
-  while (place > 0 && queue.at(place - 1).event.time_ns > event.time_ns) {
-    queue.at(place) = queue.at(place - 1);
-    --place;
-  }
+  if (event.time_ns < queue.newest_ns)
+    place = make_place(queue, event.time_ns);
+  else
+    queue.newest_ns = event.time_ns;
   Item& item = queue.at(place);
   item.event = event;
   item.number = queue.pushed++;
   ++counters_.pushed;
   ++waiting_;
   return place + 1 != queue.count;
+}
+
+// For an event older than the newest: moves younger ones to the end of the queue, whose last place is free.
+size_t Merger::make_place(Queue& queue, uint64_t time_ns) {
+  size_t place = queue.count - 1;
+  for (; place > 0 && queue.at(place - 1).event.time_ns > time_ns; --place)
+    queue.at(place) = queue.at(place - 1);
+  return place;
 }
 
 void Merger::advance(uint64_t complete_until_ns, EventSink& sink) {

@@ -114,6 +114,7 @@ class Merger {
     uint64_t pushed = 0;
     uint64_t sequence = 0;  // of the next event that is emitted
     uint64_t previous_ns = 0;
+    uint64_t newest_ns = 0;  // of all that came
     uint64_t settled_ns = 0;
     uint32_t previous_lost = 0;
     uint32_t reported = 0;  // by report_drops(), since the last event
@@ -135,6 +136,7 @@ class Merger {
   bool has_room(uint32_t cpu, size_t events);  // false: they are counted as lost
   void note_losses(uint32_t cpu, Queue& queue, uint32_t lost, uint64_t time_ns);
   bool insert(Queue& queue, const swaptrail_event& event);  // true: in front of younger ones
+  static size_t make_place(Queue& queue, uint64_t time_ns);
   void emit(Queue& queue, EventSink& sink);
   void emit_losses(Queue& queue, uint64_t number, EventSink& sink);
   void emit_drops(uint64_t until_ns, EventSink& sink);

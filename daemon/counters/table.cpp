@@ -64,6 +64,11 @@ bool Table::is_another(const Place& place, const Key& key, const Name& name, uin
 }
 
 void Table::add(const Key& key, const Name& name, uint64_t now_ns, const Change& change) {
+  if (is_last(key) && !is_another(places_[last_], key, name, now_ns)) {
+    grow(places_[last_], name, now_ns, change);
+    used_ns_[last_] = now_ns;
+    return;
+  }
   const uint64_t hash = base::mixed(key[0] + 0x9e3779b97f4a7c15u * key[1]);
   const size_t at = place_of(key, hash, now_ns);
   if (at == kNowhere) {
@@ -78,6 +83,7 @@ void Table::add(const Key& key, const Name& name, uint64_t now_ns, const Change&
     grow(place, name, now_ns, change);
   }
   used_ns_[at] = now_ns;
+  last_ = at;
 }
 
 // The previous owner of the place, if any, gives it up.

@@ -119,6 +119,7 @@ class Table {
   };
   static constexpr size_t kNowhere = ~size_t{0};
 
+  bool is_last(const Key& key) const { return tags_[last_] != 0 && places_[last_].has(key); }
   size_t place_of(const Key& key, uint64_t hash, uint64_t now_ns);
   static bool is_another(const Place& place, const Key& key, const Name& name, uint64_t now_ns);
   void make(Place& place, const Key& key, const Name& name, uint64_t now_ns, const Change& change);
@@ -132,6 +133,7 @@ class Table {
   // of the hash of its key, 0 = empty; and Row::used_ns.
   std::vector<uint32_t> tags_;
   std::vector<uint64_t> used_ns_;
+  size_t last_ = 0;  // the place that was counted last: mostly the next one too
   std::array<std::atomic<uint64_t>, kCounts> other_{};
   std::atomic<uint64_t> moves_{0};  // odd while counts go from a row to `other`
   std::atomic<uint64_t> made_{0}, given_up_{0};

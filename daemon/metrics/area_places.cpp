@@ -6,12 +6,12 @@
 
 namespace swaptrail::metrics {
 
-size_t AreaPlaces::find_or_add(uint32_t type, const std::string& path) {
+size_t AreaPlaces::find_or_add(uint32_t type, std::string_view path) {
   const size_t named = named_.load(std::memory_order_relaxed);
   for (size_t place = 0; place < named; ++place)
     if (names_[place].type == type && names_[place].path == path) return place;
   if (named == kAreas) return kOtherArea;
-  names_[named] = {type, path};
+  names_[named] = {type, std::string(path)};
   named_.store(named + 1, std::memory_order_release);
   return named;
 }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/host/area_history.h"
@@ -41,7 +42,7 @@ class AreaPlaces {
     uint64_t since_ns;
     size_t place;
   };
-  size_t find_or_add(uint32_t type, const std::string& path);
+  size_t find_or_add(uint32_t type, std::string_view path);
 
   std::array<Name, kAreas> names_;
   std::atomic<size_t> named_{0};

@@ -64,7 +64,8 @@ void MetricCounters::await(const Lifecycle& lifecycle, size_t origin) {
     awaited_.erase_an_old_one();
     folio = awaited_.insert(lifecycle.id);
   }
-  *folio = {lifecycle.cgroup, lifecycle.nr_pages, static_cast<uint8_t>(origin)};
+  *folio = {static_cast<uint32_t>(lifecycle.cgroup), static_cast<uint32_t>(lifecycle.cgroup >> 32),
+            lifecycle.nr_pages, static_cast<uint8_t>(origin)};
   awaited_now_.set(awaited_.size());
 }
 
@@ -74,7 +75,7 @@ MetricCounters::Awaited MetricCounters::take_awaited(const Return& entry_return)
   Awaited* found = id == 0 ? nullptr : awaited_.find(id);
   if (found == nullptr) {
     unattributed_.add(entry_return.nr_pages * entry_return.weight());
-    return {0, 0, SWAPTRAIL_ORIGIN_UNKNOWN};
+    return {0, 0, 0, SWAPTRAIL_ORIGIN_UNKNOWN};
   }
   const Awaited folio = *found;
   if (found->pages > entry_return.nr_pages) {
@@ -117,7 +118,7 @@ void MetricCounters::add_wait(const Return& entry_return) {
 void MetricCounters::add_swapped_in(const Return& entry_return, const Awaited& folio) {
   const uint64_t pages = entry_return.nr_pages * entry_return.weight();
   const size_t backend = known_backend(entry_return.backend);
-  const uint32_t victim = ledger_.row_of(folio.cgroup, pages);
+  const uint32_t victim = ledger_.row_of(folio.cgroup(), pages);
   swapped_in_[areas_.place_of(entry_return.entry, entry_return.time_ns)][backend].add(pages);
   ledger_.add(victim, kSwappedIn, pages);
   if (entry_return.after_ns == 0) return;

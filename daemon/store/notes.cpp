@@ -8,6 +8,11 @@ namespace {
 // The last word.
 constexpr uint64_t kStayBit = uint64_t{1} << 63;
 
+// (atomic_ref takes no const word before C++26.)
+std::atomic_ref<uint64_t> atomic(const uint64_t& word) {
+  return std::atomic_ref<uint64_t>(const_cast<uint64_t&>(word));
+}
+
 }  // namespace
 
 uint64_t Notes::add(const Return& back, uint64_t before) {
@@ -43,20 +48,22 @@ uint64_t Notes::add(const Stay& stay, uint64_t before) {
 uint64_t Notes::write(const Words& words) {
   const uint64_t number = total_.load(std::memory_order_relaxed) + 1;
   Slot& slot = slots_[number % slots_.size()];
-  slot.number.store(0, std::memory_order_relaxed);
+  atomic(slot.number).store(0, std::memory_order_relaxed);
   // Release: a reader that sees one of the words also sees that the number is gone.
-  for (size_t at = 0; at < kWords; ++at) slot.words[at].store(words[at], std::memory_order_release);
-  slot.number.store(number, std::memory_order_release);
+  for (size_t at = 0; at < kWords; ++at)
+    atomic(slot.words[at]).store(words[at], std::memory_order_release);
+  atomic(slot.number).store(number, std::memory_order_release);
   total_.store(number, std::memory_order_release);
   return number;
 }
 
 std::optional<Note> Notes::read(uint64_t number) const {
   const Slot& slot = slots_[number % slots_.size()];
-  if (slot.number.load(std::memory_order_acquire) != number) return std::nullopt;
+  if (atomic(slot.number).load(std::memory_order_acquire) != number) return std::nullopt;
   Words words{};
-  for (size_t at = 0; at < kWords; ++at) words[at] = slot.words[at].load(std::memory_order_acquire);
-  if (slot.number.load(std::memory_order_relaxed) != number) return std::nullopt;
+  for (size_t at = 0; at < kWords; ++at)
+    words[at] = atomic(slot.words[at]).load(std::memory_order_acquire);
+  if (atomic(slot.number).load(std::memory_order_relaxed) != number) return std::nullopt;
   Note note;
   note.before = words[0];
   const auto nr_pages = static_cast<uint16_t>(words[12] >> 32);

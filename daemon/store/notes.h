@@ -13,6 +13,7 @@
 #include <optional>
 #include <vector>
 
+#include "daemon/base/zeros.h"
 #include "trace/lifecycle.h"
 
 namespace swaptrail::store {
@@ -32,7 +33,8 @@ struct NoteChain {
 
 class Notes {
  public:
-  explicit Notes(size_t most) : slots_(most) {}  // at least 1
+  // At least 1. Memory is touched as it is needed.
+  explicit Notes(size_t most) : slots_(most) {}
   static size_t bytes_for(size_t most) { return most * sizeof(Slot); }
 
   // For the pipeline thread. `before`: the lifecycle's previous note, 0 = none. Returns the note's
@@ -58,14 +60,15 @@ class Notes {
  private:
   static constexpr size_t kWords = 14;
   using Words = std::array<uint64_t, kWords>;
+  // Each word is accessed atomically.
   struct Slot {
-    std::atomic<uint64_t> number{0};  // 0 = empty, or being written
-    std::array<std::atomic<uint64_t>, kWords> words{};
+    uint64_t number;  // 0 = empty, or being written
+    Words words;
   };
   uint64_t write(const Words& words);
   std::optional<Note> read(uint64_t number) const;
 
-  std::vector<Slot> slots_;
+  base::Zeros<Slot> slots_;
   std::atomic<uint64_t> total_{0};
 };
 

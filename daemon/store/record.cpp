@@ -39,13 +39,11 @@ struct ColdHead {
   LastForm last_form;
   uint8_t wide;        // stages are 8 bytes each, not 4 after base_ns
   uint8_t gone_words;  // of 64 pages each; 0: one page, or too many
+  uint8_t stages;      // how many were seen
   uint16_t fallback_from;
 };
 static_assert(sizeof(ColdHead) == 128 && sizeof(ColdHead) + sizeof(Reclaimer) == kMinColdBytes);
 static_assert(sizeof(Mapping) == 32 && sizeof(Reclaimer) % 8 == 0 && sizeof(SharedObject) == 24);
-static_assert(sizeof(ColdHead) + kStageCount * 8 + 2 * sizeof(Reclaimer) +
-                  kMaxMappings * sizeof(Mapping) + sizeof(SharedObject) + sizeof(PageBits) ==
-              kMaxColdBytes);
 
 enum Flag : uint8_t {
   kShmem = 1,
@@ -68,7 +66,7 @@ size_t last_bytes(LastForm form) {
 }
 
 Layout layout_of(const ColdHead& head, size_t mappings) {
-  const size_t stages = static_cast<size_t>(std::popcount(head.seen)) * (head.wide != 0 ? 8 : 4);
+  const size_t stages = head.stages * size_t{head.wide != 0 ? 8u : 4u};
   Layout layout{};
   layout.first = sizeof(ColdHead) + (stages + 7) / 8 * 8;
   layout.last = layout.first + sizeof(Reclaimer);
@@ -81,11 +79,13 @@ Layout layout_of(const ColdHead& head, size_t mappings) {
 
 // Includes mappings that an owner's guess filled in without counting.
 size_t mappings_of(const Lifecycle& lifecycle) {
-  constexpr Mapping kEmpty{};
+  using Words = std::array<uint64_t, sizeof(Mapping) / sizeof(uint64_t)>;
+  const auto is_empty = [](const Mapping& mapping) {
+    const auto words = std::bit_cast<Words>(mapping);
+    return (words[0] | words[1] | words[2] | words[3]) == 0;
+  };
   size_t kept = kMaxMappings;
-  while (kept > 0 && std::memcmp(&lifecycle.mappings[kept - 1], &kEmpty, sizeof(Mapping)) == 0) {
-    --kept;
-  }
+  while (kept > 0 && is_empty(lifecycle.mappings[kept - 1])) --kept;
   return kept;
 }
 
@@ -125,6 +125,7 @@ void set_stages(const Lifecycle& lifecycle, ColdHead& head) {
     const uint64_t time = lifecycle.stage_ns[stage];
     if (time == 0) continue;
     head.seen |= static_cast<uint8_t>(1u << stage);
+    ++head.stages;
     least = std::min(least, time);
     most = std::max(most, time);
   }
@@ -334,10 +335,12 @@ const Return* StoredLifecycle::return_of(uint32_t index) const {
   return nullptr;
 }
 
-Cold write_cold(const Lifecycle& lifecycle, std::byte* at) {
+Cold write_cold(const Lifecycle& lifecycle, std::byte* end, size_t room) {
   const ColdHead head = head_of(lifecycle);
   const size_t mappings = mappings_of(lifecycle);
   const Layout layout = layout_of(head, mappings);
+  if (layout.end > room) return {};
+  std::byte* at = end - layout.end;
   new (at) ColdHead(head);
   std::byte* to = at + sizeof head;
   for (const uint64_t time : lifecycle.stage_ns) {
@@ -362,7 +365,8 @@ Cold write_cold(const Lifecycle& lifecycle, std::byte* at) {
   return {.bytes = layout.end, .mappings = static_cast<uint8_t>(mappings)};
 }
 
-void write_hot(const Lifecycle& lifecycle, const Cold& cold, uint32_t place, std::byte* at) {
+void write_hot(const Lifecycle& lifecycle, const Cold& cold, uint32_t place, uint64_t victim_comm,
+               std::byte* at) {
   Hot* hot = new (at) Hot;
   hot->closed_ns = lifecycle.closed_ns;
   hot->folio = lifecycle.folio;
@@ -371,7 +375,7 @@ void write_hot(const Lifecycle& lifecycle, const Cold& cold, uint32_t place, std
   hot->back.store(0, std::memory_order_relaxed);
   hot->cold = place;
   hot->victim = lifecycle.mappings[0].tgid;
-  hot->victim_comm = static_cast<uint32_t>(comm_hash(lifecycle.mappings[0].comm));
+  hot->victim_comm = static_cast<uint32_t>(victim_comm);
   hot->reclaimer = lifecycle.last.tgid;
   hot->nr_pages = lifecycle.nr_pages;
   hot->outcome = lifecycle.outcome;

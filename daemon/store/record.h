@@ -108,15 +108,16 @@ class RecordView {
 };
 
 // The part of variable length.
-inline constexpr size_t kMinColdBytes = 176, kMaxColdBytes = 504;
+inline constexpr size_t kMinColdBytes = 176;
 struct Cold {
-  size_t bytes;      // a multiple of 8
-  uint8_t mappings;  // in it
+  size_t bytes = 0;      // a multiple of 8; 0: there was no room
+  uint8_t mappings = 0;  // in it
 };
-// Writes it to `at`, which is aligned to 8 and has room for kMaxColdBytes.
-Cold write_cold(const Lifecycle& lifecycle, std::byte* at);
-// Makes the fixed part at `at`; `place` is where the other part will be.
-void write_hot(const Lifecycle& lifecycle, const Cold& cold, uint32_t place, std::byte* at);
+// Writes it up to `end`, which is aligned to 8, if it needs no more than `room`.
+Cold write_cold(const Lifecycle& lifecycle, std::byte* end, size_t room);
+// Makes the fixed part at `at`; `place` is where the other part is, `victim_comm` the comm_hash of the first mapping.
+void write_hot(const Lifecycle& lifecycle, const Cold& cold, uint32_t place, uint64_t victim_comm,
+               std::byte* at);
 // Adds a return to a published record. True: its details have no place there, and need a note. Only
 // for the single writer.
 bool add_return(const Return& entry_return, uint64_t regret_ns, Hot& hot, std::byte* cold);

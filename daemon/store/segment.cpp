@@ -22,8 +22,6 @@ FilterWords filter_words(size_t bytes) {
   return {.large = (records / 4 + 8) / 8 * 8, .small = (records / 32 + 8) / 8 * 8};
 }
 
-size_t memory_bytes(size_t bytes) { return (bytes - sizeof(Segment)) / sizeof(Hot) * sizeof(Hot); }
-
 void raise_to(std::atomic<uint64_t>& most, uint64_t value) {
   if (value > most.load(std::memory_order_relaxed)) most.store(value, std::memory_order_relaxed);
 }
@@ -57,13 +55,13 @@ void SegmentSummary::clear() {
   regretted.store(false, std::memory_order_relaxed);
 }
 
-Segment::Segment(size_t bytes, const PageSizes& sizes)
+Segment::Segment(std::byte* memory, size_t bytes, const PageSizes& sizes)
     : sizes_(sizes),
       bytes_(memory_bytes(bytes)),
       hot_begin_(filter_words(bytes).total() * sizeof(uint64_t)),
-      memory_(static_cast<std::byte*>(::operator new (bytes_, std::align_val_t{alignof(Hot)}))) {
+      memory_(memory) {
   const FilterWords words = filter_words(bytes);
-  auto* next = reinterpret_cast<uint64_t*>(memory_.get());
+  auto* next = reinterpret_cast<uint64_t*>(memory_);
   const auto take = [&next](size_t count) {
     const std::span<uint64_t> taken(next, count);
     next += count;
@@ -77,7 +75,9 @@ Segment::Segment(size_t bytes, const PageSizes& sizes)
   summary_.addresses = RangeBloom(take(words.large));
 }
 
-size_t Segment::min_bytes() { return size_t{8} << 10; }
+size_t Segment::memory_bytes(size_t bytes) {
+  return (bytes - sizeof(Segment)) / sizeof(Hot) * sizeof(Hot);
+}
 
 size_t Segment::max_records(size_t bytes) {
   const size_t room = memory_bytes(bytes) - filter_words(bytes).total() * sizeof(uint64_t);
@@ -96,13 +96,13 @@ void Segment::open(uint64_t ordinal, uint64_t first_sequence) {
 
 bool Segment::append(const Lifecycle& lifecycle) {
   const uint32_t index = count_.load(std::memory_order_relaxed);
-  alignas(8) std::array<std::byte, kMaxColdBytes> image;  // its size is known only when it is made
-  const Cold cold = write_cold(lifecycle, image.data());
-  if (hot_begin_ + (index + size_t{1}) * sizeof(Hot) + cold.bytes > cold_begin_) return false;
+  const size_t hot_end = hot_begin_ + (index + size_t{1}) * sizeof(Hot);
+  if (hot_end > cold_begin_) return false;
+  const Cold cold = write_cold(lifecycle, memory_ + cold_begin_, cold_begin_ - hot_end);
+  if (cold.bytes == 0) return false;
   cold_begin_ -= cold.bytes;
-  std::memcpy(memory_.get() + cold_begin_, image.data(), cold.bytes);
   write_hot(lifecycle, cold, static_cast<uint32_t>(cold_begin_),
-            reinterpret_cast<std::byte*>(hot_at(index)));
+            hash_of(lifecycle.mappings[0].comm), reinterpret_cast<std::byte*>(hot_at(index)));
   summarize(record(index), lifecycle);
   count_.store(index + 1, std::memory_order_release);
   return true;
@@ -132,23 +132,28 @@ void Segment::summarize(const RecordView& record, const Lifecycle& lifecycle) {
   }
 }
 
+uint64_t Segment::hash_of(const Comm& comm) {
+  if (comm != hashed_) hash_ = comm_hash(hashed_ = comm);
+  return hash_;
+}
+
 void Segment::summarize_mappings(const RecordView& record) {
   for (const Mapping& mapping : record.mappings()) {
     summary_.tgids.add(base::mixed(mapping.tgid));
-    summary_.comms.add(comm_hash(mapping.comm));
+    summary_.comms.add(hash_of(mapping.comm));
     const Units pages = mapped_units(mapping, record.hot().nr_pages, sizes_);
     if (pages.count != 0) summary_.addresses.add(mapping.tgid, pages.first, pages.count);
   }
 }
 
 void Segment::note_stay(uint32_t index, const Stay& stay, Notes& notes) {
-  set_last_note(notes.add(stay, record(index).last_note()), memory_.get() + hot_at(index)->cold);
+  set_last_note(notes.add(stay, record(index).last_note()), memory_ + hot_at(index)->cold);
 }
 
 void Segment::note_return(uint32_t index, const Return& entry_return, uint64_t regret_ns,
                           Notes& notes) {
   Hot& hot = *hot_at(index);
-  std::byte* cold = memory_.get() + hot.cold;
+  std::byte* cold = memory_ + hot.cold;
   const RecordView view = record(index);
   if (add_return(entry_return, regret_ns, hot, cold)) {
     set_last_note(notes.add(entry_return, view.last_note()), cold);

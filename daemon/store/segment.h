@@ -9,8 +9,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <new>
 
 #include "daemon/store/bloom.h"
 #include "daemon/store/record.h"
@@ -56,12 +54,12 @@ struct SegmentSummary {
 
 class Segment {
  public:
-  // Takes `bytes` of memory, itself included (see min_bytes); memory is not touched before it is
-  // needed.
-  Segment(size_t bytes, const PageSizes& sizes);
+  // `memory`: of memory_bytes(bytes), aligned as Hot is. It must outlive the segment, and is not touched before it is
+  // needed. `bytes` is what they take together.
+  Segment(std::byte* memory, size_t bytes, const PageSizes& sizes);
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
-  static size_t min_bytes();
+  static size_t memory_bytes(size_t bytes);
   // How many lifecycles fit at most.
   static size_t max_records(size_t bytes);
 
@@ -85,31 +83,27 @@ class Segment {
   uint32_t count() const { return count_.load(std::memory_order_acquire); }
   RecordView record(uint32_t index) const {  // index < count()
     const Hot& hot = *hot_at(index);
-    return RecordView(hot, memory_.get() + hot.cold);
+    return RecordView(hot, memory_ + hot.cold);
   }
   // Only if sealed.
   const SegmentSummary& summary() const { return summary_; }
   const PageSizes& sizes() const { return sizes_; }
 
  private:
-  struct Free {
-    void operator()(std::byte* memory) const {
-      ::operator delete (memory, std::align_val_t{alignof(Hot)});
-    }
-  };
-  Hot* hot_at(uint32_t index) const {
-    return reinterpret_cast<Hot*>(memory_.get() + hot_begin_) + index;
-  }
+  Hot* hot_at(uint32_t index) const { return reinterpret_cast<Hot*>(memory_ + hot_begin_) + index; }
   void summarize(const RecordView& record, const Lifecycle& lifecycle);
   void summarize_mappings(const RecordView& record);
+  uint64_t hash_of(const Comm& comm);
 
   PageSizes sizes_;
   size_t bytes_;           // of memory_
   size_t hot_begin_;       // fixed parts grow up from here
   size_t cold_begin_ = 0;  // the others grow down from the end to here
   uint64_t first_sequence_ = 0;
-  std::unique_ptr<std::byte[], Free> memory_;  // filters, fixed parts, room, other parts
+  std::byte* memory_;  // filters, fixed parts, room, other parts
   SegmentSummary summary_;
+  Comm hashed_{};  // the last one: mostly the next one too
+  uint64_t hash_ = comm_hash(hashed_);
   std::atomic<uint64_t> ordinal_{0};
   std::atomic<uint32_t> pins_{0};
   std::atomic<uint32_t> count_{0};

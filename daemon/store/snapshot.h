@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "daemon/base/huge_pages.h"
 #include "daemon/store/notes.h"
 #include "daemon/store/segment.h"
 
@@ -16,11 +17,13 @@ namespace swaptrail::store {
 
 // Shared by the store and its snapshots: it lives as long as the last of them.
 struct SegmentRing {
-  SegmentRing(size_t places, size_t most_notes) : live(places), notes(most_notes) {}
+  SegmentRing(size_t places, size_t most_notes, size_t segment_memory_bytes)
+      : live(places), notes(most_notes), memory(segment_memory_bytes) {}
 
   std::vector<std::atomic<Segment*>> live;  // by ordinal; may still hold one that was retired
   std::atomic<uint64_t> newest{0};          // ordinal
   Notes notes;
+  base::HugePages memory;                       // of the segments, in the order of `owned`
   std::vector<std::unique_ptr<Segment>> owned;  // the pipeline thread's
 };
 

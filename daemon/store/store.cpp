@@ -66,7 +66,9 @@ absl::StatusOr<std::unique_ptr<Store>> Store::create(const Options& options) {
 Store::Store(const Options& options, const Division& division)
     : options_(options),
       division_(division),
-      ring_(std::make_shared<SegmentRing>(division.live, division.notes)),
+      ring_(std::make_shared<SegmentRing>(
+          division.live, division.notes,
+          division.segments * Segment::memory_bytes(options.segment_bytes))),
       index_(division.index_records),
       violations_(options.max_violations),
       live_(division.live, kNone) {
@@ -154,7 +156,9 @@ bool Store::take_segment(uint32_t& owned) {
     return true;
   }
   if (all.size() == division_.segments) return false;
-  all.push_back(std::make_unique<Segment>(options_.segment_bytes, options_.sizes));
+  std::byte* memory =
+      ring_->memory.begin() + all.size() * Segment::memory_bytes(options_.segment_bytes);
+  all.push_back(std::make_unique<Segment>(memory, options_.segment_bytes, options_.sizes));
   base::raise(bytes_, options_.segment_bytes);
   owned = static_cast<uint32_t>(all.size() - 1);
   return true;

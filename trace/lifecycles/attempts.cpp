@@ -12,8 +12,10 @@ AttemptTable::AttemptTable(size_t max) : pool_(max) {
 }
 
 uint32_t AttemptTable::find(uint64_t folio) const {
+  if (folio == found_folio_) return found_;
   const auto found = by_folio_.find(folio);
-  return found == by_folio_.end() ? kNoIndex : found->second;
+  found_folio_ = folio;
+  return found_ = found == by_folio_.end() ? kNoIndex : found->second;
 }
 
 uint32_t AttemptTable::add(uint64_t folio) {
@@ -24,7 +26,7 @@ uint32_t AttemptTable::add(uint64_t folio) {
   attempt.live = true;
   attempt.keyed = true;
   attempt.life.folio = folio;
-  by_folio_[folio] = index;
+  set(folio, index);
   return index;
 }
 
@@ -33,13 +35,20 @@ void AttemptTable::rekey(uint32_t index, uint64_t folio) {
   Attempt& attempt = pool_.at(index);
   attempt.life.folio = folio;
   attempt.keyed = true;
-  by_folio_[folio] = index;
+  set(folio, index);
 }
 
 void AttemptTable::detach(uint32_t index) {
   Attempt& attempt = pool_.at(index);
   if (attempt.keyed) by_folio_.erase(attempt.life.folio);
   attempt.keyed = false;
+  if (found_ == index) found_ = kNoIndex;
+}
+
+void AttemptTable::set(uint64_t folio, uint32_t index) {
+  by_folio_[folio] = index;
+  found_folio_ = folio;
+  found_ = index;
 }
 
 void AttemptTable::remove(uint32_t index) {

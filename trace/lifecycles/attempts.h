@@ -85,7 +85,12 @@ class AttemptTable {
   size_t live() const { return pool_.live(); }
 
  private:
+  void set(uint64_t folio, uint32_t index);
+
   absl::flat_hash_map<uint64_t, uint32_t> by_folio_;
+  // What find() says of one folio: most events follow one of the same.
+  mutable uint64_t found_folio_ = 0;
+  mutable uint32_t found_ = kNoIndex;
   Pool<Attempt> pool_;
 };
 

@@ -69,9 +69,10 @@ class FaultTable {
   template <typename Done>
   void settle(uint64_t now_ns, Done&& done);
 
-  bool has_due(uint64_t now_ns) const {
+  // After this time the grace period of the one that waits longest is over.
+  uint64_t due_ns() const {
     const uint32_t oldest = waiting_.head();
-    return oldest != kNoIndex && now_ns > faults_.at(oldest).fault.end_ns + kGraceNs;
+    return oldest == kNoIndex ? ~uint64_t{0} : faults_.at(oldest).fault.end_ns + kGraceNs;
   }
 
  private:
@@ -116,7 +117,7 @@ void FaultTable::add(const swaptrail_event& event, Done&& done) {
 
 template <typename Done>
 void FaultTable::settle(uint64_t now_ns, Done&& done) {
-  while (has_due(now_ns)) done(take(waiting_.head()));
+  while (now_ns > due_ns()) done(take(waiting_.head()));
 }
 
 }  // namespace swaptrail::lifecycles

@@ -12,7 +12,7 @@
 
 namespace swaptrail::lifecycles {
 
-// T is default-constructible and assignable. Grows by blocks up to `max`, then is full. A released
+// T is default-constructible. Grows by blocks up to `max`, then is full. A released
 // object is reused first.
 template <typename T>
 class Pool {
@@ -24,7 +24,8 @@ class Pool {
     if (!free_.empty()) {
       const uint32_t index = free_.back();
       free_.pop_back();
-      at(index) = T();
+      std::destroy_at(&at(index));
+      std::construct_at(&at(index));  // in its place: a T may be large
       return index;
     }
     if (size_ >= max_) return kNoIndex;

@@ -78,16 +78,16 @@ void take_write_result(Attempt& attempt, const Event& event, const Sight& sight)
 
 void Reconstructor::Impl::on_slot_allocated(const Event& event) {
   if (event.result == 0) counters.slot_changes += pages_of(event);
-  if (has_batches()) batch_of(event);
+  const uint32_t batch = batch_of(event);
   uint32_t index = attempts.find(event.folio);
   if (index != kNoIndex) index = end_older_pass(index, event);
   if (index != kNoIndex && attempts.at(index).life.entry != 0) {
     supersede(index, Rule::kSlotAllocatedTwice, event);
     index = kNoIndex;
   }
-  if (index == kNoIndex) index = begin(event);
+  if (index == kNoIndex) index = begin(event, batch);
   if (index == kNoIndex) return;
-  touch(index, event);
+  touch(index, event, batch);
   Attempt& attempt = attempts.at(index);
   // shrink_folio_list (mm/vmscan.c) splits a large folio without room, and tries again with its first page.
   const bool smaller = attempt.slot_failed && pages_of(event) < attempt.life.nr_pages;
@@ -107,7 +107,6 @@ void Reconstructor::Impl::on_slot_allocated(const Event& event) {
 void Reconstructor::Impl::on_unmapped_one(const Event& event) {
   const uint32_t index = attempt_for(event);
   if (index == kNoIndex) return;
-  touch(index, event);
   Attempt& attempt = attempts.at(index);
   attempt.confirmed = true;
   add_mapping(attempt.life, event);
@@ -122,7 +121,6 @@ void Reconstructor::Impl::on_unmapped_one(const Event& event) {
 void Reconstructor::Impl::on_unmapped(const Event& event) {
   const uint32_t index = attempt_for(event);
   if (index == kNoIndex) return;
-  touch(index, event);
   Attempt& attempt = attempts.at(index);
   learn_cgroup(attempt, event.u.page.cgroup);
   attempt.still_mapped = event.state & SWAPTRAIL_STATE_MAPPED;
@@ -134,7 +132,6 @@ void Reconstructor::Impl::on_unmapped(const Event& event) {
 void Reconstructor::Impl::on_write_begin(const Event& event) {
   const uint32_t index = attempt_for(event);
   if (index == kNoIndex) return;
-  touch(index, event);
   Attempt& attempt = attempts.at(index);
   check_write(attempt, event);
   start_write(attempt, event);
@@ -193,7 +190,6 @@ void Reconstructor::Impl::on_write_issued(const Event& event) {
   if (index == kNoIndex && (of_write || tracepoint_mode())) return;
   if (index == kNoIndex) return on_zswap_writeback(event);
   Attempt& attempt = attempts.at(index);
-  if (tracepoint_mode()) touch(index, event);
   note(attempt, event);
   infer_slot(index, event);
   set_stage(attempt, Stage::kWriteIssued, event.time_ns);
@@ -204,7 +200,6 @@ void Reconstructor::Impl::on_write_issued(const Event& event) {
 void Reconstructor::Impl::on_write_end(const Event& event) {
   const uint32_t index = attempt_for(event);
   if (index == kNoIndex) return;
-  touch(index, event);
   Attempt& attempt = attempts.at(index);
   attempt.confirmed = true;
   learn_cgroup(attempt, event.u.page.cgroup);
@@ -240,7 +235,6 @@ void Reconstructor::Impl::on_removed(const Event& event) {
     counters.not_followed_pages += pages_of(event);
     return;
   }
-  touch(index, event);
   Attempt& attempt = attempts.at(index);
   learn_cgroup(attempt, event.u.page.cgroup);
   if (event.result != 1) {
@@ -323,7 +317,7 @@ void Reconstructor::Impl::on_page_freed(const Event& event) {
   if (index == kNoIndex) return;
   Attempt& attempt = attempts.at(index);
   if (!attempt.confirmed) return discard(index);
-  if (!has_batches()) touch(index, event);
+  if (!has_batches()) touch(index, event, kNoIndex);
   const bool in_reclaim =
       event.batch_ns != 0 || (event.tid != 0 && event.tid == attempt.writer_tid);
   if (!in_reclaim) {

@@ -79,14 +79,16 @@ void Reconstructor::Impl::on_event(const Event& raw) {
 
 void Reconstructor::Impl::ignore(const Event&) { ++counters.ignored; }
 
-bool Reconstructor::Impl::has_due(uint64_t now_ns) const {
-  return faults_.has_due(now_ns) || has_due_leaving(now_ns) || has_due_frees(now_ns);
+uint64_t Reconstructor::Impl::next_due_ns() const {
+  return std::min({faults_.due_ns(), leaving_due_ns(), frees_due_ns()});
 }
 
 void Reconstructor::Impl::on_time(uint64_t now_ns) {
+  if (now_ns <= due_ns_) return;
   settle_faults(now_ns);
   settle_leaving(now_ns);
   settle_frees(now_ns);
+  due_ns_ = next_due_ns();
 }
 
 void Reconstructor::Impl::on_loss(const Loss& loss) {
@@ -157,6 +159,7 @@ uint32_t Reconstructor::Impl::open_batch(const Event& event) {
 // The batch of a folio's event: the running one of its thread, or a stand-in if RECLAIM_BEGIN was
 // not seen.
 uint32_t Reconstructor::Impl::batch_of(const Event& event) {
+  if (!has_batches()) return kNoIndex;
   const uint32_t index = batches_.find(event.tid);
   if (index == kNoIndex) return open_batch(event);
   Batch& batch = batches_.at(index);
@@ -242,11 +245,10 @@ void Reconstructor::Impl::touch_alone(Attempt& attempt, const Event& event) {
   if (life.first.origin == SWAPTRAIL_ORIGIN_NONE) life.first = life.last;
 }
 
-void Reconstructor::Impl::touch(uint32_t index, const Event& event) {
+void Reconstructor::Impl::touch(uint32_t index, const Event& event, uint32_t batch) {
   Attempt& attempt = attempts.at(index);
   note(attempt, event);
-  if (!has_batches()) return touch_alone(attempt, event);
-  const uint32_t batch = batch_of(event);
+  if (batch == kNoIndex) return touch_alone(attempt, event);
   if (attempt.batch == batch) return;
   leave_batch(index);
   end_wait(index);
@@ -283,15 +285,16 @@ void Reconstructor::Impl::check_pass(Attempt& attempt, const Event& event) {
 
 uint32_t Reconstructor::Impl::attempt_for(const Event& event) {
   // Ends the thread's older batch first: it may close the very attempt that we look for.
-  if (has_batches()) batch_of(event);
+  const uint32_t batch = batch_of(event);
   uint32_t index = live_attempt(event);
   if (index != kNoIndex) index = end_older_pass(index, event);
-  if (index == kNoIndex) return begin(event);
+  if (index == kNoIndex) return begin(event, batch);
   if (restarts(attempts.at(index), event)) {
     restart(index, event);
-    return begin(event);
+    return begin(event, batch);
   }
   if (!tracepoint_mode()) infer_slot(index, event);
+  touch(index, event, batch);
   return index;
 }
 
@@ -368,7 +371,7 @@ bool Reconstructor::Impl::is_shmem_folio(const Event& event) {
   return slot != nullptr && slot->swapped != kNoIndex && swapped.at(slot->swapped).shmem;
 }
 
-uint32_t Reconstructor::Impl::begin(const Event& event) {
+uint32_t Reconstructor::Impl::begin(const Event& event, uint32_t batch) {
   if (rewrites_unused_copy(event)) return kNoIndex;
   const bool shmem = is_shmem_folio(event);
   const bool slotless =
@@ -393,7 +396,7 @@ uint32_t Reconstructor::Impl::begin(const Event& event) {
   life.passes = 0;  // touch() counts this one
   if (!sight_.sees(SWAPTRAIL_WRITE_END)) life.backend = SWAPTRAIL_BACKEND_UNKNOWN;
   attempt.confirmed = event.kind != SWAPTRAIL_WRITE_ISSUED;
-  touch(index, event);
+  touch(index, event, batch);
   life.first = life.last;
   place_in_time(attempt, event);
   if (event.entry != 0 && event.kind != SWAPTRAIL_SLOT_ALLOCATED) inherit_slot(index, event);
@@ -515,7 +518,7 @@ void Reconstructor::Impl::close(uint32_t index, const Judgement& judged, uint64_
   hand_slots(index, judgement);
   leave_batch(index);
   end_wait(index);
-  if (attempt.leaving_ns != 0) leaving_.remove(attempts.pool(), index);
+  if (attempt.leaving_ns != 0) end_leaving(index);
   ++counters.lifecycles;
   sink_.on_lifecycle(life);
   if (!gone_.empty()) return_gone(life);
@@ -529,7 +532,7 @@ void Reconstructor::Impl::discard(uint32_t index) {
   hand_slots(index, Judgement{});
   leave_batch(index);
   end_wait(index);
-  if (attempt.leaving_ns != 0) leaving_.remove(attempts.pool(), index);
+  if (attempt.leaving_ns != 0) end_leaving(index);
   attempts.remove(index);
 }
 

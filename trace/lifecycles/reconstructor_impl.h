@@ -2,6 +2,7 @@
 // handles folios in reclaim, slot_events handles slots and their pages.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -27,7 +28,7 @@ class Reconstructor::Impl {
   void on_event(const Event& event);
   void on_loss(const Loss& loss);
   void on_time(uint64_t now_ns);
-  bool has_due(uint64_t now_ns) const;
+  bool has_due(uint64_t now_ns) const { return now_ns > next_due_ns(); }
   void finish(uint64_t now_ns);
   std::optional<Lifecycle> in_flight_of_frame(uint64_t struct_page);
   std::optional<Lifecycle> in_flight_of_entry(uint64_t entry);
@@ -102,26 +103,31 @@ class Reconstructor::Impl {
   void count_free(const Slot* slot);
   void evict_owner(Slot& slot, uint32_t index, uint64_t entry, bool allocated);
   void mark_leaving(uint32_t index, const Event& event);
+  void end_leaving(uint32_t index);
   void settle_leaving(uint64_t now_ns);
-  bool has_due_leaving(uint64_t now_ns) const;
-  bool has_due_frees(uint64_t now_ns) const;
+  uint64_t leaving_due_ns() const;
+  uint64_t frees_due_ns() const;
 
   // in_flight.cpp
   Lifecycle as_it_stands(const Attempt& attempt) const;
 
   // reconstructor.cpp: attempts and batches.
+  uint64_t next_due_ns() const;
+  // Something waits, or no longer waits, for its grace period to end.
+  void note_due() { due_ns_ = std::min(due_ns_, next_due_ns()); }
   void on_reclaim_begin(const Event& event);
   void on_reclaim_end(const Event& event);
-  uint32_t batch_of(const Event& event);
+  uint32_t batch_of(const Event& event);  // kNoIndex: there are no batches
   uint32_t open_batch(const Event& event);
   void end_batch(uint32_t batch, uint64_t now_ns);
   void settle(uint32_t index, const Batch& batch, uint64_t now_ns);
 
-  // The attempt that the event belongs to; a new one if the event can begin it; or kNoIndex.
+  // The attempt that the event belongs to, which has joined the event's batch; a new one if the event can begin it; or
+  // kNoIndex.
   uint32_t attempt_for(const Event& event);
   uint32_t live_attempt(const Event& event);
   uint32_t migrated_attempt(const Event& event);
-  uint32_t begin(const Event& event);
+  uint32_t begin(const Event& event, uint32_t batch);
   bool is_shmem_folio(const Event& event);
   void place_in_time(Attempt& attempt, const Event& event);
   void check_pass(Attempt& attempt, const Event& event);
@@ -131,8 +137,8 @@ class Reconstructor::Impl {
   bool restarts(const Attempt& attempt, const Event& event) const;
   void restart(uint32_t index, const Event& event);
   void supersede(uint32_t index, Rule rule, const Event& event);
-  // Joins the event's batch; counts passes.
-  void touch(uint32_t index, const Event& event);
+  // Joins `batch`, which is batch_of() the event; counts passes.
+  void touch(uint32_t index, const Event& event, uint32_t batch);
   void touch_alone(Attempt& attempt, const Event& event);
   void leave_batch(uint32_t index);
   void wait_for_pass(uint32_t index);
@@ -166,6 +172,7 @@ class Reconstructor::Impl {
   std::vector<uint64_t>
       gone_;  // entries of the lifecycle that closes: their slots are free already
   uint64_t next_id_ = 1;
+  uint64_t due_ns_ = 0;  // up to this time no grace period ends
   uint32_t losses_ = 0;  // reported so far
   uint8_t visible_stages_;
 };

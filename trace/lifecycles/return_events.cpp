@@ -59,6 +59,7 @@ bool joins(const Return& whole, const Return& next) {
 void Reconstructor::Impl::on_swap_in(const Event& event) {
   if (!is_swap_entry(event.entry)) return ignore(event);
   faults_.add(event, [this](const Fault& fault) { on_fault(fault); });
+  note_due();
 }
 
 void Reconstructor::Impl::on_shmem_swap_in(const Event& event) {

@@ -10,6 +10,10 @@ namespace {
 // any more.
 constexpr uint64_t kFaultGraceNs = 1'000'000'000;
 
+uint64_t end_of_grace(uint64_t begin_ns) {
+  return std::min(begin_ns, ~uint64_t{0} - kFaultGraceNs) + kFaultGraceNs;
+}
+
 }  // namespace
 
 // --- ownership of slots ---
@@ -178,15 +182,21 @@ void Reconstructor::Impl::mark_leaving(uint32_t index, const Event& event) {
   if (attempt.leaving_ns != 0) return;
   attempt.leaving_ns = event.time_ns;
   leaving_.append(attempts.pool(), index);
+  note_due();
 }
 
-bool Reconstructor::Impl::has_due_leaving(uint64_t now_ns) const {
-  if (leaving_.head() == kNoIndex) return false;
-  return span_ns(attempts.at(leaving_.head()).leaving_ns, now_ns) > kFaultGraceNs;
+void Reconstructor::Impl::end_leaving(uint32_t index) {
+  leaving_.remove(attempts.pool(), index);
+  note_due();
+}
+
+uint64_t Reconstructor::Impl::leaving_due_ns() const {
+  if (leaving_.head() == kNoIndex) return ~uint64_t{0};
+  return end_of_grace(attempts.at(leaving_.head()).leaving_ns);
 }
 
 void Reconstructor::Impl::settle_leaving(uint64_t now_ns) {
-  while (has_due_leaving(now_ns)) {
+  while (now_ns > leaving_due_ns()) {
     const Attempt& attempt = attempts.at(leaving_.head());
     close(leaving_.head(), judge_left(attempt, sight_), attempt.leaving_ns);
   }
@@ -291,6 +301,7 @@ void Reconstructor::Impl::push_pending(const PendingFree& free) {
     pending_frees_.pop();
   }
   pending_frees_.push(free);
+  note_due();
 }
 
 void Reconstructor::Impl::settle_free(const PendingFree& free) {
@@ -306,13 +317,13 @@ void Reconstructor::Impl::settle_free(const PendingFree& free) {
   unref(free.swapped, free.nr_pages);
 }
 
-bool Reconstructor::Impl::has_due_frees(uint64_t now_ns) const {
-  if (pending_frees_.empty()) return false;
-  return span_ns(pending_frees_.front().time_ns, now_ns) > kFaultGraceNs;
+uint64_t Reconstructor::Impl::frees_due_ns() const {
+  if (pending_frees_.empty()) return ~uint64_t{0};
+  return end_of_grace(pending_frees_.front().time_ns);
 }
 
 void Reconstructor::Impl::settle_frees(uint64_t now_ns) {
-  while (has_due_frees(now_ns)) {
+  while (now_ns > frees_due_ns()) {
     settle_free(pending_frees_.front());
     pending_frees_.pop();
   }
