@@ -4,65 +4,21 @@
 // The records are those of the model (a zram and an SSD), or of the recordings that SWAPTRAIL_BENCH_RECORDING names (separated
 // by ':'). BM_copy is the limit: the same bytes, copied.
 #include <benchmark/benchmark.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "daemon/counters/counters.h"
-#include "daemon/host/area_watch.h"
-#include "daemon/metrics/metric_counters.h"
-#include "daemon/pipeline/fan_out.h"
-#include "daemon/pipeline/output.h"
-#include "daemon/store/store_sink.h"
-#include "engine/machine/simulation.h"
-#include "trace/kinds.h"
-#include "trace/lifecycles/reconstructor.h"
+#include "bench/live_path.h"
 #include "trace/merger.h"
 #include "trace/recording/file.h"
 #include "trace/recording/reader.h"
 
 namespace swaptrail {
 namespace {
-
-void fail(const absl::Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
-  std::exit(1);
-}
-
-using Records = std::vector<swaptrail_event>;
-
-class Keep : public engine::EventOutput, public EventSink {
- public:
-  void on_event(const swaptrail_event& event, uint64_t) override { records.push_back(event); }
-  void on_loss(const Loss&) override {}
-  Records records;
-};
-
-Records made(engine::Device device) {
-  engine::SimulationOptions options;
-  options.features = *engine::features_named("6.12");
-  options.cpus = 4;
-  options.limit_pages = 16384;
-  options.max_events = ~uint64_t{0};
-  options.workload = engine::single_process(engine::Pattern::kHotCold, 65536, 400'000, 50, 7);
-  engine::SimulatedArea area;
-  area.area.pages = 262144;
-  area.device = device;
-  options.areas.push_back(area);
-  Keep keep;
-  fail(engine::simulate(options, keep).status());
-  return std::move(keep.records);
-}
 
 Records recorded(const std::string& path) {
   auto source = recording::FileSource::open(path);
@@ -74,69 +30,14 @@ Records recorded(const std::string& path) {
   return std::move(keep.records);
 }
 
-// Folios that left memory, and pages that came back.
-uint64_t moved_pages(const Records& records) {
-  uint64_t pages = 0;
-  for (const swaptrail_event& event : records) {
-    if (event.kind == SWAPTRAIL_REMOVED && event.result == 1) pages += event.nr_pages;
-    if (event.kind == SWAPTRAIL_SWAP_IN && event.u.map.ptes != SWAPTRAIL_NOT_COUNTED)
-      pages += event.u.map.ptes;
+// In sweeps of 4,096 records.
+void run(const Records& records, Merger& merger, Live& live) {
+  for (size_t begin = 0; begin < records.size(); begin += Merger::kMostAtOnce) {
+    const size_t end = std::min(records.size(), begin + Merger::kMostAtOnce);
+    for (size_t at = begin; at < end; ++at) merger.push(records[at].cpu, records[at]);
+    live.advance(records[end - 1].time_ns, merger);
   }
-  return pages;
 }
-
-class NoNames : public report::Names {
- public:
-  std::optional<uint64_t> pfn_of(uint64_t) const override { return std::nullopt; }
-  std::optional<std::string_view> cgroup_path(uint64_t) const override { return std::nullopt; }
-};
-
-// What swaptraild puts behind its rings.
-class Live {
- public:
-  Live() {
-    auto made = store::Store::create({});
-    fail(made.status());
-    store_ = *std::move(made);
-    store_sink_.emplace(*store_);
-    sinks_.emplace(
-        std::vector<lifecycles::LifecycleSink*>{&output_, &*store_sink_, &counters_, &metrics_});
-    lifecycles::ReconstructorOptions options;
-    options.visible_kinds = lifecycles::kAllKinds;
-    reconstructor_ = std::make_unique<lifecycles::Reconstructor>(options, *sinks_);
-    areas_.hand_on_to(*reconstructor_);
-  }
-  ~Live() { close(nowhere_); }
-  Live(const Live&) = delete;
-  Live& operator=(const Live&) = delete;
-
-  // In sweeps of 4,096 records.
-  void run(const Records& records) {
-    for (size_t begin = 0; begin < records.size(); begin += Merger::kMostAtOnce) {
-      const size_t end = std::min(records.size(), begin + Merger::kMostAtOnce);
-      for (size_t at = begin; at < end; ++at) merger_.push(records[at].cpu, records[at]);
-      merger_.advance(records[end - 1].time_ns, areas_);
-      metrics_.settle();
-    }
-  }
-  uint64_t stored() const { return store_->status().lifecycles; }
-
- private:
-  const int nowhere_ = open("/dev/null", O_WRONLY | O_CLOEXEC);
-  NoNames names_;
-  pipeline::Output output_{report::PrintFormat::kNone, {}, names_, nowhere_};
-  std::unique_ptr<store::Store> store_;
-  std::optional<store::StoreSink> store_sink_;
-  counters::Counters counters_{counters::Counters::Options{}};
-  metrics::MetricCounters metrics_{metrics::MetricOptions{}};
-  std::optional<pipeline::FanOut> sinks_;
-  std::unique_ptr<lifecycles::Reconstructor> reconstructor_;
-  host::AreaWatch areas_{{.lines = [] { return std::vector<host::SeenArea>(); },
-                          .kernel = nullptr,
-                          .has_changed = [] { return false; },
-                          .clock_ns = [] { return uint64_t{1}; }}};
-  Merger merger_;
-};
 
 void report_rates(benchmark::State& state, const Records& records) {
   const auto rate = [&](uint64_t each) {
@@ -152,8 +53,9 @@ void measure_live(benchmark::State& state, const Records& records) {
   for (auto _ : state) {
     state.PauseTiming();
     auto live = std::make_unique<Live>();
+    Merger merger;
     state.ResumeTiming();
-    live->run(records);
+    run(records, merger, *live);
     stored = live->stored();
     state.PauseTiming();
     live.reset();
