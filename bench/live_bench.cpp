@@ -30,15 +30,6 @@ Records recorded(const std::string& path) {
   return std::move(keep.records);
 }
 
-// In sweeps of 4,096 records.
-void run(const Records& records, Merger& merger, Live& live) {
-  for (size_t begin = 0; begin < records.size(); begin += Merger::kMostAtOnce) {
-    const size_t end = std::min(records.size(), begin + Merger::kMostAtOnce);
-    for (size_t at = begin; at < end; ++at) merger.push(records[at].cpu, records[at]);
-    live.advance(records[end - 1].time_ns, merger);
-  }
-}
-
 void report_rates(benchmark::State& state, const Records& records) {
   const auto rate = [&](uint64_t each) {
     return benchmark::Counter(static_cast<double>(each * state.iterations()),

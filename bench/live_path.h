@@ -1,4 +1,4 @@
-// What swaptraild puts behind its rings, and records for it: shared by live_bench and scale_bench.
+// What swaptraild puts behind its rings, and records for it: shared by live_bench, scale_bench and work.
 #pragma once
 
 #include <fcntl.h>
@@ -118,5 +118,14 @@ class Live {
                           .has_changed = [] { return false; },
                           .clock_ns = [] { return uint64_t{1}; }}};
 };
+
+// In sweeps of 4,096 records.
+inline void run(const Records& records, Merger& merger, Live& live) {
+  for (size_t begin = 0; begin < records.size(); begin += Merger::kMostAtOnce) {
+    const size_t end = std::min(records.size(), begin + Merger::kMostAtOnce);
+    for (size_t at = begin; at < end; ++at) merger.push(records[at].cpu, records[at]);
+    live.advance(records[end - 1].time_ns, merger);
+  }
+}
 
 }  // namespace swaptrail
