@@ -10,42 +10,15 @@
 #include <cstring>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "bench/live_path.h"
-#include "engine/machine/simulation.h"
-#include "trace/kinds.h"
+#include "trace/merger.h"
 #include "trace/recording/file.h"
 #include "trace/recording/reader.h"
 
 namespace swaptrail {
 namespace {
-
-using Records = std::vector<swaptrail_event>;
-
-class Keep : public engine::EventOutput, public EventSink {
- public:
-  void on_event(const swaptrail_event& event, uint64_t) override { records.push_back(event); }
-  void on_loss(const Loss&) override {}
-  Records records;
-};
-
-Records made(engine::Device device) {
-  engine::SimulationOptions options;
-  options.features = *engine::features_named("6.12");
-  options.cpus = 4;
-  options.limit_pages = 16384;
-  options.max_events = ~uint64_t{0};
-  options.workload = engine::single_process(engine::Pattern::kHotCold, 65536, 400'000, 50, 7);
-  engine::SimulatedArea area;
-  area.area.pages = 262144;
-  area.device = device;
-  options.areas.push_back(area);
-  Keep keep;
-  fail(engine::simulate(options, keep).status());
-  return std::move(keep.records);
-}
 
 Records recorded(const std::string& path) {
   auto source = recording::FileSource::open(path);
@@ -55,17 +28,6 @@ Records recorded(const std::string& path) {
   Keep keep;
   fail((*reader)->for_each(keep));
   return std::move(keep.records);
-}
-
-// Folios that left memory, and pages that came back.
-uint64_t moved_pages(const Records& records) {
-  uint64_t pages = 0;
-  for (const swaptrail_event& event : records) {
-    if (event.kind == SWAPTRAIL_REMOVED && event.result == 1) pages += event.nr_pages;
-    if (event.kind == SWAPTRAIL_SWAP_IN && event.u.map.ptes != SWAPTRAIL_NOT_COUNTED)
-      pages += event.u.map.ptes;
-  }
-  return pages;
 }
 
 void report_rates(benchmark::State& state, const Records& records) {
@@ -82,8 +44,9 @@ void measure_live(benchmark::State& state, const Records& records) {
   for (auto _ : state) {
     state.PauseTiming();
     auto live = std::make_unique<Live>();
+    Merger merger;
     state.ResumeTiming();
-    live->run(records);
+    run(records, merger, *live);
     stored = live->stored();
     state.PauseTiming();
     live.reset();

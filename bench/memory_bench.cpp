@@ -84,12 +84,13 @@ void measure(const Load& load) {
   fail(host::lock_memory());
   const uint64_t before = host::resident_bytes(), faults_before = faults();
   Live live;
+  Merger merger;
   fail(host::lock_memory());
   const uint64_t made = host::resident_bytes(), faults_made = faults();
   // At the end the process exits, and its slots are freed.
   uint64_t all = 0, most = made, away = 0;
   while (const size_t count = std::fread(records.data(), sizeof records[0], records.size(), in)) {
-    live.run(std::span(records).first(count));
+    run(std::span(records).first(count), merger, live);
     all += count;
     most = std::max(most, host::resident_bytes());
     away = std::max<uint64_t>(away, live.reconstructor().swapped_folios());

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # All tests, or some: what `./dev test` and CI run, once everything is built.
 #
-#   run.sh [unit|lint|threads|system|vm|fuzz ...]
+#   run.sh [unit|lint|threads|cost|system|vm|fuzz ...]
 #
 #   unit     all that CTest knows, with AddressSanitizer and UBSan: no privilege, no kernel
 #   lint     layering, headers, shellcheck, formatting; ./dev lint has clang-tidy over all files too
 #   threads  what several threads use at once, with ThreadSanitizer
+#   cost     instructions against bench/baseline.json
 #   system   the programs on this host's own kernel; needs root
 #   vm       the programs in guests with Debian's kernels, under QEMU
 #   fuzz     whatever reads what anybody may have written against libFuzzer, a minute each, with sanitizers
@@ -58,6 +59,8 @@ unit() {
 threads() {
   TSAN_OPTIONS="suppressions=$PWD/tests/threads/tsan.supp" tests_of build/tsan --label-regex threads
 }
+
+cost() { tests/perf/baseline.py "$SWAPTRAIL_BUILD"; }
 
 # Half of the time the tests of the system wait: lint has the CPUs then, if it comes next.
 lint_pid='' # of a process group
@@ -197,16 +200,16 @@ part() { # NAME
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
-[ $# -gt 0 ] || set -- unit threads system lint vm fuzz
+[ $# -gt 0 ] || set -- unit threads cost system lint vm fuzz
 passed=0 failed=0 skipped=0
 for name in "$@"; do
   case $name in
-    unit | lint | threads | system | vm | fuzz)
+    unit | lint | threads | cost | system | vm | fuzz)
       if [[ $name == system && " $* " == *' system lint '* ]]; then lint_beside; fi
       part "$name"
       ;;
     *)
-      sed -n '4,11s/^# \{0,1\}//p' "$0" >&2
+      sed -n '4,12s/^# \{0,1\}//p' "$0" >&2
       exit 2
       ;;
   esac

@@ -5,11 +5,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "daemon/base/descriptor.h"
@@ -32,15 +34,19 @@ absl::Status check_named(const std::string& path, const struct stat& found, Secr
   return absl::OkStatus();
 }
 
-// Reads to the end, or until there are more than `most` bytes. False: see errno.
-bool read_all(int file, size_t most, std::string& text) {
+// Reads to the end, until there are more than `most` bytes, or until `last` is among them. False: see errno.
+bool read_all(int file, size_t most, std::string& text, absl::string_view last = {}) {
   size_t done = 0;
   for (;;) {
     text.resize(done + kStep_bytes);
     const ssize_t got = read(file, text.data() + done, kStep_bytes);
     if (got < 0 && errno == EINTR) continue;
+    const size_t before = done;
     if (got > 0) done += static_cast<size_t>(got);
-    if (got > 0 && done <= most) continue;
+    const size_t from = before - std::min(before, last.size());  // it may have come in two pieces
+    const bool found =
+        !last.empty() && absl::StrContains(absl::string_view(text).substr(from, done - from), last);
+    if (got > 0 && done <= most && !found) continue;
     text.resize(done);
     return got >= 0;
   }
@@ -69,11 +75,14 @@ absl::Status bad_path(const std::string& path, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", what));
 }
 
-absl::StatusOr<std::string> read_file(const std::string& path) {
+absl::StatusOr<std::string> read_file(const std::string& path) { return read_file_until(path, {}); }
+
+absl::StatusOr<std::string> read_file_until(const std::string& path, absl::string_view line_end) {
   // O_NONBLOCK: people name some of these files, and opening a FIFO without a writer would wait
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   std::string text;
-  if (!file || !read_all(file.get(), kMostKernelFile_bytes, text))
+  const std::string last = line_end.empty() ? "" : absl::StrCat(line_end, "\n");
+  if (!file || !read_all(file.get(), kMostKernelFile_bytes, text, last))
     return absl::ErrnoToStatus(errno, absl::StrCat("can't read ", path));
   if (text.size() > kMostKernelFile_bytes)
     return absl::ResourceExhaustedError(

@@ -18,6 +18,10 @@ inline constexpr size_t kMostNamedFile_bytes = size_t{1} << 20;
 // kMostKernelFile_bytes), others of read(2).
 absl::StatusOr<std::string> read_file(const std::string& path);
 
+// As read_file(), but it reads no further than it must to have the first line that ends in `line_end`; what follows may
+// come too. For a file whose lines are work for the kernel.
+absl::StatusOr<std::string> read_file_until(const std::string& path, absl::string_view line_end);
+
 // Up to the first newline; empty if it can't be read.
 std::string first_line(const std::string& path);
 

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "bpf/areas.h"
 #include "bpf/areas.skel.h"
+#include "daemon/probe/features.h"
 
 namespace swaptrail::host {
 
@@ -56,7 +57,8 @@ KernelAreas::KernelAreas(std::unique_ptr<Loaded> loaded) : loaded_(std::move(loa
 KernelAreas::~KernelAreas() = default;
 
 absl::StatusOr<std::unique_ptr<KernelAreas>> KernelAreas::open(const probe::SymbolTable& symbols) {
-  const uint64_t address = symbols.address("swap_info");
+  uint64_t address = symbols.address("swap_info");
+  if (address == 0) address = probe::address_of_symbol("swap_info");
   if (address == 0) return absl::NotFoundError("the kernel does not say where swap_info is");
   areas_bpf* object = load(address, Access::kProbe);
   const bool by_probe = object != nullptr;

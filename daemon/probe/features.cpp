@@ -209,6 +209,46 @@ Fact swap_fact(absl::string_view proc_swaps) {
   return yes(absl::StrCat(lines.size() - 1, lines.size() == 2 ? " swap area" : " swap areas"));
 }
 
+uint64_t address_of_symbol(absl::string_view name) {
+  constexpr size_t kWord = 4, kMostName = 64;
+  constexpr int16_t kAddress = -8,
+                    kName = kAddress - static_cast<int16_t>(kMostName);  // on the stack
+  if (name.size() >= kMostName) return 0;
+  char text[kMostName] = {};
+  name.copy(text, name.size());
+  std::vector<bpf_insn> program = {
+      instruction(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_6, BPF_REG_1, 0, 0),
+      instruction(BPF_ST | BPF_MEM | BPF_DW, BPF_REG_10, 0, kAddress, 0),
+  };
+  for (size_t at = 0; at < kMostName; at += kWord) {
+    int32_t word;
+    std::memcpy(&word, text + at, kWord);
+    program.push_back(instruction(BPF_ST | BPF_MEM | BPF_W, BPF_REG_10, 0,
+                                  static_cast<int16_t>(kName + static_cast<int16_t>(at)), word));
+  }
+  // bpf_kallsyms_lookup_name(name, size, 0, &address); *context = address; return 0;
+  const bpf_insn ask[] = {
+      instruction(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_1, BPF_REG_10, 0, 0),
+      instruction(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_1, 0, 0, kName),
+      set(BPF_REG_2, static_cast<int32_t>(name.size() + 1)),
+      set(BPF_REG_3, 0),
+      instruction(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_4, BPF_REG_10, 0, 0),
+      instruction(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_4, 0, 0, kAddress),
+      instruction(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_kallsyms_lookup_name),
+      instruction(BPF_LDX | BPF_MEM | BPF_DW, BPF_REG_1, BPF_REG_10, kAddress, 0),
+      instruction(BPF_STX | BPF_MEM | BPF_DW, BPF_REG_6, BPF_REG_1, 0, 0),
+      set(BPF_REG_0, 0),
+      kExit,
+  };
+  program.insert(program.end(), std::begin(ask), std::end(ask));
+  LIBBPF_OPTS(bpf_prog_load_opts, loading, .prog_flags = BPF_F_SLEEPABLE);
+  const base::Descriptor loaded(bpf_prog_load(BPF_PROG_TYPE_SYSCALL, kProbeName, kLicense,
+                                              program.data(), program.size(), &loading));
+  uint64_t address = 0;
+  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &address, .ctx_size_in = sizeof(address));
+  return loaded && bpf_prog_test_run_opts(loaded.get(), &run) == 0 ? address : 0;
+}
+
 HostFeatures probe_host(const KernelView& running) {
   return {
       .tracing = probe_tracing(running),

@@ -49,6 +49,10 @@ inline constexpr std::array<NamedFact, 8> kHostFacts = {{
 // allowed. Errors become facts.
 HostFeatures probe_host(const KernelView& running);
 
+// The address of a symbol of the running kernel, by a program that asks it (bpf_kallsyms_lookup_name, Linux 5.16). 0: there is
+// none, or the kernel does not say.
+uint64_t address_of_symbol(absl::string_view name);
+
 // As probe_host finds them, from the text of the files; also for tests.
 Fact lockdown_fact(absl::string_view security_lockdown);  // "none [integrity] confidentiality"
 Fact swap_fact(absl::string_view proc_swaps);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -91,7 +92,7 @@ class KernelView {
   struct BtfDeleter {
     void operator()(btf* object) const;
   };
-  using Ids = std::vector<uint32_t>;
+  using Ids = absl::InlinedVector<uint32_t, 1>;               // nearly all names have one
   using Index = absl::flat_hash_map<absl::string_view, Ids>;  // keys live in btf_
 
   explicit KernelView(btf* object);

@@ -9,10 +9,12 @@
 namespace swaptrail::probe {
 namespace {
 
+constexpr size_t kBytesOfLine = 44;  // of /proc/kallsyms, about
+
 // Takes the text up to the next blank from a line. A table has more than 100,000 lines, and this is most of
 // the time to read one.
 absl::string_view next_word(absl::string_view& line) {
-  const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
+  const auto is_blank = [](char c) { return static_cast<unsigned char>(c) <= ' '; };
   size_t first = 0;
   while (first < line.size() && is_blank(line[first])) first++;
   size_t last = first;
@@ -25,15 +27,17 @@ absl::string_view next_word(absl::string_view& line) {
 // The name in a line, if it is a function of the kernel proper; empty otherwise.
 absl::string_view function_name(absl::string_view line) {
   constexpr absl::string_view kText = "tTwW";
-  const absl::string_view first = next_word(line), type = next_word(line), name = next_word(line);
+  const absl::string_view first = next_word(line), type = next_word(line);
   if (type.empty()) return first;
-  const bool is_text = type.size() == 1 && absl::StrContains(kText, type);
-  return is_text && next_word(line).empty() ? name : absl::string_view();
+  if (type.size() != 1 || !absl::StrContains(kText, type[0])) return {};
+  const absl::string_view name = next_word(line);
+  return next_word(line).empty() ? name : absl::string_view();
 }
 
 }  // namespace
 
 SymbolTable::SymbolTable(std::string text) : text_(std::move(text)) {
+  functions_.reserve(text_.size() / kBytesOfLine);
   for (absl::string_view rest = text_; !rest.empty();) {
     const absl::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));

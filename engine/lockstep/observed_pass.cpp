@@ -214,7 +214,8 @@ void ObservedPass::take_one(const Event& event, const Folio& folio) {
   if (beyond && !folio.ksm) {
     return fail(FindingKind::kViolation, Rule::kUnmapBeyondFolio, event,
                 absl::StrCat(ptes, " entries from page ", event.u.map.first_page, " on, of ",
-                             folio.nr_pages));
+                             folio.nr_pages, ", at 0x", absl::Hex(event.u.map.address), " of ",
+                             event.u.map.owner, ", by CPU ", event.cpu));
   }
   const std::pair<uint32_t, uint64_t> place{event.u.map.owner, event.u.map.address};
   const bool again = std::find(mapped_.begin(), mapped_.end(), place) != mapped_.end();

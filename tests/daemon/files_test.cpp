@@ -50,6 +50,18 @@ class Files : public testing::Test {
   std::string folder_;
 };
 
+TEST_F(Files, AFileIsReadToALineOrToItsEnd) {
+  const std::string many(3 << 20, 'x');  // several steps
+  const std::string path =
+      write("1 T first\n" + many + "\n2 T _etext\n3 d swap_info\n" + many + many);
+  const auto part = read_file_until(path, " T _etext");
+  ASSERT_TRUE(part.ok());
+  EXPECT_THAT(*part, HasSubstr("\n2 T _etext\n"));
+  EXPECT_LT(part->size(), 5u << 20);
+  EXPECT_EQ(*read_file_until(path, " T _ete"), *read_file(path)) << "that is no line's end";
+  EXPECT_FALSE(read_file_until(path + "-", " T _etext").ok());
+}
+
 TEST_F(Files, NamedIsReadWhole) {
   for (const std::string& text :
        {std::string(), std::string("a"), std::string("a\0b\xff\n", 5), std::string(65536, 'x'),
