@@ -285,6 +285,8 @@ TRUST = Dashboard(
                    (f"sum({rate('bpf_program_skipped_runs_total')})", "left out")], "ops"),
             graph("The daemon's CPU", "1 is one whole CPU.",
                   [(rate("process_cpu_seconds_total", prefix=""), "{{instance}}")], "percentunit"),
+            graph("One page in ... is followed", "Above 1, all that is counted by lifecycle is an estimate.",
+                  [(sel("sample_one_in"), "{{instance}}")], "short"),
             graph("The daemon's memory", "Resident, and what the stored lifecycles take of their limit.",
                   [(sel("process_resident_memory_bytes", prefix=""), "{{instance}} resident"),
                    (sel("store_bytes"), "{{instance}} store"), (sel("store_limit_bytes"), "{{instance}} store's limit")],

@@ -39,15 +39,16 @@ Comm group_comm(GroupBy by, const RecordView& record) {
 
 void add_to(StatsCounts& counts, const RecordView& record, const Back& back) {
   const Hot& hot = record.hot();
-  ++counts.lifecycles;
-  counts.pages += hot.nr_pages;
-  if (is_freed(hot.outcome)) counts.freed_pages += hot.nr_pages;
+  const uint64_t weight = hot.weight(), pages = hot.nr_pages * weight;
+  counts.lifecycles += weight;
+  counts.pages += pages;
+  if (is_freed(hot.outcome)) counts.freed_pages += pages;
   if (hot.outcome == Outcome::kAborted) {
-    counts.aborted_pages += hot.nr_pages;
-    if (record.abort_reason() == AbortReason::kSlotGone) counts.unneeded_pages += hot.nr_pages;
+    counts.aborted_pages += pages;
+    if (record.abort_reason() == AbortReason::kSlotGone) counts.unneeded_pages += pages;
   }
-  counts.returned_pages += back.swapped_in_pages;
-  counts.regretted_pages += back.regretted_pages;
+  counts.returned_pages += back.swapped_in_pages * weight;
+  counts.regretted_pages += back.regretted_pages * weight;
 }
 
 void add_to(StatsCounts& sum, const StatsCounts& more) {

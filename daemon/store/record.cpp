@@ -257,6 +257,7 @@ Lifecycle RecordView::lifecycle() const {
   out.passes = head.passes;
   out.fallback_from = head.fallback_from;
   out.nr_pages = hot_->nr_pages;
+  out.sample_shift = hot_->sample_shift;
   out.backend = hot_->backend;
   out.visible_stages = head.visible;
   out.outcome = hot_->outcome;
@@ -289,6 +290,7 @@ Return RecordView::first_return(const Back& back) const {
   out.shmem = first.shmem != 0;
   out.how = back.how;
   out.backend = back.backend;
+  out.sample_shift = hot_->sample_shift;
   out.major = back.major;
   out.comm = first.comm;
   return out;
@@ -383,7 +385,8 @@ void write_hot(const Lifecycle& lifecycle, const Cold& cold, uint32_t place, uin
   hot->first_origin = lifecycle.first.origin;
   hot->last_origin = lifecycle.last.origin;
   hot->incomplete = lifecycle.incomplete;
-  hot->mappings = cold.mappings;
+  hot->mappings = cold.mappings & 0xf;
+  hot->sample_shift = lifecycle.sample_shift & 0xf;
 }
 
 namespace {

@@ -73,9 +73,12 @@ struct alignas(64) Hot {
   uint8_t first_origin;
   uint8_t last_origin;
   IncompleteReason incomplete;
-  uint8_t mappings;  // kept in detail
+  uint8_t mappings : 4;  // kept in detail
+  uint8_t sample_shift : 4;
+
+  uint64_t weight() const { return uint64_t{1} << sample_shift; }
 };
-static_assert(sizeof(Hot) == 64);
+static_assert(sizeof(Hot) == 64 && kMaxMappings < 16);
 
 // Reads a published record. A view: valid as long as its segment is pinned.
 class RecordView {

@@ -34,10 +34,12 @@ absl::Status check(const StatsQuery& query) {
 struct Times {
   std::vector<uint32_t> groups;
   std::vector<uint64_t> times;
+  std::vector<uint8_t> shifts;  // each counts 1 << shift times
 
-  void add(uint32_t group, uint64_t time) {
+  void add(uint32_t group, uint64_t time, uint8_t shift) {
     groups.push_back(group);
     times.push_back(time);
+    shifts.push_back(shift);
   }
 };
 using Matches = std::vector<Times>;  // for each of spans, in its order
@@ -48,7 +50,8 @@ void add_faults(const Notes* notes, const RecordView& record, const Back& back, 
                 Times& out) {
   constexpr size_t kMostNotes = 2 * kMostPagesKept;
   const auto add = [&](const Return& fault) {
-    if (fault.fault_ns != 0) out.add(table.group_of(record, fault), fault.fault_ns);
+    if (fault.fault_ns != 0)
+      out.add(table.group_of(record, fault), fault.fault_ns, record.hot().sample_shift);
   };
   if (back.any) add(record.first_return(back));
   const uint64_t last = record.last_note();
@@ -77,7 +80,7 @@ Matches collect(Snapshot snapshot, const StatsQuery& query, GroupTable& table, S
       if (query.spans[span] == Latency::kFault) {
         add_faults(notes, record, back, table, matches[span]);
       } else if (const auto took = record.span_ns(query.spans[span], back)) {
-        matches[span].add(group, *took);
+        matches[span].add(group, *took, record.hot().sample_shift);
       }
     }
     return true;
@@ -124,7 +127,8 @@ void add_latencies(const Matches& matches, const std::vector<uint32_t>& row_of, 
     for (uint32_t row = 0; row < rows; ++row) {
       report::Histogram histogram;
       for (uint32_t at = sorted.begins[row]; at < sorted.begins[row + 1]; ++at) {
-        histogram.add(times.times[sorted.order[at]]);
+        const uint32_t time = sorted.order[at];
+        histogram.add(times.times[time], uint64_t{1} << times.shifts[time]);
       }
       auto& latencies = row + 1 < rows ? stats.rows[row].latencies : stats.other.latencies;
       latencies.push_back(quantiles_of(histogram));

@@ -26,7 +26,7 @@ enum class GroupBy : uint8_t {
 inline constexpr uint64_t kNoArea = ~uint64_t{0};
 inline constexpr size_t kMaxGroupBy = 3;
 
-// Base pages, except `lifecycles`. For a folio that came back in parts, each part counts by itself.
+// Base pages, except `lifecycles`; each lifecycle counts with its weight. For a folio that came back in parts, each part counts by itself.
 struct StatsCounts {
   uint64_t lifecycles = 0;
   uint64_t pages = 0;
@@ -73,7 +73,7 @@ struct Stats {
   uint64_t to_ns = 0;
 };
 
-// Looks once at each record; takes memory for the table, and 12 bytes for each match and span. The time
+// Looks once at each record; takes memory for the table, and 13 bytes for each match and span. The time
 // of a fault counts for the reader in columns of processes and cgroups, elsewhere for the lifecycle's
 // own value.
 // Releases the snapshot piece by piece. Any thread. Errors: InvalidArgument if the query is out of bounds.

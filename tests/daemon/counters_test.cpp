@@ -67,6 +67,24 @@ Counts all_of(const Counters& counters, Grouping grouping) {
 
 const Key kVictim{42, 7}, kReader{99, 8};
 
+TEST(Counters, EachCountsWithItsWeight) {
+  Counters counters{Counters::Options{}};
+  Lifecycle life = usual();
+  life.sample_shift = 4;
+  counters.on_lifecycle(life);
+  Return back = back_of(life, 42, 7);
+  back.nr_pages = 2;
+  back.sample_shift = 4;
+  counters.on_return(back);
+  const Counts counts = counts_of(counters, Grouping::kCgroup, {7, 0});
+  EXPECT_EQ(counts.lifecycles, 16u);
+  EXPECT_EQ(counts.freed_pages, 16u * 16);
+  EXPECT_EQ(counts.returned_pages, 2u * 16);
+  EXPECT_EQ(counts.faults, 16u);
+  EXPECT_EQ(counts.major_faults, 16u);
+  EXPECT_EQ(counts.wait_ns, 1600u);
+}
+
 TEST(Counters, ALifecycleCountsOnceByEach) {
   Counters counters({});
   counters.note_area(1, 4);

@@ -16,6 +16,7 @@ TEST(StoreRecord, EveryFieldComesBack) {
   std::vector<Lifecycle> model;
   for (uint64_t id = 1; id <= 3000; ++id) {
     model.push_back(random_lifecycle(random, id));
+    model.back().sample_shift = static_cast<uint8_t>(id % 16);
     store->add(model.back());
   }
   ListQuery query;

@@ -53,6 +53,41 @@ TEST(StoreStats, ProcessesHaveTheirLastName) {
   }
 }
 
+// A page of a sample counts for all that it stands for: pages, what came back, times.
+TEST(StoreStats, EachLifecycleCountsWithItsWeight) {
+  const auto store = store_of(small_options());
+  Lifecycle life;
+  life.id = 1;
+  life.entry = 77;
+  life.nr_pages = 4;
+  life.outcome = Outcome::kFreedDevice;
+  life.backend = SWAPTRAIL_BACKEND_DEVICE;
+  life.stage_ns[static_cast<size_t>(Stage::kWriteIssued)] = 1000;
+  life.stage_ns[static_cast<size_t>(Stage::kWriteCompleted)] = 3000;
+  life.stage_ns[static_cast<size_t>(Stage::kRemoved)] = 4000;
+  store->add(life);
+  life.id = 2;
+  life.entry = 99;
+  life.sample_shift = 3;
+  store->add(life);
+  Return back;
+  back.lifecycle_id = 2;
+  back.entry = 99;
+  back.time_ns = 9000;
+  back.nr_pages = 2;
+  store->add(back);
+  StatsQuery query;
+  query.spans = {Latency::kDeviceWrite};
+  const auto stats = query_stats(store->snapshot(), query);
+  ASSERT_TRUE(stats.ok());
+  ASSERT_EQ(stats->rows.size(), 1u);
+  EXPECT_EQ(stats->rows[0].counts.lifecycles, 9u);
+  EXPECT_EQ(stats->rows[0].counts.pages, 36u);
+  EXPECT_EQ(stats->rows[0].counts.freed_pages, 36u);
+  EXPECT_EQ(stats->rows[0].counts.returned_pages, 16u);
+  EXPECT_EQ(stats->rows[0].latencies[0].count, 9u);
+}
+
 TEST(StoreStats, RefusesWhatIsOutOfBounds) {
   StatsQuery query;
   EXPECT_TRUE(query_stats(Snapshot(), query).ok());

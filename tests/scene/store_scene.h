@@ -158,7 +158,7 @@ inline bool same(const Lifecycle& a, const Lifecycle& b) {
                     l.generation, l.passes, l.nr_pages, l.backend, l.visible_stages, l.outcome,
                     l.abort_reason, l.kept_because, l.incomplete, l.waiting_for, l.shmem, l.ksm,
                     l.rewritten, l.readahead, l.owner_guessed, l.overlapped_loss, l.object.inode,
-                    l.object.index, l.object.device);
+                    l.object.index, l.object.device, l.sample_shift);
   };
   return numbers(a) == numbers(b) && same(a.first, b.first) && same(a.last, b.last) &&
          std::equal(a.mappings.begin(), a.mappings.end(), b.mappings.begin(),

@@ -236,6 +236,7 @@ void append_json(const Return& entry_return, std::string& out) {
   json::field("passes", uint64_t{entry_return.passes}, out);
   json::flag("shmem", entry_return.shmem, out);
   json::field("backend", backend_name(entry_return.backend), out);
+  weight_field(entry_return.weight(), out);
   out.append("}\n");
 }
 
