@@ -148,6 +148,7 @@ class Screen {
   void draw() {
     if (rounds_.window()) {
       view_.rows = top_rows(*rounds_.window(), state_.sort);
+      view_.estimated = rounds_.window()->estimated();
       view_.length = rounds_.window_length();
     } else {
       view_.rows.clear();
@@ -235,7 +236,8 @@ void write_round(const TopOptions& options, const TopRounds& rounds, bool first,
     output.write(first ? "[\n" : ",\n");
     return output.write(online::json_document(*rounds.window()));
   }
-  const TopView view{top_rows(*rounds.window(), options.state.sort), rounds.window_length(), ""};
+  const TopView view{top_rows(*rounds.window(), options.state.sort), rounds.window_length(), "",
+                     rounds.window()->estimated()};
   output.write((first ? "" : "\n") + top_table(view, options.state, {online::wants_colour()}));
 }
 

@@ -53,6 +53,7 @@ v1::GetCountersResponse difference(const v1::GetCountersResponse& older,
   *window.mutable_read() = newer.read();
   window.set_since_monotonic_ns(older.read_monotonic_ns());
   window.set_read_monotonic_ns(newer.read_monotonic_ns());
+  window.set_estimated(newer.estimated());
   window.set_rows_made(more(newer.rows_made(), older.rows_made()));
   window.set_rows_given_up(more(newer.rows_given_up(), older.rows_given_up()));
   for (const v1::CounterRow& row : newer.rows()) {

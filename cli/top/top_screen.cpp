@@ -38,10 +38,11 @@ std::string headline(const TopView& view, const TopState& state) {
     out += row.freed_pages;
     in += row.returned_pages;
   }
-  return absl::StrFormat("swaptrail top: by %s, sorted by %s, every %s%s; out %.1f/s, in %.1f/s",
+  return absl::StrFormat("swaptrail top: by %s, sorted by %s, every %s%s; out %.1f/s, in %.1f/s%s",
                          std::string(pivot_name(state.pivot)), std::string(sort_name(state.sort)),
                          absl::FormatDuration(state.interval), state.paused ? ", PAUSED" : "",
-                         rate(out, view.length), rate(in, view.length));
+                         rate(out, view.length), rate(in, view.length),
+                         view.estimated ? "; ESTIMATES: only some pages are followed" : "");
 }
 
 // Cut first, coloured afterwards: colour codes have no width.

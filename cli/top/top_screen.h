@@ -11,8 +11,9 @@ namespace swaptrail::top {
 
 struct TopView {
   std::vector<TopRow> rows;
-  absl::Duration length;  // of the window; 0: none yet
-  std::string trouble;    // why the last request had no answer
+  absl::Duration length;   // of the window; 0: none yet
+  std::string trouble;     // why the last request had no answer
+  bool estimated = false;  // only some pages are followed
 };
 
 inline constexpr size_t kTopHeadLines = 4;  // above the rows

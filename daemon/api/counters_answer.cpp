@@ -105,6 +105,7 @@ absl::Status answer(const Query& asked, const v1::GetCountersRequest& request,
   if (lets_all_pass(wanted->filter)) put_counts(copy.other, *response.mutable_other());
   response.set_rows_made(copy.made);
   response.set_rows_given_up(copy.given_up);
+  response.set_estimated(asked.host.status_board.newest()->sampling.ever());
   const uint64_t since_ns = asked.host.counters.since_ns();
   response.set_since_monotonic_ns(since_ns);
   response.set_read_monotonic_ns(asked.moment.now_ns());

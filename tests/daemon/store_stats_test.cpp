@@ -75,7 +75,7 @@ TEST(StoreStats, EachLifecycleCountsWithItsWeight) {
   back.entry = 99;
   back.time_ns = 9000;
   back.nr_pages = 2;
-  store->add(back);
+  store->note_return(back);
   StatsQuery query;
   query.spans = {Latency::kDeviceWrite};
   const auto stats = query_stats(store->snapshot(), query);
