@@ -95,6 +95,17 @@ static __always_inline bool in_swap_cache(__u64 flags)
 /* page->private up to 6.5, folio->swap after; of the folio's first page. */
 static __always_inline __u64 folio_entry(const void *folio)
 {
+#ifdef SWAPTRAIL_DIRECT
+	/*
+	 * folio->swap shares its place with a void pointer, and newer verifiers (6.17) take what is read there for one:
+	 * then it can't be calculated with. In struct page it is a number.
+	 */
+	if (has_rdonly_cast && bpf_core_field_exists(((struct page *)0)->private)) {
+		const struct page *page = bpf_rdonly_cast((void *)folio, bpf_core_type_id_kernel(struct page));
+
+		return page->private;
+	}
+#endif
 	if (bpf_core_field_exists(struct folio___entry, swap))
 		return READ1((const struct folio___entry *)folio, swap.val);
 	return READ1((const struct page *)folio, private);
