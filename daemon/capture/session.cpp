@@ -478,7 +478,9 @@ absl::StatusOr<std::vector<CountedRow>> Session::counted() const {
             bpf_map_lookup_elem(bpf_map__fd(object_.map("counted_beyond")), &way, values.data());
         error != 0)
       return cannot_read_counts(error);
-    add_row({.way = static_cast<uint8_t>(way)}, values.data());
+    swaptrail_counted_key key{};
+    key.way = static_cast<uint8_t>(way);
+    add_row(key, values.data());
     if (rows.back().counts.wait_ns == 0 && rows.back().counts.operations == 0)
       rows.pop_back();
     else

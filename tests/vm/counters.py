@@ -191,7 +191,7 @@ def check(status, kernel, truth, samples):
             kernel["pswpin"] + kernel.get("swpin_zero", 0) + kernel.get("zswpin", 0))
     for name, known in truth.items():
         compare(f"pages out of {name}", pages(of(out, name)), known["out"])
-        compare(f"... that were asked for", pages(of(out, name), origin="ORIGIN_MADV_PAGEOUT"), known["out"])
+        compare("... that were asked for", pages(of(out, name), origin="ORIGIN_PAGEOUT"), known["out"])
         compare(f"pages back to {name}", pages(of(back, name)), known["out"])
         compare(f"... and major faults", sum(number(row, "major") for row in of(back, name)), known["major"])
     compare("pages out of limit are for its limit", pages(of(out, "limit")), pages(of(out, "limit"), origin="ORIGIN_MEMCG_LIMIT"))
