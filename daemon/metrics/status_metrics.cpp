@@ -266,7 +266,7 @@ constexpr Metric kStatusMetrics[] = {
      SWAPTRAIL_ONE(scrape.sweep_age_seconds)},
     {"swaptrail_sample_one_in", kGauge, "", "", "1", "",
      "One page in this many is followed now. Above 1, what is counted by lifecycle is an estimate, in which each counts for as many; totals by stage and backend stay exact.",
-     SWAPTRAIL_ONE(double{scrape.pipeline_status->sampling.one_in})},
+     SWAPTRAIL_ONE(static_cast<double>(scrape.pipeline_status->sampling.one_in))},
     {"swaptrail_sample_changes_total", kCounter, "", "", "1", "",
      "How often --cpu-limit changed that.",
      SWAPTRAIL_ONE(scrape.pipeline_status->sampling.changes)},
