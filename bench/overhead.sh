@@ -43,6 +43,7 @@ observe() { # WAY BUILD: starts the observer, and waits until it observes
         peer-prints) bpftrace -e "BEGIN { printf(\"ready\\n\"); } $(programs kprobe '{ printf("%llu %s %d\n", nsecs, func, tid); }' "${counted[@]}")" >"$log" 2>&1 & ;;
         full) "$2/daemon/swaptraild" --print=none >/dev/null 2>"$log" & ;;
         sample) "$2/daemon/swaptraild" --print=none --sample=16 >/dev/null 2>"$log" & ;;
+        counters) "$2/daemon/swaptraild" --print=none --detail=counters >/dev/null 2>"$log" & ;;
         text) "$2/daemon/swaptraild" --print=text >/tmp/lines 2>"$log" & ;;
         *) echo "overhead.sh: no way is called $1" >&2 && return 2 ;;
     esac
@@ -69,7 +70,7 @@ own() { if [[ $observer_pid ]]; then awk '{ print ($14 + $15) / 100 }' "/proc/$o
 difference() { awk -v a="$1" -v b="$2" 'BEGIN { print b - a }'; }
 
 in_guest() { # BUILD KIND
-    local way elapsed lost busy_before own_before cost ways=(bare full sample text)
+    local way elapsed lost busy_before own_before cost ways=(bare full sample counters text)
     # shellcheck source=tests/vm/areas.sh
     source "$here/../tests/vm/areas.sh"
     ! command -v bpftrace >/dev/null || ways+=(floor peer-counts peer-prints)
@@ -84,7 +85,7 @@ in_guest() { # BUILD KIND
             elapsed=$("$1/bench/touch" 160 64 /sys/fs/cgroup/overhead) || elapsed=failed
             cost="$(difference "$busy_before" "$(busy)") $(difference "$own_before" "$(own)")"
             lost=-
-            [[ $way != full && $way != sample ]] || lost=$("$1/cli/swaptrail" status | awk '$1 == "dropped" { print $2 + $5 }')
+            [[ $way != full && $way != sample && $way != counters ]] || lost=$("$1/cli/swaptrail" status | awk '$1 == "dropped" { print $2 + $5 }')
             observe_end
             echo "$way $elapsed $cost ${lost:-?}"
         fi

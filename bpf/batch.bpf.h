@@ -18,6 +18,7 @@ struct batch {
 	__u64 unmapping;  /* the folio, and where: see on_unmap_one_end() */
 	__u64 unmapping_vma;
 	__u64 writing;  /* folio inside swap_writepage */
+	__u64 write_begin_ns; /* of it; only with counts_only */
 	__u64 removing; /* folio inside __remove_mapping */
 	__u64 removing_entry;
 	__u64 still_mapped; /* folio of which a mapping stayed */

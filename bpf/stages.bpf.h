@@ -83,10 +83,19 @@ static __always_inline void on_reclaim_begin(const struct scan_control *sc)
 {
 	__u32 tid = current_tid();
 	struct batch *batch = batches_take(tid);
-	__u64 begin_ns = bpf_ktime_get_ns();
 	__u8 origin = origin_of(sc);
 	struct swaptrail_event *e;
+	__u64 begin_ns;
 
+	if (counts_only) {
+		if (!batch)
+			return;
+		batch->writing = 0;
+		batch->shmem_folio = 0;
+		batch->origin = origin;
+		return;
+	}
+	begin_ns = bpf_ktime_get_ns();
 	if (batch) {
 		close_pass(batch); /* left by a batch whose end the kernel has skipped */
 		batch->head.begin_ns = begin_ns;
@@ -121,6 +130,12 @@ static __always_inline void on_reclaim_end(const struct scan_control *sc, const 
 	struct swaptrail_event *e;
 	__u32 tid = current_tid();
 
+	if (counts_only) {
+		count_pages(SWAPTRAIL_RECLAIM_END, true, reclaimed);
+		if (batch)
+			batches_give_back(batch, tid);
+		return;
+	}
 	if (batch)
 		close_pass(batch);
 	count_pages(SWAPTRAIL_RECLAIM_END, true, reclaimed);
@@ -396,7 +411,11 @@ static __always_inline void on_write_begin(const void *folio)
 		batch->writing = (__u64)folio;
 		batch->backend = SWAPTRAIL_BACKEND_NONE;
 		batch->slot_gone = 0;
+		if (counts_only)
+			batch->write_begin_ns = bpf_ktime_get_ns();
 	}
+	if (counts_only)
+		return;
 	if (add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_BEGIN, SWAPTRAIL_PART_WRITE_BEGIN)) {
 		batch->writing_mark = 1 + (batch->head.pass.state >> SWAPTRAIL_STATE_SAMPLE_SHIFT);
 		return;
@@ -435,6 +454,8 @@ static __always_inline void on_zswap_stored(const void *folio, bool stored)
 	if (!stored)
 		return;
 	note_backend(batch, folio, SWAPTRAIL_BACKEND_ZSWAP);
+	if (counts_only)
+		return;
 	if (add_to_pass(batch, folio, flags, SWAPTRAIL_ZSWAP_STORED, SWAPTRAIL_PART_ZSWAP_STORED))
 		return;
 	e = begin_batch_event(SWAPTRAIL_ZSWAP_STORED, folio, flags, pages, batch);
@@ -452,6 +473,8 @@ static __always_inline void on_write_issued(const void *folio)
 
 	count_pages(SWAPTRAIL_WRITE_ISSUED, true, pages);
 	note_backend(batch, folio, SWAPTRAIL_BACKEND_DEVICE);
+	if (counts_only)
+		return;
 	if (batch && batch->writing == (__u64)folio &&
 	    add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_ISSUED, SWAPTRAIL_PART_WRITE_ISSUED)) {
 		/* the thread may have to wait for the device now: the record does not */
@@ -499,6 +522,13 @@ static __always_inline void on_write_end(const void *folio, int result)
 	count_pages(SWAPTRAIL_WRITE_END, !result, pages);
 	if (t)
 		ADD(t->backend_pages[backend & SWAPTRAIL_BACKEND_MASK], pages);
+	if (counts_only) {
+		count_out(batch, folio, backend, pages, !result,
+			  batch && batch->writing == (__u64)folio ? batch->write_begin_ns : 0);
+		if (batch)
+			batch->writing = 0;
+		return;
+	}
 	mark = batch && batch->writing == (__u64)folio ? batch->writing_mark : mark_of(folio, flags, batch);
 	if (batch)
 		batch->writing = 0; /* from now on a completion that interrupts us leaves the pass alone */
@@ -603,6 +633,8 @@ static __always_inline void on_cache_deleted(const void *folio)
 	if (batch && batch->writing == (__u64)folio)
 		batch->slot_gone = 1;
 	note_shmem_folio(folio_entry(folio), pages);
+	if (counts_only)
+		return;
 	e = begin_batch_event(SWAPTRAIL_CACHE_DELETED, folio, flags, pages, batch);
 	if (e)
 		end_event(e);

@@ -9,7 +9,7 @@
 #ifndef SWAPTRAIL_BPF_SWAP_IN_BPF_H
 #define SWAPTRAIL_BPF_SWAP_IN_BPF_H
 
-#include "sample.bpf.h"
+#include "counted.bpf.h"
 
 /* Is there a hook for the drop of a swap entry that a fault has replaced? Set by daemon/capture/session. */
 volatile const bool counts_filled_ptes = false;
@@ -70,6 +70,8 @@ static __always_inline void on_fault_begin(const struct vm_fault *vmf)
 	fault->first_entry = 0;
 	fault->filled = 0;
 	fault->flags = fault_flags(vmf);
+	if (counts_only)
+		return;
 	fault->mark = samples ? slot_mark(entry) : 1;
 	owner = READ3(vmf, vma, vm_mm, owner);
 	fault->owner = READ1(owner, tgid);
@@ -127,6 +129,12 @@ static __always_inline void on_fault_end(int result)
 	else if (done)
 		filled = SWAPTRAIL_NOT_COUNTED;
 	count_pages(SWAPTRAIL_SWAP_IN, done, filled == SWAPTRAIL_NOT_COUNTED ? 1 : filled);
+	if (counts_only) {
+		count_in(result, fault->flags & FAULT_FLAG_TRIED_BIT, filled == SWAPTRAIL_NOT_COUNTED ? 1 : filled,
+			 fault->begin_ns);
+		faults_give_back(fault, tid);
+		return;
+	}
 	e = fault->mark ? begin_event(SWAPTRAIL_SWAP_IN, NULL) : NULL;
 	if (e) {
 		e->reader_cgroup = bpf_get_current_cgroup_id();
@@ -175,7 +183,7 @@ static __always_inline void on_shmem_swap_in_begin(const struct inode *inode, co
 	swap_in->device = BPF_CORE_READ(inode, i_sb, s_dev);
 	swap_in->first_entry = 0;
 	swap_in->pages = 0;
-	swap_in->mark = samples ? slot_mark(swap_in->entry) : 1;
+	swap_in->mark = samples && !counts_only ? slot_mark(swap_in->entry) : 1;
 	/* the seventh argument lies above the return address */
 	bpf_probe_read_kernel(&swap_in->fault_type, sizeof(swap_in->fault_type), stack + 1);
 }
@@ -204,7 +212,17 @@ static __always_inline void on_shmem_swap_in_end(int result)
 	pages = result ? 0 : swap_in->pages;
 	if (swap_in->fault_type)
 		bpf_probe_read_kernel(&fault_type, sizeof(fault_type), (const void *)swap_in->fault_type);
+	if (counts_only && !result && !pages)
+		pages = 1; /* it came without the swap cache (Linux 6.13 to 6.17), and the hook of the read is left out */
 	count_pages(SWAPTRAIL_SHMEM_SWAP_IN, !result, pages);
+	if (counts_only) {
+		/* -17, EEXIST: somebody else was faster, and it is tried again */
+		__u32 how = !result ? 0 : result == -17 ? SWAPTRAIL_FAULT_RETRY : SWAPTRAIL_FAULT_SIGBUS;
+
+		count_in(how | (fault_type & SWAPTRAIL_FAULT_MAJOR), false, pages, swap_in->begin_ns);
+		shmem_swap_ins_give_back(swap_in, tid);
+		return;
+	}
 	e = swap_in->mark ? begin_event(SWAPTRAIL_SHMEM_SWAP_IN, NULL) : NULL;
 	if (e) {
 		e->reader_cgroup = bpf_get_current_cgroup_id();

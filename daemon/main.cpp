@@ -33,6 +33,9 @@
 namespace swaptrail::daemon {
 namespace {
 
+// As small as the kernel allows: nothing comes with --detail=counters.
+constexpr size_t kSmallestRing = 4096;
+
 std::atomic<bool> stop_requested{false};
 
 std::atomic<bool> hangup{false};
@@ -95,6 +98,14 @@ base::ExitCode print(const std::string& text) {
                       : refuse(base::kExitFailure, text_of(printed), "the rest is not there");
 }
 
+probe::AttachPlan plan_for(const probe::KernelView& kernel, const probe::ModeChoice& mode,
+                           const options::Options& options) {
+  probe::AttachPlan plan = probe::make_attach_plan(kernel, mode);
+  if (options.counts_only && mode.mode != probe::Mode::kTracepoint)
+    probe::keep_counting_hooks(plan);
+  return plan;
+}
+
 base::ExitCode explain(const options::Options& options) {
   auto kernel = probe::KernelView::open(
       {.btf_path = options.btf, .symbols_path = options.symbols, .release = ""});
@@ -109,7 +120,7 @@ base::ExitCode explain(const options::Options& options) {
     else
       mode.reason = text_of(choice.status());
   }
-  const probe::AttachPlan plan = probe::make_attach_plan(*kernel, mode);
+  const probe::AttachPlan plan = plan_for(*kernel, mode, options);
   const std::string text = options.print == report::PrintFormat::kJsonl
                                ? probe::explain_jsonl(plan, host ? &*host : nullptr)
                                : probe::explain_text(plan, host ? &*host : nullptr);
@@ -202,10 +213,11 @@ base::ExitCode observe(const options::Options& options, std::unique_ptr<probe::K
   const std::unique_ptr<host::AreaWatch> areas = host::AreaWatch::on_host(kernel->symbols());
   auto session = capture::Session::start(
       std::move(plan), host, kernel->symbols(),
-      {.ring_bytes = options.ring_mib << 20,
+      {.ring_bytes = options.counts_only ? kSmallestRing : options.ring_mib << 20,
        .statistics = options.bpf_statistics,
        .samples = options.may_sample(),
-       .sample_shift = static_cast<uint32_t>(std::countr_zero(options.sample))});
+       .sample_shift = static_cast<uint32_t>(std::countr_zero(options.sample)),
+       .counts_only = options.counts_only});
   kernel.reset();
   if (!session.ok()) return refuse_session(session.status(), host, options);
   auto pipeline = pipeline::Pipeline::create(
@@ -265,7 +277,7 @@ base::ExitCode start(const options::Options& options) {
                     "another swaptraild is running (" + text_of(lock) + ")", "stop it first");
     return refuse(code_of(lock), text_of(lock), "or give another --run-dir");
   }
-  probe::AttachPlan plan = probe::make_attach_plan(*kernel, *mode);
+  probe::AttachPlan plan = plan_for(*kernel, *mode, options);
   return observe(options, std::make_unique<probe::KernelView>(*std::move(kernel)), std::move(plan),
                  host);
 }

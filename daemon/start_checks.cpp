@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,6 +31,7 @@ class Checks {
     folders();
     flight_pressure();
     sampling();
+    counting();
     cgroup();
     groups();
     api();
@@ -82,6 +84,23 @@ class Checks {
       wrong("--validate", "compares every step of a kernel: not with --sample or --cpu-limit");
     if (options_.mode == probe::Mode::kTracepoint)
       wrong("--mode", "tracepoint can't sample: not with --sample or --cpu-limit");
+  }
+
+  void counting() {
+    if (!options_.counts_only) return;
+    const bool prints_pages = options_.print == report::PrintFormat::kText ||
+                              options_.print == report::PrintFormat::kJsonl;
+    const std::tuple<bool, const char*, const char*> needs_pages[] = {
+        {options_.validate != 0, "--validate", "compares the steps of each page"},
+        {!options_.record_dir.empty(), "--record", "writes down what happens to each page"},
+        {!options_.flight_dir.empty(), "--flight", "keeps what happens to each page"},
+        {options_.sample > 1, "--sample", "chooses pages to follow"},
+        {options_.cpu_limit != 0, "--cpu-limit", "chooses pages to follow"},
+        {options_.enable_pageout, "--enable-pageout", "tells what became of each page"},
+        {prints_pages, "--print", "text or jsonl has a line for each page"},
+        {options_.mode == probe::Mode::kTracepoint, "--mode", "tracepoint can't count by cgroup"}};
+    for (const auto& [is_given, option, why] : needs_pages)
+      if (is_given) wrong(option, absl::StrCat(why, ": not with --detail=counters"));
   }
 
   void cgroup() {

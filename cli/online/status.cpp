@@ -14,6 +14,7 @@
 #include "cli/online/lifecycle_text.h"
 #include "cli/online/quantities.h"
 #include "cli/online/table.h"
+#include "cli/online/words.h"
 #include "daemon/base/late_sweep.h"
 #include "trace/utf8.h"
 
@@ -50,7 +51,8 @@ void append_hooks(const v1::GetStatusResponse& status, const Style& style, std::
   int chosen = 0;
   for (const v1::Hook& hook : status.hooks()) {
     chosen += hook.state() == "chosen" ? 1 : 0;
-    if (hook.state() == "chosen" || hook.state() == "absent") continue;
+    if (hook.state() == "chosen" || hook.state() == "absent" || hook.state() == "left_out")
+      continue;
     table.add({hook.name(), hook.state(), hook.target(),
                absl::StrCat(hook.reason(), hook.costs().empty() ? "" : "; ", hook.costs())});
   }
@@ -95,6 +97,36 @@ void append_sampling(const v1::GetStatusResponse& status, const Style& style, st
     append_row("changed by it",
                absl::StrCat(sampling.changes(), " times, last ", time_text(sampling.changed())),
                out);
+}
+
+void append_counted(const v1::GetStatusResponse& status, const Style& style, std::string& out) {
+  constexpr size_t kRows = 20;
+  Table table({{"WAY"},
+               {"ORIGIN"},
+               {"BACKEND"},
+               {"PAGES", Align::kRight},
+               {"OPERATIONS", Align::kRight},
+               {"FAILED", Align::kRight},
+               {"MEAN", Align::kRight},
+               {"CGROUP"}});
+  std::vector<const v1::Counted*> rows;
+  for (const v1::Counted& row : status.counted()) rows.push_back(&row);
+  std::ranges::stable_sort(rows, [](const v1::Counted* a, const v1::Counted* b) {
+    return a->operations() > b->operations();
+  });
+  const size_t shown = std::min(rows.size(), kRows);
+  for (size_t at = 0; at < shown; ++at) {
+    const v1::Counted& row = *rows[at];
+    table.add(
+        {row.way() == v1::WAY_OUT ? "out" : "in", row.beyond() ? "-" : word_of(row.origin()),
+         row.beyond() ? "-" : word_of(row.backend()), absl::StrCat(row.pages()),
+         absl::StrCat(row.operations()), absl::StrCat(row.failed()),
+         row.operations() == 0 ? "-" : duration_text(nanoseconds_of(row.wait()) / row.operations()),
+         row.beyond() ? "(all others)" : cgroup_text(row.cgroup())});
+  }
+  out += table.text(style);
+  if (shown < rows.size())
+    append_row("more", absl::StrCat(rows.size() - shown, " rows: see -o json"), out);
 }
 
 void append_trust(const v1::GetStatusResponse& status, const Style& style, std::string& out) {
@@ -158,6 +190,7 @@ std::string status_text(const v1::GetStatusResponse& status, const Style& style)
   append_row("seen",
              absl::StrCat(status.lifecycles(), " lifecycles, ", status.violations(), " violations"),
              out);
+  if (!status.detail().empty()) append_row("detail", printable(status.detail()), out);
   append_row("memory", bytes_text(status.resident_bytes()), out);
   append_row("watchers", absl::StrCat(status.watchers()), out);
   append_row("pageout", status.pageout_enabled() ? "enabled" : "not enabled", out);
@@ -172,6 +205,7 @@ std::string status_text(const v1::GetStatusResponse& status, const Style& style)
   append_hooks(status, style, out);
   append_records(status.loss(), style, out);
   append_sampling(status, style, out);
+  append_counted(status, style, out);
   append_trust(status, style, out);
   append_store(status, style, out);
   return out;

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <numeric>
 #include <string>
@@ -11,6 +12,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "daemon/api/answers.h"
+#include "daemon/api/convert.h"
+#include "daemon/api/values.h"
 #include "daemon/host/proc.h"
 #include "trace/text.h"
 #include "trace/utf8.h"
@@ -83,6 +86,55 @@ void put_sampling(const pipeline::Sampling& sampling, const Moment& moment,
   out.set_cpu(sampling.cpu);
 }
 
+// The place of a time is its bit width.
+void put_times(const swaptrail_counted& counts, v1::Counted& out) {
+  for (size_t place = 0; place < SWAPTRAIL_COUNTED_TIMES; ++place) {
+    if (counts.times[place] == 0) continue;
+    v1::CountedTime& time = *out.add_times();
+    if (place + 1 < SWAPTRAIL_COUNTED_TIMES)
+      put_duration((uint64_t{1} << place) - 1, *time.mutable_up_to());
+    time.set_operations(counts.times[place]);
+  }
+}
+
+void put_row(const capture::CountedRow& row, Converter& converter, v1::Counted& out) {
+  out.set_way(row.key.way == SWAPTRAIL_WAY_OUT ? v1::WAY_OUT : v1::WAY_IN);
+  out.set_beyond(row.beyond);
+  if (!row.beyond) {
+    converter.put_cgroup(row.key.cgroup, *out.mutable_cgroup());
+    out.set_origin(origin_to_proto(row.key.origin));
+    out.set_backend(backend_to_proto(row.key.backend));
+  }
+  out.set_operations(row.counts.operations);
+  out.set_pages(row.counts.pages);
+  out.set_failed(row.counts.failed);
+  put_duration(row.counts.wait_ns, *out.mutable_wait());
+  out.set_major(row.counts.major);
+  put_times(row.counts, out);
+}
+
+// Rows that would make the answer too long are added to those of what is beyond.
+void put_counted(const std::vector<capture::CountedRow>& counted, Converter& converter,
+                 v1::GetStatusResponse& response) {
+  std::array<capture::CountedRow, SWAPTRAIL_WAYS> beyond{};
+  size_t bytes = 0;
+  for (const capture::CountedRow& row : counted) {
+    if (row.beyond || bytes > kAnswerBytes) {
+      capture::add_counted(row.counts, beyond[row.key.way & 1].counts);
+      continue;
+    }
+    v1::Counted& added = *response.add_counted();
+    put_row(row, converter, added);
+    bytes += added.ByteSizeLong();
+  }
+  for (size_t way = 0; way < beyond.size(); ++way) {
+    if (beyond[way].counts.operations == 0 && beyond[way].counts.wait_ns == 0) continue;
+    beyond[way].beyond = true;
+    beyond[way].key.way = static_cast<uint8_t>(way);
+    put_row(beyond[way], converter, *response.add_counted());
+  }
+}
+
 void put_status(const pipeline::PipelineStatus& pipeline_status, const Moment& moment,
                 v1::GetStatusResponse& response) {
   if (pipeline_status.start_ns != 0) {
@@ -130,7 +182,11 @@ void put_store(const store::Store& store, const Moment& moment, v1::GetStatusRes
 absl::Status answer(const Query& asked, const v1::GetStatusRequest&,
                     v1::GetStatusResponse& response) {
   put_host(asked.host, response);
-  put_status(*asked.host.status_board.newest(), asked.moment, response);
+  const auto newest = asked.host.status_board.newest();
+  put_status(*newest, asked.moment, response);
+  response.set_detail(newest->counts_only ? "counters" : "lifecycles");
+  Converter converter(asked.host, asked.moment, true);
+  put_counted(newest->counted, converter, response);
   put_duration(asked.host.status_board.sweep_age_ns(asked.moment.now_ns()),
                *response.mutable_last_sweep_age());
   put_store(asked.host.store, asked.moment, response);

@@ -1,5 +1,7 @@
 #include "daemon/api/trace_service.h"
 
+#include <type_traits>
+
 #include "absl/strings/str_cat.h"
 #include "daemon/api/answers.h"
 #include "daemon/api/filter.h"
@@ -22,6 +24,17 @@ grpc::Status end_of(const grpc::ServerContext& context, const absl::Status& stat
       "the answer would have ", bytes, " bytes, more than 4 MiB: ask for fewer groups")));
 }
 
+// With --detail=counters there are no lifecycles. An answer made from none would look as if nothing had happened.
+absl::Status has_lifecycles(const Host& host) {
+  if (!host.status_board.newest()->counts_only) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "swaptraild runs with --detail=counters and follows no page; what it counted is in GetStatus (swaptrail status)");
+}
+
+template <typename Request>
+constexpr bool kNeedsLifecycles = !std::is_same_v<Request, v1::GetStatusRequest> &&
+                                  !std::is_same_v<Request, v1::GetSwapAreasRequest>;
+
 }  // namespace
 
 TraceService::TraceService(const Host& host, PageTables* tables)
@@ -30,6 +43,8 @@ TraceService::TraceService(const Host& host, PageTables* tables)
 template <typename Request, typename Response>
 grpc::Status TraceService::reply(const grpc::ServerContext& context, const Request& request,
                                  Response& response) {
+  if (kNeedsLifecycles<Request>)
+    if (absl::Status status = has_lifecycles(host_); !status.ok()) return to_rpc(status);
   const Query query{.host = host_,
                     .clock = clock_,
                     .tables = tables_,
@@ -51,6 +66,8 @@ SWAPTRAIL_QUERIES(SWAPTRAIL_METHOD)
 
 grpc::ServerWriteReactor<v1::WatchLifecyclesResponse>* TraceService::WatchLifecycles(
     grpc::CallbackServerContext* context, const v1::WatchLifecyclesRequest* request) {
+  if (absl::Status status = has_lifecycles(host_); !status.ok())
+    return watchers_.open(context, status);
   return watchers_.open(context, to_filter(request->filter(), host_.cgroups, clock_.now()));
 }
 

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "bpf/counted.h"
 #include "bpf/event.h"
 #include "daemon/base/monotonic.h"
 #include "daemon/host/proc.h"
@@ -27,6 +28,16 @@ struct ProgramRuns {
   uint64_t run_ns = 0;
   uint64_t skipped = 0;  // runs that the kernel left out (recursion_misses)
 };
+
+// What was counted in BPF maps (bpf/counted.h), of all CPUs.
+struct CountedRow {
+  swaptrail_counted_key key{};
+  swaptrail_counted counts{};
+  // Of its key only the way is known: all that found no room for a row of its own.
+  bool beyond = false;
+};
+
+void add_counted(const swaptrail_counted& other, swaptrail_counted& sum);
 
 // A running observation. Used by the one pipeline thread only.
 class EventSource {
@@ -52,6 +63,10 @@ class EventSource {
   virtual absl::StatusOr<std::vector<swaptrail_totals>> totals_by_cpu() const = 0;
   // Their sum.
   absl::StatusOr<swaptrail_totals> totals() const;
+
+  // With --detail=counters what was counted since the start: by way, the busiest first, and what is beyond last;
+  // otherwise nothing. Errors: Internal.
+  virtual absl::StatusOr<std::vector<CountedRow>> counted() const = 0;
 
   // Runs that the kernel skipped since the start, as far as it reports them.
   virtual uint64_t skipped_runs() const = 0;

@@ -12,11 +12,13 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "bpf/counted.h"
 #include "bpf/full.skel.h"
 #include "bpf/kprobe.skel.h"
 #include "bpf/tracepoint.skel.h"
@@ -69,6 +71,12 @@ std::vector<Placement> placements(const probe::AttachTarget& target, probe::Mode
   return result;
 }
 
+// What the programs make of a page: see Session::Options.
+struct Detail {
+  bool samples = false;
+  bool counts_only = false;
+};
+
 // Marks for as many slots as the reconstructor follows, in blocks of 64 (bpf/sample.bpf.h).
 absl::Status make_marks(bool samples, BpfObject& object) {
   constexpr uint32_t kBlocks = (4 << 20) / 64;
@@ -84,7 +92,16 @@ absl::Status make_marks(bool samples, BpfObject& object) {
   return absl::InternalError(absl::StrCat("can't make room for marks: ", std::strerror(-error)));
 }
 
-absl::Status open_and_check(probe::Mode mode, const probe::HostFeatures& host, bool samples,
+absl::Status make_counted(bool counts_only, BpfObject& object) {
+  const uint8_t wanted = counts_only;
+  if (absl::Status status = object.set_constant("counts_only", wanted); !status.ok()) return status;
+  const int error =
+      bpf_map__set_max_entries(object.map("counted"), counts_only ? SWAPTRAIL_COUNTED_ROWS : 1);
+  if (error == 0) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("can't make room for counts: ", std::strerror(-error)));
+}
+
+absl::Status open_and_check(probe::Mode mode, const probe::HostFeatures& host, Detail detail,
                             std::optional<BpfObject>& object) {
   const Image image = image_of(mode);
   size_t size = 0;
@@ -106,7 +123,9 @@ absl::Status open_and_check(probe::Mode mode, const probe::HostFeatures& host, b
   status.Update(object->set_constant("may_probe_read", may_probe));
   status.Update(object->set_constant("has_rdonly_cast", may_cast));
   status.Update(object->set_constant<uint32_t>("cluster_slots", thp ? 512 : 256));
-  if (mode != probe::Mode::kTracepoint) status.Update(make_marks(samples, *object));
+  if (mode == probe::Mode::kTracepoint) return status;
+  status.Update(make_marks(detail.samples, *object));
+  status.Update(make_counted(detail.counts_only, *object));
   return status;
 }
 
@@ -137,11 +156,11 @@ std::string verifier_reason(const std::string& log) {
 }
 
 // Which hooks are refused on their own? Slow (loads every hook once), so only after a failure.
-void drop_refused_hooks(probe::AttachPlan& plan, const probe::HostFeatures& host, bool samples) {
+void drop_refused_hooks(probe::AttachPlan& plan, const probe::HostFeatures& host, Detail detail) {
   for (probe::HookPlan& hook : plan.hooks) {
     if (hook.state != probe::HookState::kChosen) continue;
     std::optional<BpfObject> object;
-    absl::Status status = open_and_check(plan.mode.mode, host, samples, object);
+    absl::Status status = open_and_check(plan.mode.mode, host, detail, object);
     if (status.ok()) status = want_hook(*object, hook, host, plan.mode.mode);
     if (status.ok()) status = object->load();
     if (!status.ok())
@@ -176,9 +195,9 @@ std::array<uint64_t, 3> swap_bio_ends(const probe::SymbolTable& symbols) {
 }
 
 absl::Status load_wanted(probe::AttachPlan& plan, const probe::HostFeatures& host,
-                         const probe::SymbolTable& symbols, int cpus, bool samples,
+                         const probe::SymbolTable& symbols, int cpus, Detail detail,
                          std::optional<BpfObject>& object) {
-  absl::Status status = open_and_check(plan.mode.mode, host, samples, object);
+  absl::Status status = open_and_check(plan.mode.mode, host, detail, object);
   if (!status.ok()) return status;
   for (probe::HookPlan& hook : plan.hooks) {
     if (hook.state != probe::HookState::kChosen) continue;
@@ -217,21 +236,26 @@ absl::StatusOr<std::unique_ptr<EventSource>> Session::start(probe::AttachPlan pl
   if (options.samples && plan.mode.mode == probe::Mode::kTracepoint)
     return absl::FailedPreconditionError(
         "in tracepoint mode pages can't be sampled: run without --sample and --cpu-limit");
+  if (options.counts_only && plan.mode.mode == probe::Mode::kTracepoint)
+    return absl::FailedPreconditionError(
+        "in tracepoint mode nothing is counted by cgroup: run without --detail=counters");
+  const Detail detail{options.samples, options.counts_only};
   std::optional<BpfObject> object;
-  absl::Status status = load_wanted(plan, host, symbols, cpus, options.samples, object);
+  absl::Status status = load_wanted(plan, host, symbols, cpus, detail, object);
   if (!status.ok()) {
-    drop_refused_hooks(plan, host, options.samples);
+    drop_refused_hooks(plan, host, detail);
     const bool any = std::any_of(
         plan.hooks.begin(), plan.hooks.end(),
         [](const probe::HookPlan& hook) { return hook.state == probe::HookState::kChosen; });
     if (!any) return status;
     object.reset();
-    status = load_wanted(plan, host, symbols, cpus, options.samples, object);
+    status = load_wanted(plan, host, symbols, cpus, detail, object);
   }
   if (!status.ok()) return status;
 
   std::unique_ptr<Session> session(new Session(*std::move(object), std::move(plan)));
   session->samples_ = options.samples;
+  session->counts_only_ = options.counts_only;
   if (options.statistics) session->object_.count_runs().IgnoreError();  // then there are none
   status = session->make_rings(cpus, options.ring_bytes);
   if (status.ok()) status = session->map_batches();
@@ -407,6 +431,72 @@ absl::StatusOr<std::vector<swaptrail_totals>> Session::totals_by_cpu() const {
       error != 0)
     return absl::InternalError(absl::StrCat("can't read the totals: ", std::strerror(-error)));
   return values;
+}
+
+namespace {
+
+// By way, the busiest first.
+bool comes_before(const CountedRow& a, const CountedRow& b) {
+  const auto order = [](const CountedRow& row) {
+    return std::tuple(row.key.way, ~row.counts.operations, row.key.cgroup, row.key.origin,
+                      row.key.backend);
+  };
+  return order(a) < order(b);
+}
+
+absl::Status cannot_read_counts(int error) {
+  return absl::InternalError(absl::StrCat("can't read what was counted: ", std::strerror(-error)));
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<CountedRow>> Session::counted() const {
+  std::vector<CountedRow> rows;
+  if (!counts_only_) return rows;
+  const size_t cpus = rings_.size();
+  constexpr uint32_t kAtOnce = 64;
+  std::vector<swaptrail_counted_key> keys(kAtOnce);
+  std::vector<swaptrail_counted> values(kAtOnce * cpus);
+  const auto add_row = [&](const swaptrail_counted_key& key, const swaptrail_counted* by_cpu) {
+    CountedRow& row = rows.emplace_back(CountedRow{.key = key});
+    for (size_t cpu = 0; cpu < cpus; ++cpu) add_counted(by_cpu[cpu], row.counts);
+  };
+
+  const int map = bpf_map__fd(object_.map("counted"));
+  uint32_t place = 0;  // the kernel's, from one call to the next
+  for (bool first = true, more = true; more; first = false) {
+    uint32_t count = kAtOnce;
+    const int error = bpf_map_lookup_batch(map, first ? nullptr : &place, &place, keys.data(),
+                                           values.data(), &count, nullptr);
+    more = error == 0;
+    if (!more && error != -ENOENT) return cannot_read_counts(error);
+    for (uint32_t at = 0; at < count; ++at) add_row(keys[at], &values[at * cpus]);
+  }
+  std::sort(rows.begin(), rows.end(), comes_before);
+  for (uint32_t way = 0; way < SWAPTRAIL_WAYS; ++way) {
+    if (int error =
+            bpf_map_lookup_elem(bpf_map__fd(object_.map("counted_beyond")), &way, values.data());
+        error != 0)
+      return cannot_read_counts(error);
+    swaptrail_counted_key key{};
+    key.way = static_cast<uint8_t>(way);
+    add_row(key, values.data());
+    if (rows.back().counts.wait_ns == 0 && rows.back().counts.operations == 0)
+      rows.pop_back();
+    else
+      rows.back().beyond = true;
+  }
+  return rows;
+}
+
+void add_counted(const swaptrail_counted& other, swaptrail_counted& sum) {
+  sum.operations += other.operations;
+  sum.pages += other.pages;
+  sum.failed += other.failed;
+  sum.wait_ns += other.wait_ns;
+  sum.major += other.major;
+  for (size_t place = 0; place < std::size(sum.times); ++place)
+    sum.times[place] += other.times[place];
 }
 
 absl::StatusOr<swaptrail_totals> EventSource::totals() const {

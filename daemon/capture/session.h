@@ -37,6 +37,8 @@ class Session final : public EventSource {
     // May not all pages leave records? Then the programs mark slots: see set_sample_shift(). Not in tracepoint mode.
     bool samples = false;
     uint32_t sample_shift = 0;  // at first
+    // No records, only counts: see counted(). Not in tracepoint mode, nor with `samples`.
+    bool counts_only = false;
   };
 
   // Loads and attaches. A hook whose program the kernel refuses becomes kMissing in plan(), with
@@ -51,6 +53,7 @@ class Session final : public EventSource {
   bool emptied(uint32_t cpu) const override { return emptied_[cpu]; }
   double fill() const override { return fill_; }
   absl::StatusOr<std::vector<swaptrail_totals>> totals_by_cpu() const override;
+  absl::StatusOr<std::vector<CountedRow>> counted() const override;
   uint64_t skipped_runs() const override { return object_.skipped_runs(); }
   std::optional<Loss> newly_skipped() override;
   std::vector<ProgramRuns> program_runs() const override;
@@ -86,6 +89,7 @@ class Session final : public EventSource {
   double fill_ = 0;
   size_t ring_bytes_ = 0;
   bool samples_ = false;
+  bool counts_only_ = false;
   uint64_t start_ns_ = 0;
   uint64_t skipped_ = 0;     // reported by newly_skipped()
   uint64_t skipped_ns_ = 0;  // when that was read

@@ -185,8 +185,8 @@ void allow_sockets(Filter& filter) {
 
 // Reading the totals and detaching. A program that swaptraild runs itself is loaded before.
 void allow_bpf(Filter& filter) {
-  for (const int command : {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_OBJ_GET_INFO_BY_FD,
-                            BPF_PROG_TEST_RUN, BPF_LINK_DETACH})
+  for (const int command : {BPF_MAP_LOOKUP_ELEM, BPF_MAP_LOOKUP_BATCH, BPF_MAP_UPDATE_ELEM,
+                            BPF_OBJ_GET_INFO_BY_FD, BPF_PROG_TEST_RUN, BPF_LINK_DETACH})
     filter.allow_if("bpf", is(0, command));
 }
 

@@ -18,7 +18,8 @@ fails if it is not up to date.
 - Served at `/metrics` as text (0.0.4), or as OpenMetrics 1.0 to whoever prefers that in `Accept`.
 - Base units. No pid, address or page number in a label.
 - A metric that needs a hook which this kernel does not offer is absent, and `swaptrail_hook_state` shows
-  why. Where several hooks are named, any one of them will do.
+  why. Where several hooks are named, any one of them will do. With `--detail=counters` all that would be made from
+  lifecycles is absent, and in its place there is `swaptrail_counted_*`.
 - Series with few and fixed labels are there from the start, at 0, so that `increase()` sees the first event:
   by reason, cause, how, kind, origin (those that the mode of the hooks can distinguish), area (those in use)
   and backend (`device`, `zswap`, `zero`; `clean` too where it is counted). Other series of counters and
@@ -41,7 +42,8 @@ constexpr std::string_view kEnd = R"(
 | hooks, programs | those of the attach plan: at most 22, and 64 |
 
 A histogram has 27 series more for each set of labels. The borders are 1, 2.5 and 5 of each power of ten:
-from 1 us to 100 s, and for `swaptrail_time_in_swap_seconds` from 1 ms to 100,000 s.
+from 1 us to 100 s, and for `swaptrail_time_in_swap_seconds` from 1 ms to 100,000 s. `swaptrail_counted_seconds`
+has 24 series more; its borders are powers of two of a nanosecond, from 0.5 us to 1.07 s.
 
 ## Cgroups
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include "daemon/base/monotonic.h"
@@ -17,8 +19,19 @@ constexpr prometheus::MetricType kTypes[] = {prometheus::MetricType::Counter,
                                              prometheus::MetricType::Gauge,
                                              prometheus::MetricType::Histogram};
 
-// Metrics of --validate, --record and --flight exist only with those options.
+// Is it made from lifecycles, or what comes of them? With --detail=counters it would be 0 whatever happens.
+bool needs_lifecycles(std::string_view name) {
+  const auto has = [&](std::span<const Metric> metrics) {
+    return std::ranges::any_of(metrics, [&](const Metric& metric) { return metric.name == name; });
+  };
+  return has(page_metrics()) || has(cgroup_metrics()) || name.starts_with("swaptrail_store_") ||
+         name == "swaptrail_in_flight_lifecycles" || name == "swaptrail_pages_in_swap";
+}
+
+// Metrics of --validate, --record, --flight and --detail=counters exist only with those options.
 bool is_asked_for(std::string_view name, const pipeline::PipelineStatus& pipeline_status) {
+  if (name.starts_with("swaptrail_counted_")) return pipeline_status.counts_only;
+  if (pipeline_status.counts_only && needs_lifecycles(name)) return false;
   const bool flight = name.starts_with("swaptrail_flight_");
   if (name.starts_with("swaptrail_validation_")) return pipeline_status.validation.sample != 0;
   if (flight || name.starts_with("swaptrail_recording_"))
@@ -75,6 +88,23 @@ void Series::add(Labels labels, const TimeHistogram& histogram, const BucketBoun
   count += histogram.bucket(kSteps);
   one.histogram.sample_count = count;
   one.histogram.sample_sum = static_cast<double>(histogram.sum_ns()) / 1e9;
+  out_.push_back(std::move(one));
+}
+
+void Series::add(Labels labels, const swaptrail_counted& counts) {
+  prometheus::ClientMetric one;
+  one.label = std::move(labels);
+  uint64_t count = 0;
+  // the place of a time is its bit width; from half a microsecond on
+  for (size_t place = 0; place + 1 < SWAPTRAIL_COUNTED_TIMES; ++place) {
+    count += counts.times[place];
+    const uint64_t border_ns = (uint64_t{1} << place) - 1;
+    if (border_ns >= 500)
+      one.histogram.bucket.push_back({count, static_cast<double>(border_ns) / 1e9});
+  }
+  count += counts.times[SWAPTRAIL_COUNTED_TIMES - 1];
+  one.histogram.sample_count = count;
+  one.histogram.sample_sum = static_cast<double>(counts.wait_ns) / 1e9;
   out_.push_back(std::move(one));
 }
 

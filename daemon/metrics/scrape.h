@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "bpf/counted.h"
 #include "daemon/metrics/catalogue.h"
 #include "daemon/metrics/collector.h"
 #include "daemon/metrics/own_process.h"
@@ -48,6 +49,7 @@ class Series {
   void add(double value) { add(Labels(), value); }
   void add(uint64_t value) { add(Labels(), value); }
   void add(Labels labels, const TimeHistogram& histogram, const BucketBounds& bounds);
+  void add(Labels labels, const swaptrail_counted& counts);  // its times
 
  private:
   const Type type_;

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -157,6 +158,36 @@ void fill_http_refused(const Scrape& scrape, Series& out) {
   out.add({{"reason", "passwords"}}, scrape.http.refused_passwords);
 }
 
+const char* way_name(uint8_t way) { return way == SWAPTRAIL_WAY_OUT ? "out" : "in"; }
+
+// Of all cgroups. What is beyond has no origin or backend that is known.
+template <__u64 swaptrail_counted::*Member>
+void fill_counted(const Scrape& scrape, Series& out) {
+  std::map<std::array<std::string, 3>, uint64_t> sums;
+  for (const capture::CountedRow& row : scrape.pipeline_status->counted) {
+    const bool known = !row.beyond;
+    sums[{way_name(row.key.way),
+          origin_text(known ? row.key.origin : uint8_t{SWAPTRAIL_ORIGIN_UNKNOWN}),
+          text_of(backend_name(known ? row.key.backend : uint8_t{SWAPTRAIL_BACKEND_UNKNOWN}))}] +=
+        row.counts.*Member;
+  }
+  for (const auto& [names, sum] : sums)
+    out.add({{"way", names[0]}, {"origin", names[1]}, {"backend", names[2]}}, sum);
+}
+
+void fill_counted_times(const Scrape& scrape, Series& out) {
+  std::array<swaptrail_counted, SWAPTRAIL_WAYS> sums{};
+  for (const capture::CountedRow& row : scrape.pipeline_status->counted)
+    capture::add_counted(row.counts, sums[row.key.way % SWAPTRAIL_WAYS]);
+  for (uint8_t way = 0; way < sums.size(); ++way) out.add({{"way", way_name(way)}}, sums[way]);
+}
+
+void fill_counted_reads(const Scrape& scrape, Series& out) {
+  uint64_t reads = 0;
+  for (const capture::CountedRow& row : scrape.pipeline_status->counted) reads += row.counts.major;
+  out.add(reads);
+}
+
 #define SWAPTRAIL_ONE(what) one<[](const Scrape& scrape) { return what; }>
 
 // clang-format off: this is a table
@@ -196,7 +227,7 @@ constexpr Metric kStatusMetrics[] = {
      "1: a program is attached for this hook, to this kernel function or tracepoint; 0: none is, and target is empty.",
      fill_hook_attached},
     {"swaptrail_hook_state", kGauge, "", "hook,state", "hooks", "",
-     "1 with the state of the hook: chosen, missing (what it would show is not seen) or absent (this kernel has nothing to see there).",
+     "1 with the state of the hook: chosen, missing (what it would show is not seen), absent (this kernel has nothing to see there) or left_out (--detail=counters does without it).",
      fill_hook_state},
     {"swaptrail_mode_info", kGauge, "", "mode,kernel", "1", "",
      "How the programs are attached, and the kernel's release.", fill_mode},
@@ -246,6 +277,26 @@ constexpr Metric kStatusMetrics[] = {
      fill_tables<&pipeline::Fill::used>},
     {"swaptrail_table_room", kGauge, "", "table", "4", "", "Places in that table.",
      fill_tables<&pipeline::Fill::room>},
+
+    // --detail=counters
+    {"swaptrail_counted_pages_total", kCounter, "pages", "way,origin,backend",
+     "origins x backends + 1", "",
+     "Base pages that were written (way out), or came back to those who faulted (way in, where origin is none and backend unknown); only there with --detail=counters.",
+     fill_counted<&swaptrail_counted::pages>},
+    {"swaptrail_counted_operations_total", kCounter, "", "way,origin,backend",
+     "origins x backends + 1", "",
+     "Writes of folios; faults on swapped pages and reads of shared memory; only there with --detail=counters.",
+     fill_counted<&swaptrail_counted::operations>},
+    {"swaptrail_counted_failed_pages_total", kCounter, "pages", "way,origin,backend",
+     "origins x backends + 1", "",
+     "Base pages whose write was refused; faults and reads that failed; only there with --detail=counters.",
+     fill_counted<&swaptrail_counted::failed>},
+    {"swaptrail_counted_reads_total", kCounter, "", "", "1", "",
+     "How often a fault had to read swap, as in pgmajfault; only there with --detail=counters.",
+     fill_counted_reads},
+    {"swaptrail_counted_seconds", kHistogram, "seconds", "way", "2", "",
+     "How long writes took, which on a synchronous device includes the device, and faults and reads waited; borders are powers of two of a nanosecond; only there with --detail=counters.",
+     fill_counted_times},
 
     // validation, store, API
     {"swaptrail_validation_compared_total", kCounter, "", "", "1", "",

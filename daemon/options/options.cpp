@@ -53,6 +53,13 @@ void add_observation(CLI::App& app, Options& options) {
   app.add_option("--mode", options.mode_word,
                  "how to hook the kernel: auto, full, kprobe or tracepoint")
       ->check(CLI::IsMember({"auto", "full", "kprobe", "tracepoint"}));
+  const std::map<std::string, bool> details{{"lifecycles", false}, {"counters", true}};
+  app.add_option(
+         "--detail", options.counts_only,
+         "lifecycles: follow each page; counters: only count them in the kernel, by who asked, "
+         "where they went and cgroup, which costs far less [lifecycles]")
+      ->transform(CLI::CheckedTransformer(details).description(""))
+      ->type_name("DETAIL");
   app.add_option("--ring-size", options.ring_mib, "MiB of ring buffer for each CPU [8]")
       ->check(CLI::Validator(check_power_of_two, "POWER_OF_TWO"));
   app.add_option("--max-folios", options.max_folios, "folios followed at the same time [1048576]")

@@ -21,6 +21,9 @@ struct PipelineOptions {
   size_t most_files = 10'000;
   uint64_t flight_every_s = 60;  // between files that pressure or OOM kills trigger
 
+  // --detail=counters: pages are counted, and not followed
+  bool counts_only = false;
+
   // one page in this many leaves records, a power of two
   uint32_t sample = 1;
   // percent of one CPU that swaptraild may use before it takes a smaller sample; 0: any

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_format.h"
 #include "daemon/base/monotonic.h"
+#include "daemon/pipeline/counted_text.h"
 
 namespace swaptrail::pipeline {
 
@@ -24,11 +25,14 @@ std::optional<std::string_view> HostNames::cgroup_path(uint64_t id) const {
 Output::Output(report::PrintFormat format, const report::PrintFilter& filter,
                const report::Names& names, int file_descriptor)
     : report::Printer(format, filter, names),
+      prints_(format != report::PrintFormat::kNone),
+      names_(names),
       outlet_(file_descriptor),
       shows_status_(format == report::PrintFormat::kSummary && isatty(STDERR_FILENO)) {}
 
 void Output::show(const PipelineStatus& pipeline_status, bool way_back_is_seen) {
   if (!shows_status_) return;
+  if (pipeline_status.counts_only) return;
   const lifecycles::ReconstructorCounters& counters = pipeline_status.reconstructor;
   if (shown_ns_ != 0 && pipeline_status.at_ns > shown_ns_) {
     const double seconds = static_cast<double>(pipeline_status.at_ns - shown_ns_) / 1e9;
@@ -64,6 +68,20 @@ void Output::print_last(const lifecycles::ReconstructorCounters& counters,
   flush();
   outlet_.finish(kPatience);  // before the summary, which reports what was left out
   print_summary(counters, stream, std::move(rows));
+  outlet_.finish(kPatience);
+}
+
+void Output::print_last(const std::vector<capture::CountedRow>& counted,
+                        const report::StreamCounters& stream,
+                        const std::vector<report::ReconcileRow>& rows) {
+  if (!prints_) return;
+  std::string text;
+  append_counted(counted, names_, text);
+  if (stream.context_full + stream.skipped_runs != 0)
+    absl::StrAppendFormat(&text, "not seen: %d (table full), %d runs left out by the kernel\n",
+                          stream.context_full, stream.skipped_runs);
+  report::append_text(rows, text);
+  write(text);
   outlet_.finish(kPatience);
 }
 

@@ -48,6 +48,10 @@ class Output : public report::Printer {
   // taken by then is left out and counted.
   void print_last(const lifecycles::ReconstructorCounters& counters,
                   const report::StreamCounters& stream, std::vector<report::ReconcileRow> rows);
+  // With --detail=counters instead.
+  void print_last(const std::vector<capture::CountedRow>& counted,
+                  const report::StreamCounters& stream,
+                  const std::vector<report::ReconcileRow>& rows);
   // Lines that were left out because the reader was slow.
   uint64_t lines_left_out() const override { return outlet_.lines_left_out(); }
 
@@ -59,6 +63,8 @@ class Output : public report::Printer {
   bool write(std::string_view text) override;
 
  private:
+  const bool prints_;
+  const report::Names& names_;
   Outlet outlet_;
   bool shows_status_;
   bool status_shown_ = false;

@@ -22,6 +22,8 @@ namespace {
 // How long to leave the rings alone: a sweep that finds little costs some 40 system calls all the same. 25 ms at 100,000
 // pages a second and CPU are 2,500 records of 160 bytes: 5 % of the usual ring.
 constexpr long kSweepEvery_ns = 25'000'000;
+// With --detail=counters nothing is in them.
+constexpr long kCountsEvery_ns = 200'000'000;
 constexpr double kBusy = 0.05;           // of a ring in use: sweep again at once
 constexpr double kMayHaveDropped = 0.5;  // of a ring in use
 // Readings of both counters, about 100 us each. An error of the first reading is in every later
@@ -239,7 +241,8 @@ absl::Status Pipeline::read_both(int tries, recording::Reading& reading) {
 
 // Reads the kernel's first: the totals after it then include all changes up to it.
 absl::Status Pipeline::read_used_slots(recording::Reading& reading) const {
-  if (options_.may_sample()) return absl::OkStatus();  // most slots are not followed: no such row
+  if (options_.may_sample() || options_.counts_only)
+    return absl::OkStatus();  // most slots are not followed: no such row
   const auto swaps = source_->swaps();
   if (!swaps.ok()) return absl::OkStatus();  // a kernel without it has no such row
   report::UsedSlots used;
@@ -337,6 +340,11 @@ void Pipeline::publish_status(uint64_t now_ns) {
       trust_rows({readings_.front(), *std::move(end), std::move(last)});
   pipeline_status->programs = source_->program_runs();
   pipeline_status->ring_fill = source_->fill();
+  pipeline_status->counts_only = options_.counts_only;
+  if (auto counted = source_->counted(); counted.ok())
+    pipeline_status->counted = *std::move(counted);
+  else
+    return;
   pipeline_status->sampling = sample_rate_.sampling();
   const lifecycles::ReconstructorOptions tables = reconstructor_options(*source_, options_);
   pipeline_status->attempts = {reconstructor_.live_attempts(), tables.max_attempts};
@@ -427,7 +435,7 @@ bool Pipeline::step() {
 
 absl::Status Pipeline::run(const std::atomic<bool>& stop) {
   while (!stop.load(std::memory_order_relaxed))
-    if (!step()) sleep_ns(kSweepEvery_ns);
+    if (!step()) sleep_ns(options_.counts_only ? kCountsEvery_ns : kSweepEvery_ns);
   requests_.close();
   return finish();
 }
@@ -496,8 +504,14 @@ absl::Status Pipeline::finish() {
   std::vector<report::ReconcileRow> rows = trust_rows(readings_);
   if (validation_)
     for (const report::ReconcileRow& row : validation_->trust_rows()) rows.push_back(row);
-  output_.print_last(reconstructor_.counters(), report::stream_counters_of(readings_),
-                     std::move(rows));
+  const report::StreamCounters stream = report::stream_counters_of(readings_);
+  if (!options_.counts_only) {
+    output_.print_last(reconstructor_.counters(), stream, std::move(rows));
+    return status;
+  }
+  auto counted = source_->counted();
+  status.Update(counted.status());
+  if (counted.ok()) output_.print_last(*counted, stream, rows);
   return status;
 }
 

@@ -48,6 +48,8 @@ struct PipelineStatus {
   lifecycles::ReconstructorCounters reconstructor;
   std::vector<report::ReconcileRow> reconciliation;  // from the start until now
   std::vector<capture::ProgramRuns> programs;
+  bool counts_only = false;                  // --detail=counters
+  std::vector<capture::CountedRow> counted;  // with it: see EventSource::counted()
   Sampling sampling;
   double ring_fill = 0;           // the fullest ring at the last sweep, 0 ... 1
   Fill attempts, slots, swapped;  // the reconstructor's tables

@@ -49,7 +49,11 @@ std::string explain_hook(const HookPlan& hook) {
     if (!hook.target.warning.empty()) out += note("note: ", hook.target.warning);
   } else {
     const bool missing = hook.state == HookState::kMissing;
-    out = row(hook.hook, missing ? "MISSING" : "nothing to see",
+    const bool left_out = hook.state == HookState::kLeftOut;
+    out = row(hook.hook,
+              missing    ? "MISSING"
+              : left_out ? "left out"
+                         : "nothing to see",
               missing ? absl::StrCat("hidden: ", hook.costs) : hook.reason);
     if (missing && hook.rejected.empty()) out += note(hook.reason);
   }

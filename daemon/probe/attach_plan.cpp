@@ -290,7 +290,7 @@ const HookPlan* AttachPlan::find(absl::string_view hook) const {
 }
 
 std::string_view hook_state_name(HookState state) {
-  constexpr std::string_view kNames[] = {"chosen", "missing", "absent"};
+  constexpr std::string_view kNames[] = {"chosen", "missing", "absent", "left_out"};
   return kNames[static_cast<size_t>(state)];
 }
 
@@ -306,6 +306,19 @@ AttachPlan make_attach_plan(const KernelView& kernel, const ModeChoice& mode) {
   }
   if (mode.mode == Mode::kTracepoint) add_unseen(&plan);
   return plan;
+}
+
+void keep_counting_hooks(AttachPlan& plan) {
+  for (const Hook& hook : hooks_of(plan.mode.mode)) {
+    if (hook.counts) continue;
+    for (HookPlan& planned : plan.hooks) {
+      if (planned.hook != hook.name) continue;
+      planned = HookPlan();
+      planned.hook = std::string(hook.name);
+      planned.state = HookState::kLeftOut;
+      planned.reason = "--detail=counters does without it";
+    }
+  }
 }
 
 uint32_t visible_kinds(const AttachPlan& plan) {

@@ -68,16 +68,17 @@ enum class HookState : uint8_t {
   kChosen,   // the target is set
   kMissing,  // what it would show can't be seen: see Hook::costs
   kAbsent,   // nothing to see: the kernel lacks the feature, see Hook::absent
+  kLeftOut,  // not wanted: see keep_counting_hooks()
 };
 
-std::string_view hook_state_name(HookState state);  // "chosen", "missing" or "absent"
+std::string_view hook_state_name(HookState state);  // "chosen", "missing", "absent" or "left_out"
 
 struct HookPlan {
   std::string hook;
   HookState state = HookState::kMissing;
   AttachTarget target;
   uint32_t kinds = 0;  // bits 1 << swaptrail_kind
-  std::string reason;  // of kMissing and kAbsent
+  std::string reason;  // of all but kChosen
   std::string costs;   // of kMissing
   std::vector<RejectedCandidate> rejected;
 };
@@ -99,6 +100,9 @@ struct AttachPlan {
 // Resolves every hook of the mode for the kernel. Never fails: a hook that can't be resolved is
 // missing, with its reason.
 AttachPlan make_attach_plan(const KernelView& kernel, const ModeChoice& mode);
+
+// --detail=counters: leaves out the hooks that only lifecycles need. Not for tracepoint mode.
+void keep_counting_hooks(AttachPlan& plan);
 
 // The event kinds that can appear, bits 1 << enum swaptrail_kind.
 uint32_t visible_kinds(const AttachPlan& plan);

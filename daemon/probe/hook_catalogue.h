@@ -29,6 +29,7 @@ struct Hook {
   uint32_t kinds;            // bits 1 << enum swaptrail_kind: the events that only it brings
   absl::string_view costs;   // what can't be seen without it; one phrase
   absl::string_view absent;  // if set: no candidate in BTF is no loss, for this reason
+  bool counts = false;       // --detail=counters needs it
 };
 
 // One function or raw tracepoint that can serve a hook, if it has this prototype.

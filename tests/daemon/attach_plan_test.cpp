@@ -256,6 +256,35 @@ TEST_P(EveryKernel, TracepointModeFindsItsHooksAndNamesTheRest) {
   }
 }
 
+TEST_P(EveryKernel, CountersDoWithFewHooks) {
+  const std::set<std::string> needed = {
+      "reclaim_batch", "pageout_request", "node_reclaim",  "lru_gen_request",
+      "write",         "zswap_stored",    "write_issued",  "cache_deleted",
+      "swap_in",       "entries_dropped", "shmem_swap_in",
+  };
+  for (const Mode mode : {Mode::kFull, Mode::kKprobe}) {
+    const AttachPlan whole = plan_of(GetParam(), mode);
+    AttachPlan plan = whole;
+    keep_counting_hooks(plan);
+    ASSERT_EQ(plan.hooks.size(), whole.hooks.size());
+    for (size_t i = 0; i < plan.hooks.size(); ++i) {
+      const HookPlan& hook = plan.hooks[i];
+      ASSERT_EQ(hook.hook, whole.hooks[i].hook);
+      if (needed.contains(hook.hook)) {
+        EXPECT_EQ(hook.state, whole.hooks[i].state) << hook.hook;
+        EXPECT_EQ(hook.target.target, whole.hooks[i].target.target) << hook.hook;
+        continue;
+      }
+      EXPECT_EQ(hook.state, HookState::kLeftOut) << hook.hook;
+      EXPECT_EQ(hook.reason, "--detail=counters does without it");
+      EXPECT_EQ(hook.costs + hook.target.target, "") << "it is no defect";
+    }
+    EXPECT_EQ(visible_kinds(plan) & (1U << SWAPTRAIL_SLOT_FREED | 1U << SWAPTRAIL_SWAP_READ), 0U);
+    EXPECT_TRUE(absl::StrContains(explain_text(plan, nullptr), "left out"));
+    EXPECT_FALSE(absl::StrContains(explain_text(plan, nullptr), "MISSING slot_freed"));
+  }
+}
+
 TEST_P(EveryKernel, SeesTheKindsOfItsMode) {
   uint32_t all = (1U << SWAPTRAIL_KIND_END) - 2 - (1U << SWAPTRAIL_PAGE_FREED);
   if (GetParam() == "6.18" || GetParam() == "6.19") {

@@ -127,6 +127,66 @@ TEST_P(FailsAtEnd, RecordingAndSummaryAreFinished) {
 INSTANTIATE_TEST_SUITE_P(Pipeline, FailsAtEnd, testing::ValuesIn(kAtEnd),
                          [](const auto& tested) { return tested.param.name; });
 
+// With --detail=counters: what the kernel counted is published and printed, and nothing else.
+class CountersTest : public PipelineTest {
+ protected:
+  void SetUp() override {
+    PipelineTest::SetUp();
+    options_.counts_only = true;
+    options_.record_dir.clear();
+    options_.print = report::PrintFormat::kSummary;
+    output_.emplace(options_.print, options_, names_, out_);
+  }
+  static capture::CountedRow row(swaptrail_way way, uint64_t cgroup, uint64_t pages) {
+    capture::CountedRow made;
+    made.key.way = static_cast<uint8_t>(way);
+    made.key.cgroup = cgroup;
+    if (way == SWAPTRAIL_WAY_OUT) {
+      made.key.origin = SWAPTRAIL_ORIGIN_KSWAPD;
+      made.key.backend = SWAPTRAIL_BACKEND_DEVICE;
+    }
+    made.counts.operations = made.counts.pages = pages;
+    made.counts.wait_ns = 1000 * pages;
+    made.counts.times[10] = pages;
+    return made;
+  }
+};
+
+TEST_F(CountersTest, AreInTheStatusAndInTheSummary) {
+  std::vector<capture::CountedRow> rows{row(SWAPTRAIL_WAY_OUT, 7, 30), row(SWAPTRAIL_WAY_IN, 8, 20),
+                                        row(SWAPTRAIL_WAY_OUT, 0, 3)};
+  rows.back().beyond = true;
+  kernel_.count_in_maps(rows);
+  auto pipeline = create();
+  ASSERT_TRUE(pipeline.ok()) << pipeline.status();
+  EXPECT_TRUE(status_board_.newest()->counts_only);
+  ASSERT_THAT(status_board_.newest()->counted, SizeIs(3));
+  EXPECT_EQ(status_board_.newest()->counted[0].counts.pages, 30u);
+  for (const report::ReconcileRow& one : status_board_.newest()->reconciliation)
+    EXPECT_NE(one.counter, "slots") << "its slots are not followed";
+  const std::atomic<bool> stop = true;
+  EXPECT_TRUE((*pipeline)->run(stop).ok());
+  const std::string out = get("out");
+  EXPECT_THAT(out, HasSubstr("33 pages out, 20 pages in\n"));
+  EXPECT_THAT(out, HasSubstr("out  kswapd         device             30           30        0"));
+  EXPECT_THAT(out, HasSubstr("cgroup 7\n"));
+  EXPECT_THAT(out, HasSubstr("(all others)\n"));
+  EXPECT_THAT(out, HasSubstr("pswpout"));
+  EXPECT_THAT(out, testing::Not(HasSubstr("lifecycles")));
+}
+
+TEST_F(CountersTest, AnEarlierStatusStaysIfTheyCantBeRead) {
+  kernel_.count_in_maps({row(SWAPTRAIL_WAY_OUT, 7, 30)});
+  auto pipeline = create();
+  ASSERT_TRUE(pipeline.ok()) << pipeline.status();
+  kernel_.fail_with([](const std::string& reading) {
+    return reading == "counted" ? absl::InternalError("it can't be read") : absl::OkStatus();
+  });
+  const std::atomic<bool> stop = true;
+  EXPECT_EQ((*pipeline)->run(stop), absl::InternalError("it can't be read"));
+  EXPECT_THAT(status_board_.newest()->counted, SizeIs(1));
+}
+
 TEST_F(PipelineTest, NothingCanBeReadAtTheEnd) {
   auto pipeline = create();
   ASSERT_TRUE(pipeline.ok()) << pipeline.status();

@@ -100,11 +100,7 @@ std::string read_text(const std::string& path) {
   return text.str();
 }
 
-TEST(Catalogue, IsWhatIsCollected) {
-  Rig rig;
-  fill(rig);
-  const auto families = rig.collector.Collect();
-  EXPECT_EQ(names_of(families), names_of_catalogue());
+void check_families(const std::vector<prometheus::MetricFamily>& families) {
   for (const auto& family : families) {
     const auto metric = std::find_if(catalogue().begin(), catalogue().end(),
                                      [&](const Metric& one) { return family.name == one.name; });
@@ -115,6 +111,76 @@ TEST(Catalogue, IsWhatIsCollected) {
       EXPECT_EQ(labels, metric->labels) << family.name;
     }
   }
+}
+
+// A status of --detail=counters.
+std::shared_ptr<pipeline::PipelineStatus> counted_status() {
+  auto pipeline_status = some_status();
+  pipeline_status->counts_only = true;
+  capture::CountedRow row;
+  row.key = {.cgroup = 7,
+             .origin = SWAPTRAIL_ORIGIN_KSWAPD,
+             .backend = SWAPTRAIL_BACKEND_DEVICE,
+             .way = SWAPTRAIL_WAY_OUT,
+             .pad = {}};
+  row.counts.operations = 5;
+  row.counts.pages = 20;
+  row.counts.failed = 1;
+  row.counts.wait_ns = 5'000'000;
+  row.counts.times[10] = 4;  // 512 to 1023 ns
+  row.counts.times[31] = 1;
+  pipeline_status->counted.push_back(row);
+  row.key.cgroup = 8;
+  pipeline_status->counted.push_back(row);
+  row.key = {};
+  row.key.way = SWAPTRAIL_WAY_IN;
+  row.counts.major = 3;
+  pipeline_status->counted.push_back(row);
+  row.beyond = true;
+  pipeline_status->counted.push_back(row);
+  return pipeline_status;
+}
+
+TEST(Catalogue, IsWhatIsCollected) {
+  Rig rig;
+  fill(rig);
+  const auto families = rig.collector.Collect();
+  check_families(families);
+  std::set<std::string> names = names_of(families);
+  rig.status_board.publish(counted_status());
+  const auto counted = rig.collector.Collect();
+  check_families(counted);
+  names.merge(names_of(counted));
+  EXPECT_EQ(names, names_of_catalogue());
+}
+
+TEST(Exposition, CountersHaveNoMetricsOfLifecycles) {
+  Rig rig;
+  fill(rig);
+  const auto before = names_of(rig.collector.Collect());
+  EXPECT_FALSE(before.contains("swaptrail_counted_pages_total"));
+  rig.status_board.publish(counted_status());
+  const auto names = names_of(rig.collector.Collect());
+  EXPECT_TRUE(names.contains("swaptrail_events_total"));
+  for (const char* name : {"swaptrail_swapped_out_pages_total", "swaptrail_lifecycles_total",
+                           "swaptrail_cgroups", "swaptrail_store_bytes", "swaptrail_pages_in_swap"})
+    EXPECT_FALSE(names.contains(name)) << name;
+  const Samples samples = rig.scrape();
+  const auto of = [&](const std::string& name, const std::string& labels) {
+    return value_of(samples, "swaptrail_counted_" + name + "{" + labels + "}");
+  };
+  const std::string out = "way=\"out\",origin=\"kswapd\",backend=\"device\"";
+  EXPECT_EQ(of("pages_total", out), 40);
+  EXPECT_EQ(of("operations_total", out), 10);
+  EXPECT_EQ(of("failed_pages_total", out), 2);
+  EXPECT_EQ(of("pages_total", "way=\"in\",origin=\"none\",backend=\"unknown\""), 20);
+  EXPECT_EQ(of("pages_total", "way=\"in\",origin=\"unknown\",backend=\"unknown\""), 20);
+  EXPECT_EQ(value_of(samples, "swaptrail_counted_reads_total"), 6);
+  EXPECT_EQ(of("seconds_count", "way=\"out\""), 10);
+  EXPECT_EQ(of("seconds_sum", "way=\"out\""), 0.01);
+  EXPECT_EQ(of("seconds_bucket", "way=\"out\",le=\"5.11e-07\""), 0);
+  EXPECT_EQ(of("seconds_bucket", "way=\"out\",le=\"1.023e-06\""), 8);
+  EXPECT_EQ(of("seconds_bucket", "way=\"out\",le=\"+Inf\""), 10);
 }
 
 TEST(Catalogue, NamesEndAsTheirTypeAndUnitWant) {

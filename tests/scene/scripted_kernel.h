@@ -69,12 +69,17 @@ class ScriptedKernel {
     const std::lock_guard lock(mutex_);
     used_slots_ += pages;
   }
+  // As the programs count it with --detail=counters.
+  void count_in_maps(std::vector<capture::CountedRow> rows) {
+    const std::lock_guard lock(mutex_);
+    counted_ = std::move(rows);
+  }
   // log2 of the rate at which pages are sampled.
   uint32_t sample_shift() {
     const std::lock_guard lock(mutex_);
     return sample_shift_;
   }
-  // Asked before each reading of "totals", "vmstat" and "swaps" from now on: what it fails with.
+  // Asked before each reading of "totals", "counted", "vmstat" and "swaps" from now on: what it fails with.
   using Failure = std::function<absl::Status(const std::string& reading)>;
   void fail_with(Failure failure) {
     const std::lock_guard lock(mutex_);
@@ -101,6 +106,11 @@ class ScriptedKernel {
       const std::lock_guard lock(kernel_.mutex_);
       if (absl::Status status = kernel_.failure_("totals"); !status.ok()) return status;
       return std::vector<swaptrail_totals>{kernel_.totals_, swaptrail_totals{}};
+    }
+    absl::StatusOr<std::vector<capture::CountedRow>> counted() const override {
+      const std::lock_guard lock(kernel_.mutex_);
+      if (absl::Status status = kernel_.failure_("counted"); !status.ok()) return status;
+      return kernel_.counted_;
     }
     uint64_t skipped_runs() const override {
       const std::lock_guard lock(kernel_.mutex_);
@@ -166,6 +176,7 @@ class ScriptedKernel {
   swaptrail_totals totals_{};
   std::map<std::string, uint64_t> vmstat_{
       {"pswpout", 0}, {"pswpin", 0}, {"zswpout", 0}, {"zswpin", 0}, {"swpout_zero", 0}};
+  std::vector<capture::CountedRow> counted_;
   uint64_t used_slots_ = 0;
   uint64_t skipped_ = 0;
   uint32_t sample_shift_ = 0;

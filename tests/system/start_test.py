@@ -39,6 +39,23 @@ class CheckConfig(Refusals):
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
+    def test_counters_follow_no_page(self):
+        for flag, why in [("--validate", "--validate compares the steps of each page"),
+                          (f"--record={self.folder}", "--record writes down what happens to each page"),
+                          (f"--flight={self.folder}", "--flight keeps what happens to each page"),
+                          ("--sample=16", "--sample chooses pages to follow"),
+                          ("--cpu-limit=5", "--cpu-limit chooses pages to follow"),
+                          ("--enable-pageout", "--enable-pageout tells what became of each page"),
+                          ("--print=text", "--print text or jsonl has a line for each page"),
+                          ("--print=jsonl", "--print text or jsonl has a line for each page"),
+                          ("--mode=tracepoint", "--mode tracepoint can't count by cgroup")]:
+            done = self.check("--run-dir", self.folder / "run", "--detail=counters", flag)
+            self.assertEqual(done.returncode, 2, flag)
+            self.assertIn(f"{why}: not with --detail=counters\n", done.stderr)
+        for flags in (["--detail=counters"], ["--detail=lifecycles", "--sample=16"],
+                      [f"--config={self.config('detail = counters')}", "--print=none"]):
+            self.assertEqual(self.check("--run-dir", self.folder / "run", *flags).returncode, 0, flags)
+
     def test_good_options(self):
         done = self.check("--run-dir", self.folder / "run", f"--config={self.config('store = 32 # MiB')}")
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "OK\n", ""))

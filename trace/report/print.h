@@ -72,6 +72,9 @@ void append_text(const Loss& loss, uint64_t start_ns, std::string& out);
 // Several lines.
 void append_text(const Report& report, std::string& out);
 
+// Several lines, or none without rows: the comparison with the kernel's counters alone.
+void append_text(const std::vector<ReconcileRow>& rows, std::string& out);
+
 // "1.23 ms": three digits and a unit from ns to h.
 void append_duration(uint64_t duration_ns, std::string& out);
 

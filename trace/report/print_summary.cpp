@@ -275,17 +275,6 @@ void counter_lines(const Report& report, std::string& out) {
   line("lines_left_out", report.lines_left_out);
 }
 
-void reconcile_lines(const std::vector<ReconcileRow>& rows, std::string& out) {
-  if (rows.empty()) return;
-  absl::StrAppendFormat(&out, "\n%-22s %12s %12s %12s\n", "Trust", "kernel", "ours", "difference");
-  for (const ReconcileRow& row : rows) {
-    absl::StrAppendFormat(&out, "  %-20s %12d %12d %12d  %s", row.counter, row.kernel_delta,
-                          row.ours, row.difference, row.note);
-    if (row.allowance != 0) absl::StrAppend(&out, " (up to ", row.allowance, " is no error)");
-    out.push_back('\n');
-  }
-}
-
 }  // namespace
 
 void append_json(const Report& report, std::string& out) {
@@ -323,6 +312,17 @@ void append_json(const Report& report, std::string& out) {
   out.append("}\n");
 }
 
+void append_text(const std::vector<ReconcileRow>& rows, std::string& out) {
+  if (rows.empty()) return;
+  absl::StrAppendFormat(&out, "\n%-22s %12s %12s %12s\n", "Trust", "kernel", "ours", "difference");
+  for (const ReconcileRow& row : rows) {
+    absl::StrAppendFormat(&out, "  %-20s %12d %12d %12d  %s", row.counter, row.kernel_delta,
+                          row.ours, row.difference, row.note);
+    if (row.allowance != 0) absl::StrAppend(&out, " (up to ", row.allowance, " is no error)");
+    out.push_back('\n');
+  }
+}
+
 void append_text(const Report& report, std::string& out) {
   const Summary& summary = report.summary;
   absl::StrAppendFormat(&out, "%d lifecycles of %d pages, %.2f %% complete; %d violations\n",
@@ -341,7 +341,7 @@ void append_text(const Report& report, std::string& out) {
   latency_lines(summary, out);
   victim_lines(summary, out);
   counter_lines(report, out);
-  reconcile_lines(report.rows, out);
+  append_text(report.rows, out);
 }
 
 }  // namespace swaptrail::report
