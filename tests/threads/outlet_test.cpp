@@ -125,7 +125,7 @@ TEST_F(Outlets, TheSummaryTellsWhatWasLeftOut) {
   for (uint64_t number = 0; number < kLifecycles; ++number) output.on_lifecycle(Lifecycle());
   LateReader reader(pipe_[0]);
   reader.begin();
-  output.print_last({}, {}, {});
+  output.print_last(lifecycles::ReconstructorCounters(), {}, {});
   const std::string text = all_of(reader);
   EXPECT_GT(output.lines_left_out(), 0u);
   EXPECT_EQ(static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n')),
