@@ -297,6 +297,16 @@ TRUST = Dashboard(
                    (sel("process_threads", prefix=""), "{{instance}} threads"),
                    (sel("api_watchers"), "{{instance}} watchers")], "short"),
         ]),
+        Row("With --detail=counters", [
+            graph("Counted pages", "Written and brought back: only with --detail=counters, which follows no page.",
+                  [(by("way", rate("counted_pages_total")), "{{way}}"),
+                   (by("way", rate("counted_failed_pages_total")), "{{way}} failed")], "pps"),
+            graph("Counted operations", "Writes, and faults that ended; and those faults that had to read.",
+                  [(by("way", rate("counted_operations_total")), "{{way}}"),
+                   (f"sum({rate('counted_reads_total')})", "reads")], "ops"),
+            graph("Counted times", "How long a write, and a fault, took. The 99th percentile.",
+                  [(quantile(0.99, "counted_seconds"), "99 %")], "s"),
+        ]),
         Row("Room", [
             graph("Fullest ring", "At the last sweep. At 1, events are lost.",
                   [(f"max by (instance) ({sel('ring_fill_ratio')})", "{{instance}}")], "percentunit", maximum=1),

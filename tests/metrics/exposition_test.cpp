@@ -535,7 +535,10 @@ TEST(OpenMetrics, IsWellFormed) {
       EXPECT_TRUE(family.ends_with("_" + rest)) << line;
     }
   }
-  EXPECT_EQ(families.size(), catalogue().size());
+  const auto made = std::count_if(catalogue().begin(), catalogue().end(), [](const auto& metric) {
+    return !std::string_view(metric.name).starts_with("swaptrail_counted_");  // instead of others
+  });
+  EXPECT_EQ(static_cast<ptrdiff_t>(families.size()), made);
   EXPECT_GT(units, 20u);
   EXPECT_NE(exposition.text.find("cgroup=\"/odd \\\"name\\\\\""), std::string::npos);
   EXPECT_NE(exposition.text.find("le=\"1e-06\""), std::string::npos);
