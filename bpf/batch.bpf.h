@@ -17,17 +17,17 @@ struct batch {
 	__u64 mm;         /* being unmapped from */
 	__u64 unmapping;  /* the folio, and where: see on_unmap_one_end() */
 	__u64 unmapping_vma;
-	__u64 writing;  /* folio inside swap_writepage */
+	__u64 writing;        /* folio inside swap_writepage */
 	__u64 write_begin_ns; /* of it; only with counts_only */
-	__u64 removing; /* folio inside __remove_mapping */
+	__u64 removing;       /* folio inside __remove_mapping */
 	__u64 removing_entry;
 	__u64 still_mapped; /* folio of which a mapping stayed */
 	__u64 skipped;      /* folio that got a slot, and leaves no records */
 	__u32 ptes;
 	__u8 origin;
-	__u8 backend;   /* of `writing` */
-	__u8 slot_gone; /* `writing` left the swap cache inside swap_writepage */
-	__u8 writing_mark;  /* of `writing`, and of `removing`: taken before they lose their slots */
+	__u8 backend;      /* of `writing` */
+	__u8 slot_gone;    /* `writing` left the swap cache inside swap_writepage */
+	__u8 writing_mark; /* of `writing`, and of `removing`: taken before they lose their slots */
 	__u8 removing_mark;
 	__u32 shmem_device;
 	__u64 shmem_folio; /* the last one that entered shmem_writepage, and its place in the file */
@@ -146,8 +146,8 @@ static __always_inline bool add_to_pass(struct batch *batch, const void *folio, 
 	ADD(t->emitted[kind], 1);
 	pass->after_ns[part] = after_ns;
 	/* what kind of page it is does not change meanwhile */
-	pass->states[part] = flag_state(flags) | (pass->state & (SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_KSM |
-								 SWAPTRAIL_STATE_SAMPLE));
+	pass->states[part] = flag_state(flags) |
+			     (pass->state & (SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_KSM | SWAPTRAIL_STATE_SAMPLE));
 	pass->events++;
 	return true;
 }

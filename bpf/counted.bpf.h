@@ -65,7 +65,9 @@ static __always_inline void count_time(struct swaptrail_counted *row, __u64 ns)
 {
 	__u64 place = time_place(ns);
 
-	asm volatile("" : "+r"(place)); /* clang knows the bound and would leave out the mask, by which the verifier knows it */
+	asm volatile(
+		""
+		: "+r"(place)); /* clang knows the bound and would leave out the mask, by which the verifier knows it */
 	ADD(row->times[place & (SWAPTRAIL_COUNTED_TIMES - 1)], 1);
 }
 

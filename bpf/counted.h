@@ -20,10 +20,10 @@ enum swaptrail_way {
 
 /* The padding is 0. */
 struct swaptrail_counted_key {
-	__u64 cgroup;  /* out: that the folio is charged to, in: of the thread that waits; 0 = not known */
-	__u8 origin;   /* enum swaptrail_origin; in: NONE */
-	__u8 backend;  /* enum swaptrail_backend; in: UNKNOWN */
-	__u8 way;      /* enum swaptrail_way */
+	__u64 cgroup; /* out: that the folio is charged to, in: of the thread that waits; 0 = not known */
+	__u8 origin;  /* enum swaptrail_origin; in: NONE */
+	__u8 backend; /* enum swaptrail_backend; in: UNKNOWN */
+	__u8 way;     /* enum swaptrail_way */
 	__u8 pad[5];
 };
 

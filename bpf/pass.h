@@ -38,7 +38,7 @@ struct swaptrail_pass {
 	__u64 entry;
 	__u64 batch_ns;
 	__u64 cgroup;
-	__u64 address;      /* this and owner, first_page, ptes, comm: of UNMAPPED_ONE */
+	__u64 address; /* this and owner, first_page, ptes, comm: of UNMAPPED_ONE */
 	__u32 tid;
 	__u32 tgid;
 	__u32 lost;

@@ -46,7 +46,7 @@ struct {
 
 static const struct marks no_marks = {};
 
-#define MARK_STATE(mark) (((mark) - 1) << SWAPTRAIL_STATE_SAMPLE_SHIFT)
+#define MARK_STATE(mark) (((mark)-1) << SWAPTRAIL_STATE_SAMPLE_SHIFT)
 
 /* The mark that a folio of this frame gets now. */
 static __always_inline __u8 frame_mark(const void *folio)

@@ -17,7 +17,7 @@
 #include "pass.h"
 
 #define BPF_F_MMAPABLE (1U << 10) /* include/uapi/linux/bpf.h */
-#define MAX_TASKS 16384 /* without a place of their own */
+#define MAX_TASKS 16384           /* without a place of their own */
 
 static __always_inline __u32 current_tid(void)
 {
