@@ -1,5 +1,6 @@
 #include "trace/pass_events.h"
 
+#include <cstdint>
 #include <cstring>
 
 namespace swaptrail {
