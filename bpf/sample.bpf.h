@@ -69,14 +69,6 @@ static __always_inline __u8 frame_mark(const void *folio)
 	return 1 + shift;
 }
 
-static __always_inline __u8 slot_mark(__u64 entry)
-{
-	__u64 block = entry / MARKS;
-	struct marks *found = bpf_map_lookup_elem(&marks, &block);
-
-	return found ? found->of[entry % MARKS] : 0;
-}
-
 static __always_inline struct marks *block_of(__u64 entry, bool make)
 {
 	__u64 block = entry / MARKS;
@@ -89,6 +81,13 @@ static __always_inline struct marks *block_of(__u64 entry, bool make)
 	if (!found)
 		count_context_full();
 	return found;
+}
+
+static __always_inline __u8 slot_mark(__u64 entry)
+{
+	struct marks *found = block_of(entry, false);
+
+	return found ? found->of[entry % MARKS] : 0;
 }
 
 /* Of one slot: returns whether it had a mark. */

@@ -47,9 +47,9 @@ constexpr uint32_t pages_of(const swaptrail_event& event) {
   return event.nr_pages == 0 ? 1 : event.nr_pages;
 }
 
-// log2 of how many pages this one stands for.
-constexpr uint8_t sample_shift_of(const swaptrail_event& event) {
-  return static_cast<uint8_t>(event.state >> SWAPTRAIL_STATE_SAMPLE_SHIFT);
+// Of the state of an event: log2 of how many pages this one stands for.
+constexpr uint8_t sample_shift_of(uint16_t state) {
+  return static_cast<uint8_t>(state >> SWAPTRAIL_STATE_SAMPLE_SHIFT);
 }
 
 // 0 if `to_ns` is not later than `from_ns`.

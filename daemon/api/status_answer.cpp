@@ -128,7 +128,7 @@ void put_counted(const std::vector<capture::CountedRow>& counted, Converter& con
     bytes += added.ByteSizeLong();
   }
   for (size_t way = 0; way < beyond.size(); ++way) {
-    if (beyond[way].counts.operations == 0 && beyond[way].counts.wait_ns == 0) continue;
+    if (capture::is_nothing(beyond[way].counts)) continue;
     beyond[way].beyond = true;
     beyond[way].key.way = static_cast<uint8_t>(way);
     put_row(beyond[way], converter, *response.add_counted());

@@ -8,9 +8,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "bpf/counted.h"
 #include "bpf/event.h"
 #include "daemon/base/monotonic.h"
+#include "daemon/capture/counted.h"
 #include "daemon/host/proc.h"
 #include "daemon/probe/attach_plan.h"
 #include "trace/lifecycle.h"
@@ -28,16 +28,6 @@ struct ProgramRuns {
   uint64_t run_ns = 0;
   uint64_t skipped = 0;  // runs that the kernel left out (recursion_misses)
 };
-
-// What was counted in BPF maps (bpf/counted.h), of all CPUs.
-struct CountedRow {
-  swaptrail_counted_key key{};
-  swaptrail_counted counts{};
-  // Of its key only the way is known: all that found no room for a row of its own.
-  bool beyond = false;
-};
-
-void add_counted(const swaptrail_counted& other, swaptrail_counted& sum);
 
 // A running observation. Used by the one pipeline thread only.
 class EventSource {

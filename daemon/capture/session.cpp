@@ -8,11 +8,9 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <string>
-#include <tuple>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -343,7 +341,7 @@ size_t Session::take_pass(uint32_t cpu, const swaptrail_pass& pass, Merger& merg
   std::array<swaptrail_event, kMostPassEvents> events;
   const size_t count = pass_events(pass, events);
   counters_.consumed += count;
-  if (is_valid_event(events[0]) && is_valid_event(events[count - 1]))
+  if (std::all_of(events.begin(), events.begin() + count, is_valid_event))
     merger.push_pass(cpu, {events.data(), count}, pass.submitted_ns);
   else
     counters_.invalid += count;
@@ -352,8 +350,8 @@ size_t Session::take_pass(uint32_t cpu, const swaptrail_pass& pass, Merger& merg
 
 uint64_t Session::sweep(Merger& merger) {
   const uint64_t now = base::monotonic_ns();
+  // Read before the rings, and each with acquire: what an ended pass submitted is in the ring that is read next.
   if (batches_) open_passes_.look(now, [this](uint32_t tid) { return batches_->of(tid); });
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // the rings are read after the batches
   fill_ = 0;
   bool emptied_all = true, held_up = false;
   for (uint32_t cpu = 0; cpu < rings_.size(); ++cpu) {
@@ -433,70 +431,10 @@ absl::StatusOr<std::vector<swaptrail_totals>> Session::totals_by_cpu() const {
   return values;
 }
 
-namespace {
-
-// By way, the busiest first.
-bool comes_before(const CountedRow& a, const CountedRow& b) {
-  const auto order = [](const CountedRow& row) {
-    return std::tuple(row.key.way, ~row.counts.operations, row.key.cgroup, row.key.origin,
-                      row.key.backend);
-  };
-  return order(a) < order(b);
-}
-
-absl::Status cannot_read_counts(int error) {
-  return absl::InternalError(absl::StrCat("can't read what was counted: ", std::strerror(-error)));
-}
-
-}  // namespace
-
 absl::StatusOr<std::vector<CountedRow>> Session::counted() const {
-  std::vector<CountedRow> rows;
-  if (!counts_only_) return rows;
-  const size_t cpus = rings_.size();
-  constexpr uint32_t kAtOnce = 64;
-  std::vector<swaptrail_counted_key> keys(kAtOnce);
-  std::vector<swaptrail_counted> values(kAtOnce * cpus);
-  const auto add_row = [&](const swaptrail_counted_key& key, const swaptrail_counted* by_cpu) {
-    CountedRow& row = rows.emplace_back(CountedRow{.key = key});
-    for (size_t cpu = 0; cpu < cpus; ++cpu) add_counted(by_cpu[cpu], row.counts);
-  };
-
-  const int map = bpf_map__fd(object_.map("counted"));
-  uint32_t place = 0;  // the kernel's, from one call to the next
-  for (bool first = true, more = true; more; first = false) {
-    uint32_t count = kAtOnce;
-    const int error = bpf_map_lookup_batch(map, first ? nullptr : &place, &place, keys.data(),
-                                           values.data(), &count, nullptr);
-    more = error == 0;
-    if (!more && error != -ENOENT) return cannot_read_counts(error);
-    for (uint32_t at = 0; at < count; ++at) add_row(keys[at], &values[at * cpus]);
-  }
-  std::sort(rows.begin(), rows.end(), comes_before);
-  for (uint32_t way = 0; way < SWAPTRAIL_WAYS; ++way) {
-    if (int error =
-            bpf_map_lookup_elem(bpf_map__fd(object_.map("counted_beyond")), &way, values.data());
-        error != 0)
-      return cannot_read_counts(error);
-    swaptrail_counted_key key{};
-    key.way = static_cast<uint8_t>(way);
-    add_row(key, values.data());
-    if (rows.back().counts.wait_ns == 0 && rows.back().counts.operations == 0)
-      rows.pop_back();
-    else
-      rows.back().beyond = true;
-  }
-  return rows;
-}
-
-void add_counted(const swaptrail_counted& other, swaptrail_counted& sum) {
-  sum.operations += other.operations;
-  sum.pages += other.pages;
-  sum.failed += other.failed;
-  sum.wait_ns += other.wait_ns;
-  sum.major += other.major;
-  for (size_t place = 0; place < std::size(sum.times); ++place)
-    sum.times[place] += other.times[place];
+  if (!counts_only_) return std::vector<CountedRow>();
+  return read_counted(bpf_map__fd(object_.map("counted")),
+                      bpf_map__fd(object_.map("counted_beyond")), rings_.size());
 }
 
 absl::StatusOr<swaptrail_totals> EventSource::totals() const {

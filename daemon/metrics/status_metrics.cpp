@@ -158,15 +158,13 @@ void fill_http_refused(const Scrape& scrape, Series& out) {
   out.add({{"reason", "passwords"}}, scrape.http.refused_passwords);
 }
 
-const char* way_name(uint8_t way) { return way == SWAPTRAIL_WAY_OUT ? "out" : "in"; }
-
 // Of all cgroups. What is beyond has no origin or backend that is known.
 template <__u64 swaptrail_counted::*Member>
 void fill_counted(const Scrape& scrape, Series& out) {
   std::map<std::array<std::string, 3>, uint64_t> sums;
   for (const capture::CountedRow& row : scrape.pipeline_status->counted) {
     const bool known = !row.beyond;
-    sums[{way_name(row.key.way),
+    sums[{text_of(capture::way_name(row.key.way)),
           origin_text(known ? row.key.origin : uint8_t{SWAPTRAIL_ORIGIN_UNKNOWN}),
           text_of(backend_name(known ? row.key.backend : uint8_t{SWAPTRAIL_BACKEND_UNKNOWN}))}] +=
         row.counts.*Member;
@@ -179,7 +177,8 @@ void fill_counted_times(const Scrape& scrape, Series& out) {
   std::array<swaptrail_counted, SWAPTRAIL_WAYS> sums{};
   for (const capture::CountedRow& row : scrape.pipeline_status->counted)
     capture::add_counted(row.counts, sums[row.key.way % SWAPTRAIL_WAYS]);
-  for (uint8_t way = 0; way < sums.size(); ++way) out.add({{"way", way_name(way)}}, sums[way]);
+  for (uint8_t way = 0; way < sums.size(); ++way)
+    out.add({{"way", text_of(capture::way_name(way))}}, sums[way]);
 }
 
 void fill_counted_reads(const Scrape& scrape, Series& out) {

@@ -25,12 +25,11 @@ void append_line(const capture::CountedRow& row, const report::Names& names, std
     mean.clear();
     report::append_duration(counts.wait_ns / counts.operations, mean);
   }
-  absl::StrAppendFormat(&out, "  %-4s %-14s %-8s %12d %12d %8d %10s  %s\n",
-                        row.key.way == SWAPTRAIL_WAY_OUT ? "out" : "in",
-                        row.beyond ? std::string_view("-") : origin_name(row.key.origin),
-                        row.beyond ? std::string_view("-") : backend_name(row.key.backend),
-                        counts.pages, counts.operations, counts.failed, mean,
-                        cgroup_name(row, names));
+  absl::StrAppendFormat(
+      &out, "  %-4s %-14s %-8s %12d %12d %8d %10s  %s\n", capture::way_name(row.key.way),
+      row.beyond ? std::string_view("-") : origin_name(row.key.origin),
+      row.beyond ? std::string_view("-") : backend_name(row.key.backend), counts.pages,
+      counts.operations, counts.failed, mean, cgroup_name(row, names));
 }
 
 }  // namespace
@@ -51,8 +50,8 @@ void append_counted(const std::vector<capture::CountedRow>& counted, const repor
       append_line(row, names, out);
   for (const uint8_t way : {SWAPTRAIL_WAY_OUT, SWAPTRAIL_WAY_IN})
     if (shown[way] > kRowsShown)
-      absl::StrAppendFormat(&out, "  %-4s and %d rows more\n",
-                            way == SWAPTRAIL_WAY_OUT ? "out" : "in", shown[way] - kRowsShown);
+      absl::StrAppendFormat(&out, "  %-4s and %d rows more\n", capture::way_name(way),
+                            shown[way] - kRowsShown);
 }
 
 }  // namespace swaptrail::pipeline

@@ -428,8 +428,10 @@ bool Pipeline::step() {
   after_sweep_();
   const uint64_t now_ns = base::monotonic_ns();
   status_board_.note_sweep(now_ns);
-  adjust_sample(now_ns);
-  if (now_ns - published_ns_ >= kPublishEvery_ns) publish_status(now_ns);
+  if (now_ns - published_ns_ >= kPublishEvery_ns) {
+    adjust_sample(now_ns);
+    publish_status(now_ns);
+  }
   return source_->fill() > kBusy || !all_emptied(*source_);
 }
 

@@ -26,7 +26,8 @@ enum class GroupBy : uint8_t {
 inline constexpr uint64_t kNoArea = ~uint64_t{0};
 inline constexpr size_t kMaxGroupBy = 3;
 
-// Base pages, except `lifecycles`; each lifecycle counts with its weight. For a folio that came back in parts, each part counts by itself.
+// Base pages, except `lifecycles`; each lifecycle counts with its weight. For a folio that came back in parts, each
+// part counts by itself.
 struct StatsCounts {
   uint64_t lifecycles = 0;
   uint64_t pages = 0;

@@ -101,11 +101,7 @@ class Returns : public ::testing::TestWithParam<std::string_view> {};
 INSTANTIATE_TEST_SUITE_P(Sets, Returns,
                          ::testing::ValuesIn(feature_set_names().begin(),
                                              feature_set_names().end()),
-                         [](const auto& set) {
-                           std::string label = "linux_" + std::string(set.param);
-                           std::replace(label.begin(), label.end(), '.', '_');
-                           return label;
-                         });
+                         set_label);
 
 TEST_P(Returns, AreTheTrueOnesAndTheModelAgrees) {
   uint64_t retries = 0, shared = 0, swapoffs = 0;

@@ -73,11 +73,7 @@ class Sample : public ::testing::TestWithParam<std::string_view> {};
 INSTANTIATE_TEST_SUITE_P(Sets, Sample,
                          ::testing::ValuesIn(feature_set_names().begin(),
                                              feature_set_names().end()),
-                         [](const auto& set) {
-                           std::string label = "linux_" + std::string(set.param);
-                           std::replace(label.begin(), label.end(), '.', '_');
-                           return label;
-                         });
+                         set_label);
 
 TEST_P(Sample, AChosenPageKeepsItsWholeTrail) {
   uint64_t compared = 0, back = 0, left_out = 0;

@@ -30,11 +30,6 @@ SimulationOptions one_process(Pattern pattern, Device device, uint64_t seed = 1)
 }
 
 class FeatureSet : public ::testing::TestWithParam<std::string_view> {};
-std::string set_label(const ::testing::TestParamInfo<std::string_view>& set) {
-  std::string label = "linux_" + std::string(set.param);
-  std::replace(label.begin(), label.end(), '.', '_');
-  return label;
-}
 INSTANTIATE_TEST_SUITE_P(Sets, FeatureSet,
                          ::testing::ValuesIn(feature_set_names().begin(),
                                              feature_set_names().end()),

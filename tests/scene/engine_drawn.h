@@ -1,6 +1,10 @@
 // Simulated machines with everything at once, by seed.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
 #include <string_view>
 
 #include "engine/machine/simulation.h"
@@ -9,6 +13,13 @@
 namespace swaptrail::engine {
 
 inline Features features_of_set(std::string_view name) { return *features_named(name); }
+
+// The name of a set, for tests that run with each.
+inline std::string set_label(const ::testing::TestParamInfo<std::string_view>& set) {
+  std::string label = "linux_" + std::string(set.param);
+  std::replace(label.begin(), label.end(), '.', '_');
+  return label;
+}
 
 // Everything at once, drawn from the seed: devices, zswap, errors, CPUs, readahead, disturbances,
 // and a mixture of processes.

@@ -93,7 +93,7 @@ void Reconstructor::Impl::on_slot_allocated(const Event& event) {
   const bool smaller = attempt.slot_failed && pages_of(event) < attempt.life.nr_pages;
   if (smaller) attempt.life.fallback_from = attempt.life.nr_pages;
   attempt.life.nr_pages = static_cast<uint16_t>(pages_of(event));
-  attempt.life.sample_shift = sample_shift_of(event);
+  attempt.life.sample_shift = sample_shift_of(event.state);
   learn_cgroup(attempt, event.u.page.cgroup);
   attempt.slot_failed = event.result != 0 || event.entry == 0;
   if (attempt.slot_failed) return;

@@ -392,7 +392,7 @@ uint32_t Reconstructor::Impl::begin(const Event& event, uint32_t batch) {
   life.shmem = shmem;
   life.ksm = event.state & SWAPTRAIL_STATE_KSM;
   life.visible_stages = visible_stages_;
-  life.sample_shift = sample_shift_of(event);
+  life.sample_shift = sample_shift_of(event.state);
   life.passes = 0;  // touch() counts this one
   if (!sight_.sees(SWAPTRAIL_WRITE_END)) life.backend = SWAPTRAIL_BACKEND_UNKNOWN;
   attempt.confirmed = event.kind != SWAPTRAIL_WRITE_ISSUED;

@@ -35,7 +35,7 @@ Return return_of(const Fault& fault) {
   back.how = how_of(fault);
   back.major = fault.major();
   back.shmem = fault.shmem;
-  back.sample_shift = static_cast<uint8_t>(fault.state >> SWAPTRAIL_STATE_SAMPLE_SHIFT);
+  back.sample_shift = sample_shift_of(fault.state);
   back.comm = fault.comm;
   return back;
 }
@@ -334,7 +334,7 @@ void Reconstructor::Impl::emit_stays(const Event& event, StayChange change) {
     stay.time_ns = event.time_ns;
     stay.change = change;
     stay.sample_shift =
-        record == kNoIndex ? sample_shift_of(event) : swapped.at(record).sample_shift;
+        record == kNoIndex ? sample_shift_of(event.state) : swapped.at(record).sample_shift;
     uint32_t run = 1;
     while (page + run < pages_of(event) && record_at(page + run) == record) ++run;
     stay.nr_pages = static_cast<uint16_t>(run);

@@ -248,6 +248,7 @@ void append_json(const Stay& stay, std::string& out) {
   json::field("pages", uint64_t{stay.nr_pages}, out);
   json::field("change", stay_name(stay.change), out);
   json::field("time_ns", stay.time_ns, out);
+  weight_field(stay.weight(), out);
   out.append("}\n");
 }
 
