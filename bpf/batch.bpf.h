@@ -68,6 +68,24 @@ __u32 synchronous_areas = 0;
 
 #define AREA_BIT(entry) (1U << ((entry) >> SWP_TYPE_SHIFT & 31))
 
+/*
+ * The daemon reads an open pass while it grows. A change of it shows before its time is read, so what does not show
+ * is younger than the daemon's look: the count in between is a full barrier on x86-64. (On arm64 it is none, and an
+ * event may show some ns late.) An interrupt can change the pass in the middle of another change.
+ */
+static __always_inline void begin_change(struct batch *batch, struct swaptrail_totals *t, __u32 kind)
+{
+	batch->head.changing++;
+	barrier();
+	ADD(t->emitted[kind], 1);
+}
+
+static __always_inline void end_change(struct batch *batch)
+{
+	barrier();
+	batch->head.changing--;
+}
+
 /* Submits the pass that is open, if there is one. */
 static __always_inline void close_pass(struct batch *batch)
 {
@@ -81,6 +99,8 @@ static __always_inline void close_pass(struct batch *batch)
 	t = this_totals();
 	if (!t)
 		return;
+	batch->head.folio = 0; /* what an interrupt adds from now on would be lost */
+	barrier();
 	cpu = bpf_get_smp_processor_id();
 	pass->cpu = cpu;
 	pass->lost = t->dropped[SWAPTRAIL_DROP_RING_FULL];
@@ -90,9 +110,8 @@ static __always_inline void close_pass(struct batch *batch)
 		ADD(t->dropped[SWAPTRAIL_DROP_NO_RING], pass->events);
 	else if (bpf_ringbuf_output(ring, pass, sizeof(*pass), BPF_RB_NO_WAKEUP))
 		ADD(t->dropped[SWAPTRAIL_DROP_RING_FULL], pass->events);
-	pass->folio = 0;
 	barrier();
-	batch->head.open_ns = 0; /* not before it is in its ring */
+	pass->folio = 0; /* not before it is in its ring */
 }
 
 /* False: its events must be records of their own. */
@@ -105,10 +124,9 @@ static __always_inline bool open_pass(struct batch *batch, const void *folio, __
 
 	if (!t || !(state & SWAPTRAIL_STATE_ANON) || !(state & SWAPTRAIL_STATE_SWAPCACHE))
 		return false;
+	begin_change(batch, t, SWAPTRAIL_SLOT_ALLOCATED);
 	__builtin_memset(pass, 0, sizeof(*pass));
-	ADD(batch->head.open_ns, 1); /* a full barrier: it shows before the clock is read */
 	pass->begin_ns = bpf_ktime_get_ns();
-	batch->head.open_ns = pass->begin_ns;
 	pid_tgid = bpf_get_current_pid_tgid();
 	pass->entry = folio_entry(folio);
 	pass->batch_ns = batch->head.begin_ns;
@@ -118,32 +136,39 @@ static __always_inline bool open_pass(struct batch *batch, const void *folio, __
 	pass->state = state | marked;
 	pass->nr_pages = pages;
 	pass->origin = batch->origin;
+	pass->cpu = bpf_get_smp_processor_id();
 	pass->events = 1;
-	ADD(t->emitted[SWAPTRAIL_SLOT_ALLOCATED], 1);
-	barrier();
 	pass->folio = (__u64)folio;
+	batch->head.folio = (__u64)folio;
+	end_change(batch);
 	return true;
 }
 
-/* False: the event does not fit into a pass that is open, and must be a record of its own. */
+/*
+ * False: the event does not fit into a pass that is open, and must be a record of its own. Else the caller adds what
+ * only this event has, and then calls end_change().
+ */
 static __always_inline bool add_to_pass(struct batch *batch, const void *folio, __u64 flags, __u32 kind, __u32 part)
 {
 	struct swaptrail_totals *t;
 	struct swaptrail_pass *pass;
 	__u64 after_ns;
 
-	if (!batch || batch->head.pass.folio != (__u64)folio)
+	if (!batch || batch->head.folio != (__u64)folio)
 		return false;
 	pass = &batch->head.pass;
 	t = this_totals();
 	if (!t)
 		return false;
-	if (part != SWAPTRAIL_PART_REMOVED && !in_swap_cache(flags))
+	if (pass->after_ns[part] || (part != SWAPTRAIL_PART_REMOVED && !in_swap_cache(flags)))
 		return false;
+	begin_change(batch, t, kind);
 	after_ns = bpf_ktime_get_ns() - pass->begin_ns + 1;
-	if (pass->after_ns[part] || after_ns > ~0U)
+	if (after_ns > ~0U) {
+		ADD(t->emitted[kind], -1);
+		end_change(batch);
 		return false;
-	ADD(t->emitted[kind], 1);
+	}
 	pass->after_ns[part] = after_ns;
 	/* what kind of page it is does not change meanwhile */
 	pass->states[part] = flag_state(flags) |

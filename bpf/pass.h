@@ -7,8 +7,8 @@
  * again: they are the same as if each had been a record of its own, except that `cpu` is the CPU on which
  * the pass was submitted.
  *
- * The events of a pass are older than its record. So a batch shows since when a pass of it is open, and the
- * daemon's watermark waits for that (daemon/capture/open_passes).
+ * The events of a pass are older than its record. So a batch shows the pass that is open, and the daemon takes
+ * from there what has happened so far (daemon/capture/open_passes): it need not wait for a thread that sleeps.
  *
  * The record stays between the programs and the daemon that loads them, so it needs no version.
  */
@@ -34,7 +34,7 @@ enum swaptrail_part {
 struct swaptrail_pass {
 	__u64 begin_ns;     /* of SLOT_ALLOCATED, CLOCK_MONOTONIC */
 	__u64 submitted_ns; /* after `lost` was read */
-	__u64 folio;        /* 0 = no pass is open */
+	__u64 folio;        /* 0 = none: it is in its ring */
 	__u64 entry;
 	__u64 batch_ns;
 	__u64 cgroup;
@@ -71,7 +71,9 @@ struct swaptrail_place {
 struct swaptrail_batch {
 	struct swaptrail_place place;
 	__u64 begin_ns;
-	__u64 open_ns; /* no event of the open pass is older; 0 = none is open, 1 = one is being opened */
+	__u64 folio;    /* whose events go into the pass; 0 = none */
+	__u32 changing; /* programs that change the pass: what it shows is not whole */
+	__u32 unused;
 	struct swaptrail_pass pass;
 };
 

@@ -309,6 +309,7 @@ static __always_inline void on_unmap_one_end(const void *folio, const struct vm_
 		batch->head.pass.ptes = ptes;
 		batch->head.pass.first_page = pages > 1 ? mapped_page(folio, vma, address, pages, true) : 0;
 		batch->head.pass.owner = read_owner(READ1(vma, vm_mm), &batch->head.pass.comm);
+		end_change(batch);
 		return;
 	}
 	e = begin_batch_event(SWAPTRAIL_UNMAPPED_ONE, folio, flags, pages, batch);
@@ -348,6 +349,7 @@ static __always_inline void on_unmapped(const void *folio, __u64 ttu_flags)
 	if (add_to_pass(batch, folio, flags, SWAPTRAIL_UNMAPPED, SWAPTRAIL_PART_UNMAPPED)) {
 		if (mapped)
 			batch->head.pass.states[SWAPTRAIL_PART_UNMAPPED] |= SWAPTRAIL_STATE_MAPPED;
+		end_change(batch);
 		return;
 	}
 	e = begin_batch_event(SWAPTRAIL_UNMAPPED, folio, flags, pages, batch);
@@ -417,6 +419,7 @@ static __always_inline void on_write_begin(const void *folio)
 	if (counts_only)
 		return;
 	if (add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_BEGIN, SWAPTRAIL_PART_WRITE_BEGIN)) {
+		end_change(batch);
 		batch->writing_mark = 1 + (batch->head.pass.state >> SWAPTRAIL_STATE_SAMPLE_SHIFT);
 		return;
 	}
@@ -456,8 +459,10 @@ static __always_inline void on_zswap_stored(const void *folio, bool stored)
 	note_backend(batch, folio, SWAPTRAIL_BACKEND_ZSWAP);
 	if (counts_only)
 		return;
-	if (add_to_pass(batch, folio, flags, SWAPTRAIL_ZSWAP_STORED, SWAPTRAIL_PART_ZSWAP_STORED))
+	if (add_to_pass(batch, folio, flags, SWAPTRAIL_ZSWAP_STORED, SWAPTRAIL_PART_ZSWAP_STORED)) {
+		end_change(batch);
 		return;
+	}
 	e = begin_batch_event(SWAPTRAIL_ZSWAP_STORED, folio, flags, pages, batch);
 	if (e)
 		end_event(e);
@@ -477,6 +482,7 @@ static __always_inline void on_write_issued(const void *folio)
 		return;
 	if (batch && batch->writing == (__u64)folio &&
 	    add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_ISSUED, SWAPTRAIL_PART_WRITE_ISSUED)) {
+		end_change(batch);
 		/* the thread may have to wait for the device now: the record does not */
 		if (!(synchronous_areas & AREA_BIT(batch->head.pass.entry)))
 			close_pass(batch);
@@ -535,6 +541,7 @@ static __always_inline void on_write_end(const void *folio, int result)
 	barrier();
 	if (!result && add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_END, SWAPTRAIL_PART_WRITE_END)) {
 		batch->head.pass.backend = backend;
+		end_change(batch);
 		if (PAGE_FLAG(flags, writeback)) { /* a later pass removes it */
 			synchronous_areas &= ~AREA_BIT(batch->head.pass.entry);
 			close_pass(batch);
@@ -568,8 +575,10 @@ static __always_inline void on_write_completed(const void *folio)
 
 		if (!(synchronous_areas & area))
 			synchronous_areas |= area;
-		if (add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_COMPLETED, SWAPTRAIL_PART_WRITE_COMPLETED))
+		if (add_to_pass(batch, folio, flags, SWAPTRAIL_WRITE_COMPLETED, SWAPTRAIL_PART_WRITE_COMPLETED)) {
+			end_change(batch);
 			return;
+		}
 	}
 	e = begin_marked_event(SWAPTRAIL_WRITE_COMPLETED, folio, flags, pages, mark_of(folio, flags, NULL));
 	if (e)
@@ -609,6 +618,7 @@ static __always_inline void on_remove_end(const void *folio, bool removed)
 	count_pages(SWAPTRAIL_REMOVED, removed, pages);
 	if (removed && batch->removing_entry == batch->head.pass.entry &&
 	    add_to_pass(batch, folio, flags, SWAPTRAIL_REMOVED, SWAPTRAIL_PART_REMOVED)) {
+		end_change(batch);
 		close_pass(batch);
 		return;
 	}
@@ -668,7 +678,7 @@ static __always_inline void on_split_end(const void *folio, int error)
 	if (!error) {
 		struct batch *batch = current_batch();
 
-		if (batch && batch->head.pass.folio == (__u64)folio)
+		if (batch && batch->head.folio == (__u64)folio)
 			close_pass(batch); /* what follows is about a smaller folio */
 		flags = folio_flags(folio);
 		count_pages(SWAPTRAIL_SPLIT, true, split->nr_pages);

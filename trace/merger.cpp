@@ -24,8 +24,21 @@ void Merger::Queue::grow() {
   head = 0;
 }
 
-size_t Merger::room(uint32_t cpu) const {
-  const size_t most = std::min(kMostAtOnce, options_.max_events / options_.max_cpus);
+// After a time in which much had to wait.
+void Merger::Queue::shrink() {
+  if (count != 0 || items.size() <= 2 * kMostAtOnce) return;
+  items = {};
+  mask = head = 0;
+}
+
+size_t Merger::room(uint32_t cpu) const { return room_of(cpu, kMostAtOnce); }
+
+size_t Merger::room_if_held(uint32_t cpu) const {
+  return std::min(kMostAtOnce, room_of(cpu, options_.max_events));
+}
+
+size_t Merger::room_of(uint32_t cpu, size_t most) const {
+  most = std::min(most, options_.max_events / options_.max_cpus);
   const size_t count = cpu < queues_.size() ? queues_[cpu].count : 0;
   const size_t kept = std::min(most / 2, kMostPassEvents - 1);
   return std::max(most, count + kept) - count - kept;
@@ -65,12 +78,22 @@ bool Merger::push(uint32_t cpu, const swaptrail_event& event) {
 }
 
 // Its submission settles nothing: that time was read before the record was reserved.
-bool Merger::push_pass(uint32_t cpu, std::span<const swaptrail_event> events,
+bool Merger::push_pass(uint32_t cpu, std::span<const swaptrail_event> events, uint32_t lost,
                        uint64_t submitted_ns) {
   if (!has_room(cpu, events.size())) return false;
   Queue& queue = queues_[cpu];
-  note_losses(cpu, queue, events.front().lost, submitted_ns);
+  note_losses(cpu, queue, lost, submitted_ns);
   for (const swaptrail_event& event : events) insert(queue, event);
+  return true;
+}
+
+bool Merger::push_early(uint32_t cpu, std::span<const swaptrail_event> events) {
+  if (!has_room(cpu, events.size())) return false;
+  Queue& queue = queues_[cpu];
+  for (swaptrail_event event : events) {
+    event.lost = queue.previous_lost;
+    insert(queue, event);
+  }
   return true;
 }
 
@@ -135,6 +158,7 @@ void Merger::advance(uint64_t complete_until_ns, EventSink& sink) {
   while (!heap_.empty()) emit_run(heap_.front(), complete_until_ns, sink);
   SWAPTRAIL_DCHECK(waiting_ == 0 || complete_until_ns != std::numeric_limits<uint64_t>::max());
   if (next_drop_ns_ <= complete_until_ns) emit_drops(complete_until_ns, sink);
+  for (Queue& queue : queues_) queue.shrink();
 }
 
 // Emits from the CPU on top as long as no other is due before it, then puts it in its new place.

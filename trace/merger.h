@@ -65,15 +65,20 @@ class Merger {
   Merger();
   explicit Merger(const Options& options);
 
-  // How many more events of a CPU may wait: out of kMostAtOnce, or of its share of max_events if that is less. A
-  // caller that pushes no more than that never loses one. Room for a pass more than this is kept, so it may end with one.
+  // How many more events of a CPU may wait, of kMostAtOnce, and of its share of max_events. A caller that pushes no more than
+  // that never loses one. Room for a pass more than this is kept, so it may end with one.
   size_t room(uint32_t cpu) const;
+  // Likewise, of its share only: for a caller that can let nothing be emitted before it has taken more.
+  size_t room_if_held(uint32_t cpu) const;
 
   // Adds an event in ring order. False if it was not kept (counted, and reported as a Loss).
   bool push(uint32_t cpu, const swaptrail_event& event);
-  // Adds the events of a record that was submitted later than they happened (bpf/pass.h), in ring order. They have one `lost`.
-  // The caller holds the watermark back until it is pushed.
-  bool push_pass(uint32_t cpu, std::span<const swaptrail_event> events, uint64_t submitted_ns);
+  // Adds events of a record that was submitted later than they happened (bpf/pass.h), in ring order, or none. `lost` is that of
+  // the record. The caller holds the watermark back until it is pushed.
+  bool push_pass(uint32_t cpu, std::span<const swaptrail_event> events, uint32_t lost,
+                 uint64_t submitted_ns);
+  // Adds events of a record that is not submitted yet. They say nothing about what was lost.
+  bool push_early(uint32_t cpu, std::span<const swaptrail_event> events);
 
   // Every event of that CPU with time_ns <= settled_ns() was pushed; 0: no such time is known. What runs on a CPU is
   // interrupted and resumed, so its records nest like calls: if the times of two events in ring order rise, the first
@@ -123,6 +128,7 @@ class Merger {
 
     Item& at(size_t index) { return items[(head + index) & mask]; }
     void grow();
+    void shrink();
   };
   struct Head {
     uint64_t time_ns;
@@ -132,6 +138,7 @@ class Merger {
     }
   };
 
+  size_t room_of(uint32_t cpu, size_t most) const;
   bool make_queue(uint32_t cpu);               // if there is none yet; false: beyond max_cpus
   bool has_room(uint32_t cpu, size_t events);  // false: they are counted as lost
   void note_losses(uint32_t cpu, Queue& queue, uint32_t lost, uint64_t time_ns);

@@ -61,16 +61,26 @@ void fill_in(const swaptrail_pass& pass, swaptrail_event& event) {
 
 }  // namespace
 
-size_t pass_events(const swaptrail_pass& pass, std::span<swaptrail_event, kMostPassEvents> events) {
+PassParts pass_parts(const swaptrail_pass& pass) {
+  PassParts parts = 1;
+  for (size_t part = 0; part < SWAPTRAIL_PARTS; ++part)
+    parts |= PassParts{pass.after_ns[part] != 0} << (1 + part);
+  return parts;
+}
+
+size_t pass_events(const swaptrail_pass& pass, std::span<swaptrail_event, kMostPassEvents> events,
+                   PassParts without) {
   const swaptrail_event common = event_of(pass);
   size_t count = 0;
-  swaptrail_event& allocated = events[count++] = common;
-  allocated.kind = SWAPTRAIL_SLOT_ALLOCATED;
-  allocated.time_ns = pass.begin_ns;
-  allocated.state = pass.state;
-  allocated.u.page.cgroup = pass.cgroup;
+  if ((without & 1) == 0) {
+    swaptrail_event& allocated = events[count++] = common;
+    allocated.kind = SWAPTRAIL_SLOT_ALLOCATED;
+    allocated.time_ns = pass.begin_ns;
+    allocated.state = pass.state;
+    allocated.u.page.cgroup = pass.cgroup;
+  }
   for (size_t part = 0; part < SWAPTRAIL_PARTS; ++part) {
-    if (pass.after_ns[part] == 0) continue;
+    if (pass.after_ns[part] == 0 || (without >> (1 + part) & 1) != 0) continue;
     swaptrail_event& event = events[count++] = common;
     event.kind = static_cast<uint8_t>(kKinds[part]);
     event.time_ns = pass.begin_ns + pass.after_ns[part] - 1;

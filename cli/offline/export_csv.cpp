@@ -81,7 +81,7 @@ class CsvExporter : public Exporter {
     for (size_t index = 0; index < kStageCount; ++index) {
       out().append(",").append(stage_name(static_cast<Stage>(index))).append("_ns");
     }
-    out().append("\r\n");
+    out().append(",weight\r\n");
   }
 
   void on_lifecycle(const Lifecycle& lifecycle) override {
@@ -91,6 +91,7 @@ class CsvExporter : public Exporter {
     reclaimer(lifecycle.last, row);
     ending(lifecycle, row);
     for (const uint64_t time_ns : lifecycle.stage_ns) row.number_if(time_ns != 0, time_ns);
+    row.number(lifecycle.weight());
     row.end();
     flush_if_full();
   }

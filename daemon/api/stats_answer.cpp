@@ -157,11 +157,15 @@ store::StatsRow only_waited(const counters::Row& row, size_t spans) {
 
 // Why some of its used slots are not explained, as far as known.
 std::string why_not_explained(const pipeline::SlotUse& use, const pipeline::SlotUse::Area& area,
-                              int64_t unexplained) {
+                              const pipeline::Sampling& sampling, int64_t unexplained) {
   if (unexplained == 0) return {};
   if (unexplained < 0) return "the kernel has freed more than was seen to return";
   std::string out;
   const auto add = [&](const std::string& reason) { out += (out.empty() ? "" : "; ") + reason; };
+  if (sampling.ever()) {
+    add(absl::StrCat("only 1 page in ", sampling.one_in, sampling.changes == 0 ? "" : " now",
+                     " is followed: owners and ages are estimates"));
+  }
   if (area.since_ns == 0 && area.at_start != 0) {
     add(absl::StrCat(area.at_start, " were in use when swaptraild started"));
   }
@@ -174,7 +178,7 @@ std::string why_not_explained(const pipeline::SlotUse& use, const pipeline::Slot
 }
 
 void put_slots(const pipeline::SlotUse& use, const pipeline::SlotUse::Area& area,
-               v1::SwapArea& out) {
+               const pipeline::Sampling& sampling, v1::SwapArea& out) {
   if (!use.way_back_is_seen) {
     out.set_note(
         "not every hook that sees pages come back is attached: what is still in swap is not known");
@@ -190,7 +194,7 @@ void put_slots(const pipeline::SlotUse& use, const pipeline::SlotUse::Area& area
   slots.set_cached(area.waiting + area.kept);
   const auto unexplained = static_cast<int64_t>(slots.used() - slots.away() - slots.cached());
   slots.set_unexplained(unexplained);
-  out.set_note(why_not_explained(use, area, unexplained));
+  out.set_note(why_not_explained(use, area, sampling, unexplained));
 }
 
 void put_area(const recording::SwapArea& area, v1::SwapArea& out) {
@@ -312,11 +316,12 @@ absl::Status answer(const Query& asked, const v1::GetSwapAreasRequest&,
     uses = store::query_areas(asked.host.store.snapshot(), asked.moment.now_ns(), kMostOwners,
                               kMostTable, asked.stop, is_of_now);
   }
+  const auto status = asked.host.status_board.newest();
   Converter converter(asked.host, asked.moment, true);
   for (const pipeline::SlotUse::Area& area : now.areas) {
     v1::SwapArea& added = *response.add_areas();
     put_area(area.area, added);
-    put_slots(now, area, added);
+    put_slots(now, area, status->sampling, added);
     const auto use = std::ranges::find(uses, area.area.type, &store::AreaUse::area);
     put_use(use == uses.end() ? store::AreaUse{} : *use, kAnswerBytes / now.areas.size(), converter,
             added);

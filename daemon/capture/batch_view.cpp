@@ -16,9 +16,21 @@ namespace {
 // Element sizes of an array map: kernel/bpf/arraymap.c array_map_alloc.
 size_t stride_of(size_t value_size) { return (value_size + 7) & ~size_t{7}; }
 
+constexpr int kTries = 4;
+
 template <typename T>
 T load_acquire(const T& at) {
   return std::atomic_ref<T>(const_cast<T&>(at)).load(std::memory_order_acquire);
+}
+
+// In order.
+void copy(const swaptrail_pass& from, swaptrail_pass& to) {
+  static_assert(sizeof(swaptrail_pass) % sizeof(uint64_t) == 0);
+  const auto* words = reinterpret_cast<const uint64_t*>(&from);
+  for (size_t at = 0; at < sizeof(swaptrail_pass) / sizeof(uint64_t); ++at) {
+    const uint64_t word = load_acquire(words[at]);
+    std::memcpy(reinterpret_cast<std::byte*>(&to) + at * sizeof(word), &word, sizeof(word));
+  }
 }
 
 }  // namespace
@@ -41,21 +53,39 @@ BatchView::~BatchView() {
   if (places_ != nullptr) munmap(const_cast<std::byte*>(places_), stride_ * SWAPTRAIL_PLACES);
 }
 
-// The programs write meanwhile. `open_ns` is read first: if the place changes hands after that, `begin_ns` is another one,
-// and the batch that was asked for is over.
+// The programs write meanwhile. A pass that stays the same, and as long as it was, while it is copied, and is not being changed
+// before or after that, is whole; its begin is read first. If the place changes hands, so does `begin_ns`.
 swaptrail_batch BatchView::at(size_t place) const {
   const auto& shown = *reinterpret_cast<const swaptrail_batch*>(places_ + place * stride_);
   swaptrail_batch batch{};
-  batch.open_ns = load_acquire(shown.open_ns);
-  batch.begin_ns = load_acquire(shown.begin_ns);
-  batch.place.owner = load_acquire(shown.place.owner);
+  for (int tries = 0; tries < kTries; ++tries) {
+    batch.changing = load_acquire(shown.changing);
+    batch.begin_ns = load_acquire(shown.begin_ns);
+    copy(shown.pass, batch.pass);
+    batch.place.owner = load_acquire(shown.place.owner);
+    batch.changing |= load_acquire(shown.changing);
+    const bool same = load_acquire(shown.begin_ns) == batch.begin_ns &&
+                      load_acquire(shown.pass.begin_ns) == batch.pass.begin_ns &&
+                      load_acquire(shown.pass.events) == batch.pass.events;
+    if (batch.changing == 0 && same) return batch;
+  }
+  batch.changing = 1;
   return batch;
 }
 
 std::optional<swaptrail_batch> BatchView::of(uint32_t tid) const {
   const swaptrail_batch batch = at(tid % SWAPTRAIL_PLACES);
   if (batch.place.owner == SWAPTRAIL_OWNER(tid)) return batch;
-  return of_beside(tid);
+  const auto first = of_beside(tid);
+  auto second = first ? of_beside(tid) : std::nullopt;
+  if (second) {  // the kernel copies it while the programs write
+    const bool same = first->begin_ns == second->begin_ns &&
+                      first->pass.begin_ns == second->pass.begin_ns &&
+                      first->pass.events == second->pass.events;
+    second->changing |= first->changing | uint32_t{!same};
+    second->pass = first->pass;
+  }
+  return second;
 }
 
 std::optional<swaptrail_batch> BatchView::of_beside(uint32_t tid) const {

@@ -21,7 +21,8 @@ class BatchView {
   BatchView& operator=(BatchView&&) = delete;
   ~BatchView();
 
-  // What the batch of a thread shows; nothing if it has none. Without a system call, unless another thread has its place.
+  // What the batch of a thread shows; nothing if it has none. With `changing`, only begin_ns is valid. Without a system call,
+  // unless another thread has its place.
   std::optional<swaptrail_batch> of(uint32_t tid) const;
   // The passes that are open. For the time when no program runs any more.
   std::vector<swaptrail_pass> open_passes() const;

@@ -1,8 +1,10 @@
 // How far the order is known while passes of reclaim are open, whose events come when they end (bpf/pass.h).
 //
-// The map of the programs shows for each running batch since when a pass of it is open. So before a sweep the batches that are known
-// are looked at: every event of a batch until then, or until its open pass, lies in the rings. A batch that the sweep shows for
-// the first time may have opened a pass at any time since it began.
+// The map of the programs shows the pass that each running batch has open. So before a sweep the batches that are known are looked
+// at, and the events of their open passes that have not been taken yet are taken from there: every event of a batch until then
+// lies in the rings, or was taken early. When the record of the pass comes, those are left out. So nothing waits for a thread that
+// sleeps in a pass. A pass that is being changed is waited for; its thread runs.
+// A batch that the sweep shows for the first time may have opened a pass at any time since it began.
 // As long as a ring was not emptied, its records may hold events as old as their batch was clear at the last sweep that emptied
 // all rings; so a batch is also followed after its end, until all that was submitted before that was taken.
 #pragma once
@@ -15,37 +17,55 @@
 #include "absl/functional/function_ref.h"
 #include "bpf/event.h"
 #include "bpf/pass.h"
+#include "trace/pass_events.h"
 
 namespace swaptrail::capture {
 
 // Not thread-safe. All times are CLOCK_MONOTONIC ns.
 class OpenPasses {
  public:
-  // A pass that is open longer is not waited for: its thread may sleep for any time. Its events are late then.
+  // A change that takes longer is not waited for: a kernel that preempts its threads may leave it alone in a program. What it adds
+  // is late then.
   static constexpr uint64_t kLongestNs = 1'000'000'000;
+  static constexpr size_t kMostEarly =
+      4096;  // passes of which a part was taken; then they are waited for
 
-  // What the running batch of a thread shows; nothing if it has none.
+  // What the running batch of a thread shows; nothing if it has none. With `changing`, only begin_ns is valid.
   using Look = absl::FunctionRef<std::optional<swaptrail_batch>(uint32_t tid)>;
+  // Takes the events of an open pass that are not in `without`.
+  using TakeEarly = absl::FunctionRef<void(const swaptrail_pass& pass, PassParts without)>;
 
   // Looks at the batches that run. `now_ns`: read before; the sweep of the rings comes after.
-  void look(uint64_t now_ns, Look look);
+  void look(uint64_t now_ns, Look look, TakeEarly take_early);
   // An event that the sweep took: the begins and ends of batches are noted.
   void note(const swaptrail_event& event);
+  // Of a pass whose record has come: what of it was taken early.
+  PassParts taken_early(const swaptrail_pass& pass);
   // The time until which all events were taken, given that all records which were submitted until `taken_until_ns` were.
   uint64_t clear_until(uint64_t taken_until_ns, bool emptied_all);
 
   size_t batches() const { return batches_.size(); }
+  size_t early() const { return early_.size(); }
 
  private:
   struct Batch {
     uint32_t tid = 0;
     uint64_t begin_ns = 0;
-    uint64_t ended_ns = 0;  // 0 = it runs
-    uint64_t clear_ns = 0;  // its events until then are in the rings, or were taken
-    uint64_t taken_ns = 0;  // ... were taken
+    uint64_t ended_ns = 0;     // 0 = it runs
+    uint64_t clear_ns = 0;     // its events until then are in the rings, or were taken
+    uint64_t taken_ns = 0;     // ... were taken
+    uint64_t changing_ns = 0;  // at each look since then its pass was being changed; 0 = it was not
+  };
+  struct Early {
+    uint32_t tid;
+    uint64_t batch_ns, begin_ns;  // of its batch, and of itself
+    PassParts parts;
   };
 
+  bool look_at(const swaptrail_pass& pass, TakeEarly take_early);
+
   std::vector<Batch> batches_;  // as many as threads reclaim at a time
+  std::vector<Early> early_;    // of these batches
 };
 
 }  // namespace swaptrail::capture

@@ -337,41 +337,57 @@ size_t Session::take(uint32_t cpu, const void* record, size_t size, Merger& merg
   return 1;
 }
 
+// Whatever was taken of it early, it is counted when its record comes, or is lost.
 size_t Session::take_pass(uint32_t cpu, const swaptrail_pass& pass, Merger& merger) {
   std::array<swaptrail_event, kMostPassEvents> events;
-  const size_t count = pass_events(pass, events);
-  counters_.consumed += count;
+  const size_t count = pass_events(pass, events, open_passes_.taken_early(pass));
+  counters_.consumed += pass.events;
   if (std::all_of(events.begin(), events.begin() + count, is_valid_event))
-    merger.push_pass(cpu, {events.data(), count}, pass.submitted_ns);
+    merger.push_pass(cpu, {events.data(), count}, pass.lost, pass.submitted_ns);
   else
     counters_.invalid += count;
   return count;
 }
 
+void Session::take_early(const swaptrail_pass& pass, PassParts without, Merger& merger) {
+  std::array<swaptrail_event, kMostPassEvents> events;
+  const size_t count = pass_events(pass, events, without);
+  if (pass.cpu < rings_.size() &&
+      std::all_of(events.begin(), events.begin() + count, is_valid_event))
+    merger.push_early(pass.cpu, {events.data(), count});
+  else
+    counters_.invalid += count;
+}
+
 uint64_t Session::sweep(Merger& merger) {
   const uint64_t now = base::monotonic_ns();
   // Read before the rings, and each with acquire: what an ended pass submitted is in the ring that is read next.
-  if (batches_) open_passes_.look(now, [this](uint32_t tid) { return batches_->of(tid); });
+  if (batches_)
+    open_passes_.look(
+        now, [this](uint32_t tid) { return batches_->of(tid); },
+        [&](const swaptrail_pass& pass, PassParts without) { take_early(pass, without, merger); });
   fill_ = 0;
-  bool emptied_all = true, held_up = false;
+  bool emptied_all = true, full = false;
   for (uint32_t cpu = 0; cpu < rings_.size(); ++cpu) {
     Ring& ring = rings_[cpu];
     const uint64_t until = ring.producer_position();
     fill_ = std::max(fill_, static_cast<double>(until - ring.consumer_position()) /
                                 static_cast<double>(ring_bytes_));
-    const size_t room = merger.room(cpu);
+    size_t room = merger.room(cpu);
+    if (room == 0 && held_) room = merger.room_if_held(cpu);
     ring.consume(until, room,
                  [&](const void* record, size_t size) { return take(cpu, record, size, merger); });
     emptied_[cpu] = ring.consumer_position() >= until;
     emptied_all &= emptied_[cpu];
-    held_up |= room == 0 && !emptied_[cpu];
+    full |= held_ && room == 0 && !emptied_[cpu];
     complete_until_[cpu] =
         std::max(complete_until_[cpu], emptied_[cpu] ? now : merger.settled_ns(cpu));
   }
   take_left_open(merger);
   const uint64_t taken = *std::min_element(complete_until_.begin(), complete_until_.end());
   const uint64_t clear = open_passes_.clear_until(taken, emptied_all);
-  return held_up ? taken : clear;  // a ring that has to wait for an open pass must not fill
+  held_ = clear < taken;
+  return full ? taken : clear;  // even all the room there is was not enough
 }
 
 absl::Status Session::set_sample_shift(uint32_t shift) {

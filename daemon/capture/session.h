@@ -75,6 +75,7 @@ class Session final : public EventSource {
   absl::Status attach_hooks();
   size_t take(uint32_t cpu, const void* record, size_t size, Merger& merger);
   size_t take_pass(uint32_t cpu, const swaptrail_pass& pass, Merger& merger);
+  void take_early(const swaptrail_pass& pass, PassParts without, Merger& merger);
   void take_left_open(Merger& merger);
 
   BpfObject object_;
@@ -86,6 +87,7 @@ class Session final : public EventSource {
   OpenPasses open_passes_;
   std::vector<swaptrail_pass> left_open_;  // when the programs were detached
   Counters counters_;
+  bool held_ = false;  // at the last sweep, by an open pass
   double fill_ = 0;
   size_t ring_bytes_ = 0;
   bool samples_ = false;

@@ -12,12 +12,12 @@ namespace {
 
 using Owners = absl::flat_hash_map<std::pair<uint32_t, uint64_t>, uint64_t>;  // area, cgroup: pages
 
-// Its pages that are still in swap.
+// Its pages that are still in swap, and those that it stands for.
 uint64_t pages_away(const RecordView& record) {
   const Hot& hot = record.hot();
   if (hot.entry == 0 || !is_freed(hot.outcome)) return 0;
   const uint32_t gone = record.back().gone_pages;
-  return hot.nr_pages > gone ? hot.nr_pages - gone : 0;
+  return hot.nr_pages > gone ? (hot.nr_pages - gone) * hot.weight() : 0;
 }
 
 size_t age_bucket(uint64_t age_ns) {

@@ -282,6 +282,33 @@ TEST(ApiStats, TheUsedSlotsOfAnAreaAreExplainedOrSaidNotToBe) {
   EXPECT_NE(told.areas(1).note(), "");
 }
 
+TEST(ApiStats, WithASampleTheAreasSayThatOnlyAPartIsFollowed) {
+  Scene scene;
+  Lifecycle life;
+  life.id = life.closed_ns = 1;
+  life.entry = make_entry(1, 5);
+  life.nr_pages = 2;
+  life.sample_shift = 4;
+  life.outcome = Outcome::kFreedDevice;
+  scene.add(life);
+  auto status = std::make_shared<pipeline::PipelineStatus>();
+  status->sampling.one_in = 16;
+  scene.status_board.publish(status);
+  pipeline::SlotUse& use = scene.pipeline->slot_use_;
+  use.way_back_is_seen = true;
+  for (recording::SwapArea& area : scene.area_watch.now())
+    use.areas.emplace_back().area = std::move(area);
+  use.areas[1].area.used_bytes = 100 * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  use.areas[1].away = 2;
+  v1::GetSwapAreasResponse told;
+  ASSERT_TRUE(call(*scene.trace, &Stub::GetSwapAreas, v1::GetSwapAreasRequest(), told).ok());
+  ASSERT_EQ(told.areas_size(), 2);
+  ASSERT_EQ(told.areas(1).owners_size(), 1);
+  EXPECT_EQ(told.areas(1).owners(0).pages(), 32u);
+  EXPECT_EQ(told.areas(1).slots().away(), 2u);
+  EXPECT_EQ(told.areas(1).note(), "only 1 page in 16 is followed: owners and ages are estimates");
+}
+
 // If no hook sees slots being freed, a page that was swapped out may have come back long ago.
 TEST(ApiStats, WithoutFreedSlotsNothingIsSaidToBeInSwap) {
   Scene scene;

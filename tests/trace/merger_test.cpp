@@ -153,7 +153,7 @@ TEST(TraceMerger, EventsOfAPassTakeTheirPlaces) {
   merger.push(0, event_at(10, 0));
   merger.push(0, event_at(25, 0));  // an interrupt, in the middle of the pass
   merger.push(1, event_at(22, 1));
-  merger.push_pass(0, std::vector{event_at(20, 0), event_at(23, 0), event_at(30, 0)}, 31);
+  merger.push_pass(0, std::vector{event_at(20, 0), event_at(23, 0), event_at(30, 0)}, 0, 31);
   EXPECT_LT(merger.settled_ns(0), 25u) << "a pass settles nothing";
   merger.advance(30, recorder);
   const std::vector<Seen> expected = {{10, 0, 0}, {20, 0, 1}, {22, 1, 0},
@@ -168,7 +168,7 @@ TEST(TraceMerger, LossBeforeAPass) {
   Merger merger;
   Recorder recorder;
   merger.push(0, event_at(10, 0));
-  merger.push_pass(0, std::vector{event_at(20, 0, 3), event_at(30, 0, 3)}, 40);
+  merger.push_pass(0, std::vector{event_at(20, 0, 3), event_at(30, 0, 3)}, 3, 40);
   merger.push(0, event_at(50, 0, 3));
   merger.flush(recorder);
   ASSERT_EQ(recorder.losses.size(), 1u);
@@ -183,7 +183,7 @@ TEST(TraceMerger, APassThatFindsNoRoomIsLostAsAWhole) {
   Merger merger({.max_events = 4, .max_cpus = 1});
   Recorder recorder;
   for (uint64_t at = 1; at <= 3; ++at) merger.push(0, event_at(at, 0));
-  EXPECT_FALSE(merger.push_pass(0, std::vector{event_at(4, 0), event_at(5, 0)}, 6));
+  EXPECT_FALSE(merger.push_pass(0, std::vector{event_at(4, 0), event_at(5, 0)}, 0, 6));
   EXPECT_EQ(merger.counters().overflow, 2u);
   merger.flush(recorder);
   EXPECT_EQ(recorder.seen.size(), 3u);

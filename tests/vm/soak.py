@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Runs inside a guest: swaptraild for long, with all that may grow.
+
+    soak.py DAEMON SWAPTRAIL MINUTES
+
+Two processes in cgroups with a limit swap as fast as they can. Five times a second another cgroup comes, swaps, and goes. Two
+readers follow every lifecycle, one counts; the metrics are scraped each second; everything is recorded, in parts of which the
+oldest go; one folio in 16 is compared with the model.
+
+Held: once the store is full and all tables were used (a quarter of the time), resident memory stays within 5 %, if it is 10 minutes
+or more; no record is lost or
+late, and no run of a program skipped; the model differs nowhere; the totals are the kernel's within their allowance; the
+recordings stay within their bounds, and the daemon's descriptors and threads are as many as before. Exit code 1 if not. Needs root.
+"""
+
+import json
+import mmap
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+from counters import CGROUPS, MADV_NOHUGEPAGE, PAGE
+
+RUN = "/run/swaptrail-soak"
+RECORDINGS = pathlib.Path("/share/soak")
+MOST_MIB = 256  # of all recordings
+LIMIT = 24 << 20
+failed = False
+
+
+def check(what, holds, value=""):
+    global failed
+    failed |= not holds
+    print(f"{'ok ' if holds else 'BAD'} {what}{': ' if value != '' else ''}{value}", flush=True)
+
+
+def fork(work, *arguments):
+    child = os.fork()
+    if child:
+        return child
+    try:
+        work(*arguments)
+    except BaseException as error:  # a child must not go on with what is the parent's
+        print(f"{work.__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(1)
+    os._exit(0)
+
+
+def enter(group):
+    group.mkdir(exist_ok=True)
+    (group / "memory.max").write_text(str(LIMIT))
+    (group / "cgroup.procs").write_text("0")
+
+
+def swap(group, pages, until):
+    """Writes to its pages again and again: each round swaps them out, and in."""
+    enter(group)
+    memory = mmap.mmap(-1, pages * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(MADV_NOHUGEPAGE)
+    round_ = 0
+    while time.monotonic() < until:
+        round_ += 1
+        for page in range(pages):
+            memory[page * PAGE] = (page + round_) & 255
+
+
+def come_and_go(until):
+    number = 0
+    while time.monotonic() < until:
+        number += 1
+        group = CGROUPS / f"soak-passing-{number}"
+        began = time.monotonic()
+        child = fork(swap, group, 8000, 0 if number % 5 else began + 0.1)
+        os.waitpid(child, 0)
+        for _ in range(50):
+            try:
+                group.rmdir()
+                break
+            except OSError:
+                time.sleep(0.02)
+        time.sleep(max(0.0, began + 0.2 - time.monotonic()))
+    (pathlib.Path(RUN) / "groups").write_text(str(number))
+
+
+def scrape():
+    with urllib.request.urlopen("http://127.0.0.1:9789/metrics", timeout=10) as answer:
+        return len(answer.read())
+
+
+class Daemon:
+    def __init__(self, program, client):
+        self.client = client
+        self.errors = open(f"{RUN}/errors", "wb")
+        self.process = subprocess.Popen(
+            [program, "--print=none", f"--run-dir={RUN}", f"--record={RECORDINGS}", "--record-part=16",
+             f"--record-total={MOST_MIB}", "--validate=16", "--web.listen-address=127.0.0.1:9789"], stderr=self.errors)
+        for _ in range(300):
+            if "ready" in pathlib.Path(f"{RUN}/errors").read_text(errors="replace"):
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        sys.exit(pathlib.Path(f"{RUN}/errors").read_text(errors="replace"))
+
+    def ask(self, *words):
+        answer = subprocess.run([self.client, *words, "-o", "json", f"--socket={RUN}/api.sock"], capture_output=True, text=True)
+        if answer.returncode != 0:
+            sys.exit(f"{words}: {answer.stderr}")
+        return json.loads(answer.stdout)
+
+    def watch(self):
+        return subprocess.Popen([self.client, "trace", f"--socket={RUN}/api.sock"], stdout=subprocess.DEVNULL)
+
+    def use(self):
+        folder = pathlib.Path(f"/proc/{self.process.pid}")
+        status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+        return {"rss": int(status["VmRSS"].split()[0]), "threads": int(status["Threads"]), "swap": int(status["VmSwap"].split()[0]),
+                "files": len(os.listdir(folder / "fd")), "disk": sum(file.stat().st_size for file in RECORDINGS.iterdir())}
+
+
+def number(row, field):
+    return int(row.get(field, 0))  # 64 bits are texts in JSON
+
+
+def settled(daemon):
+    """The last records take until the next sweep."""
+    time.sleep(3)
+    return daemon.ask("status")
+
+
+def run(daemon, minutes):
+    until = time.monotonic() + minutes * 60
+    children = [fork(swap, CGROUPS / f"soak-{name}", 16000, until) for name in ("one", "two")]
+    children.append(fork(come_and_go, until))
+    readers = [daemon.watch(), daemon.watch()]
+    samples, scrapes, told = [], 0, 0.0
+    while time.monotonic() < until:
+        samples.append(daemon.use())
+        scrape()
+        scrapes += 1
+        if time.monotonic() >= told:
+            told = time.monotonic() + 60
+            loss = daemon.ask("status").get("loss", {})
+            print(f"    {samples[-1]} records {number(loss, 'emitted')}", flush=True)
+            daemon.ask("top", "--by=cgroup", "--batch=1", "--interval=1s")
+        time.sleep(1)
+    ended = [os.waitpid(child, 0)[1] for child in children]
+    status = settled(daemon)
+    for reader in readers:
+        reader.send_signal(signal.SIGINT)
+        reader.wait()
+    check("the load ended well", not any(ended), ended)
+    check("scrapes", scrapes > minutes * 4, scrapes)
+    return samples, status
+
+
+def is_trusted(daemon):
+    said = subprocess.run([daemon.client, "status", "--check", f"--socket={RUN}/api.sock"], capture_output=True, text=True)
+    check("status --check: nothing lost, skipped, violated or found, and totals are the kernel's", said.returncode == 0, said.stderr)
+
+
+def judge(samples, status, minutes):
+    later = samples[len(samples) // 4:]
+    sizes = [sample["rss"] for sample in later]
+    growth = f"{min(sizes)} to {max(sizes)}"
+    if minutes >= 10:
+        check("resident memory within 5 %, KiB", max(sizes) <= 1.05 * min(sizes), growth)
+    else:
+        print(f"    resident memory, KiB: {growth}; too short to say whether it grows")
+    check("nothing of it swapped", max(sample["swap"] for sample in samples) == 0)
+    for name in ("threads", "files"):
+        values = [sample[name] for sample in later]
+        check(name, max(values) <= min(values) + 8, f"{min(values)} to {max(values)}")
+    # beside the one that is being written
+    check("recordings, MiB", max(sample["disk"] for sample in samples) <= (MOST_MIB + 32) << 20,
+          max(sample["disk"] for sample in samples) >> 20)
+    loss, compared = status.get("loss", {}), status.get("validation", {})
+    check("records late", number(loss, "late") == 0, number(loss, "late"))
+    check("folios compared with the model", number(compared, "compared") > 1000, number(compared, "compared"))
+    print(json.dumps({name: status.get(name) for name in ("loss", "validation", "recording", "store", "lifecycles")}, indent=1))
+
+
+def main(program, client, minutes):
+    minutes = float(minutes)
+    if not os.path.ismount(CGROUPS):
+        subprocess.run(["mount", "-t", "cgroup2", "none", CGROUPS], check=True)
+    (CGROUPS / "cgroup.subtree_control").write_text("+memory")
+    os.makedirs(RUN, exist_ok=True)
+    RECORDINGS.mkdir(exist_ok=True)
+    daemon = Daemon(program, client)
+    samples, status = run(daemon, minutes)
+    judge(samples, status, minutes)
+    is_trusted(daemon)
+    daemon.process.terminate()
+    check("the daemon ended well", daemon.process.wait() == 0)
+    print("cgroups that came and went", (pathlib.Path(RUN) / "groups").read_text())
+    print(pathlib.Path(f"{RUN}/errors").read_text(errors="replace"))
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
