@@ -22,6 +22,7 @@
 #include "daemon/pipeline/output.h"
 #include "daemon/store/store_sink.h"
 #include "engine/machine/simulation.h"
+#include "trace/ledger/ledger.h"
 #include "trace/lifecycles/reconstructor.h"
 #include "trace/merger.h"
 
@@ -76,7 +77,7 @@ class NoNames : public report::Names {
   std::optional<std::string_view> cgroup_path(uint64_t) const override { return std::nullopt; }
 };
 
-// Swap areas -> lifecycles -> output, store, counters and metrics, as swaptraild --print=none connects them.
+// Swap areas -> ledger -> lifecycles -> output, store, counters and metrics, as swaptraild --print=none connects them.
 class Live {
  public:
   // `more` gets the lifecycles after all others; may be null.
@@ -91,7 +92,8 @@ class Live {
     lifecycles::ReconstructorOptions options;
     options.visible_kinds = lifecycles::kAllKinds;
     reconstructor_ = std::make_unique<lifecycles::Reconstructor>(options, *sinks_);
-    areas_.hand_on_to(*reconstructor_);
+    ledger_.hand_on_to(*reconstructor_);
+    areas_.hand_on_to(ledger_);
   }
   ~Live() { close(nowhere_); }
   Live(const Live&) = delete;
@@ -116,6 +118,7 @@ class Live {
   metrics::MetricCounters metrics_{metrics::MetricOptions{}};
   std::optional<pipeline::FanOut> sinks_;
   std::unique_ptr<lifecycles::Reconstructor> reconstructor_;
+  ledger::Ledger ledger_{{}};
   host::AreaWatch areas_{{.lines = [] { return std::vector<host::SeenArea>(); },
                           .kernel = nullptr,
                           .has_changed = [] { return false; },

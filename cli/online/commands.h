@@ -19,6 +19,7 @@ void add_page(CLI::App& app, int& code);
 void add_stats(CLI::App& app, int& code);
 void add_matrix(CLI::App& app, int& code);
 void add_areas(CLI::App& app, int& code);
+void add_holders(CLI::App& app, int& code);
 void add_violations(CLI::App& app, int& code);
 void add_pageout(CLI::App& app, int& code);
 void add_flight(CLI::App& app, int& code);
@@ -56,6 +57,9 @@ inline constexpr Command kCommands[] = {
     {"areas", add_areas,
      "Reads /proc/swaps, and counts the pages in swap by a look at the lifecycles in the store. "
      "No load if asked now and then."},
+    {"holders", add_holders,
+     "Sums up a table of who holds swap that swaptraild keeps anyway, as large as there are owners, "
+     "and reads /proc/swaps. A call each second is no load."},
     {"violations", add_violations, kOfReading},
     {"pageout", add_pageout,
      "Not free, and meant so: the kernel unmaps and writes each page of the range, and the process "

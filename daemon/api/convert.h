@@ -39,6 +39,7 @@ class Converter {
   void put_cgroup(uint64_t id, v1::Cgroup& out);
   void put(const Return& entry_return, v1::Return& out);
   static void put_process(uint32_t tgid, const Comm& comm, v1::Process& out);
+  static void put_object(const SharedObject& object, v1::SharedObject& out);
   // An entry that was in use at that time (monotonic).
   void put_entry(uint64_t entry, uint32_t generation, uint64_t at_ns, v1::SwapEntry& out) const;
 
@@ -51,7 +52,6 @@ class Converter {
   void put(const Reclaimer& reclaimer, v1::Reclaimer& out);
   void put(const Stay& stay, v1::Stay& out) const;
   void put_notes(const store::NoteChain& chain, v1::Lifecycle& out);
-  static void put_object(const SharedObject& object, v1::SharedObject& out);
   void put_times(const Lifecycle& lifecycle, v1::Lifecycle& out) const;
   static void put_mappings(const Lifecycle& lifecycle, v1::Lifecycle& out);
   std::optional<uint64_t> pfn_of(uint64_t folio) const;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <memory>
 #include <numeric>
 #include <utility>
@@ -30,6 +31,7 @@ constexpr double kMayHaveDropped = 0.5;  // of a ring in use
 // difference.
 constexpr int kTriesAtBegin = 64, kTriesEachSecond = 4, kTriesAtEnd = 16;
 constexpr uint64_t kPublishEvery_ns = 1'000'000'000;
+constexpr uint64_t kHoldersKept_ns = 250'000'000;
 
 uint64_t page_bytes() { return static_cast<uint64_t>(sysconf(_SC_PAGESIZE)); }
 
@@ -98,6 +100,16 @@ std::unique_ptr<validate::Validation> make_validation(const capture::EventSource
   return nullptr;
 }
 
+// Null if it can't be kept.
+std::unique_ptr<ledger::Ledger> make_ledger(const capture::EventSource& source,
+                                            const PipelineOptions& options) {
+  if (options.counts_only || !ledger::Ledger::is_possible(probe::visible_kinds(source.plan())))
+    return nullptr;
+  ledger::Ledger::Options ledger;
+  ledger.page_shift = static_cast<uint32_t>(std::countr_zero(page_bytes()));
+  return std::make_unique<ledger::Ledger>(ledger);
+}
+
 // The output first: a terminal waits for it.
 std::vector<lifecycles::LifecycleSink*> all_sinks(const PipelineClients& clients) {
   std::vector<lifecycles::LifecycleSink*> sinks{&clients.output};
@@ -146,12 +158,17 @@ Pipeline::Pipeline(std::unique_ptr<capture::EventSource> source, const PipelineO
       validation_(make_validation(*source_, options, areas_, lifecycles_)),
       reconstructor_(reconstructor_options(*source_, options),
                      validation_ ? validation_->lifecycles() : lifecycles_),
+      ledger_(make_ledger(*source_, options)),
       sample_rate_(options.sample, options.cpu_limit),
       flight_schedule_(options.flight_every_s * 1'000'000'000),
       sink_(&reconstructor_) {
-  if (!validation_) return;
-  validation_->hand_on_to(reconstructor_);
-  sink_ = validation_.get();
+  if (validation_) {
+    validation_->hand_on_to(reconstructor_);
+    sink_ = validation_.get();
+  }
+  if (!ledger_) return;
+  ledger_->hand_on_to(*sink_);
+  sink_ = ledger_.get();
 }
 
 absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(
@@ -319,6 +336,13 @@ const SlotUse& Pipeline::slot_use() {
     use.at_start = known->seen.area.used_bytes / page_bytes();
   }
   return slot_use_;
+}
+
+std::shared_ptr<const SlotHolders> Pipeline::holders() {
+  const uint64_t now = base::monotonic_ns();
+  if (!holders_ || now - holders_->at_ns >= kHoldersKept_ns)
+    holders_ = std::make_shared<SlotHolders>(slot_holders(ledger_.get(), areas_, now));
+  return holders_;
 }
 
 // Both readings are current: what is still in the rings is not consumed yet, and shows as such.

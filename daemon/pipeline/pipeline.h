@@ -19,6 +19,7 @@
 #include "daemon/pipeline/status.h"
 #include "daemon/record/flight_triggers.h"
 #include "daemon/record/recorder.h"
+#include "trace/ledger/ledger.h"
 #include "trace/lifecycles/reconstructor.h"
 #include "trace/merger.h"
 #include "validate/validation.h"
@@ -60,6 +61,7 @@ class Pipeline : private PipelineView {
            const PipelineClients& clients);
   const lifecycles::Reconstructor& reconstructor() const override { return reconstructor_; }
   const SlotUse& slot_use() override;
+  std::shared_ptr<const SlotHolders> holders() override;
   absl::StatusOr<record::FlightFiles> write_flight(const std::string& reason) override;
   bool step();
   report::StreamCounters stream_now(const swaptrail_totals& totals) const;
@@ -90,18 +92,20 @@ class Pipeline : private PipelineView {
   Merger merger_;
   std::unique_ptr<validate::Validation> validation_;  // may be null
   lifecycles::Reconstructor reconstructor_;
+  std::unique_ptr<ledger::Ledger> ledger_;      // null: not every hook that it takes is attached
   std::unique_ptr<record::Recorder> recorder_;  // may be null
   record::FlightTriggers triggers_;
   SampleRate sample_rate_;
   record::FlightSchedule flight_schedule_;
   bool flight_ = false;
   bool finished_ = false;
-  // After the area watch: the recorder, the validation, the reconstructor. Each passes events on.
+  // After the area watch: the recorder, the ledger, the validation, the reconstructor. Each passes events on.
   EventSink* sink_ = nullptr;
   std::vector<recording::Reading> readings_;  // begin, end, last: the report is made from these
   std::optional<swaptrail_totals> earlier_;   // of the reading before the next one
   uint64_t published_ns_ = 0;
   SlotUse slot_use_;
+  std::shared_ptr<const SlotHolders> holders_;
   uint64_t drops_read_ns_ = 0;
 };
 

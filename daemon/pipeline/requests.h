@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "daemon/pipeline/slot_holders.h"
 #include "daemon/record/flight_files.h"
 #include "trace/lifecycles/reconstructor.h"
 #include "trace/recording/contents.h"
@@ -45,6 +46,8 @@ class PipelineView {
   virtual const lifecycles::Reconstructor& reconstructor() const = 0;
   // Not older than a second.
   virtual const SlotUse& slot_use() = 0;
+  // Not older than a quarter of a second; never null.
+  virtual std::shared_ptr<const SlotHolders> holders() = 0;
   // Writes what the flight recorder holds to files. Errors: FailedPrecondition (none is running),
   // those of writing.
   virtual absl::StatusOr<record::FlightFiles> write_flight(const std::string& reason) = 0;

@@ -9,10 +9,12 @@ constexpr int kUserBits = 56;  // the user half of the address space ends there 
 
 }  // namespace
 
-std::string_view oddity(const swaptrail_event& event, uint32_t cpus, uint32_t page_struct_size) {
+std::string_view oddity(const swaptrail_event& event, uint32_t cpus, uint32_t page_struct_size,
+                        uint32_t event_abi) {
   const EventKind& rule = event_kind(event.kind);
   if (event.cpu >= cpus) return "there is no such CPU";
-  if (event.state & ~(rule.states | SWAPTRAIL_STATE_SAMPLE)) return "it can't have such a state";
+  const uint32_t sample = event_abi >= 3 ? SWAPTRAIL_STATE_SAMPLE : 0;
+  if (event.state & ~(rule.states | sample)) return "it can't have such a state";
   if (!rule.reader && rule.folio != (event.folio != 0))
     return rule.folio ? "no folio" : "it has a folio";
   if (rule.folio && event.folio % page_struct_size != 0) return "no address of a struct page";

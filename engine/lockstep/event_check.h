@@ -8,7 +8,8 @@
 
 namespace swaptrail::engine {
 
-// What is odd about it, or empty. For records that is_valid_event() accepts; mode full or kprobe.
-std::string_view oddity(const swaptrail_event& event, uint32_t cpus, uint32_t page_struct_size);
+// What is odd about it, or empty. For records that is_valid_event() accepts, as those of that ABI are; mode full or kprobe.
+std::string_view oddity(const swaptrail_event& event, uint32_t cpus, uint32_t page_struct_size,
+                        uint32_t event_abi);
 
 }  // namespace swaptrail::engine

@@ -70,7 +70,8 @@ void Lockstep::Impl::on_event(const Event& event, uint64_t sequence) {
   // The run that would have begun its batch was skipped, perhaps long ago.
   const bool no_begin = event.kind == SWAPTRAIL_RECLAIM_END && event.batch_ns == 0;
   if (no_begin && runs_skipped_) return;
-  const std::string_view odd = oddity(event, options_.cpus, options_.page_struct_size);
+  const std::string_view odd =
+      oddity(event, options_.cpus, options_.page_struct_size, options_.event_abi);
   if (!odd.empty()) {
     find(FindingKind::kViolation, Rule::kBadEvent, event, std::string(odd));
     return;

@@ -69,8 +69,10 @@ class NoSink : public lifecycles::LifecycleSink {
 // What stands for the pipeline: answers requests until it ends.
 class FakePipeline : public pipeline::PipelineView {
  public:
-  explicit FakePipeline(pipeline::PipelineRequests& requests)
-      : reconstructor_(lifecycles::ReconstructorOptions{}, sink_), thread_([this, &requests] {
+  FakePipeline(pipeline::PipelineRequests& requests, const host::AreaWatch& areas)
+      : areas_(areas),
+        reconstructor_(lifecycles::ReconstructorOptions{}, sink_),
+        thread_([this, &requests] {
           while (!stop_) {
             requests.answer(*this);
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -89,10 +91,17 @@ class FakePipeline : public pipeline::PipelineView {
   }
   const pipeline::SlotUse& slot_use() override { return slot_use_; }
   pipeline::SlotUse slot_use_;  // written before the first question
+  std::shared_ptr<const pipeline::SlotHolders> holders() override {
+    return std::make_shared<pipeline::SlotHolders>(
+        pipeline::slot_holders(has_ledger ? &ledger : nullptr, areas_, base::monotonic_ns()));
+  }
+  ledger::Ledger ledger{{}};  // written before the first question
+  bool has_ledger = true;     // likewise
   std::atomic<bool> flight{true};
   std::atomic<uint64_t> flight_since_ns{0};
 
  private:
+  const host::AreaWatch& areas_;
   NoSink sink_;
   lifecycles::Reconstructor reconstructor_;
   std::atomic<bool> stop_{false};
@@ -123,7 +132,7 @@ struct Scene {
              .frames = host::PageFrames(0xffffea0000000000, 64),
              .pageout_enabled = true,
              .full_access = with.full_access},
-        pipeline(with.answers ? std::make_unique<FakePipeline>(requests) : nullptr),
+        pipeline(with.answers ? std::make_unique<FakePipeline>(requests, area_watch) : nullptr),
         service(std::make_unique<TraceService>(host, with.tables ? &tables : nullptr)),
         control(host, with.tables ? &tables : nullptr) {
     server = grpc::ServerBuilder()

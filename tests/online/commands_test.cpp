@@ -395,6 +395,36 @@ TEST_F(CommandsTest, Areas) {
   EXPECT_EQ(asked({"areas"}).out, "no swap area is on\n");
 }
 
+TEST_F(CommandsTest, Holders) {
+  scene.areas.put({{2, "/dev/zram0"}}, base::monotonic_ns(), scene.area_watch);
+  EXPECT_THAT(asked({"holders"}).out, HasSubstr("nobody known holds swap"));
+  on_pipeline([&] {
+    swaptrail_event event{};
+    event.kind = SWAPTRAIL_SLOT_ALLOCATED;
+    event.nr_pages = 33;
+    event.entry = make_entry(2, 1);
+    event.state = SWAPTRAIL_STATE_ANON;
+    scene.pipeline->ledger.on_event(event, 0);
+    event.kind = SWAPTRAIL_UNMAPPED_ONE;
+    event.result = 1;
+    event.u.map.owner = 233;
+    event.u.map.ptes = 32;
+    event.u.map.comm[0] = 'v';
+    scene.pipeline->ledger.on_event(event, 0);
+  });
+  const std::string out = asked({"holders", "--rows=5"}).out;
+  EXPECT_EQ(daemon.queries.GetHolders.asked.back().max_rows(), 5);
+  EXPECT_THAT(out, testing::ContainsRegex("v/233 +128.0 KiB +97.0 % +0 +0 +0 +32 +32 +0"));
+  EXPECT_THAT(out, HasSubstr("(nobody known)"));
+  EXPECT_THAT(out, testing::ContainsRegex("2 +/dev/zram0 +[0-9]+ +33 +-?[0-9]+ +[a-z0-9]"));
+  EXPECT_THAT(asked({"holders", "--by=area"}).out,
+              testing::ContainsRegex("2 /dev/zram0 +132.0 KiB +100.0 %"));
+  EXPECT_THAT(asked({"holders", "--by=cgroup"}).out, testing::ContainsRegex("132.0 KiB"));
+  EXPECT_EQ(json::parse(asked({"holders", "-o", "json"}).out)["rows"][0]["pages"], "32");
+  EXPECT_EQ(json_lines(asked({"holders", "-o", "jsonl"}).out).at(0)["process"]["pid"], 233);
+  EXPECT_EQ(asked({"holders", "--by=nothing"}).code, 2);
+}
+
 TEST_F(CommandsTest, ViolationsAreFound) {
   EXPECT_EQ(asked({"violations"}).code, 0);
   for (uint64_t id = 1; id <= 7; ++id)

@@ -16,6 +16,7 @@ class View : public PipelineView {
  public:
   const SlotUse& slot_use() override { return slot_use_; }
   SlotUse slot_use_;
+  std::shared_ptr<const SlotHolders> holders() override { return nullptr; }
   const lifecycles::Reconstructor& reconstructor() const override { return reconstructor_; }
   absl::StatusOr<record::FlightFiles> write_flight(const std::string&) override {
     return absl::FailedPreconditionError("none");

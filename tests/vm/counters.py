@@ -117,8 +117,8 @@ def in_cgroup(path, work, *arguments, **limits):
 
 
 @contextlib.contextmanager
-def daemon(program):
-    process = subprocess.Popen([program, "--detail=counters", "--print=summary", f"--run-dir={RUN}",
+def daemon(program, option="--detail=counters"):
+    process = subprocess.Popen([program, option, "--print=summary", f"--run-dir={RUN}",
                                 "--web.listen-address=127.0.0.1:9789"], stderr=subprocess.PIPE, text=True)
     try:
         for line in process.stderr:

@@ -1,0 +1,116 @@
+// `swaptrail holders`: who holds swap now.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "cli/online/client_call.h"
+#include "cli/online/commands.h"
+#include "cli/online/lifecycle_text.h"
+#include "cli/online/quantities.h"
+#include "cli/online/table.h"
+#include "cli/online/words.h"
+
+namespace swaptrail::online {
+namespace {
+
+struct HoldersOptions : ClientCall {
+  std::string by = "process";
+  int32_t rows = 20;
+};
+
+std::string kind_text(v1::HolderKind kind) {
+  switch (kind) {
+    case v1::HOLDER_KIND_PROCESS:
+      return "(processes)";
+    case v1::HOLDER_KIND_OBJECT:
+      return "(shared memory)";
+    case v1::HOLDER_KIND_NOT_KNOWN:
+      return "(nobody known)";
+    default:
+      return "(others)";
+  }
+}
+
+std::string who(const v1::HolderRow& row, v1::HolderGroup by) {
+  if (by == v1::HOLDER_GROUP_AREA) return absl::StrCat(row.area(), " ", row.area_path());
+  if (by == v1::HOLDER_GROUP_CGROUP) return cgroup_text(row.cgroup());
+  if (row.has_process()) return process_text(row.process());
+  if (row.has_object()) return absl::StrCat(row.object().device(), " inode ", row.object().inode());
+  return kind_text(row.kind());
+}
+
+std::vector<std::string> cells(const std::string& name, const v1::HolderRow& row, uint64_t all) {
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  return {name,
+          bytes_text(row.pages() * page),
+          percent_text(row.pages(), all),
+          absl::StrCat(row.device_pages()),
+          absl::StrCat(row.zswap_pages()),
+          absl::StrCat(row.zero_pages()),
+          absl::StrCat(row.unwritten_pages() + row.reserve_pages() + row.unknown_pages()),
+          absl::StrCat(row.cached_pages()),
+          absl::StrCat(row.shared_pages())};
+}
+
+std::string holders_text(const v1::GetHoldersResponse& response, const Style& style) {
+  Table table({{"HOLDER"},
+               {"HOLDS", Align::kRight},
+               {"SHARE", Align::kRight},
+               {"DEVICE", Align::kRight},
+               {"ZSWAP", Align::kRight},
+               {"ZERO", Align::kRight},
+               {"NO COPY", Align::kRight},
+               {"IN MEMORY TOO", Align::kRight},
+               {"SHARED", Align::kRight}});
+  Table areas({{"AREA", Align::kRight},
+               {"PATH"},
+               {"USED SLOTS", Align::kRight},
+               {"HELD", Align::kRight},
+               {"NOT EXPLAINED", Align::kRight},
+               {"WHY"}});
+  uint64_t all = response.other().pages();
+  for (const v1::HolderRow& row : response.rows()) all += row.pages();
+  for (const v1::HolderRow& row : response.rows())
+    table.add(cells(who(row, response.group_by()), row, all));
+  if (response.other_groups() != 0)
+    table.add(cells(absl::StrCat("(", response.other_groups(), " more)"), response.other(), all));
+  for (const v1::HeldArea& area : response.areas())
+    areas.add({absl::StrCat(area.area()), area.path(), absl::StrCat(area.used()),
+               absl::StrCat(area.held()), absl::StrCat(area.unexplained()), area.note()});
+  std::string out = table.rows() == 0 ? "nobody known holds swap\n" : table.text(style);
+  if (response.estimated())
+    absl::StrAppend(&out, "ESTIMATES: only some pages are followed (swaptrail status)\n");
+  if (areas.rows() != 0) absl::StrAppend(&out, "\n", areas.text(style));
+  return out;
+}
+
+int holders(const HoldersOptions& options) {
+  v1::GetHoldersRequest request;
+  request.set_group_by(
+      value_of<v1::HolderGroup>(options.by).value_or(v1::HOLDER_GROUP_UNSPECIFIED));
+  request.set_max_rows(options.rows);
+  return ask_and_print(options, &v1::TraceService::Stub::GetHolders, request, "rows", holders_text);
+}
+
+}  // namespace
+
+void add_holders(CLI::App& app, int& code) {
+  auto [command, options] = add_online_command<HoldersOptions>(
+      app, "holders", "who holds swap now", Finds::kNothing,
+      "\nThe owners of all used slots that were taken since swaptraild started, exactly; what was in "
+      "use before is NOT EXPLAINED until it is met. DEVICE, ZSWAP and ZERO are base pages by where "
+      "they lie; NO COPY are not written yet, or nobody needs them any more. IN MEMORY TOO are in the "
+      "swap cache. SHARED had several mappings when they went out.\n"
+      "Examples:\n"
+      "  swaptrail holders\n"
+      "  swaptrail holders --by=cgroup --rows=5\n"
+      "  swaptrail holders --by=area -o json");
+  command->add_option("--by", options->by, "what the rows are [process]")
+      ->check(CLI::IsMember(words_of<v1::HolderGroup>()));
+  command->add_option("--rows", options->rows, "the largest so many [20]")
+      ->check(CLI::Range(1, 1000).description(""));
+  set_run(*command, options, code, holders);
+}
+
+}  // namespace swaptrail::online

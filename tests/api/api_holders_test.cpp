@@ -1,0 +1,143 @@
+// GetHolders.
+#include <unistd.h>
+
+#include <cstring>
+
+#include "tests/api/api_scene.h"
+#include "trace/decode.h"
+
+namespace swaptrail::api {
+namespace {
+
+using Stub = v1::TraceService::Stub;
+
+// A page that went out: of a process, or with tgid 0 of a file.
+void send_out(ledger::Ledger& ledger, uint64_t entry, uint32_t tgid, uint64_t cgroup,
+              uint8_t backend) {
+  swaptrail_event event{};
+  event.entry = entry;
+  event.nr_pages = 1;
+  event.time_ns = 5'000'000'000;
+  event.tid = event.tgid = 40;
+  event.origin = SWAPTRAIL_ORIGIN_KSWAPD;
+  event.state = SWAPTRAIL_STATE_SWAPBACKED | (tgid != 0 ? SWAPTRAIL_STATE_ANON : 0);
+  event.kind = SWAPTRAIL_SLOT_ALLOCATED;
+  event.u.page.cgroup = cgroup;
+  ledger.on_event(event, 0);
+  event.u = {};
+  if (tgid != 0) {
+    event.kind = SWAPTRAIL_UNMAPPED_ONE;
+    event.result = 1;
+    event.u.map.owner = tgid;
+    event.u.map.value = cgroup;
+    event.u.map.ptes = 1;
+    std::memcpy(event.u.map.comm, "victim", 6);
+  } else {
+    event.kind = SWAPTRAIL_WRITE_BEGIN;
+    event.u.page.inode = 99;
+    event.u.page.device = 1;
+    event.u.page.cgroup = cgroup;
+  }
+  ledger.on_event(event, 0);
+  event.u = {};
+  event.result = 0;
+  event.kind = SWAPTRAIL_WRITE_END;
+  event.u.page.backend = backend;
+  ledger.on_event(event, 0);
+  event.kind = SWAPTRAIL_REMOVED;
+  event.result = 1;
+  ledger.on_event(event, 0);
+}
+
+class ApiHolders : public ::testing::Test {
+ protected:
+  ApiHolders() {
+    scene.areas.put({{0, "/dev/one"}, {1, "/dev/two"}}, base::monotonic_ns(), scene.area_watch);
+    ledger::Ledger& ledger = scene.pipeline->ledger;
+    for (uint64_t at = 1; at <= 5; ++at)
+      send_out(ledger, make_entry(0, at), 100, 7, SWAPTRAIL_BACKEND_DEVICE);
+    for (uint64_t at = 11; at <= 13; ++at)
+      send_out(ledger, make_entry(1, at), 200, 7, SWAPTRAIL_BACKEND_ZSWAP);
+    send_out(ledger, make_entry(1, 20), 0, 8, SWAPTRAIL_BACKEND_ZERO);
+  }
+  v1::GetHoldersResponse ask(v1::HolderGroup by, int rows = 0) {
+    v1::GetHoldersRequest request;
+    request.set_group_by(by);
+    request.set_max_rows(rows);
+    v1::GetHoldersResponse told;
+    EXPECT_TRUE(call(*scene.trace, &Stub::GetHolders, request, told).ok());
+    return told;
+  }
+  Scene scene;
+};
+
+TEST_F(ApiHolders, ByProcess) {
+  const auto told = ask(v1::HOLDER_GROUP_UNSPECIFIED);
+  EXPECT_EQ(told.group_by(), v1::HOLDER_GROUP_PROCESS);
+  ASSERT_EQ(told.rows_size(), 3);
+  EXPECT_EQ(told.rows(0).process().pid(), 100u);
+  EXPECT_EQ(told.rows(0).process().comm(), "victim");
+  EXPECT_EQ(told.rows(0).pages(), 5u);
+  EXPECT_EQ(told.rows(0).device_pages(), 5u);
+  EXPECT_EQ(told.rows(1).process().pid(), 200u);
+  EXPECT_EQ(told.rows(1).zswap_pages(), 3u);
+  EXPECT_EQ(told.rows(2).kind(), v1::HOLDER_KIND_OBJECT);
+  EXPECT_EQ(told.rows(2).zero_pages(), 1u);
+  EXPECT_FALSE(told.has_other());
+  EXPECT_GT(told.table_bytes(), 0u);
+}
+
+TEST_F(ApiHolders, ByCgroupObjectAndArea) {
+  const auto cgroups = ask(v1::HOLDER_GROUP_CGROUP);
+  ASSERT_EQ(cgroups.rows_size(), 2);
+  EXPECT_EQ(cgroups.rows(0).cgroup().id(), 7u);
+  EXPECT_EQ(cgroups.rows(0).pages(), 8u);
+  EXPECT_EQ(cgroups.rows(0).kind(), v1::HOLDER_KIND_PROCESS);
+  EXPECT_EQ(cgroups.rows(1).cgroup().id(), 8u);
+  const auto objects = ask(v1::HOLDER_GROUP_OBJECT);
+  ASSERT_EQ(objects.rows_size(), 2);
+  EXPECT_EQ(objects.rows(0).kind(), v1::HOLDER_KIND_PROCESS);
+  EXPECT_EQ(objects.rows(1).object().inode(), 99u);
+  const auto areas = ask(v1::HOLDER_GROUP_AREA);
+  ASSERT_EQ(areas.rows_size(), 2);
+  EXPECT_EQ(areas.rows(0).area_path(), "/dev/one");
+  EXPECT_EQ(areas.rows(0).pages(), 5u);
+  EXPECT_EQ(areas.rows(1).area(), 1u);
+  EXPECT_EQ(areas.rows(1).kind(), v1::HOLDER_KIND_MIXED);
+}
+
+TEST_F(ApiHolders, WhatIsInNoRowIsCounted) {
+  const auto told = ask(v1::HOLDER_GROUP_PROCESS, 1);
+  ASSERT_EQ(told.rows_size(), 1);
+  EXPECT_EQ(told.other_groups(), 2u);
+  EXPECT_EQ(told.other().pages(), 4u);
+  EXPECT_EQ(told.other().kind(), v1::HOLDER_KIND_MIXED);
+}
+
+TEST_F(ApiHolders, WhatTheKernelUsesMoreIsNotExplained) {
+  const auto told = ask(v1::HOLDER_GROUP_AREA);
+  ASSERT_EQ(told.areas_size(), 2);
+  EXPECT_EQ(told.areas(0).path(), "/dev/one");
+  EXPECT_EQ(told.areas(0).held(), 5u);
+  EXPECT_EQ(told.areas(0).unexplained(), static_cast<int64_t>(told.areas(0).used()) - 5);
+  EXPECT_NE(told.areas(0).note(), "");
+}
+
+TEST_F(ApiHolders, BadRequestsAndMissingHooks) {
+  v1::GetHoldersRequest request;
+  v1::GetHoldersResponse told;
+  request.set_max_rows(1001);
+  EXPECT_EQ(call(*scene.trace, &Stub::GetHolders, request, told).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  request.set_max_rows(1);
+  request.set_group_by(static_cast<v1::HolderGroup>(77));
+  EXPECT_EQ(call(*scene.trace, &Stub::GetHolders, request, told).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  Scene blind;
+  blind.pipeline->has_ledger = false;
+  EXPECT_EQ(call(*blind.trace, &Stub::GetHolders, v1::GetHoldersRequest(), told).error_code(),
+            grpc::StatusCode::FAILED_PRECONDITION);
+}
+
+}  // namespace
+}  // namespace swaptrail::api

@@ -1,0 +1,171 @@
+// What each used slot holds, against the page tables and the swap cache of a machine that made the events.
+#include "trace/ledger/ledger.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/machine/machine.h"
+#include "tests/exhaustive/stride.h"
+#include "tests/scene/engine_drawn.h"
+#include "trace/decode.h"
+
+namespace swaptrail::engine {
+namespace {
+
+constexpr uint64_t kPages = 700, kLimit = 256, kAreaPages = 4096;
+constexpr uint64_t kMostKept = 64;     // SWAP_SLOTS_CACHE_SIZE of one CPU
+constexpr uint32_t kFirstTgid = 1000;  // of the machine's processes
+
+// Events in the order of their times, as they come.
+class Told : public EventOutput {
+ public:
+  void on_event(const swaptrail_event& event, uint64_t) override { ledger.on_event(event, 0); }
+  ledger::Ledger ledger{{}};
+};
+
+SimulationOptions driven_options(std::string_view set, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  SimulationOptions options;
+  options.features = *features_named(set);
+  options.seed = seed;
+  options.cpus = 1;
+  options.limit_pages = kLimit;
+  options.page_cluster = static_cast<uint32_t>(random() % 4);
+  options.max_events = ~uint64_t{0};
+  SimulatedArea area = simulated_area(
+      0, kAreaPages, random() % 2 == 0 ? Device::kSynchronous : Device::kAsynchronous);
+  area.zswap = random() % 3 == 0;
+  area.zswap_refuses = 0.2;
+  options.areas.push_back(area);
+  return options;
+}
+
+// A machine, and what its ledger should be.
+class Driven {
+ public:
+  Driven(std::string_view set, uint64_t seed)
+      : options_(driven_options(set, seed)), machine_(options_, told_), random_(seed * 77) {
+    EXPECT_TRUE(machine_.begin().ok());
+    start();
+  }
+
+  void act() {
+    const uint32_t process = alive_[random_() % alive_.size()];
+    const auto what = static_cast<uint32_t>(random_() % 1000);
+    if (what < 4 && alive_.size() < 5) {
+      start();
+    } else if (what < 8 && alive_.size() < 5) {
+      alive_.push_back(machine_.fork_process(process).value());
+      forked_ = true;
+    } else if (what < 12 && alive_.size() > 1) {
+      machine_.end_process(process);
+      std::erase(alive_, process);
+    } else {
+      ASSERT_TRUE(machine_.touch(process, random_() % kPages, random_() % 3 != 0).ok());
+    }
+    std::erase_if(alive_, [this](uint32_t one) { return !machine_.is_alive(one); });
+    if (alive_.empty()) start();
+  }
+
+  void check() {
+    std::map<uint64_t, std::set<std::pair<uint32_t, uint64_t>>> held;  // entry: process, page
+    for (const uint32_t process : alive_)
+      for (uint64_t page = 0; page < kPages; ++page)
+        if (const Pte pte = machine_.entry_of(process, page); pte.kind() == PteKind::kSwap)
+          held[pte.entry()].insert({process, page});
+    uint64_t used = 0, kept = 0;
+    for (uint64_t offset = 0; offset <= kAreaPages; ++offset) {
+      const uint64_t entry = make_entry(0, offset);
+      const auto owners = held.find(entry);
+      const bool cached = offset != 0 && machine_.is_cached(entry);
+      const auto told = told_.ledger.at(entry);
+      const bool needed = cached || owners != held.end();
+      ASSERT_TRUE(told.has_value() || !needed) << offset;
+      if (!told) continue;
+      ++used;
+      if (!needed) {
+        // Up to Linux 6.15 a CPU keeps some ready (mm/swap_slots.c). If nobody mapped it at last, no event says so.
+        if (told->where != ledger::Where::kReserve) ++kept;
+        ASSERT_FALSE(told->cached) << offset;
+        continue;
+      }
+      ASSERT_EQ(told->cached, cached) << offset;
+      if (owners == held.end()) continue;
+      if (told->holder.kind == ledger::OwnerKind::kProcess) {
+        const bool is_owner = owners->second.contains({told->holder.tgid - kFirstTgid, told->page});
+        // Who forks shares its slots, and no event says so: then the one that is named may be gone.
+        ASSERT_TRUE(is_owner || forked_) << offset;
+        named_ += is_owner;
+      } else {
+        ASSERT_TRUE(cached) << "it left memory, and nobody is named: " << offset;
+      }
+      if (!cached) {
+        ASSERT_NE(told->where, ledger::Where::kNowhere) << offset;
+        ASSERT_NE(told->where, ledger::Where::kUnknown) << offset;
+      }
+    }
+    ASSERT_EQ(told_.ledger.used(0), used);
+    ASSERT_LE(kept, kMostKept);
+    uint64_t pages = 0, in_memory = 0;
+    told_.ledger.for_each_holding([&](const ledger::Holding& holding) {
+      pages += holding.pages();
+      in_memory += holding.cached_pages();
+    });
+    ASSERT_EQ(pages, used);
+    ASSERT_LE(in_memory, used);
+    uint64_t visited = 0;
+    told_.ledger.for_each_slot([&](const ledger::SlotHeld&) { ++visited; });
+    ASSERT_EQ(visited, used);
+    checked_ += used;
+  }
+
+  uint64_t checked() const { return checked_; }
+  uint64_t named() const { return named_; }
+  const ledger::Ledger& told() const { return told_.ledger; }
+
+ private:
+  void start() { alive_.push_back(machine_.start_process().value()); }
+
+  SimulationOptions options_;
+  Told told_;
+  Machine machine_;
+  std::mt19937_64 random_;
+  std::vector<uint32_t> alive_;
+  bool forked_ = false;
+  uint64_t checked_ = 0, named_ = 0;
+};
+
+class Ledger : public ::testing::TestWithParam<std::string_view> {};
+INSTANTIATE_TEST_SUITE_P(Sets, Ledger,
+                         ::testing::ValuesIn(feature_set_names().begin(),
+                                             feature_set_names().end()),
+                         set_label);
+
+TEST_P(Ledger, IsWhatThePageTablesSay) {
+  uint64_t checked = 0, named = 0;
+  for (uint64_t seed = 1; seed <= 10 / kStride; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Driven driven(GetParam(), seed);
+    for (int round = 0; round < 60; ++round) {
+      for (int acts = 0; acts < 50; ++acts) driven.act();
+      driven.check();
+      if (HasFatalFailure()) return;
+    }
+    checked += driven.checked();
+    named += driven.named();
+    EXPECT_EQ(driven.told().counters().reused, 0u);
+    EXPECT_EQ(driven.told().counters().older_freed, 0u);
+    EXPECT_EQ(driven.told().counters().no_room, 0u);
+  }
+  EXPECT_GT(checked, 10'000u / kStride);
+  EXPECT_GT(named, checked / 2);
+}
+
+}  // namespace
+}  // namespace swaptrail::engine

@@ -1,0 +1,401 @@
+#include "trace/ledger/ledger.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "trace/check.h"
+#include "trace/decode.h"
+#include "trace/ledger/actors.h"
+#include "trace/ledger/held_slots.h"
+#include "trace/ledger/holdings.h"
+
+namespace swaptrail::ledger {
+namespace {
+
+static_assert(SWAPTRAIL_ORIGIN_END <= 16);
+
+constexpr uint64_t kKinds =
+    uint64_t{1} << SWAPTRAIL_RECLAIM_BEGIN | uint64_t{1} << SWAPTRAIL_SLOT_ALLOCATED |
+    uint64_t{1} << SWAPTRAIL_UNMAPPED_ONE | uint64_t{1} << SWAPTRAIL_WRITE_BEGIN |
+    uint64_t{1} << SWAPTRAIL_WRITE_ISSUED | uint64_t{1} << SWAPTRAIL_WRITE_END |
+    uint64_t{1} << SWAPTRAIL_REMOVED | uint64_t{1} << SWAPTRAIL_SWAP_READ |
+    uint64_t{1} << SWAPTRAIL_CACHE_DELETED | uint64_t{1} << SWAPTRAIL_SWAP_IN |
+    uint64_t{1} << SWAPTRAIL_SLOT_FREED;
+
+constexpr uint64_t kOneLess = ~uint64_t{0};
+
+bool is_swap(uint64_t entry) { return entry != 0 && entry_type(entry) < kMostAreaTypes; }
+
+// 0: it has more bits than are kept.
+uint64_t place_of(uint64_t first, uint64_t page) {
+  return (first + page) >> HeldSlot::kPlaceBits == 0 ? first + page : 0;
+}
+
+Where where_of(uint8_t backend, Where before) {
+  switch (backend) {
+    case SWAPTRAIL_BACKEND_DEVICE:
+      return Where::kDevice;
+    case SWAPTRAIL_BACKEND_ZSWAP:
+      return Where::kZswap;
+    case SWAPTRAIL_BACKEND_ZERO:
+      return Where::kZero;
+    default:
+      return before;
+  }
+}
+
+}  // namespace
+
+class Ledger::Impl {
+ public:
+  explicit Impl(const Options& options)
+      : page_shift_(options.page_shift),
+        slots_(options.max_slots),
+        holdings_(options.max_holdings) {}
+
+  void on_event(const swaptrail_event& event);
+
+  HeldSlots& slots() { return slots_; }
+  SlotHeld told(uint64_t entry, const HeldSlot& slot) const;
+
+  LedgerCounters counters;
+  std::array<uint64_t, kMostAreaTypes> used{};
+  const Holdings& holdings() const { return holdings_; }
+  size_t bytes() const { return slots_.room() * sizeof(HeldSlot) + holdings_.bytes(); }
+
+ private:
+  void on_reclaim_begin(const swaptrail_event& event);
+  void on_allocated(const swaptrail_event& event);
+  void on_unmapped_one(const swaptrail_event& event);
+  void on_write_begin(const swaptrail_event& event);
+  void on_written(const swaptrail_event& event, uint8_t backend);
+  void on_removed(const swaptrail_event& event);
+  void on_read(const swaptrail_event& event);
+  void on_cache_deleted(const swaptrail_event& event);
+  void on_swap_in(const swaptrail_event& event);
+  void on_freed(const swaptrail_event& event);
+
+  // The slot, which is used from now on: by `holder`, if it was free. Null: there is no room.
+  HeldSlot* take(uint64_t entry, const Holder& holder, const swaptrail_event& event,
+                 uint64_t state = SlotState::of(Where::kUnknown, false));
+  void give(HeldSlot& slot, const Holder& holder);
+  void free(uint64_t entry, HeldSlot& slot);
+  void put_by(HeldSlot& slot, const swaptrail_event& event);
+  void set_state(HeldSlot& slot, Where where, bool cached);
+  void set_shared(HeldSlot& slot, bool shared);
+  static Holder of_cgroup(const swaptrail_event& event, uint64_t cgroup);
+
+  const uint32_t page_shift_;
+  HeldSlots slots_;
+  Holdings holdings_;
+  Actors actors_;
+};
+
+void Ledger::Impl::on_event(const swaptrail_event& event) {
+  switch (event.kind) {
+    case SWAPTRAIL_RECLAIM_BEGIN:
+      return on_reclaim_begin(event);
+    case SWAPTRAIL_SLOT_ALLOCATED:
+      return on_allocated(event);
+    case SWAPTRAIL_UNMAPPED_ONE:
+      return on_unmapped_one(event);
+    case SWAPTRAIL_WRITE_BEGIN:
+      return on_write_begin(event);
+    case SWAPTRAIL_WRITE_ISSUED:  // inside swap_writepage WRITE_END says it; else zswap moves an old page to the device
+      if (event.u.page.backend == SWAPTRAIL_BACKEND_UNKNOWN)
+        on_written(event, SWAPTRAIL_BACKEND_DEVICE);
+      return;
+    case SWAPTRAIL_WRITE_END:
+      if (event.result == 0) on_written(event, static_cast<uint8_t>(event.u.page.backend));
+      return;
+    case SWAPTRAIL_REMOVED:
+      if (event.result == 1) on_removed(event);
+      return;
+    case SWAPTRAIL_SWAP_READ:
+      return on_read(event);
+    case SWAPTRAIL_CACHE_DELETED:
+      return on_cache_deleted(event);
+    case SWAPTRAIL_SWAP_IN:
+      return on_swap_in(event);
+    case SWAPTRAIL_SLOT_FREED:
+      return on_freed(event);
+    default:
+      return;
+  }
+}
+
+// Apart from the others: what it has on its stack costs all of them.
+[[gnu::noinline]] void Ledger::Impl::on_reclaim_begin(const swaptrail_event& event) {
+  Comm comm;
+  std::memcpy(comm.data(), event.u.begin.comm, comm.size());
+  actors_.name(event.tgid, comm);
+}
+
+Holder Ledger::Impl::of_cgroup(const swaptrail_event& event, uint64_t cgroup) {
+  Holder holder;
+  holder.cgroup = cgroup;
+  holder.area = entry_type(event.entry);
+  return holder;
+}
+
+void Ledger::Impl::set_state(HeldSlot& slot, Where where, bool cached) {
+  const uint64_t state = SlotState::of(where, cached);
+  if (state == slot.state) return;
+  holdings_.move(slot, state);
+  slot.state = state;
+}
+
+void Ledger::Impl::set_shared(HeldSlot& slot, bool shared) {
+  if (slot.shared == shared) return;
+  holdings_.count(slot, kOneLess);
+  slot.shared = shared;
+  holdings_.count(slot, 1);
+}
+
+HeldSlot* Ledger::Impl::take(uint64_t entry, const Holder& holder, const swaptrail_event& event,
+                             uint64_t state) {
+  HeldSlot* slot = slots_.obtain(entry);
+  if (slot == nullptr) {
+    ++counters.no_room;
+    return nullptr;
+  }
+  if (slot->used()) return slot;
+  ++counters.taken;
+  slot->sample_shift = sample_shift_of(event.state);
+  used[holder.area] += uint64_t{1} << slot->sample_shift;
+  slot->holding = holdings_.of(holder);
+  slot->since = static_cast<uint32_t>(event.time_ns >> HeldSlot::kTickShift);
+  slot->state = state;
+  slot->origin = SWAPTRAIL_ORIGIN_UNKNOWN;
+  holdings_.count(*slot, 1);
+  return slot;
+}
+
+void Ledger::Impl::give(HeldSlot& slot, const Holder& holder) {
+  const uint32_t row = holdings_.of(holder);
+  if (row == slot.holding) return;
+  holdings_.count(slot, kOneLess);
+  slot.holding = row;
+  holdings_.count(slot, 1);
+}
+
+void Ledger::Impl::free(uint64_t entry, HeldSlot& slot) {
+  holdings_.count(slot, kOneLess);
+  if (slot.actor != 0) actors_.remove(slot.actor);
+  ++counters.freed;
+  used[entry_type(entry)] -= uint64_t{1} << slot.sample_shift;
+  slots_.release(entry);
+}
+
+void Ledger::Impl::put_by(HeldSlot& slot, const swaptrail_event& event) {
+  slot.since = static_cast<uint32_t>(event.time_ns >> HeldSlot::kTickShift);
+  slot.origin = known_origin(event.origin);
+  const uint32_t actor = actors_.of(event.tgid);
+  if (actor == slot.actor && actor != 0) return;
+  if (slot.actor != 0) actors_.remove(slot.actor);
+  slot.actor = actor;
+  if (actor != 0)
+    actors_.add(actor);
+  else
+    ++counters.no_actor;
+}
+
+// mm/swapfile.c: the slots are taken, and the folio is in the swap cache.
+void Ledger::Impl::on_allocated(const swaptrail_event& event) {
+  if (event.result != 0 || !is_swap(event.entry)) return;
+  const Holder holder = of_cgroup(event, event.u.page.cgroup);
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    const uint64_t entry = event.entry + page;
+    if (HeldSlot* before = slots_.find(entry)) {
+      ++counters.reused;
+      free(entry, *before);
+    }
+    HeldSlot* slot = take(entry, holder, event, SlotState::of(Where::kNowhere, true));
+    if (slot != nullptr) put_by(*slot, event);
+  }
+}
+
+// Whoever is unmapped first since the page was last mapped owns the slot.
+void Ledger::Impl::on_unmapped_one(const swaptrail_event& event) {
+  if (!is_swap(event.entry) || event.result != 1) return;
+  const bool exact =
+      event.u.map.first_page != SWAPTRAIL_PAGE_UNKNOWN && event.u.map.ptes != SWAPTRAIL_NOT_COUNTED;
+  const uint32_t pages = pages_of(event);
+  const uint32_t first = exact ? std::min<uint32_t>(event.u.map.first_page, pages) : 0;
+  const uint32_t end = exact ? std::min<uint32_t>(first + event.u.map.ptes, pages) : pages;
+  Holder holder = of_cgroup(event, event.u.map.value);
+  if (event.u.map.owner != 0) {
+    holder.kind = OwnerKind::kProcess;
+    holder.tgid = event.u.map.owner;
+    std::memcpy(holder.comm.data(), event.u.map.comm, holder.comm.size());
+  }
+  for (uint32_t page = first; page < end; ++page) {
+    HeldSlot* slot = slots_.find(event.entry + page);
+    if (slot == nullptr) slot = take(event.entry + page, holder, event);
+    if (slot == nullptr) continue;
+    if (slot->owned) {
+      set_shared(*slot, true);
+      continue;
+    }
+    set_shared(*slot, false);
+    give(*slot, holder);
+    set_state(*slot, SlotState::where(slot->state), true);
+    slot->owned = slot->leaving = 1;
+    slot->place = exact ? place_of(event.u.map.address >> page_shift_, page - first) : 0;
+  }
+}
+
+// A file of shared memory says so when it is written: up to Linux 6.14 its slot is seen here first.
+void Ledger::Impl::on_write_begin(const swaptrail_event& event) {
+  const uint64_t inode = event.u.page.inode;
+  if (!is_swap(event.entry) || (event.state & SWAPTRAIL_STATE_ANON) || inode == 0) return;
+  Holder holder = of_cgroup(event, event.u.page.cgroup);
+  if (inode != SWAPTRAIL_INODE_UNKNOWN) {
+    holder.kind = OwnerKind::kShared;
+    holder.inode = inode;
+    holder.device = event.u.page.device;
+  }
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    const bool is_new = slots_.find(event.entry + page) == nullptr;
+    HeldSlot* slot = take(event.entry + page, holder, event);
+    if (slot == nullptr) continue;
+    give(*slot, holder);
+    set_state(*slot, SlotState::where(slot->state), true);
+    slot->owned = slot->leaving = 1;
+    slot->place = inode == SWAPTRAIL_INODE_UNKNOWN ? 0 : place_of(event.u.page.index, page);
+    if (is_new) put_by(*slot, event);
+  }
+}
+
+void Ledger::Impl::on_written(const swaptrail_event& event, uint8_t backend) {
+  if (!is_swap(event.entry)) return;
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    HeldSlot* slot = slots_.find(event.entry + page);
+    if (slot == nullptr)
+      slot = take(event.entry + page, of_cgroup(event, event.u.page.cgroup), event);
+    if (slot == nullptr) continue;
+    const Where where = where_of(backend, SlotState::where(slot->state));
+    set_state(*slot, where, SlotState::cached(slot->state));
+  }
+}
+
+// mm/vmscan.c __remove_mapping: it leaves memory now.
+void Ledger::Impl::on_removed(const swaptrail_event& event) {
+  if (!is_swap(event.entry)) return;
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    HeldSlot* slot = slots_.find(event.entry + page);
+    if (slot == nullptr) continue;  // freed inside __remove_mapping: nobody needs it
+    set_state(*slot, SlotState::where(slot->state), false);
+    if (slot->leaving)
+      put_by(*slot, event);  // else a copy that was read ahead, and that nobody mapped
+    slot->leaving = 0;
+  }
+}
+
+void Ledger::Impl::on_read(const swaptrail_event& event) {
+  if (!is_swap(event.entry)) return;
+  const bool cached = event.state & SWAPTRAIL_STATE_SWAPCACHE;
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    HeldSlot* slot = slots_.find(event.entry + page);
+    if (slot == nullptr)
+      slot = take(event.entry + page, of_cgroup(event, event.u.page.cgroup), event);
+    if (slot != nullptr) set_state(*slot, SlotState::where(slot->state), cached);
+  }
+}
+
+// mm/swapfile.c folio_free_swap: no page table refers to the slots.
+void Ledger::Impl::on_cache_deleted(const swaptrail_event& event) {
+  if (!is_swap(event.entry)) return;
+  const Holder nobody = of_cgroup(event, 0);
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    HeldSlot* slot = slots_.find(event.entry + page);
+    if (slot == nullptr) continue;
+    set_shared(*slot, false);
+    give(*slot, nobody);
+    set_state(*slot, Where::kReserve, false);
+    slot->place = 0;
+  }
+}
+
+// The page is mapped again, and the kernel has kept its slot: who is unmapped next owns it.
+void Ledger::Impl::on_swap_in(const swaptrail_event& event) {
+  if (!is_swap(event.entry) || event.u.map.ptes == SWAPTRAIL_NOT_COUNTED) return;
+  const uint64_t first = event.entry - event.u.map.first_page;
+  for (uint32_t page = 0; page < event.u.map.ptes; ++page)
+    if (HeldSlot* slot = slots_.find(first + page)) slot->owned = 0;
+}
+
+void Ledger::Impl::on_freed(const swaptrail_event& event) {
+  if (!is_swap(event.entry)) return;
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    if (HeldSlot* slot = slots_.find(event.entry + page))
+      free(event.entry + page, *slot);
+    else
+      ++counters.older_freed;
+  }
+}
+
+SlotHeld Ledger::Impl::told(uint64_t entry, const HeldSlot& slot) const {
+  SlotHeld out;
+  out.entry = entry;
+  out.holder = holdings_.holder(slot.holding);
+  out.by = actors_.at(slot.actor);
+  out.since_ns = uint64_t{slot.since} << HeldSlot::kTickShift;
+  out.page = slot.place;
+  out.where = SlotState::where(slot.state);
+  out.origin = static_cast<uint8_t>(slot.origin);
+  out.cached = SlotState::cached(slot.state);
+  out.shared = slot.shared;
+  out.sample_shift = slot.sample_shift;
+  return out;
+}
+
+Ledger::Ledger(const Options& options) : impl_(std::make_unique<Impl>(options)) {}
+Ledger::~Ledger() = default;
+
+bool Ledger::is_possible(uint64_t visible_kinds) {
+  constexpr uint64_t kNeeded = uint64_t{1} << SWAPTRAIL_SLOT_ALLOCATED |
+                               uint64_t{1} << SWAPTRAIL_SLOT_FREED |
+                               uint64_t{1} << SWAPTRAIL_UNMAPPED_ONE;
+  return (visible_kinds & kNeeded) == kNeeded;
+}
+
+void Ledger::on_event(const swaptrail_event& event, uint64_t sequence) {
+  if (kKinds >> (event.kind & 63) & 1) impl_->on_event(event);
+  if (next_ != nullptr) return next_->on_event(event, sequence);
+}
+
+void Ledger::on_loss(const Loss& loss) {
+  impl_->counters.lost += loss.count;
+  if (next_ != nullptr) next_->on_loss(loss);
+}
+
+void Ledger::on_time(uint64_t now_ns) {
+  if (next_ != nullptr) next_->on_time(now_ns);
+}
+
+std::optional<SlotHeld> Ledger::at(uint64_t entry) const {
+  const HeldSlot* slot = impl_->slots().find(entry);
+  if (slot == nullptr) return std::nullopt;
+  return impl_->told(entry, *slot);
+}
+uint64_t Ledger::used(uint32_t area) const {
+  return area < impl_->used.size() ? impl_->used[area] : 0;
+}
+LedgerCounters Ledger::counters() const {
+  LedgerCounters counters = impl_->counters;
+  counters.no_row = impl_->holdings().overflows();
+  return counters;
+}
+size_t Ledger::bytes() const { return impl_->bytes(); }
+void Ledger::for_each_holding(absl::FunctionRef<void(const Holding&)> visit) const {
+  const Holdings& holdings = impl_->holdings();
+  for (uint32_t row = 1; row < holdings.size(); ++row)
+    if (const Holding told = holdings.told(row); told.pages() != 0) visit(told);
+}
+void Ledger::for_each_slot(absl::FunctionRef<void(const SlotHeld&)> visit) const {
+  impl_->slots().for_each(
+      [&](uint64_t entry, const HeldSlot& slot) { visit(impl_->told(entry, slot)); });
+}
+
+}  // namespace swaptrail::ledger

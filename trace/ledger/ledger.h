@@ -1,0 +1,149 @@
+// Whose page each used swap slot holds, since when, who put it there and where it lies.
+//
+// The stream says when slots are allocated and freed, so the set of used slots is exact for what happened since the
+// observation began; a slot that was in use before is met when its page is unmapped, written or read again. What owns a
+// slot is told by the unmapping of its page (a process and an address) or by its write (a file of shared memory); until
+// then only its cgroup is known. A page that came back keeps its slot as long as the kernel keeps it: whoever unmaps it
+// next owns it then, the first of several. Whoever forks shares slots, and no event says so.
+//
+// In a sample each slot that is followed stands for others: then all counts are estimates.
+//
+// Independent of the reconstructor, which asks what happened to a page; this asks what a slot holds. Tests compare both
+// with the kernel's page tables.
+//
+// Not thread-safe. Bounds: slots, rows and actors; what finds no room is counted.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <numeric>
+#include <optional>
+
+#include "absl/functional/function_ref.h"
+#include "bpf/event.h"
+#include "trace/lifecycle.h"
+#include "trace/merger.h"
+
+namespace swaptrail::ledger {
+
+inline constexpr size_t kMostHoldings = size_t{1} << 20;
+inline constexpr size_t kMostActors = size_t{1} << 12;
+
+enum class OwnerKind : uint8_t {
+  kCgroup,   // no more is known than to which cgroup it is charged; perhaps not even that
+  kProcess,  // it was unmapped from its memory
+  kShared,   // a file of a tmpfs, or other shared memory
+  kOthers,   // owners that found no room in the table
+  kCount,
+};
+
+// Where the page of a slot lies.
+enum class Where : uint8_t {
+  kNowhere,  // not written yet: only in memory
+  kDevice,
+  kZswap,
+  kZero,     // no copy is needed
+  kReserve,  // nowhere any more: nobody needs it, and the kernel keeps the slot ready for a CPU (up to Linux 6.15)
+  kUnknown,  // it was written before we looked
+  kCount,
+};
+inline constexpr size_t kWhereCount = static_cast<size_t>(Where::kCount);
+
+// An owner, and the cgroup to which its pages are charged, in one swap area.
+struct Holder {
+  uint64_t cgroup = 0;  // 0 = not known
+  uint64_t inode = 0;   // of kShared
+  uint32_t device = 0;  // of kShared: dev_t of the kernel
+  uint32_t tgid = 0;    // of kProcess
+  uint32_t area = 0;    // entry_type()
+  OwnerKind kind = OwnerKind::kCgroup;
+  Comm comm{};  // of kProcess, as it was last called
+};
+
+// In slots, which are base pages.
+struct Holding {
+  Holder holder;
+  std::array<uint64_t, kWhereCount> away{};    // by where they lie: of pages that are not in memory
+  std::array<uint64_t, kWhereCount> cached{};  // of pages that are in memory too
+  uint64_t shared = 0;  // of all, several mappings were replaced when they went out
+
+  uint64_t at(Where where) const {
+    return away[static_cast<size_t>(where)] + cached[static_cast<size_t>(where)];
+  }
+  uint64_t cached_pages() const {
+    return std::accumulate(cached.begin(), cached.end(), uint64_t{0});
+  }
+  uint64_t pages() const { return std::accumulate(away.begin(), away.end(), cached_pages()); }
+};
+
+// Who put a page there.
+struct Actor {
+  uint32_t tgid = 0;  // 0 = not known
+  Comm comm{};        // of the batch; empty if its begin was not seen
+};
+
+// One used slot.
+struct SlotHeld {
+  uint64_t entry = 0;
+  Holder holder;
+  Actor by;
+  uint64_t since_ns =
+      0;  // CLOCK_MONOTONIC, to 0.13 s: it left memory; if it has not yet, it got the slot
+  uint64_t page =
+      0;  // of kProcess: address / page size; of kShared: index in the file. 0 = not known
+  Where where = Where::kNowhere;
+  uint8_t origin = SWAPTRAIL_ORIGIN_UNKNOWN;
+  bool cached = false;
+  bool shared = false;
+  uint8_t sample_shift = 0;  // log2 of how many slots it stands for
+};
+
+struct LedgerCounters {
+  uint64_t taken = 0;        // slots that became used
+  uint64_t freed = 0;        // of these
+  uint64_t older_freed = 0;  // slots in use before they were met, and freed before that
+  uint64_t reused = 0;       // allocated although they were in use: their end was missed
+  uint64_t no_room = 0;      // slots that are not followed: the table was full
+  uint64_t no_row = 0;       // of the owners that found no room
+  uint64_t no_actor = 0;     // pages put there by one that found no room
+  uint64_t lost = 0;         // records that were lost: each may be of slots
+};
+
+class Ledger final : public EventSink {
+ public:
+  struct Options {
+    size_t max_slots = size_t{1} << 22;  // 16 bytes each, in blocks of 512
+    size_t max_holdings = size_t{1} << 16;
+    uint32_t page_shift = 12;
+  };
+
+  explicit Ledger(const Options& options);
+  ~Ledger() override;
+  // Can it be kept if the kinds of these bits (1 << kind) are seen?
+  static bool is_possible(uint64_t visible_kinds);
+  // Who gets everything next. It must outlive the ledger.
+  void hand_on_to(EventSink& next) { next_ = &next; }
+
+  void on_event(const swaptrail_event& event, uint64_t sequence) override;
+  void on_loss(const Loss& loss) override;
+  void on_time(uint64_t now_ns) override;
+
+  std::optional<SlotHeld> at(uint64_t entry) const;
+  uint64_t used(uint32_t area) const;  // slots, by entry_type()
+  LedgerCounters counters() const;
+  size_t bytes() const;  // of all tables, about
+
+  // Each owner that holds anything, in no order.
+  void for_each_holding(absl::FunctionRef<void(const Holding&)> visit) const;
+  // Each used slot, in no order: some 10 ms for a million.
+  void for_each_slot(absl::FunctionRef<void(const SlotHeld&)> visit) const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+  EventSink* next_ = nullptr;
+};
+
+}  // namespace swaptrail::ledger
