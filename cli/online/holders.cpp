@@ -50,6 +50,7 @@ std::vector<std::string> cells(const std::string& name, const v1::HolderRow& row
           absl::StrCat(row.zero_pages()),
           absl::StrCat(row.unwritten_pages() + row.reserve_pages() + row.unknown_pages()),
           absl::StrCat(row.cached_pages()),
+          absl::StrCat(row.mapped_pages()),
           absl::StrCat(row.shared_pages())};
 }
 
@@ -62,6 +63,7 @@ std::string holders_text(const v1::GetHoldersResponse& response, const Style& st
                {"ZERO", Align::kRight},
                {"NO COPY", Align::kRight},
                {"IN MEMORY TOO", Align::kRight},
+               {"MAPPED", Align::kRight},
                {"SHARED", Align::kRight}});
   Table areas({{"AREA", Align::kRight},
                {"PATH"},
@@ -101,7 +103,7 @@ void add_holders(CLI::App& app, int& code) {
       "\nThe owners of all used slots that were taken since swaptraild started, exactly; what was in "
       "use before is NOT EXPLAINED until it is met. DEVICE, ZSWAP and ZERO are base pages by where "
       "they lie; NO COPY are not written yet, or nobody needs them any more. IN MEMORY TOO are in the "
-      "swap cache. SHARED had several mappings when they went out.\n"
+      "swap cache, MAPPED those of them that processes use: their slots are only kept. SHARED had several mappings when they went out.\n"
       "Examples:\n"
       "  swaptrail holders\n"
       "  swaptrail holders --by=cgroup --rows=5\n"

@@ -65,10 +65,9 @@ struct Group {
   v1::HolderKind kind = v1::HOLDER_KIND_UNSPECIFIED;
 
   void add(const Holding& holding) {
-    for (size_t where = 0; where < ledger::kWhereCount; ++where) {
-      sum.away[where] += holding.away[where];
-      sum.cached[where] += holding.cached[where];
-    }
+    for (size_t presence = 0; presence < ledger::kPresenceCount; ++presence)
+      for (size_t where = 0; where < ledger::kWhereCount; ++where)
+        sum.counts[presence][where] += holding.counts[presence][where];
     sum.shared += holding.shared;
     add(kind_of(holding.holder.kind));
   }
@@ -103,13 +102,15 @@ std::vector<Group> groups_of(const std::vector<Holding>& holdings, v1::HolderGro
 void put_pages(const Group& group, v1::HolderRow& out) {
   out.set_kind(group.kind);
   out.set_pages(group.sum.pages());
-  out.set_device_pages(group.sum.at(Where::kDevice));
-  out.set_zswap_pages(group.sum.at(Where::kZswap));
-  out.set_zero_pages(group.sum.at(Where::kZero));
-  out.set_unwritten_pages(group.sum.at(Where::kNowhere));
-  out.set_reserve_pages(group.sum.at(Where::kReserve));
-  out.set_unknown_pages(group.sum.at(Where::kUnknown));
-  out.set_cached_pages(group.sum.cached_pages());
+  out.set_device_pages(group.sum.pages(Where::kDevice));
+  out.set_zswap_pages(group.sum.pages(Where::kZswap));
+  out.set_zero_pages(group.sum.pages(Where::kZero));
+  out.set_unwritten_pages(group.sum.pages(Where::kNowhere));
+  out.set_reserve_pages(group.sum.pages(Where::kReserve));
+  out.set_unknown_pages(group.sum.pages(Where::kUnknown));
+  const uint64_t mapped = group.sum.pages(ledger::Presence::kMapped);
+  out.set_cached_pages(group.sum.pages(ledger::Presence::kCached) + mapped);
+  out.set_mapped_pages(mapped);
   out.set_shared_pages(group.sum.shared);
 }
 

@@ -75,10 +75,15 @@ class Driven {
 
   void check() {
     std::map<uint64_t, std::set<std::pair<uint32_t, uint64_t>>> held;  // entry: process, page
+    std::set<uint64_t> mapped;  // entries whose page a process maps
     for (const uint32_t process : alive_)
-      for (uint64_t page = 0; page < kPages; ++page)
-        if (const Pte pte = machine_.entry_of(process, page); pte.kind() == PteKind::kSwap)
-          held[pte.entry()].insert({process, page});
+      for (uint64_t page = 0; page < kPages; ++page) {
+        const Pte pte = machine_.entry_of(process, page);
+        if (pte.kind() == PteKind::kSwap) held[pte.entry()].insert({process, page});
+        if (!pte.present()) continue;
+        const Folio& folio = *machine_.folio_of(process, page);
+        if (folio.swapcache && folio.nr_pages == 1) mapped.insert(folio.entry);
+      }
     uint64_t used = 0, kept = 0;
     for (uint64_t offset = 0; offset <= kAreaPages; ++offset) {
       const uint64_t entry = make_entry(0, offset);
@@ -92,10 +97,14 @@ class Driven {
       if (!needed) {
         // Up to Linux 6.15 a CPU keeps some ready (mm/swap_slots.c). If nobody mapped it at last, no event says so.
         if (told->where != ledger::Where::kReserve) ++kept;
-        ASSERT_FALSE(told->cached) << offset;
+        ASSERT_EQ(told->presence, ledger::Presence::kAway) << offset;
         continue;
       }
-      ASSERT_EQ(told->cached, cached) << offset;
+      ASSERT_EQ(told->presence != ledger::Presence::kAway, cached) << offset;
+      if (!forked_) {
+        ASSERT_EQ(told->presence == ledger::Presence::kMapped, mapped.contains(entry)) << offset;
+        mapped_ += mapped.contains(entry);
+      }
       if (owners == held.end()) continue;
       if (told->holder.kind == ledger::OwnerKind::kProcess) {
         const bool is_owner = owners->second.contains({told->holder.tgid - kFirstTgid, told->page});
@@ -115,7 +124,7 @@ class Driven {
     uint64_t pages = 0, in_memory = 0;
     told_.ledger.for_each_holding([&](const ledger::Holding& holding) {
       pages += holding.pages();
-      in_memory += holding.cached_pages();
+      in_memory += holding.pages() - holding.pages(ledger::Presence::kAway);
     });
     ASSERT_EQ(pages, used);
     ASSERT_LE(in_memory, used);
@@ -127,6 +136,7 @@ class Driven {
 
   uint64_t checked() const { return checked_; }
   uint64_t named() const { return named_; }
+  uint64_t mapped() const { return mapped_; }
   const ledger::Ledger& told() const { return told_.ledger; }
 
  private:
@@ -138,7 +148,7 @@ class Driven {
   std::mt19937_64 random_;
   std::vector<uint32_t> alive_;
   bool forked_ = false;
-  uint64_t checked_ = 0, named_ = 0;
+  uint64_t checked_ = 0, named_ = 0, mapped_ = 0;
 };
 
 class Ledger : public ::testing::TestWithParam<std::string_view> {};
@@ -148,7 +158,7 @@ INSTANTIATE_TEST_SUITE_P(Sets, Ledger,
                          set_label);
 
 TEST_P(Ledger, IsWhatThePageTablesSay) {
-  uint64_t checked = 0, named = 0;
+  uint64_t checked = 0, named = 0, mapped = 0;
   for (uint64_t seed = 1; seed <= 10 / kStride; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Driven driven(GetParam(), seed);
@@ -159,12 +169,14 @@ TEST_P(Ledger, IsWhatThePageTablesSay) {
     }
     checked += driven.checked();
     named += driven.named();
+    mapped += driven.mapped();
     EXPECT_EQ(driven.told().counters().reused, 0u);
     EXPECT_EQ(driven.told().counters().older_freed, 0u);
     EXPECT_EQ(driven.told().counters().no_room, 0u);
   }
   EXPECT_GT(checked, 10'000u / kStride);
   EXPECT_GT(named, checked / 2);
+  EXPECT_GT(mapped, 0u);
 }
 
 }  // namespace

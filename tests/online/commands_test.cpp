@@ -414,7 +414,7 @@ TEST_F(CommandsTest, Holders) {
   });
   const std::string out = asked({"holders", "--rows=5"}).out;
   EXPECT_EQ(daemon.queries.GetHolders.asked.back().max_rows(), 5);
-  EXPECT_THAT(out, testing::ContainsRegex("v/233 +128.0 KiB +97.0 % +0 +0 +0 +32 +32 +0"));
+  EXPECT_THAT(out, testing::ContainsRegex("v/233 +128.0 KiB +97.0 % +0 +0 +0 +32 +32 +0 +0"));
   EXPECT_THAT(out, HasSubstr("(nobody known)"));
   EXPECT_THAT(out, testing::ContainsRegex("2 +/dev/zram0 +[0-9]+ +33 +-?[0-9]+ +[a-z0-9]"));
   EXPECT_THAT(asked({"holders", "--by=area"}).out,

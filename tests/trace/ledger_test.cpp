@@ -73,14 +73,15 @@ TEST_F(LedgerTest, APageOnItsWayOutAndGone) {
   EXPECT_EQ(held().holder.kind, OwnerKind::kCgroup);
   EXPECT_EQ(held().holder.cgroup, 7u);
   EXPECT_EQ(held().where, Where::kNowhere);
-  EXPECT_TRUE(held().cached);
+  EXPECT_EQ(held().presence, Presence::kMapped);
   unmap(100);
+  EXPECT_EQ(held().presence, Presence::kCached);
   EXPECT_EQ(held().holder.tgid, 100u);
   EXPECT_EQ(held().page, 0x7000u);
   write(SWAPTRAIL_BACKEND_DEVICE);
   remove();
   EXPECT_EQ(held().where, Where::kDevice);
-  EXPECT_FALSE(held().cached);
+  EXPECT_EQ(held().presence, Presence::kAway);
   EXPECT_EQ(held().by.tgid, 40u);
   EXPECT_EQ(held().origin, SWAPTRAIL_ORIGIN_KSWAPD);
   EXPECT_LE(held().since_ns, now);
@@ -118,11 +119,11 @@ TEST_F(LedgerTest, ReadAheadAndDroppedChangesNothing) {
   remove();
   const uint64_t since = held().since_ns;
   send(event(SWAPTRAIL_SWAP_READ));
-  EXPECT_TRUE(held().cached);
+  EXPECT_EQ(held().presence, Presence::kCached);
   swaptrail_event dropped = event(SWAPTRAIL_REMOVED, 1);
   dropped.tgid = 41;
   send(dropped);
-  EXPECT_FALSE(held().cached);
+  EXPECT_EQ(held().presence, Presence::kAway);
   EXPECT_EQ(held().since_ns, since);
   EXPECT_EQ(held().by.tgid, 40u);
 }
@@ -168,7 +169,7 @@ TEST_F(LedgerTest, WhatNobodyNeedsIsInReserve) {
   send(event(SWAPTRAIL_CACHE_DELETED));
   EXPECT_EQ(held().where, Where::kReserve);
   EXPECT_EQ(held().holder.kind, OwnerKind::kCgroup);
-  EXPECT_EQ(only_holding().at(Where::kReserve), 1u);
+  EXPECT_EQ(only_holding().pages(Where::kReserve), 1u);
 }
 
 TEST_F(LedgerTest, SlotsFromBefore) {

@@ -113,10 +113,10 @@ class Books:
         return json.loads(answer.stdout)
 
     def pages_of(self, pid):
-        """That are away; and those that are in memory too."""
+        """Those that its page tables have as swapped: not those that are mapped, and have kept their slot."""
         for row in self.ask("process").get("rows", []):
             if row.get("process", {}).get("pid") == pid:
-                return number(row, "pages") - number(row, "cached_pages")
+                return number(row, "pages") - number(row, "mapped_pages")
         return 0
 
 

@@ -21,7 +21,7 @@ struct HeldSlot {
   uint32_t actor : 12 = 0;          // number of who put it there; 0 = not known
   uint32_t since = 0;               // ticks
   uint64_t place : kPlaceBits = 0;  // page of the address space, or of the file; 0 = not known
-  uint64_t state : 4 = 0;           // SlotState
+  uint64_t state : 5 = 0;           // SlotState
   uint64_t origin : 4 = 0;          // enum swaptrail_origin
   uint64_t owned : 1 = 0;           // its owner was told since it was last mapped
   uint64_t leaving : 1 = 0;         // and it has not left memory since

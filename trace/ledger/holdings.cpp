@@ -1,6 +1,7 @@
 #include "trace/ledger/holdings.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "trace/check.h"
 #include "trace/decode.h"
@@ -57,11 +58,28 @@ Holding Holdings::told(uint32_t row) const {
   Holding out;
   out.holder = rows_[row].holder;
   out.shared = rows_[row].shared;
-  for (size_t where = 0; where < kWhereCount; ++where) {
-    out.away[where] = rows_[row].pages[where];
-    out.cached[where] = rows_[row].pages[where + SlotState::kCached];
-  }
+  for (size_t presence = 0; presence < kPresenceCount; ++presence)
+    for (size_t where = 0; where < kWhereCount; ++where)
+      out.counts[presence][where] =
+          rows_[row]
+              .pages[SlotState::of(static_cast<Where>(where), static_cast<Presence>(presence))];
   return out;
+}
+
+uint64_t Holding::pages() const {
+  uint64_t all = 0;
+  for (size_t presence = 0; presence < kPresenceCount; ++presence)
+    all += pages(static_cast<Presence>(presence));
+  return all;
+}
+uint64_t Holding::pages(Where where) const {
+  uint64_t some = 0;
+  for (const auto& present : counts) some += present[static_cast<size_t>(where)];
+  return some;
+}
+uint64_t Holding::pages(Presence presence) const {
+  const auto& some = counts[static_cast<size_t>(presence)];
+  return std::accumulate(some.begin(), some.end(), uint64_t{0});
 }
 
 }  // namespace swaptrail::ledger

@@ -13,16 +13,21 @@
 
 namespace swaptrail::ledger {
 
-// Where a page lies, and whether it is in memory too: 4 bits.
+// Where a page lies, and whether it is in memory too: 5 bits.
 struct SlotState {
-  static constexpr uint64_t kCached = 8;
-  static constexpr uint64_t of(Where where, bool cached) {
-    return static_cast<uint64_t>(where) | (cached ? kCached : 0);
+  static constexpr int kWhereBits = 3;
+  static constexpr size_t kCount = size_t{1} << 5;
+  static constexpr uint64_t of(Where where, Presence presence) {
+    return static_cast<uint64_t>(where) | static_cast<uint64_t>(presence) << kWhereBits;
   }
-  static constexpr Where where(uint64_t state) { return static_cast<Where>(state & (kCached - 1)); }
-  static constexpr bool cached(uint64_t state) { return state & kCached; }
+  static constexpr Where where(uint64_t state) {
+    return static_cast<Where>(state & ((1 << kWhereBits) - 1));
+  }
+  static constexpr Presence presence(uint64_t state) {
+    return static_cast<Presence>(state >> kWhereBits);
+  }
 };
-static_assert(kWhereCount <= SlotState::kCached);
+static_assert(kWhereCount <= 1 << SlotState::kWhereBits && kPresenceCount <= 4);
 
 // Row 0 is nobody's. Row 1 + area is that of what finds no room, and never goes.
 class Holdings {
@@ -57,7 +62,7 @@ class Holdings {
 
  private:
   struct Row {
-    std::array<uint64_t, 2 * SlotState::kCached> pages{};  // by state
+    std::array<uint64_t, SlotState::kCount> pages{};  // by state
     uint64_t shared = 0;
     Holder holder;
     bool is_empty() const;

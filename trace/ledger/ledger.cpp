@@ -77,11 +77,14 @@ class Ledger::Impl {
 
   // The slot, which is used from now on: by `holder`, if it was free. Null: there is no room.
   HeldSlot* take(uint64_t entry, const Holder& holder, const swaptrail_event& event,
-                 uint64_t state = SlotState::of(Where::kUnknown, false));
+                 uint64_t state = SlotState::of(Where::kUnknown, Presence::kAway));
   void give(HeldSlot& slot, const Holder& holder);
   void free(uint64_t entry, HeldSlot& slot);
   void put_by(HeldSlot& slot, const swaptrail_event& event);
-  void set_state(HeldSlot& slot, Where where, bool cached);
+  void set_state(HeldSlot& slot, Where where, Presence presence);
+  void set_presence(HeldSlot& slot, Presence presence) {
+    set_state(slot, SlotState::where(slot.state), presence);
+  }
   void set_shared(HeldSlot& slot, bool shared);
   static Holder of_cgroup(const swaptrail_event& event, uint64_t cgroup);
 
@@ -138,8 +141,8 @@ Holder Ledger::Impl::of_cgroup(const swaptrail_event& event, uint64_t cgroup) {
   return holder;
 }
 
-void Ledger::Impl::set_state(HeldSlot& slot, Where where, bool cached) {
-  const uint64_t state = SlotState::of(where, cached);
+void Ledger::Impl::set_state(HeldSlot& slot, Where where, Presence presence) {
+  const uint64_t state = SlotState::of(where, presence);
   if (state == slot.state) return;
   holdings_.move(slot, state);
   slot.state = state;
@@ -210,7 +213,7 @@ void Ledger::Impl::on_allocated(const swaptrail_event& event) {
       ++counters.reused;
       free(entry, *before);
     }
-    HeldSlot* slot = take(entry, holder, event, SlotState::of(Where::kNowhere, true));
+    HeldSlot* slot = take(entry, holder, event, SlotState::of(Where::kNowhere, Presence::kMapped));
     if (slot != nullptr) put_by(*slot, event);
   }
 }
@@ -239,7 +242,7 @@ void Ledger::Impl::on_unmapped_one(const swaptrail_event& event) {
     }
     set_shared(*slot, false);
     give(*slot, holder);
-    set_state(*slot, SlotState::where(slot->state), true);
+    set_presence(*slot, Presence::kCached);
     slot->owned = slot->leaving = 1;
     slot->place = exact ? place_of(event.u.map.address >> page_shift_, page - first) : 0;
   }
@@ -260,7 +263,7 @@ void Ledger::Impl::on_write_begin(const swaptrail_event& event) {
     HeldSlot* slot = take(event.entry + page, holder, event);
     if (slot == nullptr) continue;
     give(*slot, holder);
-    set_state(*slot, SlotState::where(slot->state), true);
+    set_presence(*slot, Presence::kCached);
     slot->owned = slot->leaving = 1;
     slot->place = inode == SWAPTRAIL_INODE_UNKNOWN ? 0 : place_of(event.u.page.index, page);
     if (is_new) put_by(*slot, event);
@@ -275,7 +278,7 @@ void Ledger::Impl::on_written(const swaptrail_event& event, uint8_t backend) {
       slot = take(event.entry + page, of_cgroup(event, event.u.page.cgroup), event);
     if (slot == nullptr) continue;
     const Where where = where_of(backend, SlotState::where(slot->state));
-    set_state(*slot, where, SlotState::cached(slot->state));
+    set_state(*slot, where, SlotState::presence(slot->state));
   }
 }
 
@@ -285,7 +288,7 @@ void Ledger::Impl::on_removed(const swaptrail_event& event) {
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     HeldSlot* slot = slots_.find(event.entry + page);
     if (slot == nullptr) continue;  // freed inside __remove_mapping: nobody needs it
-    set_state(*slot, SlotState::where(slot->state), false);
+    set_presence(*slot, Presence::kAway);
     if (slot->leaving)
       put_by(*slot, event);  // else a copy that was read ahead, and that nobody mapped
     slot->leaving = 0;
@@ -299,30 +302,35 @@ void Ledger::Impl::on_read(const swaptrail_event& event) {
     HeldSlot* slot = slots_.find(event.entry + page);
     if (slot == nullptr)
       slot = take(event.entry + page, of_cgroup(event, event.u.page.cgroup), event);
-    if (slot != nullptr) set_state(*slot, SlotState::where(slot->state), cached);
+    if (slot != nullptr) set_presence(*slot, cached ? Presence::kCached : Presence::kAway);
   }
 }
 
-// mm/swapfile.c folio_free_swap: no page table refers to the slots.
+// mm/swapfile.c folio_free_swap: no page table refers to the slots. Their cgroup stays charged until they are free.
 void Ledger::Impl::on_cache_deleted(const swaptrail_event& event) {
   if (!is_swap(event.entry)) return;
-  const Holder nobody = of_cgroup(event, 0);
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     HeldSlot* slot = slots_.find(event.entry + page);
     if (slot == nullptr) continue;
+    const Holder nobody = of_cgroup(event, holdings_.holder(slot->holding).cgroup);
     set_shared(*slot, false);
     give(*slot, nobody);
-    set_state(*slot, Where::kReserve, false);
+    set_state(*slot, Where::kReserve, Presence::kAway);
     slot->place = 0;
   }
 }
 
-// The page is mapped again, and the kernel has kept its slot: who is unmapped next owns it.
+// The page is mapped again, and the kernel has kept its slot: who is unmapped next owns it. If it was read past the swap cache, the
+// slot is kept for others who share it.
 void Ledger::Impl::on_swap_in(const swaptrail_event& event) {
   if (!is_swap(event.entry) || event.u.map.ptes == SWAPTRAIL_NOT_COUNTED) return;
   const uint64_t first = event.entry - event.u.map.first_page;
   for (uint32_t page = 0; page < event.u.map.ptes; ++page)
-    if (HeldSlot* slot = slots_.find(first + page)) slot->owned = 0;
+    if (HeldSlot* slot = slots_.find(first + page)) {
+      if (SlotState::presence(slot->state) == Presence::kCached)
+        set_presence(*slot, Presence::kMapped);
+      slot->owned = 0;
+    }
 }
 
 void Ledger::Impl::on_freed(const swaptrail_event& event) {
@@ -344,7 +352,7 @@ SlotHeld Ledger::Impl::told(uint64_t entry, const HeldSlot& slot) const {
   out.page = slot.place;
   out.where = SlotState::where(slot.state);
   out.origin = static_cast<uint8_t>(slot.origin);
-  out.cached = SlotState::cached(slot.state);
+  out.presence = SlotState::presence(slot.state);
   out.shared = slot.shared;
   out.sample_shift = slot.sample_shift;
   return out;

@@ -18,7 +18,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <numeric>
 #include <optional>
 
 #include "absl/functional/function_ref.h"
@@ -51,6 +50,15 @@ enum class Where : uint8_t {
 };
 inline constexpr size_t kWhereCount = static_cast<size_t>(Where::kCount);
 
+// Whether its page is in memory too.
+enum class Presence : uint8_t {
+  kAway,
+  kCached,  // in the swap cache: on its way out, or read, and not mapped
+  kMapped,  // in the swap cache, and mapped: not unmapped yet, or back, and the kernel has kept its slot
+  kCount,
+};
+inline constexpr size_t kPresenceCount = static_cast<size_t>(Presence::kCount);
+
 // An owner, and the cgroup to which its pages are charged, in one swap area.
 struct Holder {
   uint64_t cgroup = 0;  // 0 = not known
@@ -65,17 +73,12 @@ struct Holder {
 // In slots, which are base pages.
 struct Holding {
   Holder holder;
-  std::array<uint64_t, kWhereCount> away{};    // by where they lie: of pages that are not in memory
-  std::array<uint64_t, kWhereCount> cached{};  // of pages that are in memory too
+  std::array<std::array<uint64_t, kWhereCount>, kPresenceCount> counts{};
   uint64_t shared = 0;  // of all, several mappings were replaced when they went out
 
-  uint64_t at(Where where) const {
-    return away[static_cast<size_t>(where)] + cached[static_cast<size_t>(where)];
-  }
-  uint64_t cached_pages() const {
-    return std::accumulate(cached.begin(), cached.end(), uint64_t{0});
-  }
-  uint64_t pages() const { return std::accumulate(away.begin(), away.end(), cached_pages()); }
+  uint64_t pages() const;
+  uint64_t pages(Where where) const;
+  uint64_t pages(Presence presence) const;
 };
 
 // Who put a page there.
@@ -95,7 +98,7 @@ struct SlotHeld {
       0;  // of kProcess: address / page size; of kShared: index in the file. 0 = not known
   Where where = Where::kNowhere;
   uint8_t origin = SWAPTRAIL_ORIGIN_UNKNOWN;
-  bool cached = false;
+  Presence presence = Presence::kAway;
   bool shared = false;
   uint8_t sample_shift = 0;  // log2 of how many slots it stands for
 };
