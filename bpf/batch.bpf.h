@@ -111,7 +111,9 @@ static __always_inline void close_pass(struct batch *batch)
 	else if (bpf_ringbuf_output(ring, pass, sizeof(*pass), BPF_RB_NO_WAKEUP))
 		ADD(t->dropped[SWAPTRAIL_DROP_RING_FULL], pass->events);
 	barrier();
-	pass->folio = 0; /* not before it is in its ring */
+	batch->head.passes++; /* not before it is in its ring */
+	barrier();
+	pass->folio = 0; /* and not before it is counted */
 }
 
 /* False: its events must be records of their own. */

@@ -73,7 +73,7 @@ struct swaptrail_batch {
 	__u64 begin_ns;
 	__u64 folio;    /* whose events go into the pass; 0 = none */
 	__u32 changing; /* programs that change the pass: what it shows is not whole */
-	__u32 unused;
+	__u32 passes;   /* of this batch, that are in their rings or were lost */
 	struct swaptrail_pass pass;
 };
 

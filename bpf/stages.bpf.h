@@ -99,6 +99,8 @@ static __always_inline void on_reclaim_begin(const struct scan_control *sc)
 	if (batch) {
 		close_pass(batch); /* left by a batch whose end the kernel has skipped */
 		batch->head.begin_ns = begin_ns;
+		barrier();
+		batch->head.passes = 0; /* the daemon must not take it for that of the batch before */
 		batch->nr_scanned = READ1(sc, nr_scanned);
 		batch->mm = batch->unmapping = batch->writing = batch->removing = batch->still_mapped = 0;
 		batch->skipped = 0;

@@ -62,6 +62,7 @@ swaptrail_batch BatchView::at(size_t place) const {
     batch.changing = load_acquire(shown.changing);
     batch.begin_ns = load_acquire(shown.begin_ns);
     copy(shown.pass, batch.pass);
+    batch.passes = load_acquire(shown.passes);  // after the pass: it is open, or counted
     batch.place.owner = load_acquire(shown.place.owner);
     batch.changing |= load_acquire(shown.changing);
     const bool same = load_acquire(shown.begin_ns) == batch.begin_ns &&

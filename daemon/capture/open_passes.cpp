@@ -6,47 +6,64 @@ namespace swaptrail::capture {
 
 void OpenPasses::look(uint64_t now_ns, Look look, TakeEarly take_early) {
   for (Batch& batch : batches_) {
+    batch.looked_at = false;
     if (batch.ended_ns != 0) continue;
     const std::optional<swaptrail_batch> shown = look(batch.tid);
     const bool over = !shown || shown->begin_ns != batch.begin_ns;
     if (over) batch.ended_ns = now_ns;  // its end lies in a ring, or was lost
+    if (!over) batch.submitted = shown->passes;
     if (!over && shown->changing != 0) {
       if (batch.changing_ns == 0) batch.changing_ns = now_ns;
       if (now_ns - batch.changing_ns > kLongestNs) batch.clear_ns = now_ns;
       continue;
     }
     batch.changing_ns = 0;
-    if (over || shown->pass.folio == 0 || look_at(shown->pass, take_early)) batch.clear_ns = now_ns;
+    batch.looked_at = !over;
+    const bool open = !over && shown->pass.folio != 0;
+    const uint64_t clear_ns = open ? clear_of(shown->pass, now_ns, take_early) : now_ns;
+    batch.clear_ns = std::max(batch.clear_ns, clear_ns);
   }
 }
 
-// False: its events can't be taken now.
-bool OpenPasses::look_at(const swaptrail_pass& pass, TakeEarly take_early) {
+// Until when the events of its batch are in the rings or taken.
+uint64_t OpenPasses::clear_of(const swaptrail_pass& pass, uint64_t now_ns, TakeEarly take_early) {
+  if (behind_) return pass.begin_ns - 1;
   const PassParts parts = pass_parts(pass);
   auto early = std::find_if(early_.begin(), early_.end(), [&](const Early& one) {
     return one.tid == pass.tid && one.begin_ns == pass.begin_ns;
   });
   if (early == early_.end()) {
-    if (early_.size() >= kMostEarly) return false;
+    if (early_.size() >= kMostEarly) return pass.begin_ns - 1;
     early = early_.insert(early_.end(), {pass.tid, pass.batch_ns, pass.begin_ns, 0});
   }
   if (early->parts != parts) take_early(pass, early->parts);
   early->parts = parts;
-  return true;
+  return now_ns;
+}
+
+// The first record of a batch need not be its begin: they lie in the rings of several CPUs.
+OpenPasses::Batch& OpenPasses::batch_of(uint32_t tid, uint64_t begin_ns) {
+  const auto is_it = [&](const Batch& batch) {
+    return batch.tid == tid && batch.begin_ns == begin_ns;
+  };
+  if (last_ < batches_.size() && is_it(batches_[last_])) return batches_[last_];
+  const auto found = std::find_if(batches_.begin(), batches_.end(), is_it);
+  last_ = static_cast<size_t>(found - batches_.begin());
+  if (found == batches_.end())
+    batches_.push_back(
+        {.tid = tid, .begin_ns = begin_ns, .clear_ns = begin_ns, .taken_ns = begin_ns});
+  return batches_[last_];
 }
 
 void OpenPasses::note(const swaptrail_event& event) {
-  const bool begins = event.kind == SWAPTRAIL_RECLAIM_BEGIN;
-  if (!begins && event.kind != SWAPTRAIL_RECLAIM_END) return;
-  if (begins) {
-    batches_.push_back({event.tid, event.batch_ns, 0, event.batch_ns, event.batch_ns, 0});
-    return;
-  }
+  if (event.kind == SWAPTRAIL_RECLAIM_BEGIN) batch_of(event.tid, event.batch_ns);
+  if (event.kind != SWAPTRAIL_RECLAIM_END) return;
   for (Batch& batch : batches_)
     if (batch.tid == event.tid && batch.begin_ns == event.batch_ns) batch.ended_ns = event.time_ns;
 }
 
-PassParts OpenPasses::taken_early(const swaptrail_pass& pass) {
+PassParts OpenPasses::note(const swaptrail_pass& pass) {
+  ++batch_of(pass.tid, pass.batch_ns).passes;
   for (Early& early : early_) {
     if (early.tid != pass.tid || early.begin_ns != pass.begin_ns) continue;
     const PassParts parts = early.parts;
@@ -68,9 +85,11 @@ uint64_t OpenPasses::clear_until(uint64_t taken_until_ns, bool emptied_all) {
         return early.tid == batch.tid && early.batch_ns == batch.begin_ns;
       });
   std::erase_if(batches_, is_taken);
+  behind_ = !emptied_all;
   uint64_t until = taken_until_ns;
   for (Batch& batch : batches_) {
-    if (emptied_all) batch.taken_ns = batch.clear_ns;
+    const bool none_left = batch.looked_at && batch.passes >= batch.submitted;
+    if (emptied_all || none_left) batch.taken_ns = batch.clear_ns;
     until = std::min(until, batch.taken_ns);
   }
   return until;

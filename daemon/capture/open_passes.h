@@ -5,8 +5,10 @@
 // lies in the rings, or was taken early. When the record of the pass comes, those are left out. So nothing waits for a thread that
 // sleeps in a pass. A pass that is being changed is waited for; its thread runs.
 // A batch that the sweep shows for the first time may have opened a pass at any time since it began.
-// As long as a ring was not emptied, its records may hold events as old as their batch was clear at the last sweep that emptied
-// all rings; so a batch is also followed after its end, until all that was submitted before that was taken.
+// If a ring was not emptied, records of the batch may be left in it, as old as the batch was clear before. It shows how many passes it has
+// submitted: when as many were taken, none is left. A batch is also followed after its end, until all that was submitted before that
+// was taken. So a backlog of any length is passed on in pieces, as it is read. Behind a backlog nothing is taken early: what is open
+// now is younger than all of it, and would have to wait in the merger, in the way of what is read.
 #pragma once
 
 #include <cstddef>
@@ -39,8 +41,8 @@ class OpenPasses {
   void look(uint64_t now_ns, Look look, TakeEarly take_early);
   // An event that the sweep took: the begins and ends of batches are noted.
   void note(const swaptrail_event& event);
-  // Of a pass whose record has come: what of it was taken early.
-  PassParts taken_early(const swaptrail_pass& pass);
+  // A pass whose record the sweep took. Returns what of it was taken early.
+  PassParts note(const swaptrail_pass& pass);
   // The time until which all events were taken, given that all records which were submitted until `taken_until_ns` were.
   uint64_t clear_until(uint64_t taken_until_ns, bool emptied_all);
 
@@ -55,6 +57,9 @@ class OpenPasses {
     uint64_t clear_ns = 0;     // its events until then are in the rings, or were taken
     uint64_t taken_ns = 0;     // ... were taken
     uint64_t changing_ns = 0;  // at each look since then its pass was being changed; 0 = it was not
+    uint32_t passes = 0;       // of which the record was taken
+    uint32_t submitted = 0;    // at the last look
+    bool looked_at = false;    // by the last look
   };
   struct Early {
     uint32_t tid;
@@ -62,9 +67,12 @@ class OpenPasses {
     PassParts parts;
   };
 
-  bool look_at(const swaptrail_pass& pass, TakeEarly take_early);
+  uint64_t clear_of(const swaptrail_pass& pass, uint64_t now_ns, TakeEarly take_early);
+  Batch& batch_of(uint32_t tid, uint64_t begin_ns);
 
   std::vector<Batch> batches_;  // as many as threads reclaim at a time
+  size_t last_ = 0;             // most passes follow one of the same batch
+  bool behind_ = false;         // the last sweep left records in a ring
   std::vector<Early> early_;    // of these batches
 };
 

@@ -340,7 +340,7 @@ size_t Session::take(uint32_t cpu, const void* record, size_t size, Merger& merg
 // Whatever was taken of it early, it is counted when its record comes, or is lost.
 size_t Session::take_pass(uint32_t cpu, const swaptrail_pass& pass, Merger& merger) {
   std::array<swaptrail_event, kMostPassEvents> events;
-  const size_t count = pass_events(pass, events, open_passes_.taken_early(pass));
+  const size_t count = pass_events(pass, events, open_passes_.note(pass));
   counters_.consumed += pass.events;
   if (std::all_of(events.begin(), events.begin() + count, is_valid_event))
     merger.push_pass(cpu, {events.data(), count}, pass.lost, pass.submitted_ns);

@@ -42,8 +42,9 @@ swaptrail_pass pass_of(uint32_t tid, uint64_t batch_ns, const std::vector<uint64
 
 // No times: no pass is open.
 swaptrail_batch shown(uint32_t tid, uint64_t begin_ns, const std::vector<uint64_t>& times,
-                      bool changing = false) {
+                      bool changing = false, uint32_t passes = 0) {
   swaptrail_batch batch{};
+  batch.passes = passes;
   batch.begin_ns = begin_ns;
   batch.changing = changing;
   if (!times.empty()) batch.pass = pass_of(tid, begin_ns, times);
@@ -88,10 +89,10 @@ TEST(OpenPasses, WhatIsOpenIsTakenEarlyAndOnce) {
   EXPECT_EQ(look(passes, 120, shown(7, 50, {80, 85, 115})), Times{115});
   EXPECT_EQ(passes.clear_until(120, true), 120u);
   const swaptrail_pass whole = pass_of(7, 50, {80, 85, 115, 125});
-  EXPECT_EQ(times_of(whole, passes.taken_early(whole)), Times{125});
+  EXPECT_EQ(times_of(whole, passes.note(whole)), Times{125});
   EXPECT_EQ(passes.early(), 0u);
   const swaptrail_pass next = pass_of(7, 50, {130, 131});
-  EXPECT_EQ(times_of(next, passes.taken_early(next)), (Times{130, 131}));
+  EXPECT_EQ(times_of(next, passes.note(next)), (Times{130, 131}));
 }
 
 TEST(OpenPasses, AChangeIsWaitedForButNotForEver) {
@@ -132,6 +133,45 @@ TEST(OpenPasses, WhatWasTakenEarlyOfALostPassIsForgotten) {
   EXPECT_EQ(passes.early(), 0u);
 }
 
+// Rings are never emptied: what is left in them is not of a batch of which all was taken.
+TEST(OpenPasses, ABacklogIsClearAsFarAsItWasRead) {
+  OpenPasses passes;
+  passes.note(batch_event(SWAPTRAIL_RECLAIM_BEGIN, 7, 50, 51));
+  look(passes, 100, shown(7, 50, {}, false, 2));
+  passes.note(pass_of(7, 50, {60, 61}));
+  EXPECT_EQ(passes.clear_until(90, false), 50u) << "the second pass is still there";
+  look(passes, 110, shown(7, 50, {}, false, 2));
+  passes.note(pass_of(7, 50, {70, 71}));
+  EXPECT_EQ(passes.clear_until(105, false), 105u);
+  look(passes, 120, shown(7, 200, {}));  // it ended, and its end is not read yet
+  EXPECT_EQ(passes.clear_until(115, false), 110u);
+  passes.note(batch_event(SWAPTRAIL_RECLAIM_END, 7, 50, 112));
+  EXPECT_EQ(passes.clear_until(115, false), 115u);
+  EXPECT_EQ(passes.batches(), 0u);
+}
+
+// It would be in the way of what is older, and still to be read.
+TEST(OpenPasses, BehindABacklogNothingIsTakenEarly) {
+  OpenPasses passes;
+  passes.note(batch_event(SWAPTRAIL_RECLAIM_BEGIN, 7, 50, 51));
+  EXPECT_EQ(look(passes, 100, shown(7, 50, {80})), Times{80});
+  passes.clear_until(60, false);
+  EXPECT_EQ(look(passes, 110, shown(7, 50, {80, 105})), Times{});
+  EXPECT_EQ(passes.clear_until(110, true), 100u) << "what was taken before";
+  EXPECT_EQ(look(passes, 120, shown(7, 50, {80, 105})), Times{105});
+  EXPECT_EQ(passes.clear_until(120, true), 120u);
+}
+
+// The begin of a batch may lie in another ring than its first pass, behind more.
+TEST(OpenPasses, APassBeforeTheBeginOfItsBatchCounts) {
+  OpenPasses passes;
+  passes.note(pass_of(7, 50, {60, 61}));
+  passes.note(batch_event(SWAPTRAIL_RECLAIM_BEGIN, 7, 50, 51));
+  EXPECT_EQ(passes.batches(), 1u);
+  look(passes, 100, shown(7, 50, {}, false, 1));
+  EXPECT_EQ(passes.clear_until(90, false), 90u);
+}
+
 TEST(OpenPasses, TooManyAreWaitedFor) {
   OpenPasses passes;
   passes.note(batch_event(SWAPTRAIL_RECLAIM_BEGIN, 7, 50, 51));
@@ -140,7 +180,7 @@ TEST(OpenPasses, TooManyAreWaitedFor) {
     EXPECT_EQ(look(passes, now + 1, shown(7, 50, {now})), Times{now});
   EXPECT_EQ(passes.clear_until(now, true), now - 1);
   EXPECT_EQ(look(passes, now + 1, shown(7, 50, {now})), Times{});
-  EXPECT_EQ(passes.clear_until(now + 1, true), now - 1);
+  EXPECT_EQ(passes.clear_until(now + 1, true), now - 1) << "until it was opened";
 }
 
 // Threads that reclaim: batches with passes that are submitted when they end, and single records; sweeps that take a part.
@@ -171,6 +211,7 @@ class Model {
     uint64_t begin_ns = 0;
     Times pass;
     bool changing = false;  // the last event does not show yet
+    uint32_t passes = 0;    // submitted by this batch
   };
 
   uint32_t tid(const Thread& thread) const {
@@ -183,6 +224,7 @@ class Model {
   void close(Thread& thread) {
     if (thread.pass.empty()) return;
     submit({{}, pass_of(tid(thread), thread.begin_ns, thread.pass)});
+    ++thread.passes;
     thread.pass.clear();
   }
 
@@ -192,6 +234,7 @@ class Model {
       thread.changing = false;
     } else if (thread.begin_ns == 0) {
       thread.begin_ns = now_;
+      thread.passes = 0;
       submit({batch_event(SWAPTRAIL_RECLAIM_BEGIN, tid(thread), now_, now_)});
     } else if (what == 0) {
       close(thread);
@@ -212,7 +255,7 @@ class Model {
   swaptrail_batch show(const Thread& thread) const {
     Times times = thread.pass;
     if (thread.changing) times.pop_back();
-    return shown(tid(thread), thread.begin_ns, times, thread.changing);
+    return shown(tid(thread), thread.begin_ns, times, thread.changing, thread.passes);
   }
 
   void take(uint64_t time, uint32_t thread) {
@@ -240,7 +283,7 @@ class Model {
         passes_.note(ring.front().event);
         const swaptrail_pass& pass = ring.front().pass;
         if (pass.folio != 0)
-          for (uint64_t time : times_of(pass, passes_.taken_early(pass))) take(time, pass.tid);
+          for (uint64_t time : times_of(pass, passes_.note(pass))) take(time, pass.tid);
         ring.pop_front();
       }
       if (ring.empty()) continue;

@@ -323,9 +323,13 @@ void Ledger::Impl::on_cache_deleted(const swaptrail_event& event) {
 // The page is mapped again, and the kernel has kept its slot: who is unmapped next owns it. If it was read past the swap cache, the
 // slot is kept for others who share it.
 void Ledger::Impl::on_swap_in(const swaptrail_event& event) {
-  if (!is_swap(event.entry) || event.u.map.ptes == SWAPTRAIL_NOT_COUNTED) return;
-  const uint64_t first = event.entry - event.u.map.first_page;
-  for (uint32_t page = 0; page < event.u.map.ptes; ++page)
+  if (!is_swap(event.entry)) return;
+  const bool counted =
+      event.u.map.ptes != SWAPTRAIL_NOT_COUNTED;  // Linux 5.10: a pass that is done has filled one
+  const bool done = (static_cast<uint32_t>(event.result) & SWAPTRAIL_FAULT_NOT_DONE) == 0;
+  const uint32_t pages = counted ? event.u.map.ptes : uint32_t{done};
+  const uint64_t first = event.entry - (counted ? event.u.map.first_page : 0);
+  for (uint32_t page = 0; page < pages; ++page)
     if (HeldSlot* slot = slots_.find(first + page)) {
       if (SlotState::presence(slot->state) == Presence::kCached)
         set_presence(*slot, Presence::kMapped);
