@@ -20,14 +20,15 @@ void OpenPasses::look(uint64_t now_ns, Look look, TakeEarly take_early) {
     batch.changing_ns = 0;
     batch.looked_at = !over;
     const bool open = !over && shown->pass.folio != 0;
-    const uint64_t clear_ns = open ? clear_of(shown->pass, now_ns, take_early) : now_ns;
+    const uint64_t clear_ns = open ? clear_of(batch, shown->pass, now_ns, take_early) : now_ns;
     batch.clear_ns = std::max(batch.clear_ns, clear_ns);
   }
 }
 
 // Until when the events of its batch are in the rings or taken.
-uint64_t OpenPasses::clear_of(const swaptrail_pass& pass, uint64_t now_ns, TakeEarly take_early) {
-  if (behind_) return pass.begin_ns - 1;
+uint64_t OpenPasses::clear_of(const Batch& batch, const swaptrail_pass& pass, uint64_t now_ns,
+                              TakeEarly take_early) {
+  if (behind_ || !batch.begun) return pass.begin_ns - 1;
   const PassParts parts = pass_parts(pass);
   auto early = std::find_if(early_.begin(), early_.end(), [&](const Early& one) {
     return one.tid == pass.tid && one.begin_ns == pass.begin_ns;
@@ -56,7 +57,7 @@ OpenPasses::Batch& OpenPasses::batch_of(uint32_t tid, uint64_t begin_ns) {
 }
 
 void OpenPasses::note(const swaptrail_event& event) {
-  if (event.kind == SWAPTRAIL_RECLAIM_BEGIN) batch_of(event.tid, event.batch_ns);
+  if (event.kind == SWAPTRAIL_RECLAIM_BEGIN) batch_of(event.tid, event.batch_ns).begun = true;
   if (event.kind != SWAPTRAIL_RECLAIM_END) return;
   for (Batch& batch : batches_)
     if (batch.tid == event.tid && batch.begin_ns == event.batch_ns) batch.ended_ns = event.time_ns;

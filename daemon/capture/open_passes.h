@@ -60,6 +60,8 @@ class OpenPasses {
     uint32_t passes = 0;       // of which the record was taken
     uint32_t submitted = 0;    // at the last look
     bool looked_at = false;    // by the last look
+    bool begun =
+        false;  // its begin was taken: if that was lost, the loss must come before its events
   };
   struct Early {
     uint32_t tid;
@@ -67,7 +69,8 @@ class OpenPasses {
     PassParts parts;
   };
 
-  uint64_t clear_of(const swaptrail_pass& pass, uint64_t now_ns, TakeEarly take_early);
+  uint64_t clear_of(const Batch& batch, const swaptrail_pass& pass, uint64_t now_ns,
+                    TakeEarly take_early);
   Batch& batch_of(uint32_t tid, uint64_t begin_ns);
 
   std::vector<Batch> batches_;  // as many as threads reclaim at a time

@@ -162,6 +162,16 @@ TEST(OpenPasses, BehindABacklogNothingIsTakenEarly) {
   EXPECT_EQ(passes.clear_until(120, true), 120u);
 }
 
+// If its begin was lost, the next record of its CPU says so, and has to come first.
+TEST(OpenPasses, NothingIsTakenEarlyOfABatchWhoseBeginWasNotSeen) {
+  OpenPasses passes;
+  passes.note(pass_of(7, 50, {60, 61}));
+  EXPECT_EQ(look(passes, 100, shown(7, 50, {80}, false, 1)), Times{});
+  EXPECT_EQ(passes.clear_until(100, true), 79u);
+  passes.note(batch_event(SWAPTRAIL_RECLAIM_BEGIN, 7, 50, 51));
+  EXPECT_EQ(look(passes, 110, shown(7, 50, {80}, false, 1)), Times{80});
+}
+
 // The begin of a batch may lie in another ring than its first pass, behind more.
 TEST(OpenPasses, APassBeforeTheBeginOfItsBatchCounts) {
   OpenPasses passes;

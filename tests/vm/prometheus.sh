@@ -36,13 +36,10 @@ wait_for() { # URL PID
 
 guest() { # DAEMON
     local cgroup=/sys/fs/cgroup/swaptrail-test daemon prometheus i code=0
-    cat /proc/sys/vm/stat_refresh
-    cat /proc/vmstat >/share/vmstat.before
-    # With all that a panel can show: programs timed, some folios validated, a flight recorder.
-    "$1" --print=none --bpf-statistics --validate=4 --flight=/tmp/flight >/share/daemon.log 2>&1 &
+    # First what stands instead of all else: panels of --detail=counters.
+    "$1" --print=none --detail=counters >/share/daemon.log 2>&1 &
     daemon=$!
     wait_for http://127.0.0.1:9789/metrics $daemon || { cat /share/daemon.log; return 1; }
-
     mkdir /tmp/prometheus
     cp "$root"/deploy/prometheus/*.yml /tmp/prometheus/
     sed -i 's/_interval: 15s/_interval: 5s/' /tmp/prometheus/prometheus.yml
@@ -50,10 +47,22 @@ guest() { # DAEMON
         --web.listen-address=127.0.0.1:9090 --log.level=warn >/share/prometheus.log 2>&1 &
     prometheus=$!
     wait_for http://127.0.0.1:9090/-/ready $prometheus || { cat /share/prometheus.log; return 1; }
-
-    # A counter has to be seen before it rises, and again while it does.
     sleep 15
     mkdir $cgroup
+    /share/workload anon --mib 32 --limit 16 --rounds 2 --cgroup $cgroup </dev/null || code=1
+    sleep 15
+    kill $daemon
+    wait $daemon || { echo "swaptraild ended with code $?"; code=1; }
+    settle
+
+    cat /proc/sys/vm/stat_refresh
+    cat /proc/vmstat >/share/vmstat.before
+    # With all that a panel can show: programs timed, some folios validated, a flight recorder.
+    "$1" --print=none --bpf-statistics --validate=4 --flight=/tmp/flight >>/share/daemon.log 2>&1 &
+    daemon=$!
+    wait_for http://127.0.0.1:9789/metrics $daemon || { cat /share/daemon.log; return 1; }
+    # A counter has to be seen before it rises, and again while it does.
+    sleep 15
     for ((i = 0; i < 3; i++)); do
         /share/workload anon --mib 32 --limit 16 --rounds 2 --cgroup $cgroup </dev/null || code=1
         sleep 5
@@ -71,7 +80,7 @@ guest() { # DAEMON
     sleep 20
     cat /proc/vmstat >/share/vmstat.after
     curl -s http://127.0.0.1:9789/metrics >/share/metrics
-    python3 "$root/tests/dashboards/evaluate.py" --minutes 5 \
+    python3 "$root/tests/dashboards/evaluate.py" --minutes 8 \
         --vmstat /share/vmstat.before /share/vmstat.after || code=1
     kill $prometheus $daemon
     wait $daemon || { echo "swaptraild ended with code $?"; code=1; }

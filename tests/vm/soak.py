@@ -7,11 +7,10 @@ Two processes in cgroups with a limit swap as fast as they can. Five times a sec
 readers follow every lifecycle, one counts; the metrics are scraped each second; everything is recorded, in parts of which the
 oldest go; one folio in 16 is compared with the model.
 
-Held: once the store is full and all tables were used (a quarter of the time), resident memory stays within 5 %, if it is 10 minutes
-or more; no record is lost or
-late, and no run of a program skipped; the model differs nowhere; the totals are the kernel's within their allowance; the
-recordings stay within their bounds, and the daemon's descriptors and threads are as many as before. Exit code 1 if not. A short run on a
-busy host may lose records; whatever it loses, nothing is late. Needs root.
+Held: resident memory stays within 5 % once the store is full and all tables were used (the last three quarters, of 10 minutes or more); no
+record is lost or late, and no run of a program skipped; the model differs nowhere; the totals are the kernel's within their allowance; the
+recordings stay within their bounds, and the daemon's descriptors and threads are as many as before. A short run on a busy host may
+lose records; but whatever it loses, nothing is late. Exit code 1 if anything of this does not hold. Needs root.
 """
 
 import json
