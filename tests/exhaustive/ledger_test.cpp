@@ -50,7 +50,10 @@ SimulationOptions driven_options(std::string_view set, uint64_t seed) {
 class Driven {
  public:
   Driven(std::string_view set, uint64_t seed)
-      : options_(driven_options(set, seed)), machine_(options_, told_), random_(seed * 77) {
+      : options_(driven_options(set, seed)),
+        machine_(options_, told_),
+        random_(seed * 77),
+        forks_(seed % 2 == 0) {
     EXPECT_TRUE(machine_.begin().ok());
     start();
   }
@@ -60,16 +63,17 @@ class Driven {
     const auto what = static_cast<uint32_t>(random_() % 1000);
     if (what < 4 && alive_.size() < 5) {
       start();
-    } else if (what < 8 && alive_.size() < 5) {
+    } else if (forks_ && what < 8 && alive_.size() < 5) {
       alive_.push_back(machine_.fork_process(process).value());
       forked_ = true;
     } else if (what < 12 && alive_.size() > 1) {
       machine_.end_process(process);
+      ended_ = true;
       std::erase(alive_, process);
     } else {
       ASSERT_TRUE(machine_.touch(process, random_() % kPages, random_() % 3 != 0).ok());
     }
-    std::erase_if(alive_, [this](uint32_t one) { return !machine_.is_alive(one); });
+    ended_ |= std::erase_if(alive_, [this](uint32_t one) { return !machine_.is_alive(one); }) != 0;
     if (alive_.empty()) start();
   }
 
@@ -102,8 +106,11 @@ class Driven {
       }
       ASSERT_EQ(told->presence != ledger::Presence::kAway, cached) << offset;
       if (!forked_) {
-        ASSERT_EQ(told->presence == ledger::Presence::kMapped, mapped.contains(entry)) << offset;
-        mapped_ += mapped.contains(entry);
+        // Whoever ends may leave a page in the swap cache that it had mapped, and no event says so.
+        const bool is_mapped = mapped.contains(entry);
+        ASSERT_TRUE(!is_mapped || told->presence == ledger::Presence::kMapped) << offset;
+        ASSERT_TRUE(is_mapped || ended_ || told->presence != ledger::Presence::kMapped) << offset;
+        mapped_ += is_mapped;
       }
       if (owners == held.end()) continue;
       if (told->holder.kind == ledger::OwnerKind::kProcess) {
@@ -147,7 +154,8 @@ class Driven {
   Machine machine_;
   std::mt19937_64 random_;
   std::vector<uint32_t> alive_;
-  bool forked_ = false;
+  const bool forks_;
+  bool forked_ = false, ended_ = false;
   uint64_t checked_ = 0, named_ = 0, mapped_ = 0;
 };
 
@@ -176,7 +184,7 @@ TEST_P(Ledger, IsWhatThePageTablesSay) {
   }
   EXPECT_GT(checked, 10'000u / kStride);
   EXPECT_GT(named, checked / 2);
-  EXPECT_GT(mapped, 0u);
+  EXPECT_GE(mapped, uint64_t{kStride == 1});
 }
 
 }  // namespace
