@@ -31,6 +31,9 @@ struct EventKind {
   int32_t results;   // 0 .. this; kAnyResult: not held
 };
 
+// Of a set of kinds.
+constexpr uint64_t kind_bit(int kind) { return uint64_t{1} << kind; }
+
 inline constexpr int32_t kAnyResult = -1;
 inline constexpr uint16_t kFolioStates = SWAPTRAIL_STATE_ANON | SWAPTRAIL_STATE_KSM |
                                          SWAPTRAIL_STATE_SWAPBACKED | SWAPTRAIL_STATE_SWAPCACHE |

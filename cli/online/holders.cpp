@@ -1,6 +1,4 @@
 // `swaptrail holders`: who holds swap now.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -40,10 +38,10 @@ std::string who(const v1::HolderRow& row, v1::HolderGroup by) {
   return kind_text(row.kind());
 }
 
-std::vector<std::string> cells(const std::string& name, const v1::HolderRow& row, uint64_t all) {
-  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+std::vector<std::string> cells(const std::string& name, const v1::HolderRow& row, uint64_t all,
+                               uint64_t page_bytes) {
   return {name,
-          bytes_text(row.pages() * page),
+          bytes_text(row.pages() * page_bytes),
           percent_text(row.pages(), all),
           absl::StrCat(row.device_pages()),
           absl::StrCat(row.zswap_pages()),
@@ -52,6 +50,13 @@ std::vector<std::string> cells(const std::string& name, const v1::HolderRow& row
           absl::StrCat(row.cached_pages()),
           absl::StrCat(row.mapped_pages()),
           absl::StrCat(row.shared_pages())};
+}
+
+std::vector<std::string> area_cells(const v1::HeldArea& area) {
+  if (area.not_known()) return {"?", area.path(), "-", "-", "-", area.note()};
+  return {absl::StrCat(area.area()),        area.path(),
+          absl::StrCat(area.used()),        absl::StrCat(area.held()),
+          absl::StrCat(area.unexplained()), area.note()};
 }
 
 std::string holders_text(const v1::GetHoldersResponse& response, const Style& style) {
@@ -73,13 +78,13 @@ std::string holders_text(const v1::GetHoldersResponse& response, const Style& st
                {"WHY"}});
   uint64_t all = response.other().pages();
   for (const v1::HolderRow& row : response.rows()) all += row.pages();
-  for (const v1::HolderRow& row : response.rows())
-    table.add(cells(who(row, response.group_by()), row, all));
+  const auto add = [&](const std::string& name, const v1::HolderRow& row) {
+    table.add(cells(name, row, all, response.page_bytes()));
+  };
+  for (const v1::HolderRow& row : response.rows()) add(who(row, response.group_by()), row);
   if (response.other_groups() != 0)
-    table.add(cells(absl::StrCat("(", response.other_groups(), " more)"), response.other(), all));
-  for (const v1::HeldArea& area : response.areas())
-    areas.add({absl::StrCat(area.area()), area.path(), absl::StrCat(area.used()),
-               absl::StrCat(area.held()), absl::StrCat(area.unexplained()), area.note()});
+    add(absl::StrCat("(", response.other_groups(), " more)"), response.other());
+  for (const v1::HeldArea& area : response.areas()) areas.add(area_cells(area));
   std::string out = table.rows() == 0 ? "nobody known holds swap\n" : table.text(style);
   if (response.estimated())
     absl::StrAppend(&out, "ESTIMATES: only some pages are followed (swaptrail status)\n");
@@ -103,7 +108,8 @@ void add_holders(CLI::App& app, int& code) {
       "\nThe owners of all used slots that were taken since swaptraild started, exactly; what was in "
       "use before is NOT EXPLAINED until it is met. DEVICE, ZSWAP and ZERO are base pages by where "
       "they lie; NO COPY are not written yet, or nobody needs them any more. IN MEMORY TOO are in the "
-      "swap cache, MAPPED those of them that processes use: their slots are only kept. SHARED had several mappings when they went out.\n"
+      "swap cache, MAPPED those of them that processes use: their slots are "
+      "only kept. SHARED had several mappings when they went out.\n"
       "Examples:\n"
       "  swaptrail holders\n"
       "  swaptrail holders --by=cgroup --rows=5\n"

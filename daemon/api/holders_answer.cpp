@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "daemon/api/answers.h"
 #include "daemon/api/convert.h"
 #include "daemon/api/filter.h"
@@ -141,28 +142,27 @@ std::string why_not_explained(const pipeline::SlotHolders& holders,
   if (unexplained < 0) return "the kernel has freed some whose records are on their way";
   std::vector<std::string> reasons;
   if (area.since_ns == 0 && area.at_start != 0)
-    reasons.push_back(absl::StrCat(area.at_start, " were in use when swaptraild started, ",
-                                   holders.counters.older_freed, " of such were freed since"));
+    reasons.push_back(
+        absl::StrCat(area.at_start, " were in use when swaptraild started; of such slots, ",
+                     holders.counters.older_freed, " were freed since, in all areas"));
   if (holders.counters.no_room != 0)
     reasons.push_back(absl::StrCat(holders.counters.no_room, " found no room in the table"));
   if (holders.counters.lost != 0)
     reasons.push_back(absl::StrCat(holders.counters.lost, " records were lost"));
   if (reasons.empty()) return "their records are on their way";
-  std::string out;
-  for (const std::string& reason : reasons) absl::StrAppend(&out, out.empty() ? "" : "; ", reason);
-  return out;
+  return absl::StrJoin(reasons, "; ");
 }
 
 void put_area(const pipeline::SlotHolders& holders, const pipeline::SlotHolders::Area& area,
               v1::HeldArea& out) {
-  out.set_area(area.area.type);
   out.set_path(utf8(area.area.path));
   out.set_held(area.held);
   if (area.area.type == host::kTypeNotKnown || area.area.used_bytes == recording::kUsedNotKnown) {
-    out.set_area(0);
+    out.set_not_known(true);
     out.set_note("the number that the kernel has for it is not known");
     return;
   }
+  out.set_area(area.area.type);
   out.set_used(area.area.used_bytes / static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
   const auto unexplained = static_cast<int64_t>(out.used() - out.held());
   out.set_unexplained(unexplained);
@@ -208,6 +208,7 @@ absl::Status answer(const Query& asked, const v1::GetHoldersRequest& request,
   response.set_estimated(asked.host.status_board.newest()->sampling.ever());
   response.set_table_bytes(holders->bytes);
   response.set_group_by(by);
+  response.set_page_bytes(static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
   return absl::OkStatus();
 }
 

@@ -3,12 +3,12 @@
 #include <bpf/bpf.h>
 #include <sys/mman.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/capture/load_acquire.h"
 
 namespace swaptrail::capture {
 namespace {
@@ -17,11 +17,6 @@ namespace {
 size_t stride_of(size_t value_size) { return (value_size + 7) & ~size_t{7}; }
 
 constexpr int kTries = 4;
-
-template <typename T>
-T load_acquire(const T& at) {
-  return std::atomic_ref<T>(const_cast<T&>(at)).load(std::memory_order_acquire);
-}
 
 // In order.
 void copy(const swaptrail_pass& from, swaptrail_pass& to) {

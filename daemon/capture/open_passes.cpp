@@ -30,9 +30,7 @@ uint64_t OpenPasses::clear_of(const Batch& batch, const swaptrail_pass& pass, ui
                               TakeEarly take_early) {
   if (behind_ || !batch.begun) return pass.begin_ns - 1;
   const PassParts parts = pass_parts(pass);
-  auto early = std::find_if(early_.begin(), early_.end(), [&](const Early& one) {
-    return one.tid == pass.tid && one.begin_ns == pass.begin_ns;
-  });
+  auto early = early_of(pass);
   if (early == early_.end()) {
     if (early_.size() >= kMostEarly) return pass.begin_ns - 1;
     early = early_.insert(early_.end(), {pass.tid, pass.batch_ns, pass.begin_ns, 0});
@@ -40,6 +38,12 @@ uint64_t OpenPasses::clear_of(const Batch& batch, const swaptrail_pass& pass, ui
   if (early->parts != parts) take_early(pass, early->parts);
   early->parts = parts;
   return now_ns;
+}
+
+std::vector<OpenPasses::Early>::iterator OpenPasses::early_of(const swaptrail_pass& pass) {
+  return std::find_if(early_.begin(), early_.end(), [&](const Early& one) {
+    return one.tid == pass.tid && one.begin_ns == pass.begin_ns;
+  });
 }
 
 // The first record of a batch need not be its begin: they lie in the rings of several CPUs.
@@ -65,14 +69,12 @@ void OpenPasses::note(const swaptrail_event& event) {
 
 PassParts OpenPasses::note(const swaptrail_pass& pass) {
   ++batch_of(pass.tid, pass.batch_ns).passes;
-  for (Early& early : early_) {
-    if (early.tid != pass.tid || early.begin_ns != pass.begin_ns) continue;
-    const PassParts parts = early.parts;
-    early = early_.back();
-    early_.pop_back();
-    return parts;
-  }
-  return 0;
+  const auto early = early_of(pass);
+  if (early == early_.end()) return 0;
+  const PassParts parts = early->parts;
+  *early = early_.back();
+  early_.pop_back();
+  return parts;
 }
 
 uint64_t OpenPasses::clear_until(uint64_t taken_until_ns, bool emptied_all) {

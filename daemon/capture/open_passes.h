@@ -72,6 +72,7 @@ class OpenPasses {
   uint64_t clear_of(const Batch& batch, const swaptrail_pass& pass, uint64_t now_ns,
                     TakeEarly take_early);
   Batch& batch_of(uint32_t tid, uint64_t begin_ns);
+  std::vector<Early>::iterator early_of(const swaptrail_pass& pass);
 
   std::vector<Batch> batches_;  // as many as threads reclaim at a time
   size_t last_ = 0;             // most passes follow one of the same batch

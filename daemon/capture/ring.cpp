@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/capture/load_acquire.h"
 #include "trace/check.h"
 
 namespace swaptrail::capture {
@@ -19,12 +20,6 @@ namespace {
 constexpr uint32_t kBusyBit = 1U << 31;
 constexpr uint32_t kDiscardBit = 1U << 30;
 constexpr size_t kHeaderSize = 8;
-
-template <typename T>
-T load_acquire(const std::byte* at) {
-  return std::atomic_ref<T>(*reinterpret_cast<T*>(const_cast<std::byte*>(at)))
-      .load(std::memory_order_acquire);
-}
 
 absl::Status errno_status(const char* what, size_t bytes) {
   const std::string text = absl::StrCat(what, " of ", bytes >> 10, " KiB: ", std::strerror(errno));
@@ -80,7 +75,9 @@ void Ring::close() {
   fd_ = -1;
 }
 
-uint64_t Ring::producer_position() const { return load_acquire<uint64_t>(producer_page_); }
+uint64_t Ring::producer_position() const {
+  return load_acquire(*reinterpret_cast<const uint64_t*>(producer_page_));
+}
 
 void Ring::consume(uint64_t until, size_t most,
                    absl::FunctionRef<size_t(const void* record, size_t size)> take) {
@@ -88,7 +85,7 @@ void Ring::consume(uint64_t until, size_t most,
   SWAPTRAIL_DCHECK(until - consumed_ <= bytes_);  // positions of this ring, and not an older one
   for (size_t taken = 0; consumed_ < until && taken < most;) {
     const std::byte* record = records + (consumed_ & (bytes_ - 1));
-    const uint32_t header = load_acquire<uint32_t>(record);
+    const uint32_t header = load_acquire(*reinterpret_cast<const uint32_t*>(record));
     if (header & kBusyBit) break;
     const size_t size = header & ~(kBusyBit | kDiscardBit);
     if (!(header & kDiscardBit)) taken += take(record + kHeaderSize, size);

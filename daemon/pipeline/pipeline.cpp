@@ -330,10 +330,7 @@ const SlotUse& Pipeline::slot_use() {
     use.away = reconstructor_.away_pages(type);
     use.waiting = reconstructor_.waiting_pages(type);
     use.kept = kept[type];
-    const host::AreaInstance* known = timeline->find(type, now);
-    if (known == nullptr) continue;
-    use.since_ns = known->since_ns;
-    use.at_start = known->seen.area.used_bytes / page_bytes();
+    put_start(*timeline, now, page_bytes(), use);
   }
   return slot_use_;
 }

@@ -22,10 +22,7 @@ SlotHolders slot_holders(const ledger::Ledger* ledger, const host::AreaWatch& ar
     SlotHolders::Area& one = out.areas.emplace_back();
     one.area = std::move(area);
     one.held = ledger->used(one.area.type);
-    const host::AreaInstance* known = timeline->find(one.area.type, now_ns);
-    if (known == nullptr) continue;
-    one.since_ns = known->since_ns;
-    one.at_start = known->seen.area.used_bytes / static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    put_start(*timeline, now_ns, static_cast<uint64_t>(sysconf(_SC_PAGESIZE)), one);
   }
   return out;
 }

@@ -26,6 +26,16 @@ struct SlotHolders {
   uint64_t bytes = 0;  // that the ledger takes
 };
 
+// What an area (of a SlotHolders, or a SlotUse) had when it was first seen.
+template <typename Area>
+void put_start(const host::AreaTimeline& timeline, uint64_t now_ns, uint64_t page_bytes,
+               Area& out) {
+  const host::AreaInstance* known = timeline.find(out.area.type, now_ns);
+  if (known == nullptr) return;
+  out.since_ns = known->since_ns;
+  out.at_start = known->seen.area.used_bytes / page_bytes;
+}
+
 // At `now_ns`. `ledger` may be null: then it is not possible.
 SlotHolders slot_holders(const ledger::Ledger* ledger, const host::AreaWatch& areas,
                          uint64_t now_ns);

@@ -64,27 +64,27 @@ class ApiHolders : public ::testing::Test {
     v1::GetHoldersRequest request;
     request.set_group_by(by);
     request.set_max_rows(rows);
-    v1::GetHoldersResponse told;
-    EXPECT_TRUE(call(*scene.trace, &Stub::GetHolders, request, told).ok());
-    return told;
+    v1::GetHoldersResponse response;
+    EXPECT_TRUE(call(*scene.trace, &Stub::GetHolders, request, response).ok());
+    return response;
   }
   Scene scene;
 };
 
 TEST_F(ApiHolders, ByProcess) {
-  const auto told = ask(v1::HOLDER_GROUP_UNSPECIFIED);
-  EXPECT_EQ(told.group_by(), v1::HOLDER_GROUP_PROCESS);
-  ASSERT_EQ(told.rows_size(), 3);
-  EXPECT_EQ(told.rows(0).process().pid(), 100u);
-  EXPECT_EQ(told.rows(0).process().comm(), "victim");
-  EXPECT_EQ(told.rows(0).pages(), 5u);
-  EXPECT_EQ(told.rows(0).device_pages(), 5u);
-  EXPECT_EQ(told.rows(1).process().pid(), 200u);
-  EXPECT_EQ(told.rows(1).zswap_pages(), 3u);
-  EXPECT_EQ(told.rows(2).kind(), v1::HOLDER_KIND_OBJECT);
-  EXPECT_EQ(told.rows(2).zero_pages(), 1u);
-  EXPECT_FALSE(told.has_other());
-  EXPECT_GT(told.table_bytes(), 0u);
+  const auto response = ask(v1::HOLDER_GROUP_UNSPECIFIED);
+  EXPECT_EQ(response.group_by(), v1::HOLDER_GROUP_PROCESS);
+  ASSERT_EQ(response.rows_size(), 3);
+  EXPECT_EQ(response.rows(0).process().pid(), 100u);
+  EXPECT_EQ(response.rows(0).process().comm(), "victim");
+  EXPECT_EQ(response.rows(0).pages(), 5u);
+  EXPECT_EQ(response.rows(0).device_pages(), 5u);
+  EXPECT_EQ(response.rows(1).process().pid(), 200u);
+  EXPECT_EQ(response.rows(1).zswap_pages(), 3u);
+  EXPECT_EQ(response.rows(2).kind(), v1::HOLDER_KIND_OBJECT);
+  EXPECT_EQ(response.rows(2).zero_pages(), 1u);
+  EXPECT_FALSE(response.has_other());
+  EXPECT_GT(response.table_bytes(), 0u);
 }
 
 TEST_F(ApiHolders, ByCgroupObjectAndArea) {
@@ -107,35 +107,45 @@ TEST_F(ApiHolders, ByCgroupObjectAndArea) {
 }
 
 TEST_F(ApiHolders, WhatIsInNoRowIsCounted) {
-  const auto told = ask(v1::HOLDER_GROUP_PROCESS, 1);
-  ASSERT_EQ(told.rows_size(), 1);
-  EXPECT_EQ(told.other_groups(), 2u);
-  EXPECT_EQ(told.other().pages(), 4u);
-  EXPECT_EQ(told.other().kind(), v1::HOLDER_KIND_MIXED);
+  const auto response = ask(v1::HOLDER_GROUP_PROCESS, 1);
+  ASSERT_EQ(response.rows_size(), 1);
+  EXPECT_EQ(response.other_groups(), 2u);
+  EXPECT_EQ(response.other().pages(), 4u);
+  EXPECT_EQ(response.other().kind(), v1::HOLDER_KIND_MIXED);
 }
 
 TEST_F(ApiHolders, WhatTheKernelUsesMoreIsNotExplained) {
-  const auto told = ask(v1::HOLDER_GROUP_AREA);
-  ASSERT_EQ(told.areas_size(), 2);
-  EXPECT_EQ(told.areas(0).path(), "/dev/one");
-  EXPECT_EQ(told.areas(0).held(), 5u);
-  EXPECT_EQ(told.areas(0).unexplained(), static_cast<int64_t>(told.areas(0).used()) - 5);
-  EXPECT_NE(told.areas(0).note(), "");
+  const auto response = ask(v1::HOLDER_GROUP_AREA);
+  ASSERT_EQ(response.areas_size(), 2);
+  EXPECT_EQ(response.areas(0).path(), "/dev/one");
+  EXPECT_EQ(response.areas(0).held(), 5u);
+  EXPECT_EQ(response.areas(0).unexplained(), static_cast<int64_t>(response.areas(0).used()) - 5);
+  EXPECT_NE(response.areas(0).note(), "");
+}
+
+TEST_F(ApiHolders, AnAreaWhoseNumberIsNotKnownIsSaidToBeSo) {
+  Scene unknown;
+  unknown.areas.put({{host::kTypeNotKnown, "/swap"}}, base::monotonic_ns(), unknown.area_watch);
+  v1::GetHoldersResponse response;
+  ASSERT_TRUE(call(*unknown.trace, &Stub::GetHolders, v1::GetHoldersRequest(), response).ok());
+  ASSERT_EQ(response.areas_size(), 1);
+  EXPECT_TRUE(response.areas(0).not_known());
+  EXPECT_NE(response.areas(0).note(), "");
 }
 
 TEST_F(ApiHolders, BadRequestsAndMissingHooks) {
   v1::GetHoldersRequest request;
-  v1::GetHoldersResponse told;
+  v1::GetHoldersResponse response;
   request.set_max_rows(1001);
-  EXPECT_EQ(call(*scene.trace, &Stub::GetHolders, request, told).error_code(),
+  EXPECT_EQ(call(*scene.trace, &Stub::GetHolders, request, response).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
   request.set_max_rows(1);
   request.set_group_by(static_cast<v1::HolderGroup>(77));
-  EXPECT_EQ(call(*scene.trace, &Stub::GetHolders, request, told).error_code(),
+  EXPECT_EQ(call(*scene.trace, &Stub::GetHolders, request, response).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
   Scene blind;
   blind.pipeline->has_ledger = false;
-  EXPECT_EQ(call(*blind.trace, &Stub::GetHolders, v1::GetHoldersRequest(), told).error_code(),
+  EXPECT_EQ(call(*blind.trace, &Stub::GetHolders, v1::GetHoldersRequest(), response).error_code(),
             grpc::StatusCode::FAILED_PRECONDITION);
 }
 

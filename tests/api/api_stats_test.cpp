@@ -13,6 +13,15 @@ namespace {
 
 using Stub = v1::TraceService::Stub;
 
+// That of the areas that are on, where the way back is seen.
+pipeline::SlotUse& use_of_areas(Scene& scene) {
+  pipeline::SlotUse& use = scene.pipeline->slot_use_;
+  use.way_back_is_seen = true;
+  for (recording::SwapArea& area : scene.area_watch.now())
+    use.areas.emplace_back().area = std::move(area);
+  return use;
+}
+
 TEST(ApiStats, StatusHasWhatStands) {
   Scene scene;
   scene.plan.mode = {probe::Mode::kKprobe, "not full: no BTF"};
@@ -235,10 +244,7 @@ TEST(ApiStats, AreasAndWhoseTheyAre) {
   life.nr_pages = 16;
   life.outcome = Outcome::kFreedDevice;
   scene.add(life);
-  pipeline::SlotUse& use = scene.pipeline->slot_use_;
-  use.way_back_is_seen = true;
-  for (recording::SwapArea& area : scene.area_watch.now())
-    use.areas.emplace_back().area = std::move(area);
+  use_of_areas(scene);
   v1::GetSwapAreasResponse told;
   ASSERT_TRUE(call(*scene.trace, &Stub::GetSwapAreas, v1::GetSwapAreasRequest(), told).ok());
   ASSERT_EQ(told.areas_size(), 2);
@@ -258,10 +264,7 @@ TEST(ApiStats, AreasAndWhoseTheyAre) {
 // The kernel's used slots are the sum of the reported parts.
 TEST(ApiStats, TheUsedSlotsOfAnAreaAreExplainedOrSaidNotToBe) {
   Scene scene;
-  pipeline::SlotUse& use = scene.pipeline->slot_use_;
-  use.way_back_is_seen = true;
-  for (recording::SwapArea& area : scene.area_watch.now())
-    use.areas.emplace_back().area = std::move(area);
+  pipeline::SlotUse& use = use_of_areas(scene);
   pipeline::SlotUse::Area& one = use.areas[0];
   one.area.used_bytes = 100 * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   one.away = 60;
@@ -294,10 +297,7 @@ TEST(ApiStats, WithASampleTheAreasSayThatOnlyAPartIsFollowed) {
   auto status = std::make_shared<pipeline::PipelineStatus>();
   status->sampling.one_in = 16;
   scene.status_board.publish(status);
-  pipeline::SlotUse& use = scene.pipeline->slot_use_;
-  use.way_back_is_seen = true;
-  for (recording::SwapArea& area : scene.area_watch.now())
-    use.areas.emplace_back().area = std::move(area);
+  pipeline::SlotUse& use = use_of_areas(scene);
   use.areas[1].area.used_bytes = 100 * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   use.areas[1].away = 2;
   v1::GetSwapAreasResponse told;

@@ -23,7 +23,7 @@ constexpr uint64_t kMostKept = 64;     // SWAP_SLOTS_CACHE_SIZE of one CPU
 constexpr uint32_t kFirstTgid = 1000;  // of the machine's processes
 
 // Events in the order of their times, as they come.
-class Told : public EventOutput {
+class Output : public EventOutput {
  public:
   void on_event(const swaptrail_event& event, uint64_t) override { ledger.on_event(event, 0); }
   ledger::Ledger ledger{{}};
@@ -51,7 +51,7 @@ class Driven {
  public:
   Driven(std::string_view set, uint64_t seed)
       : options_(driven_options(set, seed)),
-        machine_(options_, told_),
+        machine_(options_, output_),
         random_(seed * 77),
         forks_(seed % 2 == 0) {
     EXPECT_TRUE(machine_.begin().ok());
@@ -93,28 +93,30 @@ class Driven {
       const uint64_t entry = make_entry(0, offset);
       const auto owners = held.find(entry);
       const bool cached = offset != 0 && machine_.is_cached(entry);
-      const auto told = told_.ledger.at(entry);
+      const auto held_now = output_.ledger.at(entry);
       const bool needed = cached || owners != held.end();
-      ASSERT_TRUE(told.has_value() || !needed) << offset;
-      if (!told) continue;
+      ASSERT_TRUE(held_now.has_value() || !needed) << offset;
+      if (!held_now) continue;
       ++used;
       if (!needed) {
         // Up to Linux 6.15 a CPU keeps some ready (mm/swap_slots.c). If nobody mapped it at last, no event says so.
-        if (told->where != ledger::Where::kReserve) ++kept;
-        ASSERT_EQ(told->presence, ledger::Presence::kAway) << offset;
+        if (held_now->where != ledger::Where::kReserve) ++kept;
+        ASSERT_EQ(held_now->presence, ledger::Presence::kAway) << offset;
         continue;
       }
-      ASSERT_EQ(told->presence != ledger::Presence::kAway, cached) << offset;
+      ASSERT_EQ(held_now->presence != ledger::Presence::kAway, cached) << offset;
       if (!forked_) {
         // Whoever ends may leave a page in the swap cache that it had mapped, and no event says so.
         const bool is_mapped = mapped.contains(entry);
-        ASSERT_TRUE(!is_mapped || told->presence == ledger::Presence::kMapped) << offset;
-        ASSERT_TRUE(is_mapped || ended_ || told->presence != ledger::Presence::kMapped) << offset;
+        ASSERT_TRUE(!is_mapped || held_now->presence == ledger::Presence::kMapped) << offset;
+        ASSERT_TRUE(is_mapped || ended_ || held_now->presence != ledger::Presence::kMapped)
+            << offset;
         mapped_ += is_mapped;
       }
       if (owners == held.end()) continue;
-      if (told->holder.kind == ledger::OwnerKind::kProcess) {
-        const bool is_owner = owners->second.contains({told->holder.tgid - kFirstTgid, told->page});
+      if (held_now->holder.kind == ledger::OwnerKind::kProcess) {
+        const bool is_owner =
+            owners->second.contains({held_now->holder.tgid - kFirstTgid, held_now->page});
         // Who forks shares its slots, and no event says so: then the one that is named may be gone.
         ASSERT_TRUE(is_owner || forked_) << offset;
         named_ += is_owner;
@@ -122,21 +124,21 @@ class Driven {
         ASSERT_TRUE(cached) << "it left memory, and nobody is named: " << offset;
       }
       if (!cached) {
-        ASSERT_NE(told->where, ledger::Where::kNowhere) << offset;
-        ASSERT_NE(told->where, ledger::Where::kUnknown) << offset;
+        ASSERT_NE(held_now->where, ledger::Where::kNowhere) << offset;
+        ASSERT_NE(held_now->where, ledger::Where::kUnknown) << offset;
       }
     }
-    ASSERT_EQ(told_.ledger.used(0), used);
+    ASSERT_EQ(output_.ledger.used(0), used);
     ASSERT_LE(kept, kMostKept);
     uint64_t pages = 0, in_memory = 0;
-    told_.ledger.for_each_holding([&](const ledger::Holding& holding) {
+    output_.ledger.for_each_holding([&](const ledger::Holding& holding) {
       pages += holding.pages();
       in_memory += holding.pages() - holding.pages(ledger::Presence::kAway);
     });
     ASSERT_EQ(pages, used);
     ASSERT_LE(in_memory, used);
     uint64_t visited = 0;
-    told_.ledger.for_each_slot([&](const ledger::SlotHeld&) { ++visited; });
+    output_.ledger.for_each_slot([&](const ledger::SlotHeld&) { ++visited; });
     ASSERT_EQ(visited, used);
     checked_ += used;
   }
@@ -144,13 +146,13 @@ class Driven {
   uint64_t checked() const { return checked_; }
   uint64_t named() const { return named_; }
   uint64_t mapped() const { return mapped_; }
-  const ledger::Ledger& told() const { return told_.ledger; }
+  const ledger::Ledger& ledger() const { return output_.ledger; }
 
  private:
   void start() { alive_.push_back(machine_.start_process().value()); }
 
   SimulationOptions options_;
-  Told told_;
+  Output output_;
   Machine machine_;
   std::mt19937_64 random_;
   std::vector<uint32_t> alive_;
@@ -178,9 +180,9 @@ TEST_P(Ledger, IsWhatThePageTablesSay) {
     checked += driven.checked();
     named += driven.named();
     mapped += driven.mapped();
-    EXPECT_EQ(driven.told().counters().reused, 0u);
-    EXPECT_EQ(driven.told().counters().older_freed, 0u);
-    EXPECT_EQ(driven.told().counters().no_room, 0u);
+    EXPECT_EQ(driven.ledger().counters().reused, 0u);
+    EXPECT_EQ(driven.ledger().counters().older_freed, 0u);
+    EXPECT_EQ(driven.ledger().counters().no_room, 0u);
   }
   EXPECT_GT(checked, 10'000u / kStride);
   EXPECT_GT(named, checked / 2);

@@ -423,6 +423,8 @@ TEST_F(CommandsTest, Holders) {
   EXPECT_EQ(json::parse(asked({"holders", "-o", "json"}).out)["rows"][0]["pages"], "32");
   EXPECT_EQ(json_lines(asked({"holders", "-o", "jsonl"}).out).at(0)["process"]["pid"], 233);
   EXPECT_EQ(asked({"holders", "--by=nothing"}).code, 2);
+  scene.areas.put({{host::kTypeNotKnown, "/swap"}}, base::monotonic_ns(), scene.area_watch);
+  EXPECT_THAT(asked({"holders"}).out, testing::ContainsRegex("\\? +/swap +- +- +-"));
 }
 
 TEST_F(CommandsTest, ViolationsAreFound) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs inside a guest: who holds swap by `swaptrail holders`, against the kernel's own books.
 
-    holders.py DAEMON SWAPTRAIL
+    holders.py DAEMON SWAPTRAIL KIND      KIND: of the swap area that is on (areas.sh)
 
 Processes in cgroups send their memory out, read some of it back, share it, fork and end. After each step, when nothing moves any more:
 each process holds as many pages as /proc/PID/pagemap says (those that are back in memory and have kept their slot aside), each
@@ -40,12 +40,12 @@ class Worker:
     """A process in a cgroup, that does what it is told with its memory."""
 
     def __init__(self, group, pages, shared=False):
-        there, self.told = os.pipe()
+        there, self.orders = os.pipe()
         self.answers, here = os.pipe()
         self.pages = pages
         self.pid = os.fork()
         if self.pid == 0:
-            os.close(self.told)
+            os.close(self.orders)
             (group / "cgroup.procs").write_text("0")
             self.serve(there, here, shared)
             os._exit(0)
@@ -82,7 +82,7 @@ class Worker:
             os.write(here, b"x")
 
     def do(self, order):
-        os.write(self.told, order.encode())
+        os.write(self.orders, order.encode())
         return os.read(self.answers, 100)
 
     def out(self):
@@ -154,7 +154,7 @@ def check(what, books, workers, groups):
     return held
 
 
-def main(program, client):
+def main(program, client, _):
     if not os.path.ismount(CGROUPS):
         subprocess.run(["mount", "-t", "cgroup2", "none", CGROUPS], check=True)
     (CGROUPS / "cgroup.subtree_control").write_text("+memory")

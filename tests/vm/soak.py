@@ -23,7 +23,7 @@ import sys
 import time
 import urllib.request
 
-from counters import CGROUPS, MADV_NOHUGEPAGE, PAGE
+from counters import CGROUPS, MADV_NOHUGEPAGE, PAGE, number
 
 RUN = "/run/swaptrail-soak"
 RECORDINGS = pathlib.Path("/share/soak")
@@ -122,10 +122,6 @@ class Daemon:
                 "files": len(os.listdir(folder / "fd")), "disk": sum(file.stat().st_size for file in RECORDINGS.iterdir())}
 
 
-def number(row, field):
-    return int(row.get(field, 0))  # 64 bits are texts in JSON
-
-
 def settled(daemon):
     """The last records take until the next sweep."""
     time.sleep(3)
@@ -137,13 +133,13 @@ def run(daemon, minutes):
     children = [fork(swap, CGROUPS / f"soak-{name}", 16000, until) for name in ("one", "two")]
     children.append(fork(come_and_go, until))
     readers = [daemon.watch(), daemon.watch()]
-    samples, scrapes, told = [], 0, 0.0
+    samples, scrapes, next_report = [], 0, 0.0
     while time.monotonic() < until:
         samples.append(daemon.use())
         scrape()
         scrapes += 1
-        if time.monotonic() >= told:
-            told = time.monotonic() + 60
+        if time.monotonic() >= next_report:
+            next_report = time.monotonic() + 60
             loss = daemon.ask("status").get("loss", {})
             print(f"    {samples[-1]} records {number(loss, 'emitted')}", flush=True)
             daemon.ask("top", "--by=cgroup", "--batch=1", "--interval=1s")

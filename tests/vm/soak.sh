@@ -3,7 +3,7 @@
 #
 #   soak.sh [SERIES [MINUTES]]      6.12 and 20 by default
 #
-# The system's own swap area and the daemon's threads compete with the load for two CPUs. What is held: soak.py.
+# The load, the readers and the daemon compete for two CPUs. What has to hold is in soak.py.
 set -euo pipefail
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 if [[ ${1-} == --guest ]]; then # DAEMON SWAPTRAIL MINUTES

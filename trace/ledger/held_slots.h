@@ -23,7 +23,7 @@ struct HeldSlot {
   uint64_t place : kPlaceBits = 0;  // page of the address space, or of the file; 0 = not known
   uint64_t state : 5 = 0;           // SlotState
   uint64_t origin : 4 = 0;          // enum swaptrail_origin
-  uint64_t owned : 1 = 0;           // its owner was told since it was last mapped
+  uint64_t owned : 1 = 0;           // its owner is known since it was last mapped
   uint64_t leaving : 1 = 0;         // and it has not left memory since
   uint64_t shared : 1 = 0;          // several mappings were replaced
   uint64_t sample_shift : 4 = 0;    // log2 of how many slots it stands for

@@ -54,7 +54,7 @@ void Holdings::forget_empty() {
   });
 }
 
-Holding Holdings::told(uint32_t row) const {
+Holding Holdings::snapshot(uint32_t row) const {
   Holding out;
   out.holder = rows_[row].holder;
   out.shared = rows_[row].shared;

@@ -55,7 +55,7 @@ class Holdings {
     row.pages[state] += uint64_t{1} << slot.sample_shift;
   }
   const Holder& holder(uint32_t row) const { return rows_[row].holder; }
-  Holding told(uint32_t row) const;
+  Holding snapshot(uint32_t row) const;
   uint64_t overflows() const { return overflows_; }
   size_t size() const { return rows_.size(); }
   size_t bytes() const { return rows_.capacity() * sizeof(Row); }
@@ -67,6 +67,7 @@ class Holdings {
     Holder holder;
     bool is_empty() const;
   };
+  static_assert(sizeof(Row) == 312);  // docs/ARCHITECTURE.md
   struct Last {
     uint64_t cgroup = 0, inode = 0;
     uint32_t device = 0, tgid = 0, area = 0;

@@ -14,14 +14,6 @@ namespace {
 
 static_assert(SWAPTRAIL_ORIGIN_END <= 16);
 
-constexpr uint64_t kKinds =
-    uint64_t{1} << SWAPTRAIL_RECLAIM_BEGIN | uint64_t{1} << SWAPTRAIL_SLOT_ALLOCATED |
-    uint64_t{1} << SWAPTRAIL_UNMAPPED_ONE | uint64_t{1} << SWAPTRAIL_WRITE_BEGIN |
-    uint64_t{1} << SWAPTRAIL_WRITE_ISSUED | uint64_t{1} << SWAPTRAIL_WRITE_END |
-    uint64_t{1} << SWAPTRAIL_REMOVED | uint64_t{1} << SWAPTRAIL_SWAP_READ |
-    uint64_t{1} << SWAPTRAIL_CACHE_DELETED | uint64_t{1} << SWAPTRAIL_SWAP_IN |
-    uint64_t{1} << SWAPTRAIL_SLOT_FREED;
-
 constexpr uint64_t kOneLess = ~uint64_t{0};
 
 bool is_swap(uint64_t entry) { return entry != 0 && entry_type(entry) < kMostAreaTypes; }
@@ -56,7 +48,7 @@ class Ledger::Impl {
   void on_event(const swaptrail_event& event);
 
   HeldSlots& slots() { return slots_; }
-  SlotHeld told(uint64_t entry, const HeldSlot& slot) const;
+  SlotHeld held(uint64_t entry, const HeldSlot& slot) const;
 
   LedgerCounters counters;
   std::array<uint64_t, kMostAreaTypes> used{};
@@ -78,6 +70,8 @@ class Ledger::Impl {
   // The slot, which is used from now on: by `holder`, if it was free. Null: there is no room.
   HeldSlot* take(uint64_t entry, const Holder& holder, const swaptrail_event& event,
                  uint64_t state = SlotState::of(Where::kUnknown, Presence::kAway));
+  // The slot; if it was in use before we looked, from now on.
+  HeldSlot* met(uint64_t entry, const swaptrail_event& event);
   void give(HeldSlot& slot, const Holder& holder);
   void free(uint64_t entry, HeldSlot& slot);
   void put_by(HeldSlot& slot, const swaptrail_event& event);
@@ -174,6 +168,11 @@ HeldSlot* Ledger::Impl::take(uint64_t entry, const Holder& holder, const swaptra
   return slot;
 }
 
+HeldSlot* Ledger::Impl::met(uint64_t entry, const swaptrail_event& event) {
+  HeldSlot* slot = slots_.find(entry);
+  return slot != nullptr ? slot : take(entry, of_cgroup(event, event.u.page.cgroup), event);
+}
+
 void Ledger::Impl::give(HeldSlot& slot, const Holder& holder) {
   const uint32_t row = holdings_.of(holder);
   if (row == slot.holding) return;
@@ -233,8 +232,7 @@ void Ledger::Impl::on_unmapped_one(const swaptrail_event& event) {
     std::memcpy(holder.comm.data(), event.u.map.comm, holder.comm.size());
   }
   for (uint32_t page = first; page < end; ++page) {
-    HeldSlot* slot = slots_.find(event.entry + page);
-    if (slot == nullptr) slot = take(event.entry + page, holder, event);
+    HeldSlot* slot = take(event.entry + page, holder, event);
     if (slot == nullptr) continue;
     if (slot->owned) {
       set_shared(*slot, true);
@@ -273,9 +271,7 @@ void Ledger::Impl::on_write_begin(const swaptrail_event& event) {
 void Ledger::Impl::on_written(const swaptrail_event& event, uint8_t backend) {
   if (!is_swap(event.entry)) return;
   for (uint32_t page = 0; page < pages_of(event); ++page) {
-    HeldSlot* slot = slots_.find(event.entry + page);
-    if (slot == nullptr)
-      slot = take(event.entry + page, of_cgroup(event, event.u.page.cgroup), event);
+    HeldSlot* slot = met(event.entry + page, event);
     if (slot == nullptr) continue;
     const Where where = where_of(backend, SlotState::where(slot->state));
     set_state(*slot, where, SlotState::presence(slot->state));
@@ -299,9 +295,7 @@ void Ledger::Impl::on_read(const swaptrail_event& event) {
   if (!is_swap(event.entry)) return;
   const bool cached = event.state & SWAPTRAIL_STATE_SWAPCACHE;
   for (uint32_t page = 0; page < pages_of(event); ++page) {
-    HeldSlot* slot = slots_.find(event.entry + page);
-    if (slot == nullptr)
-      slot = take(event.entry + page, of_cgroup(event, event.u.page.cgroup), event);
+    HeldSlot* slot = met(event.entry + page, event);
     if (slot != nullptr) set_presence(*slot, cached ? Presence::kCached : Presence::kAway);
   }
 }
@@ -347,7 +341,7 @@ void Ledger::Impl::on_freed(const swaptrail_event& event) {
   }
 }
 
-SlotHeld Ledger::Impl::told(uint64_t entry, const HeldSlot& slot) const {
+SlotHeld Ledger::Impl::held(uint64_t entry, const HeldSlot& slot) const {
   SlotHeld out;
   out.entry = entry;
   out.holder = holdings_.holder(slot.holding);
@@ -366,14 +360,13 @@ Ledger::Ledger(const Options& options) : impl_(std::make_unique<Impl>(options)) 
 Ledger::~Ledger() = default;
 
 bool Ledger::is_possible(uint64_t visible_kinds) {
-  constexpr uint64_t kNeeded = uint64_t{1} << SWAPTRAIL_SLOT_ALLOCATED |
-                               uint64_t{1} << SWAPTRAIL_SLOT_FREED |
-                               uint64_t{1} << SWAPTRAIL_UNMAPPED_ONE;
+  constexpr uint64_t kNeeded = kind_bit(SWAPTRAIL_SLOT_ALLOCATED) | kind_bit(SWAPTRAIL_SLOT_FREED) |
+                               kind_bit(SWAPTRAIL_UNMAPPED_ONE);
   return (visible_kinds & kNeeded) == kNeeded;
 }
 
 void Ledger::on_event(const swaptrail_event& event, uint64_t sequence) {
-  if (kKinds >> (event.kind & 63) & 1) impl_->on_event(event);
+  impl_->on_event(event);
   if (next_ != nullptr) return next_->on_event(event, sequence);
 }
 
@@ -389,7 +382,7 @@ void Ledger::on_time(uint64_t now_ns) {
 std::optional<SlotHeld> Ledger::at(uint64_t entry) const {
   const HeldSlot* slot = impl_->slots().find(entry);
   if (slot == nullptr) return std::nullopt;
-  return impl_->told(entry, *slot);
+  return impl_->held(entry, *slot);
 }
 uint64_t Ledger::used(uint32_t area) const {
   return area < impl_->used.size() ? impl_->used[area] : 0;
@@ -403,11 +396,11 @@ size_t Ledger::bytes() const { return impl_->bytes(); }
 void Ledger::for_each_holding(absl::FunctionRef<void(const Holding&)> visit) const {
   const Holdings& holdings = impl_->holdings();
   for (uint32_t row = 1; row < holdings.size(); ++row)
-    if (const Holding told = holdings.told(row); told.pages() != 0) visit(told);
+    if (const Holding holding = holdings.snapshot(row); holding.pages() != 0) visit(holding);
 }
 void Ledger::for_each_slot(absl::FunctionRef<void(const SlotHeld&)> visit) const {
   impl_->slots().for_each(
-      [&](uint64_t entry, const HeldSlot& slot) { visit(impl_->told(entry, slot)); });
+      [&](uint64_t entry, const HeldSlot& slot) { visit(impl_->held(entry, slot)); });
 }
 
 }  // namespace swaptrail::ledger

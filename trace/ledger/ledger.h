@@ -2,7 +2,7 @@
 //
 // The stream says when slots are allocated and freed, so the set of used slots is exact for what happened since the
 // observation began; a slot that was in use before is met when its page is unmapped, written or read again. What owns a
-// slot is told by the unmapping of its page (a process and an address) or by its write (a file of shared memory); until
+// slot is reported by the unmapping of its page (a process and an address) or by its write (a file of shared memory); until
 // then only its cgroup is known. A page that came back keeps its slot as long as the kernel keeps it: whoever unmaps it
 // next owns it then, the first of several. Whoever forks shares slots, and no event says so.
 //
@@ -124,7 +124,7 @@ class Ledger final : public EventSink {
 
   explicit Ledger(const Options& options);
   ~Ledger() override;
-  // Can it be kept if the kinds of these bits (1 << kind) are seen?
+  // Can it be kept if these kinds are seen (kind_bit())?
   static bool is_possible(uint64_t visible_kinds);
   // Who gets everything next. It must outlive the ledger.
   void hand_on_to(EventSink& next) { next_ = &next; }

@@ -23,6 +23,7 @@
 #include <optional>
 
 #include "bpf/event.h"
+#include "trace/kinds.h"
 #include "trace/lifecycle.h"
 #include "trace/merger.h"
 
@@ -38,8 +39,7 @@ class LifecycleSink {
   virtual void on_loss(const Loss& loss) = 0;  // passed through, in order
 };
 
-// Bit of a kind in ReconstructorOptions::visible_kinds.
-constexpr uint64_t kind_bit(int kind) { return uint64_t{1} << kind; }
+using swaptrail::kind_bit;  // in ReconstructorOptions::visible_kinds
 
 // All hooks of mode full: every kind but PAGE_FREED.
 inline constexpr uint64_t kAllKinds =
