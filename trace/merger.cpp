@@ -77,11 +77,12 @@ bool Merger::push(uint32_t cpu, const swaptrail_event& event) {
   return true;
 }
 
-// Its submission settles nothing: that time was read before the record was reserved.
+// Its submission was timed before its record was reserved, so what comes after it in the ring is younger.
 bool Merger::push_pass(uint32_t cpu, std::span<const swaptrail_event> events, uint32_t lost,
                        uint64_t submitted_ns) {
   if (!has_room(cpu, events.size())) return false;
   Queue& queue = queues_[cpu];
+  if (submitted_ns != 0) queue.settled_ns = std::max(queue.settled_ns, submitted_ns - 1);
   note_losses(cpu, queue, lost, submitted_ns);
   for (const swaptrail_event& event : events) insert(queue, event);
   return true;

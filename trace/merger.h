@@ -80,8 +80,9 @@ class Merger {
   // Adds events of a record that is not submitted yet. They say nothing about what was lost.
   bool push_early(uint32_t cpu, std::span<const swaptrail_event> events);
 
-  // Every event of that CPU with time_ns <= settled_ns() was pushed; 0: no such time is known. What runs on a CPU is
-  // interrupted and resumed, so its records nest like calls: if the times of two events in ring order rise, the first
+  // Every event of that CPU with time_ns <= settled_ns() was pushed, but for those of records that push_pass() will bring; 0: no such
+  // time is known. A pass settles the time before its submission, which was read before its record was reserved. For other
+  // records: what runs on a CPU is interrupted and resumed, so its records nest like calls: if the times of two events in ring order rise, the first
   // read its time before the second was reserved, and so before all that come later. Two tasks that preempt each other
   // between reservation and time may break this; their events are `late` then.
   uint64_t settled_ns(uint32_t cpu) const;

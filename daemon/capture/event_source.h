@@ -11,6 +11,7 @@
 #include "bpf/event.h"
 #include "daemon/base/monotonic.h"
 #include "daemon/capture/counted.h"
+#include "daemon/capture/sweeper.h"
 #include "daemon/host/proc.h"
 #include "daemon/probe/attach_plan.h"
 #include "trace/lifecycle.h"
@@ -32,16 +33,12 @@ struct ProgramRuns {
 // A running observation. Used by the one pipeline thread only.
 class EventSource {
  public:
-  struct Counters {
-    uint64_t consumed = 0;  // records taken out of the rings
-    uint64_t invalid = 0;   // of these, not an event of this ABI: not passed on
-  };
+  using Counters = Sweeper::Counters;
 
   virtual ~EventSource() = default;
 
   // Takes from each ring as much as the merger has room for, and pushes it there. Returns the time up to which every
-  // event is now in the merger (the watermark; CLOCK_MONOTONIC ns). It is the minimum over all rings: for a ring that
-  // was emptied, the start of this sweep; for others, what the merger calls settled.
+  // event is now in the merger (the watermark; CLOCK_MONOTONIC ns): see sweeper.h.
   virtual uint64_t sweep(Merger& merger) = 0;
   // Whether the last sweep took everything that the ring of that CPU held when the sweep began.
   virtual bool emptied(uint32_t cpu) const = 0;

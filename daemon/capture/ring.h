@@ -1,7 +1,7 @@
 // The consumer's side of one BPF ring buffer (kernel/bpf/ringbuf.c).
 //
 // libbpf has one too, but hides the two positions, which are needed to know that a sweep was
-// complete: see Session::sweep and trace/merger.h.
+// complete: see sweeper.h and trace/merger.h.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +9,12 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "daemon/capture/sweeper.h"
 
 namespace swaptrail::capture {
 
 // One ring: owns the map's file descriptor and its mapping. Movable. One consuming thread.
-class Ring {
+class Ring final : public RecordQueue {
  public:
   // Makes a ring of `bytes` (a power of two, a multiple of the page size) in the kernel and maps it.
   // Errors: ResourceExhausted (no memory, or RLIMIT_MEMLOCK before Linux 5.11), PermissionDenied.
@@ -21,20 +22,14 @@ class Ring {
 
   Ring(Ring&& other) noexcept;
   Ring& operator=(Ring&& other) noexcept;
-  ~Ring();
+  ~Ring() override;
 
   int fd() const { return fd_; }
 
-  // Bytes ever reserved by programs, committed or not.
-  uint64_t producer_position() const;
-  // Bytes taken out by consume() so far.
-  uint64_t consumer_position() const { return consumed_; }
-
-  // Passes on committed records up to `until` (a producer_position()), and frees their room. Stops when at least `most` events
-  // were taken, and before a record that is reserved but not committed yet. `take` returns how many events the
-  // record had, at least one; the record is valid during the call.
+  uint64_t producer_position() const override;
+  uint64_t consumer_position() const override { return consumed_; }
   void consume(uint64_t until, size_t most,
-               absl::FunctionRef<size_t(const void* record, size_t size)> take);
+               absl::FunctionRef<size_t(const void* record, size_t size)> take) override;
 
  private:
   Ring(int fd, size_t bytes, size_t page) : fd_(fd), bytes_(bytes), page_(page) {}

@@ -23,8 +23,6 @@
 #include "daemon/base/files.h"
 #include "daemon/base/log.h"
 #include "daemon/host/kernel_areas.h"
-#include "trace/decode.h"
-#include "trace/pass_events.h"
 #include "trace/report/reconcile.h"
 
 namespace swaptrail::capture {
@@ -264,7 +262,6 @@ absl::StatusOr<std::unique_ptr<EventSource>> Session::start(probe::AttachPlan pl
 }
 
 absl::Status Session::make_rings(int cpus, size_t bytes) {
-  ring_bytes_ = bytes;
   const int rings = bpf_map__fd(object_.map("rings"));
   for (int cpu = 0; cpu < cpus; ++cpu) {
     auto ring = Ring::create(bytes);
@@ -275,8 +272,7 @@ absl::Status Session::make_rings(int cpus, size_t bytes) {
           absl::StrCat("can't hand ring ", cpu, " to the programs: ", std::strerror(-error)));
     rings_.push_back(*std::move(ring));
   }
-  complete_until_.resize(rings_.size());
-  emptied_.resize(rings_.size());
+  sweeper_.emplace(rings_.size(), bytes);
   return absl::OkStatus();
 }
 
@@ -322,72 +318,17 @@ absl::Status Session::attach_hooks() {
   return absl::OkStatus();
 }
 
-// Returns how many events the record had.
-size_t Session::take(uint32_t cpu, const void* record, size_t size, Merger& merger) {
-  if (size == sizeof(swaptrail_pass))
-    return take_pass(cpu, *static_cast<const swaptrail_pass*>(record), merger);
-  ++counters_.consumed;
-  const auto& event = *static_cast<const swaptrail_event*>(record);
-  if (size == sizeof(event) && is_valid_event(event)) {
-    merger.push(cpu, event);
-    open_passes_.note(event);
-  } else {
-    ++counters_.invalid;
-  }
-  return 1;
-}
-
-// Whatever was taken of it early, it is counted when its record comes, or is lost.
-size_t Session::take_pass(uint32_t cpu, const swaptrail_pass& pass, Merger& merger) {
-  std::array<swaptrail_event, kMostPassEvents> events;
-  const size_t count = pass_events(pass, events, open_passes_.note(pass));
-  counters_.consumed += pass.events;
-  if (std::all_of(events.begin(), events.begin() + count, is_valid_event))
-    merger.push_pass(cpu, {events.data(), count}, pass.lost, pass.submitted_ns);
-  else
-    counters_.invalid += count;
-  return count;
-}
-
-void Session::take_early(const swaptrail_pass& pass, PassParts without, Merger& merger) {
-  std::array<swaptrail_event, kMostPassEvents> events;
-  const size_t count = pass_events(pass, events, without);
-  if (pass.cpu < rings_.size() &&
-      std::all_of(events.begin(), events.begin() + count, is_valid_event))
-    merger.push_early(pass.cpu, {events.data(), count});
-  else
-    counters_.invalid += count;
-}
-
 uint64_t Session::sweep(Merger& merger) {
-  const uint64_t now = base::monotonic_ns();
-  // Read before the rings, and each with acquire: what an ended pass submitted is in the ring that is read next.
-  if (batches_)
-    open_passes_.look(
-        now, [this](uint32_t tid) { return batches_->of(tid); },
-        [&](const swaptrail_pass& pass, PassParts without) { take_early(pass, without, merger); });
-  fill_ = 0;
-  bool emptied_all = true, full = false;
-  for (uint32_t cpu = 0; cpu < rings_.size(); ++cpu) {
-    Ring& ring = rings_[cpu];
-    const uint64_t until = ring.producer_position();
-    fill_ = std::max(fill_, static_cast<double>(until - ring.consumer_position()) /
-                                static_cast<double>(ring_bytes_));
-    size_t room = merger.room(cpu);
-    if (room == 0 && held_) room = merger.room_if_held(cpu);
-    ring.consume(until, room,
-                 [&](const void* record, size_t size) { return take(cpu, record, size, merger); });
-    emptied_[cpu] = ring.consumer_position() >= until;
-    emptied_all &= emptied_[cpu];
-    full |= held_ && room == 0 && !emptied_[cpu];
-    complete_until_[cpu] =
-        std::max(complete_until_[cpu], emptied_[cpu] ? now : merger.settled_ns(cpu));
-  }
-  take_left_open(merger);
-  const uint64_t taken = *std::min_element(complete_until_.begin(), complete_until_.end());
-  const uint64_t clear = open_passes_.clear_until(taken, emptied_all);
-  held_ = clear < taken;
-  return full ? taken : clear;  // even all the room there is was not enough
+  for (const swaptrail_pass& pass : std::exchange(left_open_, {}))
+    sweeper_->take_left_open(pass, merger);
+  const auto look = [this](uint32_t tid) {
+    auto shown = batches_ ? batches_->of(tid) : std::nullopt;
+    if (shown && detached_) shown->pass.folio = 0;  // taken above
+    return shown;
+  };
+  return sweeper_->sweep(
+      base::monotonic_ns(), [this](uint32_t cpu) -> RecordQueue& { return rings_[cpu]; }, look,
+      merger);
 }
 
 absl::Status Session::set_sample_shift(uint32_t shift) {
@@ -401,19 +342,8 @@ absl::Status Session::set_sample_shift(uint32_t shift) {
 
 void Session::detach() {
   object_.detach();
+  detached_ = true;
   if (batches_) left_open_ = batches_->open_passes();  // no program will submit them any more
-}
-
-// They are in no ring, and nothing was lost before them.
-void Session::take_left_open(Merger& merger) {
-  if (left_open_.empty()) return;
-  const auto totals = totals_by_cpu();
-  for (swaptrail_pass& pass : std::exchange(left_open_, {})) {
-    pass.cpu = 0;
-    pass.lost =
-        totals.ok() ? static_cast<uint32_t>(totals->front().dropped[SWAPTRAIL_DROP_RING_FULL]) : 0;
-    take_pass(0, pass, merger);
-  }
 }
 
 std::optional<Loss> Session::newly_skipped() {

@@ -18,8 +18,8 @@
 #include "daemon/capture/batch_view.h"
 #include "daemon/capture/bpf_object.h"
 #include "daemon/capture/event_source.h"
-#include "daemon/capture/open_passes.h"
 #include "daemon/capture/ring.h"
+#include "daemon/capture/sweeper.h"
 #include "daemon/probe/attach_plan.h"
 #include "daemon/probe/features.h"
 #include "daemon/probe/symbol_table.h"
@@ -50,8 +50,8 @@ class Session final : public EventSource {
                                                             const Options& options);
 
   uint64_t sweep(Merger& merger) override;
-  bool emptied(uint32_t cpu) const override { return emptied_[cpu]; }
-  double fill() const override { return fill_; }
+  bool emptied(uint32_t cpu) const override { return sweeper_->emptied(cpu); }
+  double fill() const override { return sweeper_->fill(); }
   absl::StatusOr<std::vector<swaptrail_totals>> totals_by_cpu() const override;
   absl::StatusOr<std::vector<CountedRow>> counted() const override;
   uint64_t skipped_runs() const override { return object_.skipped_runs(); }
@@ -62,7 +62,7 @@ class Session final : public EventSource {
   absl::Status set_sample_shift(uint32_t shift) override;
   void detach() override;
   const probe::AttachPlan& plan() const override { return plan_; }
-  const Counters& counters() const override { return counters_; }
+  const Counters& counters() const override { return sweeper_->counters(); }
   uint64_t start_ns() const override { return start_ns_; }
   uint32_t cpus() const override { return static_cast<uint32_t>(rings_.size()); }
 
@@ -73,23 +73,14 @@ class Session final : public EventSource {
   absl::Status map_batches();
   absl::Status attach(const probe::HookPlan& hook);
   absl::Status attach_hooks();
-  size_t take(uint32_t cpu, const void* record, size_t size, Merger& merger);
-  size_t take_pass(uint32_t cpu, const swaptrail_pass& pass, Merger& merger);
-  void take_early(const swaptrail_pass& pass, PassParts without, Merger& merger);
-  void take_left_open(Merger& merger);
 
   BpfObject object_;
   probe::AttachPlan plan_;
   std::vector<Ring> rings_;
-  std::vector<uint64_t> complete_until_;  // by ring: the watermark of each
-  std::vector<bool> emptied_;             // by ring: at the last sweep
-  std::optional<BatchView> batches_;      // in tracepoint mode there are no passes
-  OpenPasses open_passes_;
+  std::optional<Sweeper> sweeper_;         // once there are rings
+  std::optional<BatchView> batches_;       // in tracepoint mode there are no passes
   std::vector<swaptrail_pass> left_open_;  // when the programs were detached
-  Counters counters_;
-  bool held_ = false;  // at the last sweep, by an open pass
-  double fill_ = 0;
-  size_t ring_bytes_ = 0;
+  bool detached_ = false;
   bool samples_ = false;
   bool counts_only_ = false;
   uint64_t start_ns_ = 0;

@@ -479,14 +479,18 @@ absl::Status Pipeline::report_all_drops() {
 // many events came after.
 uint64_t Pipeline::drain(uint64_t end_ns) {
   UntilEnd until_end(end_ns, areas_);
-  uint64_t consumed = 0;
+  int idle =
+      0;  // sweeps that neither took nor passed on anything: the first may only have found out why
   do {
-    consumed = source_->counters().consumed;
+    const uint64_t consumed = source_->counters().consumed, emitted = merger_.counters().emitted;
     const uint64_t complete_until = source_->sweep(merger_);
     areas_.poll();
     report_skipped_runs();
     merger_.advance(complete_until, until_end);
-  } while (!all_emptied(*source_) && source_->counters().consumed != consumed);
+    const bool idled =
+        source_->counters().consumed == consumed && merger_.counters().emitted == emitted;
+    idle = idled ? idle + 1 : 0;
+  } while (!all_emptied(*source_) && idle < 3);
   merger_.flush(until_end);
   return until_end.later();
 }

@@ -1,16 +1,10 @@
-// Rings, batches and passes played by a model that knows when everything happened: what the watermark lets through must
-// have come before it.
+// What is known of the batches that run. With rings and a merger: sweeper_test.
 #include "daemon/capture/open_passes.h"
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <array>
-#include <deque>
 #include <optional>
-#include <random>
-#include <set>
-#include <utility>
 #include <vector>
 
 #include "trace/pass_events.h"
@@ -191,150 +185,6 @@ TEST(OpenPasses, TooManyAreWaitedFor) {
   EXPECT_EQ(passes.clear_until(now, true), now - 1);
   EXPECT_EQ(look(passes, now + 1, shown(7, 50, {now})), Times{});
   EXPECT_EQ(passes.clear_until(now + 1, true), now - 1) << "until it was opened";
-}
-
-// Threads that reclaim: batches with passes that are submitted when they end, and single records; sweeps that take a part.
-class Model {
- public:
-  explicit Model(uint32_t seed) : random_(seed), rings_(1 + random_() % 4), threads_(6) {}
-
-  void run(int steps) {
-    for (int step = 0; step < steps; ++step) {
-      now_ += 1 + random_() % 5;
-      if (random_() % 12 == 0)
-        sweep();
-      else
-        act(threads_[random_() % threads_.size()]);
-    }
-    EXPECT_GT(checked_, 0u);
-    EXPECT_GT(advanced_, 20u);
-    EXPECT_GT(early_, 20u);
-  }
-
- private:
-  struct Record {
-    swaptrail_event event{};  // of a batch, or kind 0
-    swaptrail_pass pass{};    // or folio 0
-    uint64_t at = 0;          // when it was submitted
-  };
-  struct Thread {
-    uint64_t begin_ns = 0;
-    Times pass;
-    bool changing = false;  // the last event does not show yet
-    uint32_t passes = 0;    // submitted by this batch
-  };
-
-  uint32_t tid(const Thread& thread) const {
-    return static_cast<uint32_t>(&thread - threads_.data()) + 1;
-  }
-  void submit(Record record) {
-    record.at = now_;
-    rings_[random_() % rings_.size()].push_back(std::move(record));
-  }
-  void close(Thread& thread) {
-    if (thread.pass.empty()) return;
-    submit({{}, pass_of(tid(thread), thread.begin_ns, thread.pass)});
-    ++thread.passes;
-    thread.pass.clear();
-  }
-
-  void act(Thread& thread) {
-    const auto what = static_cast<uint32_t>(random_() % 10);
-    if (thread.changing) {
-      thread.changing = false;
-    } else if (thread.begin_ns == 0) {
-      thread.begin_ns = now_;
-      thread.passes = 0;
-      submit({batch_event(SWAPTRAIL_RECLAIM_BEGIN, tid(thread), now_, now_)});
-    } else if (what == 0) {
-      close(thread);
-      submit({batch_event(SWAPTRAIL_RECLAIM_END, tid(thread), thread.begin_ns, now_)});
-      thread.begin_ns = 0;
-    } else if (what == 1) {
-      submit({});
-    } else if (thread.pass.empty() || what == 2 || thread.pass.size() == kMostPassEvents) {
-      close(thread);
-      thread.pass = {now_};
-      thread.changing = random_() % 2;
-    } else {
-      thread.pass.push_back(now_);
-      thread.changing = random_() % 2;
-    }
-  }
-
-  swaptrail_batch show(const Thread& thread) const {
-    Times times = thread.pass;
-    if (thread.changing) times.pop_back();
-    return shown(tid(thread), thread.begin_ns, times, thread.changing, thread.passes);
-  }
-
-  void take(uint64_t time, uint32_t thread) {
-    EXPECT_TRUE(taken_.emplace(time, thread).second) << "a second time";
-  }
-
-  // As Session::sweep does it, with records instead of a merger.
-  void sweep() {
-    const uint64_t now = now_++;
-    passes_.look(
-        now,
-        [this](uint32_t tid) -> std::optional<swaptrail_batch> {
-          const Thread& thread = threads_[tid - 1];
-          if (thread.begin_ns == 0) return std::nullopt;
-          return show(thread);
-        },
-        [this](const swaptrail_pass& pass, PassParts without) {
-          for (uint64_t time : times_of(pass, without)) take(time, pass.tid), ++early_;
-        });
-    bool emptied_all = true;
-    uint64_t taken = now;
-    for (std::deque<Record>& ring : rings_) {
-      size_t most = random_() % 3 == 0 ? random_() % 4 : ring.size();
-      for (; most > 0 && !ring.empty(); --most) {
-        passes_.note(ring.front().event);
-        const swaptrail_pass& pass = ring.front().pass;
-        if (pass.folio != 0)
-          for (uint64_t time : times_of(pass, passes_.note(pass))) take(time, pass.tid);
-        ring.pop_front();
-      }
-      if (ring.empty()) continue;
-      emptied_all = false;
-      taken = std::min(taken, ring.front().at - 1);  // what the merger calls settled
-    }
-    const uint64_t clear = passes_.clear_until(taken, emptied_all);
-    EXPECT_LE(clear, taken);
-    for (const std::deque<Record>& ring : rings_)
-      for (const Record& record : ring)
-        if (record.pass.folio == 0)
-          EXPECT_GT(record.at, clear);
-        else
-          expect_taken(clear, record.pass.tid, times_of(record.pass, 0));
-    for (const Thread& thread : threads_) expect_taken(clear, tid(thread), thread.pass);
-    advanced_ += clear > last_;
-    last_ = std::max(last_, clear);
-  }
-  void expect_taken(uint64_t clear, uint32_t thread, const Times& times) {
-    for (uint64_t time : times) {
-      ++checked_;
-      if (!taken_.contains({time, thread})) {
-        EXPECT_GT(time, clear) << "an event of then had not come";
-      }
-    }
-  }
-
-  std::mt19937_64 random_;
-  std::vector<std::deque<Record>> rings_;
-  std::vector<Thread> threads_;
-  OpenPasses passes_;
-  std::set<std::pair<uint64_t, uint32_t>> taken_;  // time, thread
-  uint64_t now_ = 1000, last_ = 0, checked_ = 0, advanced_ = 0, early_ = 0;
-};
-
-TEST(OpenPasses, NothingComesAfterTheWatermarkAndNothingTwice) {
-  for (uint32_t seed = 1; seed <= 50; ++seed) {
-    SCOPED_TRACE(seed);
-    Model(seed).run(4000);
-    if (testing::Test::HasFailure()) return;
-  }
 }
 
 }  // namespace
