@@ -17,6 +17,7 @@
 #include "daemon/counters/counters.h"
 #include "daemon/host/own_memory.h"
 #include "daemon/http/server.h"
+#include "daemon/inventory/inventory.h"
 #include "daemon/listen/listen.h"
 #include "daemon/metrics/collector.h"
 #include "daemon/metrics/metric_counters.h"
@@ -111,6 +112,7 @@ struct Serving::Parts {
   metrics::MetricCounters metric_counters;
   std::unique_ptr<host::ProcessMemory> memory;
   std::unique_ptr<api::PageTables> tables;
+  std::optional<inventory::Inventory> inventory;
   std::unique_ptr<listen::ApiServer> listener;
 
   std::optional<api::Host> host;
@@ -136,6 +138,8 @@ absl::StatusOr<std::unique_ptr<Serving>> Serving::prepare(const options::Options
   if (!memory.ok()) return memory.status();
   parts->memory = *std::move(memory);
   parts->tables = api::page_tables_of(parts->memory.get());
+  parts->inventory.emplace(inventory::Inventory::on_host(*parts->memory, cgroups), parts->requests,
+                           options.inventory_cpu);
   auto store = store::Store::create(store_options(options));
   if (!store.ok()) return store.status();
   parts->store = *std::move(store);
@@ -165,12 +169,27 @@ void Serving::name_areas(host::AreaWatch& areas) {
   areas.add_listener(note);
 }
 
+// A sample has no events of most slots, so what is found would never be freed.
+void Serving::start_inventory() {
+  const options::Options& options = parts_->options;
+  inventory::Inventory& inventory = *parts_->inventory;
+  if (options.inventory_cpu == 0)
+    inventory.set_off("--inventory-cpu=0");
+  else if (options.counts_only)
+    inventory.set_off("--detail=counters follows no slots");
+  else if (options.may_sample())
+    inventory.set_off("with --sample and --cpu-limit not all slots are followed");
+  else
+    inventory.start();
+}
+
 absl::Status Serving::start(const probe::AttachPlan& plan, host::AreaWatch& areas) {
   parts_->metric_counters.set_returns_are_seen(
       (probe::visible_kinds(plan) & lifecycles::kind_bit(SWAPTRAIL_SWAP_IN)) != 0);
   name_areas(areas);
   if (absl::Status status = serve_api(plan, areas); !status.ok()) return status;
   if (absl::Status status = serve_metrics(plan, areas); !status.ok()) return status;
+  start_inventory();
   parts_->housekeeping = std::jthread([this](const std::stop_token& stop) { keep_house(stop); });
   return absl::OkStatus();
 }
@@ -184,6 +203,7 @@ absl::Status Serving::serve_api(const probe::AttachPlan& plan, const host::AreaW
                                .cgroups = parts.cgroups,
                                .plan = plan,
                                .areas = areas,
+                               .inventory = &*parts.inventory,
                                .frames = parts.frames,
                                .pageout_enabled = parts.options.enable_pageout});
   parts.host->watchers = [&parts] {
@@ -243,6 +263,7 @@ void Serving::keep_house(const std::stop_token& stop) {
 
 void Serving::stop() {
   Parts& parts = *parts_;
+  parts.inventory->stop();
   parts.http.reset();
   for (auto* service : {&parts.trace, &parts.reading_trace})
     if (*service) (*service)->stop_watchers();

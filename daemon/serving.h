@@ -52,6 +52,7 @@ class Serving {
   absl::Status serve_api(const probe::AttachPlan& plan, const host::AreaWatch& areas);
   absl::Status serve_metrics(const probe::AttachPlan& plan, const host::AreaWatch& areas);
   void name_areas(host::AreaWatch& areas);
+  void start_inventory();
   void keep_house(const std::stop_token& stop);
 
   std::unique_ptr<Parts> parts_;

@@ -185,6 +185,7 @@ int validate(const ValidateOptions& options) {
                          "swaptrail info lists its hooks; swaptrail replay needs none");
   lockstep->start_ns = start_of(*observation, *range);
   lockstep->max_findings = options.max_findings;
+  lockstep->sample = options.sample;
   report_unseen(header);
 
   cli::StandardOutput output;
@@ -218,6 +219,10 @@ void add_validate(CLI::App& app, int& code) {
       ->type_name("FORMAT");
   command->add_option("--max-findings", options->max_findings,
                       "print so many; the rest is only counted [1000]");
+  command
+      ->add_option("--sample", options->sample,
+                   "check one folio in N, as swaptraild --validate=N does [1]")
+      ->check(CLI::Range(1, 1 << 20));
   add_range_options(*command, options->from, options->to);
   command->add_flag("--rules", options->rules, "print the rules, each with its kernel function")
       ->excludes(files);

@@ -17,6 +17,7 @@ struct ValidateOptions {
   std::vector<std::string> files;
   report::PrintFormat print = report::PrintFormat::kText;
   size_t max_findings = 1000;  // printed; the rest is only counted
+  uint32_t sample = 1;         // one folio in this many is checked
   bool rules = false;          // print only the rules
   std::string from, to;        // see cli/offline/time_range.h
 };

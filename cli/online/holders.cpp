@@ -49,7 +49,8 @@ std::vector<std::string> cells(const std::string& name, const v1::HolderRow& row
           absl::StrCat(row.unwritten_pages() + row.reserve_pages() + row.unknown_pages()),
           absl::StrCat(row.cached_pages()),
           absl::StrCat(row.mapped_pages()),
-          absl::StrCat(row.shared_pages())};
+          absl::StrCat(row.shared_pages()),
+          absl::StrCat(row.found_pages())};
 }
 
 std::vector<std::string> area_cells(const v1::HeldArea& area) {
@@ -69,7 +70,8 @@ std::string holders_text(const v1::GetHoldersResponse& response, const Style& st
                {"NO COPY", Align::kRight},
                {"IN MEMORY TOO", Align::kRight},
                {"MAPPED", Align::kRight},
-               {"SHARED", Align::kRight}});
+               {"SHARED", Align::kRight},
+               {"FOUND", Align::kRight}});
   Table areas({{"AREA", Align::kRight},
                {"PATH"},
                {"USED SLOTS", Align::kRight},
@@ -105,11 +107,12 @@ int holders(const HoldersOptions& options) {
 void add_holders(CLI::App& app, int& code) {
   auto [command, options] = add_online_command<HoldersOptions>(
       app, "holders", "who holds swap now", Finds::kNothing,
-      "\nThe owners of all used slots that were taken since swaptraild started, exactly; what was in "
-      "use before is NOT EXPLAINED until it is met. DEVICE, ZSWAP and ZERO are base pages by where "
+      "\nThe owners of all used slots: of those that were taken since swaptraild started, exactly; of "
+      "what was in use before, those that were FOUND in page tables (swaptrail status), with the cgroup "
+      "of their process then. What is in none, such as shared memory, is NOT EXPLAINED until it is met. DEVICE, ZSWAP and ZERO are base pages by where "
       "they lie; NO COPY are not written yet, or nobody needs them any more. IN MEMORY TOO are in the "
       "swap cache, MAPPED those of them that processes use: their slots are "
-      "only kept. SHARED had several mappings when they went out.\n"
+      "only kept. SHARED had several mappings when they went out, or were found in several page tables.\n"
       "Examples:\n"
       "  swaptrail holders\n"
       "  swaptrail holders --by=cgroup --rows=5\n"

@@ -99,6 +99,40 @@ void append_sampling(const v1::GetStatusResponse& status, const Style& style, st
                out);
 }
 
+std::string inventory_text(const v1::InventoryStatus& inventory) {
+  switch (inventory.state()) {
+    case v1::INVENTORY_STATE_READING:
+      return absl::StrCat("page tables of ", inventory.processes_read(), " of ",
+                          inventory.processes(), " processes were read so far");
+    case v1::INVENTORY_STATE_DONE:
+      return absl::StrCat("page tables of ", inventory.processes(), " processes were read");
+    case v1::INVENTORY_STATE_FAILED:
+      return absl::StrCat("not all page tables were read: ", inventory.why());
+    default:
+      return absl::StrCat("page tables were not read: ", inventory.why());
+  }
+}
+
+void append_inventory(const v1::GetStatusResponse& status, const Style& style, std::string& out) {
+  if (!status.has_inventory()) return;
+  const v1::InventoryStatus& inventory = status.inventory();
+  absl::StrAppend(&out, style.bold("In swap before the start"), "\n");
+  append_row("found by", inventory_text(inventory), out);
+  if (!inventory.has_began()) return;
+  append_row("slots",
+             absl::StrCat(inventory.slots_found(), " found, by ", inventory.entries(), " entries"),
+             out);
+  if (inventory.processes_refused() != 0)
+    append_row("not read",
+               absl::StrCat(inventory.processes_refused(),
+                            " processes: they have ended, or may not be looked at"),
+               out);
+  append_row("took",
+             absl::StrCat(duration_text(nanoseconds_of(inventory.taken())), ", ",
+                          duration_text(nanoseconds_of(inventory.used_cpu())), " of CPU time"),
+             out);
+}
+
 void append_counted(const v1::GetStatusResponse& status, const Style& style, std::string& out) {
   constexpr size_t kRows = 20;
   Table table({{"WAY"},
@@ -205,6 +239,7 @@ std::string status_text(const v1::GetStatusResponse& status, const Style& style)
   append_hooks(status, style, out);
   append_records(status.loss(), style, out);
   append_sampling(status, style, out);
+  append_inventory(status, style, out);
   append_counted(status, style, out);
   append_trust(status, style, out);
   append_store(status, style, out);

@@ -70,6 +70,7 @@ struct Group {
       for (size_t where = 0; where < ledger::kWhereCount; ++where)
         sum.counts[presence][where] += holding.counts[presence][where];
     sum.shared += holding.shared;
+    sum.found += holding.found;
     add(kind_of(holding.holder.kind));
   }
   void add(const Group& group) {
@@ -113,6 +114,7 @@ void put_pages(const Group& group, v1::HolderRow& out) {
   out.set_cached_pages(group.sum.pages(ledger::Presence::kCached) + mapped);
   out.set_mapped_pages(mapped);
   out.set_shared_pages(group.sum.shared);
+  out.set_found_pages(group.sum.found);
 }
 
 void put_group(const Group& group, v1::HolderGroup by, Converter& converter, v1::HolderRow& out) {
@@ -136,15 +138,34 @@ void put_group(const Group& group, v1::HolderGroup by, Converter& converter, v1:
   }
 }
 
+// Which of the slots that were in use at the start it can't have found, or not yet.
+std::string why_not_found(const inventory::Progress& progress) {
+  switch (progress.state) {
+    case inventory::State::kOff:
+      return absl::StrCat("page tables were not read: ", progress.why);
+    case inventory::State::kReading:
+      return absl::StrCat("page tables are being read, ", progress.processes_read, " of ",
+                          progress.processes, " processes so far");
+    case inventory::State::kFailed:
+      return absl::StrCat("page tables were not all read: ", progress.why);
+    case inventory::State::kDone:
+      return "what no page table has is shared memory, or was in memory too";
+  }
+  return {};
+}
+
 std::string why_not_explained(const pipeline::SlotHolders& holders,
-                              const pipeline::SlotHolders::Area& area, int64_t unexplained) {
+                              const pipeline::SlotHolders::Area& area, int64_t unexplained,
+                              const inventory::Inventory* inventory) {
   if (unexplained == 0) return {};
   if (unexplained < 0) return "the kernel has freed some whose records are on their way";
   std::vector<std::string> reasons;
   if (area.since_ns == 0 && area.at_start != 0)
     reasons.push_back(
         absl::StrCat(area.at_start, " were in use when swaptraild started; of such slots, ",
-                     holders.counters.older_freed, " were freed since, in all areas"));
+                     holders.counters.older_freed, " were freed since, in all areas",
+                     inventory == nullptr ? "" : "; ",
+                     inventory == nullptr ? "" : why_not_found(inventory->progress())));
   if (holders.counters.no_room != 0)
     reasons.push_back(absl::StrCat(holders.counters.no_room, " found no room in the table"));
   if (holders.counters.lost != 0)
@@ -154,7 +175,7 @@ std::string why_not_explained(const pipeline::SlotHolders& holders,
 }
 
 void put_area(const pipeline::SlotHolders& holders, const pipeline::SlotHolders::Area& area,
-              v1::HeldArea& out) {
+              const inventory::Inventory* inventory, v1::HeldArea& out) {
   out.set_path(utf8(area.area.path));
   out.set_held(area.held);
   if (area.area.type == host::kTypeNotKnown || area.area.used_bytes == recording::kUsedNotKnown) {
@@ -166,7 +187,7 @@ void put_area(const pipeline::SlotHolders& holders, const pipeline::SlotHolders:
   out.set_used(area.area.used_bytes / static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
   const auto unexplained = static_cast<int64_t>(out.used() - out.held());
   out.set_unexplained(unexplained);
-  out.set_note(why_not_explained(holders, area, unexplained));
+  out.set_note(why_not_explained(holders, area, unexplained, inventory));
 }
 
 }  // namespace
@@ -204,7 +225,7 @@ absl::Status answer(const Query& asked, const v1::GetHoldersRequest& request,
   if (other_groups != 0) put_pages(other, *response.mutable_other());
   response.set_other_groups(other_groups);
   for (const pipeline::SlotHolders::Area& area : holders->areas)
-    put_area(*holders, area, *response.add_areas());
+    put_area(*holders, area, asked.host.inventory, *response.add_areas());
   response.set_estimated(asked.host.status_board.newest()->sampling.ever());
   response.set_table_bytes(holders->bytes);
   response.set_group_by(by);

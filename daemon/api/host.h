@@ -9,6 +9,7 @@
 #include "daemon/host/area_watch.h"
 #include "daemon/host/cgroups.h"
 #include "daemon/host/page_frames.h"
+#include "daemon/inventory/inventory.h"
 #include "daemon/pipeline/requests.h"
 #include "daemon/pipeline/status.h"
 #include "daemon/probe/attach_plan.h"
@@ -25,7 +26,8 @@ struct Host {
   host::Cgroups& cgroups;
   const probe::AttachPlan& plan;
   const host::AreaWatch& areas;
-  std::optional<host::PageFrames> frames;  // absent: no page frame numbers
+  const inventory::Inventory* inventory = nullptr;  // may be null: there is none
+  std::optional<host::PageFrames> frames;           // absent: no page frame numbers
   bool pageout_enabled = false;
   // Answers may have page frame numbers, and say whether pages that were never observed are mapped. Both
   // would help an attack on another process (rowhammer, guessing addresses). Only for root and the

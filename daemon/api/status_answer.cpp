@@ -163,6 +163,37 @@ void put_status(const pipeline::PipelineStatus& pipeline_status, const Moment& m
   out.set_findings(validation.findings);
 }
 
+v1::InventoryState state_of(inventory::State state) {
+  switch (state) {
+    case inventory::State::kOff:
+      return v1::INVENTORY_STATE_OFF;
+    case inventory::State::kReading:
+      return v1::INVENTORY_STATE_READING;
+    case inventory::State::kDone:
+      return v1::INVENTORY_STATE_DONE;
+    case inventory::State::kFailed:
+      return v1::INVENTORY_STATE_FAILED;
+  }
+  return v1::INVENTORY_STATE_UNSPECIFIED;
+}
+
+void put_inventory(const inventory::Progress& progress, uint64_t slots_found, const Moment& moment,
+                   v1::InventoryStatus& out) {
+  out.set_state(state_of(progress.state));
+  out.set_why(utf8(progress.why));
+  out.set_processes(progress.processes);
+  out.set_processes_read(progress.processes_read);
+  out.set_processes_refused(progress.processes_refused);
+  out.set_entries(progress.entries);
+  out.set_slots_found(slots_found);
+  out.set_parts_read_again(progress.read_again);
+  put_duration(progress.used_cpu_ns, *out.mutable_used_cpu());
+  if (progress.began_ns == 0) return;
+  *out.mutable_began() = moment.wall(progress.began_ns);
+  const uint64_t until_ns = progress.ended_ns != 0 ? progress.ended_ns : moment.now_ns();
+  put_duration(until_ns - std::min(until_ns, progress.began_ns), *out.mutable_taken());
+}
+
 void put_store(const store::Store& store, const Moment& moment, v1::GetStatusResponse& response) {
   const store::StoreStatus status = store.status();
   v1::StoreStatus& out = *response.mutable_store();
@@ -190,6 +221,9 @@ absl::Status answer(const Query& asked, const v1::GetStatusRequest&,
   put_duration(asked.host.status_board.sweep_age_ns(asked.moment.now_ns()),
                *response.mutable_last_sweep_age());
   put_store(asked.host.store, asked.moment, response);
+  if (asked.host.inventory != nullptr)
+    put_inventory(asked.host.inventory->progress(), newest->slots_found, asked.moment,
+                  *response.mutable_inventory());
   response.set_watchers(static_cast<uint32_t>(asked.watchers));
   return absl::OkStatus();
 }

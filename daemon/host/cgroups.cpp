@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "daemon/base/files.h"
 #include "trace/report/printer.h"
@@ -39,6 +40,28 @@ std::string Cgroups::find_mount(std::string_view mountinfo) {
     if (type[0] == "cgroup2") second = base::unmangled(mount[4]);
   }
   return second;
+}
+
+// cgroups(7): hierarchy-ID:controller-list:cgroup-path; cgroup2 has the number 0 and an empty list.
+std::string Cgroups::path_in(std::string_view text) {
+  std::string second;
+  for (absl::string_view line : absl::StrSplit(absl_view(text), '\n')) {
+    const std::vector<absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits(':', 2));
+    if (parts.size() != 3) continue;
+    const std::vector<absl::string_view> controllers = absl::StrSplit(parts[1], ',');
+    if (std::find(controllers.begin(), controllers.end(), "memory") != controllers.end())
+      return std::string(parts[2]);
+    if (parts[0] == "0" && parts[1].empty()) second = std::string(parts[2]);
+  }
+  return second;
+}
+
+uint64_t Cgroups::of_process(uint32_t pid) const {
+  if (root_.empty()) return 0;
+  const auto text = base::read_file(absl::StrCat("/proc/", pid, "/cgroup"));
+  if (!text.ok()) return 0;
+  const std::string path = path_in(*text);
+  return path.empty() ? 0 : inode_of(root_ + path);
 }
 
 std::optional<std::string> Cgroups::known_path(uint64_t id) const {

@@ -34,6 +34,11 @@ class Cgroups {
   // The same without a search: only a lock for a moment.
   std::optional<std::string> known_path(uint64_t id) const;
 
+  // From text like /proc/PID/cgroup, the path of the memory cgroup; empty: there is none.
+  static std::string path_in(std::string_view text);
+  // The memory cgroup that a process is in now; 0 = not known, or it has ended.
+  uint64_t of_process(uint32_t pid) const;
+
   // Ids of the cgroup at `path` and of those below, gone ones included; none if it was never there.
   std::vector<uint64_t> at_or_below(std::string_view path, uint64_t now_ns);
   // Did it exist at the last search? True for one that was never found.

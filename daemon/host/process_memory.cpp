@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
@@ -14,6 +15,7 @@ namespace swaptrail::host {
 
 using memory_child::Answer;
 using memory_child::Request;
+using memory_child::SwappedAnswer;
 
 namespace {
 
@@ -96,25 +98,26 @@ ProcessMemory::~ProcessMemory() {
   }
 }
 
-absl::StatusOr<Answer> ProcessMemory::ask(Request request) {
+template <typename Wanted>
+absl::StatusOr<Wanted> ProcessMemory::ask(Request request) {
   const std::lock_guard lock(mutex_);
   request.sequence = ++sequence_;
   if (!requests_) return gone();
-  Answer answer;
+  const auto answer = std::make_unique<Wanted>();
   // late answers to earlier requests that nobody waited for any more
-  while (recv(requests_.get(), &answer, sizeof(answer), MSG_DONTWAIT) > 0) {
+  while (recv(requests_.get(), answer.get(), sizeof(Wanted), MSG_DONTWAIT) > 0) {
   }
   ssize_t size = send(requests_.get(), &request, sizeof(request), MSG_NOSIGNAL);
-  while (size == sizeof(request)) {
-    size = recv(requests_.get(), &answer, sizeof(answer), MSG_TRUNC);
-    if (size == sizeof(answer) && answer.sequence == memory_child::kEndedSequence)
+  for (bool sent = size == sizeof(request); sent;) {
+    size = recv(requests_.get(), answer.get(), sizeof(Wanted), MSG_TRUNC);
+    if (size == sizeof(Answer) && answer->sequence == memory_child::kEndedSequence)
       return started_again("has ended");
-    if (size == sizeof(answer) && answer.sequence == request.sequence) {
-      child_ = answer.child;
-      if (answer.error == 0) return answer;
-      return status_of(static_cast<int>(answer.error), request.pid);
+    if (size == sizeof(Wanted) && answer->sequence == request.sequence) {
+      child_ = answer->child;
+      if (answer->error == 0) return *answer;
+      return status_of(static_cast<int>(answer->error), request.pid);
     }
-    if (size == sizeof(answer) || (size < 0 && errno == EINTR)) size = sizeof(request);
+    sent = size > 0 || (size < 0 && errno == EINTR);
   }
   if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) &&
       send(control_.get(), "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1)
@@ -125,7 +128,7 @@ absl::StatusOr<Answer> ProcessMemory::ask(Request request) {
 }
 
 absl::StatusOr<PageEntry> ProcessMemory::page(uint32_t pid, uint64_t address) {
-  const auto answer = ask({.kind = Request::kPage, .pid = pid, .address = address});
+  const auto answer = ask<Answer>({.kind = Request::kPage, .pid = pid, .address = address});
   if (!answer.ok()) return answer.status();
   PageEntry page = memory_child::decode(answer->values[0]);
   if (answer->values[2] != 0) page.flags = answer->values[1];
@@ -133,7 +136,7 @@ absl::StatusOr<PageEntry> ProcessMemory::page(uint32_t pid, uint64_t address) {
 }
 
 absl::StatusOr<std::optional<MappedFile>> ProcessMemory::file(uint32_t pid, uint64_t address) {
-  const auto answer = ask({.kind = Request::kFile, .pid = pid, .address = address});
+  const auto answer = ask<Answer>({.kind = Request::kFile, .pid = pid, .address = address});
   if (!answer.ok()) return answer.status();
   if (answer->values[2] == 0) return std::nullopt;
   return MappedFile{static_cast<uint32_t>(answer->values[0]),
@@ -141,7 +144,7 @@ absl::StatusOr<std::optional<MappedFile>> ProcessMemory::file(uint32_t pid, uint
 }
 
 absl::StatusOr<uint64_t> ProcessMemory::frame_flags(uint64_t pfn) {
-  const auto answer = ask({.kind = Request::kFrameFlags, .address = pfn});
+  const auto answer = ask<Answer>({.kind = Request::kFrameFlags, .address = pfn});
   if (answer.ok()) return answer->values[0];
   if (absl::IsNotFound(answer.status()))
     return absl::NotFoundError(absl::StrCat("there is no page frame ", pfn));
@@ -152,15 +155,24 @@ absl::StatusOr<uint64_t> ProcessMemory::frame_flags(uint64_t pfn) {
 
 absl::StatusOr<RangeCount> ProcessMemory::count(uint32_t pid, uint64_t address,
                                                 uint64_t length_bytes) {
-  const auto answer =
-      ask({.kind = Request::kCount, .pid = pid, .address = address, .length_bytes = length_bytes});
+  const auto answer = ask<Answer>(
+      {.kind = Request::kCount, .pid = pid, .address = address, .length_bytes = length_bytes});
   if (!answer.ok()) return answer.status();
   return RangeCount{answer->values[0], answer->values[1], answer->values[2]};
 }
 
+absl::StatusOr<SwapEntries> ProcessMemory::swapped(uint32_t pid, uint64_t address) {
+  const auto answer =
+      ask<SwappedAnswer>({.kind = Request::kSwapped, .pid = pid, .address = address});
+  if (!answer.ok()) return answer.status();
+  const size_t count = std::min<uint64_t>(answer->count, SwappedAnswer::kMostEntries);
+  return SwapEntries{
+      {answer->entries, answer->entries + count}, answer->next_address, answer->used_cpu_ns};
+}
+
 absl::StatusOr<uint64_t> ProcessMemory::page_out(uint32_t pid, uint64_t address,
                                                  uint64_t length_bytes) {
-  const auto answer = ask(
+  const auto answer = ask<Answer>(
       {.kind = Request::kPageOut, .pid = pid, .address = address, .length_bytes = length_bytes});
   if (!answer.ok()) return answer.status();
   return answer->values[0];

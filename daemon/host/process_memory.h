@@ -59,6 +59,20 @@ struct RangeCount {
   uint64_t other = 0;
 };
 
+// A page of a process that lies in swap.
+struct SwapEntry {
+  uint64_t page = 0;    // address / page size
+  uint64_t offset = 0;  // in the area
+  uint64_t type = 0;
+};
+
+// A part of the entries of a page table, in the order of addresses.
+struct SwapEntries {
+  std::vector<SwapEntry> entries;
+  uint64_t next_address = 0;  // where the next part begins; 0 = there is none
+  uint64_t used_cpu_ns = 0;   // by the process that read them
+};
+
 class ProcessMemory {
  public:
   static constexpr uint64_t kMaxRange_bytes = uint64_t{1} << 30;
@@ -84,6 +98,9 @@ class ProcessMemory {
   // Flags of a frame, KPF_* bits. Errors also: NotFound (no such frame).
   absl::StatusOr<uint64_t> frame_flags(uint64_t pfn);
   absl::StatusOr<RangeCount> count(uint32_t pid, uint64_t address, uint64_t length_bytes);
+  // The pages from `address` on that lie in swap, of mappings that are not shared: at most 2,048, and of at most 512 Ki pages
+  // looked at. A page that is read, mapped or freed meanwhile may be there or not.
+  absl::StatusOr<SwapEntries> swapped(uint32_t pid, uint64_t address);
   // process_madvise(MADV_PAGEOUT) on the first min(length_bytes, kMostPageOut_bytes) of the range,
   // so that other requests need not wait for all of it. Returns how many bytes the kernel has gone
   // over: at least one, at most those; not all of them are swapped out by it. To do the whole
@@ -100,7 +117,8 @@ class ProcessMemory {
  private:
   ProcessMemory(base::Descriptor requests, base::Descriptor control, pid_t starter)
       : requests_(std::move(requests)), control_(std::move(control)), starter_(starter) {}
-  absl::StatusOr<memory_child::Answer> ask(memory_child::Request request);
+  template <typename Answer>
+  absl::StatusOr<Answer> ask(memory_child::Request request);
 
   std::mutex mutex_;
   base::Descriptor requests_, control_;  // none: the process that starts children has ended

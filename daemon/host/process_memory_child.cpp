@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -113,6 +114,7 @@ bool take_number(const char*& at, const char* end, int base, char stop, uint64_t
 struct MapsLine {
   uint64_t begin = 0, end = 0;
   uint64_t major = 0, minor = 0, inode = 0;
+  bool shared = false;
   const char* path = nullptr;  // into the line
   size_t path_bytes = 0;
 };
@@ -124,8 +126,10 @@ bool parse_maps_line(const char* line, size_t bytes, MapsLine& out) {
   uint64_t offset = 0;
   if (!take_number(at, end, 16, '-', out.begin) || !take_number(at, end, 16, ' ', out.end))
     return false;
-  at = std::find(at, end, ' ');  // permissions
-  if (at == end) return false;
+  const char* const permissions = at;  // rwxs
+  at = std::find(at, end, ' ');
+  if (at == end || at - permissions != 4) return false;
+  out.shared = permissions[3] == 's';
   if (!take_number(++at, end, 16, ' ', offset) || !take_number(at, end, 16, ':', out.major) ||
       !take_number(at, end, 16, ' ', out.minor))
     return false;
@@ -146,37 +150,114 @@ void put_file(const MapsLine& line, Answer& answer) {
   std::copy_n(line.path, bytes, answer.text);
 }
 
-// /proc/PID/maps is in the order of addresses, and may be long: no more than kMostMaps_bytes are read.
-void file(const Request& request, Answer& answer) {
+// Visits the mappings of /proc/PID/maps, in the order of addresses, until `visit` returns false. It may be long: no more than
+// kMostMaps_bytes are read. Returns 0, or the error of opening it.
+template <typename Visit>
+int for_each_mapping(uint32_t pid, const Visit& visit) {
   char path[32];
-  std::snprintf(path, sizeof(path), "/proc/%u/maps", request.pid);
+  std::snprintf(path, sizeof(path), "/proc/%u/maps", pid);
   const int maps = open(path, O_RDONLY | O_CLOEXEC);
-  if (maps < 0) {
-    answer.error = errno;
-    return;
-  }
+  if (maps < 0) return errno;
   static char buffer[16384];  // a line has at most a path, which is escaped: 4 * PATH_MAX
   size_t held = 0;
   off_t at = 0;
-  for (bool found = false; !found && at < kMostMaps_bytes;) {
+  for (bool more = true; more && at < kMostMaps_bytes;) {
     const ssize_t size = pread(maps, buffer + held, sizeof(buffer) - held, at);
     if (size <= 0) break;
     at += size;
     held += static_cast<size_t>(size);
     const char* line = buffer;
     const char* const end = buffer + held;
-    for (const char* newline; (newline = std::find(line, end, '\n')) != end && !found;
+    for (const char* newline; more && (newline = std::find(line, end, '\n')) != end;
          line = newline + 1) {
       MapsLine mapping;
-      if (!parse_maps_line(line, static_cast<size_t>(newline - line), mapping)) continue;
-      found = request.address < mapping.end;
-      if (found && request.address >= mapping.begin) put_file(mapping, answer);
+      if (parse_maps_line(line, static_cast<size_t>(newline - line), mapping))
+        more = visit(mapping);
     }
     held = static_cast<size_t>(end - line);
     if (held == sizeof(buffer)) held = 0;  // no line is that long
     std::copy_n(line, held, buffer);
   }
   close(maps);
+  return 0;
+}
+
+void file(const Request& request, Answer& answer) {
+  answer.error = for_each_mapping(request.pid, [&](const MapsLine& mapping) {
+    if (request.address >= mapping.end) return true;
+    if (request.address >= mapping.begin) put_file(mapping, answer);
+    return false;
+  });
+}
+
+// Reads a page table from one address on, in pieces, and keeps the swap entries.
+class SwapReader {
+ public:
+  SwapReader(int pagemap, uint64_t address, SwappedAnswer& answer)
+      : pagemap_(pagemap), next_(address / page_bytes()), answer_(answer) {}
+
+  // False: there is no room for more, or enough was looked at.
+  bool read(const MapsLine& mapping) {
+    if (mapping.shared || mapping.begin > kLastUserAddress) return true;
+    uint64_t at = std::max(next_, mapping.begin / page_bytes());
+    const uint64_t end = mapping.end / page_bytes();
+    while (at < end) {
+      uint64_t entries[kAtOnce];
+      const uint64_t wanted = std::min<uint64_t>(end - at, kAtOnce);
+      if (looked_ >= kMostLooked || answer_.count + wanted > SwappedAnswer::kMostEntries) {
+        answer_.next_address = at * page_bytes();
+        return false;
+      }
+      const ssize_t size = pread(pagemap_, entries, wanted * sizeof(entries[0]),
+                                 static_cast<off_t>(at * sizeof(entries[0])));
+      if (size <= 0) return true;  // it has gone
+      const uint64_t got = static_cast<uint64_t>(size) / sizeof(entries[0]);
+      for (uint64_t i = 0; i < got; ++i) keep(at + i, decode(entries[i]));
+      at += got;
+      looked_ += got;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr uint64_t kMostLooked = uint64_t{1} << 19;
+  static constexpr uint64_t kAtOnce = 512;  // of one page table
+  static constexpr uint64_t kLastUserAddress = ~uint64_t{0} >> 1;
+
+  void keep(uint64_t page, const PageEntry& entry) {
+    if (entry.state == PageEntry::State::kSwapped)
+      answer_.entries[answer_.count++] = {page, entry.swap_offset, entry.swap_type};
+  }
+
+  const int pagemap_;
+  const uint64_t next_;
+  SwappedAnswer& answer_;
+  uint64_t looked_ = 0;
+};
+
+uint64_t used_cpu_ns() {
+  timespec used{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
+}
+
+SwappedAnswer& swapped(const Request& request) {
+  static SwappedAnswer answer;
+  answer.sequence = request.sequence;
+  answer.next_address = answer.count = 0;
+  answer.error = 0;
+  const uint64_t began_ns = used_cpu_ns();
+  const int pagemap = open_pagemap(request.pid);
+  if (pagemap < 0) {
+    answer.error = errno;
+    return answer;
+  }
+  SwapReader reader(pagemap, request.address, answer);
+  answer.error =
+      for_each_mapping(request.pid, [&](const MapsLine& mapping) { return reader.read(mapping); });
+  close(pagemap);
+  answer.used_cpu_ns = used_cpu_ns() - began_ns;
+  return answer;
 }
 
 void page_out(const Request& request, Answer& answer) {
@@ -224,6 +305,8 @@ Answer answer_to(const Request& request, bool may_page_out) {
     case Request::kFile:
       file(request, answer);
       return answer;
+    case Request::kSwapped:  // has an answer of its own
+      break;
   }
   _exit(1);  // not one of our requests
 }
@@ -260,7 +343,7 @@ void serve(int requests, bool may_page_out, pid_t parent) {
   page_bytes();
   const pid_t own = getpid();
   if (!allow_only({SYS_recvfrom, SYS_sendto, SYS_pread64, SYS_close, SYS_pidfd_open,
-                   SYS_process_madvise, SYS_exit_group})
+                   SYS_process_madvise, SYS_clock_gettime, SYS_exit_group})
            .ok())
     _exit(1);
   for (;;) {
@@ -268,9 +351,16 @@ void serve(int requests, bool may_page_out, pid_t parent) {
     const ssize_t size = recv(requests, &request, sizeof(request), MSG_TRUNC);
     if (size < 0 && errno == EINTR) continue;
     if (size != sizeof(request)) _exit(size == 0 ? 0 : 1);
-    Answer sent = answer_to(request, may_page_out);
-    sent.child = own;
-    if (send(requests, &sent, sizeof(sent), MSG_NOSIGNAL) != sizeof(sent)) _exit(1);
+    const auto sends = [&](auto answer) {
+      answer->child = own;
+      return send(requests, answer, sizeof(*answer), MSG_NOSIGNAL) == sizeof(*answer);
+    };
+    if (request.kind == Request::kSwapped) {
+      if (!sends(&swapped(request))) _exit(1);
+      continue;
+    }
+    Answer answer = answer_to(request, may_page_out);
+    if (!sends(&answer)) _exit(1);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 
 #include "daemon/host/process_memory.h"
@@ -10,7 +11,7 @@
 namespace swaptrail::host::memory_child {
 
 struct Request {
-  enum Kind : uint32_t { kPage, kFrameFlags, kCount, kPageOut, kFile };
+  enum Kind : uint32_t { kPage, kFrameFlags, kCount, kPageOut, kFile, kSwapped };
   uint64_t sequence = 0;
   Kind kind = kPage;
   uint32_t pid = 0;
@@ -29,6 +30,18 @@ struct Answer {
   // swapped, other. kPageOut: bytes. kFile: major, minor, inode; 0 = none.
   uint64_t values[3] = {};
   char text[256] = {};  // kFile: its path as /proc/PID/maps has it, cut off at the end
+};
+
+// To kSwapped, in place of an Answer. `page` of an entry: address / page_bytes().
+struct SwappedAnswer {
+  static constexpr size_t kMostEntries = 2048;
+  uint64_t sequence = 0;
+  pid_t child = 0;
+  int64_t error = 0;
+  uint64_t next_address = 0;  // 0: that was all
+  uint64_t used_cpu_ns = 0;
+  uint64_t count = 0;
+  SwapEntry entries[kMostEntries];
 };
 
 // Bytes of a page; the first call asks the C library.

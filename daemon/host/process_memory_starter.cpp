@@ -45,6 +45,7 @@ bool allow_only_what_is_needed() {
 #endif
                      SYS_kill,
                      SYS_clock_nanosleep,
+                     SYS_clock_gettime,
                      SYS_recvfrom,
                      SYS_sendto,
                      SYS_pread64,

@@ -77,6 +77,11 @@ void add_observation(CLI::App& app, Options& options) {
          "percent of one CPU; above it record fewer pages, as with --sample, and say so [0: no "
          "limit]")
       ->check(CLI::Range(0, 10'000));
+  app.add_option(
+         "--inventory-cpu", options.inventory_cpu,
+         "percent of one CPU for reading the page tables of all processes at the start, to find "
+         "out who holds swap already; 0: they are not read [10]")
+      ->check(CLI::Range(0, 100));
   app.add_flag(
       "--bpf-statistics", options.bpf_statistics,
       "let the kernel count runs and time of each BPF program; costs two clock reads a run");

@@ -29,7 +29,8 @@ struct Options : report::PrintFilter, pipeline::PipelineOptions {
 
   // what is kept and counted
   size_t store_mib = 64;
-  uint64_t regret_ms = 1000;     // swapped in again sooner: swapping out was a mistake
+  uint32_t inventory_cpu = 10;  // percent of one CPU, to read page tables at the start; 0: not read
+  uint64_t regret_ms = 1000;    // swapped in again sooner: swapping out was a mistake
   size_t metrics_cgroups = 100;  // cgroups with series of their own
   bool bpf_statistics = false;   // runs and time of each BPF program
 

@@ -107,6 +107,7 @@ std::unique_ptr<ledger::Ledger> make_ledger(const capture::EventSource& source,
     return nullptr;
   ledger::Ledger::Options ledger;
   ledger.page_shift = static_cast<uint32_t>(std::countr_zero(page_bytes()));
+  ledger.start_ns = source.start_ns();
   return std::make_unique<ledger::Ledger>(ledger);
 }
 
@@ -362,6 +363,7 @@ void Pipeline::publish_status(uint64_t now_ns) {
   pipeline_status->programs = source_->program_runs();
   pipeline_status->ring_fill = source_->fill();
   pipeline_status->counts_only = options_.counts_only;
+  if (ledger_) pipeline_status->slots_found = ledger_->counters().found;
   if (auto counted = source_->counted(); counted.ok())
     pipeline_status->counted = *std::move(counted);
   else
@@ -439,6 +441,7 @@ bool Pipeline::step() {
   report_drops();
   const uint64_t emitted = merger_.counters().emitted;
   merger_.advance(complete_until, areas_);
+  passed_on_until_ns_ = std::max(passed_on_until_ns_, complete_until);
   if (merger_.counters().emitted == emitted && reconstructor_.has_due(complete_until))
     areas_.on_time(complete_until);
   if (recorder_) recorder_->tick(base::monotonic_ns());

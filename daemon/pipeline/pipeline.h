@@ -62,6 +62,8 @@ class Pipeline : private PipelineView {
   const lifecycles::Reconstructor& reconstructor() const override { return reconstructor_; }
   const SlotUse& slot_use() override;
   std::shared_ptr<const SlotHolders> holders() override;
+  ledger::Ledger* ledger() override { return ledger_.get(); }
+  uint64_t passed_on_until() const override { return passed_on_until_ns_; }
   absl::StatusOr<record::FlightFiles> write_flight(const std::string& reason) override;
   bool step();
   report::StreamCounters stream_now(const swaptrail_totals& totals) const;
@@ -103,6 +105,7 @@ class Pipeline : private PipelineView {
   EventSink* sink_ = nullptr;
   std::vector<recording::Reading> readings_;  // begin, end, last: the report is made from these
   std::optional<swaptrail_totals> earlier_;   // of the reading before the next one
+  uint64_t passed_on_until_ns_ = 0;
   uint64_t published_ns_ = 0;
   SlotUse slot_use_;
   std::shared_ptr<const SlotHolders> holders_;

@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "daemon/pipeline/slot_holders.h"
 #include "daemon/record/flight_files.h"
+#include "trace/ledger/ledger.h"
 #include "trace/lifecycles/reconstructor.h"
 #include "trace/recording/contents.h"
 
@@ -48,6 +49,10 @@ class PipelineView {
   virtual const SlotUse& slot_use() = 0;
   // Not older than a quarter of a second; never null.
   virtual std::shared_ptr<const SlotHolders> holders() = 0;
+  // Null: not every hook that it takes is attached.
+  virtual ledger::Ledger* ledger() = 0;
+  // Every event until then was passed on; CLOCK_MONOTONIC ns.
+  virtual uint64_t passed_on_until() const = 0;
   // Writes what the flight recorder holds to files. Errors: FailedPrecondition (none is running),
   // those of writing.
   virtual absl::StatusOr<record::FlightFiles> write_flight(const std::string& reason) = 0;

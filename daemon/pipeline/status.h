@@ -48,6 +48,7 @@ struct PipelineStatus {
   lifecycles::ReconstructorCounters reconstructor;
   std::vector<report::ReconcileRow> reconciliation;  // from the start until now
   std::vector<capture::ProgramRuns> programs;
+  uint64_t slots_found = 0;                  // by an inventory: ledger::LedgerCounters
   bool counts_only = false;                  // --detail=counters
   std::vector<capture::CountedRow> counted;  // with it: see EventSource::counted()
   Sampling sampling;

@@ -228,6 +228,12 @@ bool Lockstep::Impl::is_of_other_thread(const Event& event) const {
 
 // ---- passes ------------------------------------------------------------------------------------
 
+// Shared memory says so when it is written.
+bool Lockstep::Impl::gets_slot(const Event& event) {
+  return event.kind == SWAPTRAIL_SLOT_ALLOCATED ||
+         (event.kind == SWAPTRAIL_WRITE_BEGIN && !(event.state & SWAPTRAIL_STATE_ANON));
+}
+
 // Inside zswap_store, zswap may write back an older page, through a folio of its own (mm/zswap.c:
 // zswap_writeback_entry).
 bool Lockstep::Impl::is_foreign_write(const Batch& batch, const Event& event) const {
@@ -249,7 +255,7 @@ void Lockstep::Impl::on_pass_event(const Event& event) {
     if (batch.followed) passes_.insert(&batch);
   }
   batch.last_kind = event.kind;
-  if (!batch.followed) return;
+  if (!batch.followed) return not_followed(event);
   if (event.kind == SWAPTRAIL_SLOT_ALLOCATED && event.result == 0) {
     way_back_.on_allocated(event.entry, pages_of(event), event.time_ns);
   }
@@ -272,13 +278,10 @@ void Lockstep::Impl::outside(const Event& event) {
     return;
   }
   if (event.kind == SWAPTRAIL_WRITE_ISSUED) return foreign_write(event);
-  if (!sampled(event.folio)) return;
+  if (!sampled(event.folio)) return not_followed(event);
   const auto known = folios_.find(event.folio);
-  const bool gets_slot =
-      event.kind == SWAPTRAIL_SLOT_ALLOCATED ||
-      (event.kind == SWAPTRAIL_WRITE_BEGIN && !(event.state & SWAPTRAIL_STATE_ANON));
   if (known == folios_.end()) {
-    if (!gets_slot && event.entry != 0) claim_from(event, nullptr);
+    if (!gets_slot(event) && event.entry != 0) claim_from(event, nullptr);
     return;
   }
   forget(known->second);

@@ -92,6 +92,8 @@ class Lockstep::Impl {
   FolioRecord* record_of(const Event& event);
   void orphan(FolioRecord& record);
   void forget(FolioRecord& record);
+  static bool gets_slot(const Event& event);
+  void not_followed(const Event& event);
   void apply(FolioRecord& record, const Event& event);
   void check_state(FolioRecord& record, const Event& event, uint16_t more);
   void apply_completed(FolioRecord& record, const Event& event);

@@ -61,6 +61,18 @@ void Lockstep::Impl::claim_slots(FolioRecord& record, const Event& event) {
   }
 }
 
+// A folio that is not in the sample: nothing is known of its slots from now on, whoever had them before.
+void Lockstep::Impl::not_followed(const Event& event) {
+  if (!gets_slot(event) || event.result < 0 || event.entry == 0) return;
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    const auto slot = slots_.find(event.entry + page);
+    if (slot == slots_.end() || slot->second.last_ns > event.time_ns) continue;
+    slot->second = SlotRecord{};
+    slot->second.last_ns = event.time_ns;
+  }
+  way_back_.on_reused(event);
+}
+
 void Lockstep::Impl::store_slots(const FolioRecord& record, bool stored) {
   store_slots(record.model.entry, record.model.nr_pages, stored);
 }

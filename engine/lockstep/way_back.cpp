@@ -119,6 +119,15 @@ void WayBack::on_allocated(uint64_t entry, uint32_t nr_pages, uint64_t time_ns) 
   }
 }
 
+void WayBack::on_reused(const Event& event) {
+  for (uint32_t page = 0; page < pages_of(event); ++page) {
+    PageStay* stay = stay_at(event.entry + page, false);
+    if (stay == nullptr) continue;
+    retire(event.entry + page, *stay, event.time_ns);
+    stays_.erase(event.entry + page);
+  }
+}
+
 void WayBack::on_removed(const Event& event) {
   const auto early = early_.find(event.tid);
   for (uint32_t page = 0; page < pages_of(event); ++page) {

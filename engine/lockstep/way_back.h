@@ -44,6 +44,8 @@ class WayBack {
   void on_event(const Event& event);  // each; looks at reads, faults and freed slots
   void on_ignored(const Event& event) { ignored_ns_ = event.time_ns; }  // it came twice
   void on_allocated(uint64_t entry, uint32_t nr_pages, uint64_t time_ns);
+  // A folio that is not followed got these slots.
+  void on_reused(const Event& event);
   // Reclaim removed it: the stay begins. Call it after on_event() of the REMOVED.
   void on_removed(const Event& event);
   // A folio that nobody maps: its page was in swap all the time, or was copied. `is_reported`: trace/ must

@@ -53,7 +53,7 @@ class ApiHolders : public ::testing::Test {
  protected:
   ApiHolders() {
     scene.areas.put({{0, "/dev/one"}, {1, "/dev/two"}}, base::monotonic_ns(), scene.area_watch);
-    ledger::Ledger& ledger = scene.pipeline->ledger;
+    ledger::Ledger& ledger = scene.pipeline->ledger_;
     for (uint64_t at = 1; at <= 5; ++at)
       send_out(ledger, make_entry(0, at), 100, 7, SWAPTRAIL_BACKEND_DEVICE);
     for (uint64_t at = 11; at <= 13; ++at)

@@ -93,10 +93,12 @@ class FakePipeline : public pipeline::PipelineView {
   pipeline::SlotUse slot_use_;  // written before the first question
   std::shared_ptr<const pipeline::SlotHolders> holders() override {
     return std::make_shared<pipeline::SlotHolders>(
-        pipeline::slot_holders(has_ledger ? &ledger : nullptr, areas_, base::monotonic_ns()));
+        pipeline::slot_holders(has_ledger ? &ledger_ : nullptr, areas_, base::monotonic_ns()));
   }
-  ledger::Ledger ledger{{}};  // written before the first question
-  bool has_ledger = true;     // likewise
+  ledger::Ledger* ledger() override { return has_ledger ? &ledger_ : nullptr; }
+  uint64_t passed_on_until() const override { return base::monotonic_ns(); }
+  ledger::Ledger ledger_{{}};  // written before the first question
+  bool has_ledger = true;      // likewise
   std::atomic<bool> flight{true};
   std::atomic<uint64_t> flight_since_ns{0};
 

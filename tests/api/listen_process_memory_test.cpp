@@ -110,6 +110,28 @@ TEST_F(ProcessMemoryTest, ResidentPageIsThatOfPagemap) {
   EXPECT_EQ(*flags >> kKpfAnon & 1, read_u64("/proc/kpageflags", page->pfn) >> kKpfAnon & 1);
 }
 
+// In parts, to the end of the address space. What is found is checked in guests, which have swap (tests/vm/holders.py).
+TEST_F(ProcessMemoryTest, SwapEntriesAreReadInParts) {
+  map(2'000'000, 1);  // more than is looked at for one request
+  uint64_t address = 0;
+  int parts = 0;
+  do {
+    const auto part = memory_->swapped(self_, address);
+    ASSERT_TRUE(part.ok()) << part.status();
+    ASSERT_TRUE(part->next_address == 0 || part->next_address > address);
+    for (const host::SwapEntry& entry : part->entries) {
+      ASSERT_GE(entry.page, address / page_);
+      ASSERT_TRUE(part->next_address == 0 || entry.page < part->next_address / page_);
+    }
+    EXPECT_GT(part->used_cpu_ns, 0u);
+    address = part->next_address;
+    ++parts;
+  } while (address != 0);
+  EXPECT_GE(parts, 3);
+  EXPECT_TRUE(absl::IsNotFound(memory_->swapped(0x7ffffff0, 0).status()));
+  EXPECT_TRUE(memory_->page(self_, reinterpret_cast<uint64_t>(area_)).ok()) << "it still answers";
+}
+
 TEST_F(ProcessMemoryTest, UntouchedPageIsNotMapped) {
   const auto page = memory_->page(self_, map(2, 1) + page_);
   ASSERT_TRUE(page.ok()) << page.status();

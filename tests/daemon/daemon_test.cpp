@@ -15,6 +15,7 @@
 #include "daemon/host/cgroups.h"
 #include "daemon/host/page_frames.h"
 #include "daemon/host/proc.h"
+#include "daemon/host/swapping_processes.h"
 #include "daemon/options/options.h"
 #include "daemon/pipeline/output.h"
 
@@ -26,6 +27,24 @@ std::variant<options::Options, base::ExitCode> parse(std::vector<std::string> ar
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   return options::parse_options(static_cast<int>(pointers.size()), pointers.data());
+}
+
+TEST(SwappingProcesses, AreThoseWithVmSwap) {
+  const auto some = host::parse_process_status(
+      7,
+      "Name:\ta\\nb\\\\c d\nState:\tS (sleeping)\nVmRSS:\t    100 kB\nVmSwap:\t      12 kB\nThreads:\t1\n");
+  ASSERT_TRUE(some.has_value());
+  EXPECT_EQ(some->pid, 7u);
+  EXPECT_EQ(some->swapped_bytes, 12u << 10);
+  EXPECT_EQ(comm_text(some->comm), "a\nb\\c d");
+  EXPECT_FALSE(host::parse_process_status(2, "Name:\tkthreadd\nThreads:\t1\n").has_value());
+  EXPECT_FALSE(host::parse_process_status(2, "Name:\tx\nVmSwap:\tmuch\n").has_value());
+}
+
+TEST(Cgroups, TheMemoryCgroupOfAProcess) {
+  EXPECT_EQ(host::Cgroups::path_in("0::/user.slice/a:b\n"), "/user.slice/a:b");
+  EXPECT_EQ(host::Cgroups::path_in("5:cpu,memory:/old\n1:name=systemd:/x\n0::/new\n"), "/old");
+  EXPECT_EQ(host::Cgroups::path_in("1:name=systemd:/x\n"), "");
 }
 
 TEST(Options, DefaultsFollowEverything) {

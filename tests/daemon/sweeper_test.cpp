@@ -192,7 +192,8 @@ class Model {
   void close(Thread& thread, size_t cpu) {
     if (thread.pass.folio == 0) return;
     thread.pass.submitted_ns = ++now_;
-    if (interrupts_ && random_() % 8 == 0) rings_[cpu].submit({event_of(SWAPTRAIL_WRITE_COMPLETED, 0, 0)});
+    if (interrupts_ && random_() % 8 == 0)
+      rings_[cpu].submit({event_of(SWAPTRAIL_WRITE_COMPLETED, 0, 0)});
     rings_[cpu].submit({{}, thread.pass});
     thread.pass.folio = 0;
     ++thread.passes;

@@ -239,6 +239,37 @@ TEST(Lockstep, SamplesWholeFolios) {
   for (const Finding& one : kept.findings) EXPECT_EQ(one.rule, Rule::kLifecycleUnknown);
 }
 
+// A slot that one of the sample had, and then one that is not in it.
+TEST(Lockstep, ASlotMayGoToAFolioThatIsNotFollowed) {
+  const Page followed, other{.folio = Page().folio + 64};
+  Story story;
+  story.begin();
+  story.out(followed);
+  story.end(1);
+  story.freed(followed);  // its process has ended
+  for (int round = 0; round < 2; ++round) {
+    story.tid = 9;
+    story.begin();
+    story.out(other);
+    story.end(1);
+    swaptrail_event& read = story.add(SWAPTRAIL_SWAP_READ, other, 0);
+    read.folio += 128;
+    story.freed(other);
+    story.fault(other, 1, 200);
+  }
+  KeptFindings kept;
+  LockstepOptions options;
+  options.features = *features_named("6.12");
+  options.sample = 4;
+  options.returns = false;  // nobody makes them
+  Lockstep lockstep(options, kept);
+  for (size_t i = 0; i < story.events.size(); ++i)
+    lockstep.on_event(story.events[i], story.sequences[i]);
+  lockstep.finish(story.now);
+  EXPECT_EQ(lockstep.counters().passes, 1u);
+  for (const Finding& one : kept.findings) EXPECT_EQ(one.rule, Rule::kLifecycleUnknown) << one.text;
+}
+
 TEST(Rules, AreAllDescribed) {
   for (size_t i = 0; i < static_cast<size_t>(Rule::kCount); ++i) {
     const RuleText& text = rule_text(static_cast<Rule>(i));

@@ -17,6 +17,8 @@ class View : public PipelineView {
   const SlotUse& slot_use() override { return slot_use_; }
   SlotUse slot_use_;
   std::shared_ptr<const SlotHolders> holders() override { return nullptr; }
+  ledger::Ledger* ledger() override { return nullptr; }
+  uint64_t passed_on_until() const override { return 0; }
   const lifecycles::Reconstructor& reconstructor() const override { return reconstructor_; }
   absl::StatusOr<record::FlightFiles> write_flight(const std::string&) override {
     return absl::FailedPreconditionError("none");

@@ -17,6 +17,7 @@ import mmap
 import os
 import pathlib
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from counters import CGROUPS, PAGE, MADV_NOHUGEPAGE, MADV_PAGEOUT, cgroup, compa
 import counters
 
 RUN = "/run/swaptrail-holders"
+KPF_SWAPCACHE = 13
 RESERVE = 64  # SWAP_SLOTS_CACHE_SIZE, of each CPU (mm/swap_slots.c, up to Linux 6.15)
 
 
@@ -96,6 +98,9 @@ class Worker:
     def swapped(self):
         return swap_entries(self.pid, self.address, self.pages * PAGE)
 
+    def kept(self):
+        return kept(self.pid, self.address, self.pages * PAGE)
+
     def end(self):
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
@@ -118,6 +123,18 @@ class Books:
             if row.get("process", {}).get("pid") == pid:
                 return number(row, "pages") - number(row, "mapped_pages")
         return 0
+
+
+def kept(pid, address, length):
+    """How many pages of the range are mapped, and in the swap cache: they have kept their slots."""
+    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pagemap, open("/proc/kpageflags", "rb", buffering=0) as flags:
+        pagemap.seek(address // PAGE * 8)
+        count = 0
+        for entry, in struct.iter_unpack("<Q", pagemap.read(length // PAGE * 8)):
+            if entry >> 63:
+                flags.seek((entry & (1 << 55) - 1) * 8)
+                count += int.from_bytes(flags.read(8), "little") >> KPF_SWAPCACHE & 1
+        return count
 
 
 def used_slots():

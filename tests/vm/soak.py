@@ -28,7 +28,7 @@ from counters import CGROUPS, MADV_NOHUGEPAGE, PAGE, number
 RUN = "/run/swaptrail-soak"
 RECORDINGS = pathlib.Path("/share/soak")
 MOST_MIB = 256  # of all recordings
-LIMIT = 24 << 20
+NICE = -5  # as the unit has it
 LEAST_SAMPLES = 2  # where the readers get little of the CPUs, the load goes on for that long
 failed = False
 
@@ -51,15 +51,15 @@ def fork(work, *arguments):
     os._exit(0)
 
 
-def enter(group):
+def enter(group, limit):
     group.mkdir(exist_ok=True)
-    (group / "memory.max").write_text(str(LIMIT))
+    (group / "memory.max").write_text(str(limit))
     (group / "cgroup.procs").write_text("0")
 
 
 def swap(group, pages, goes_on):
     """Writes to its pages again and again: each round swaps them out, and in. At least once."""
-    enter(group)
+    enter(group, pages * PAGE // 3 * 2)
     memory = mmap.mmap(-1, pages * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory.madvise(MADV_NOHUGEPAGE)
     round_ = 0
@@ -77,7 +77,7 @@ def come_and_go(goes_on):
         number += 1
         group = CGROUPS / f"soak-passing-{number}"
         began = time.monotonic()
-        child = fork(swap, group, 8000, lambda: number % 5 == 0 and time.monotonic() < began + 0.1)
+        child = fork(swap, group, 1500, lambda: number % 5 == 0 and time.monotonic() < began + 0.1)
         os.waitpid(child, 0)
         for _ in range(50):
             try:
@@ -100,7 +100,8 @@ class Daemon:
         self.errors = open(f"{RUN}/errors", "wb")
         self.process = subprocess.Popen(
             [program, "--print=none", f"--run-dir={RUN}", f"--record={RECORDINGS}", "--record-part=16",
-             f"--record-total={MOST_MIB}", "--validate=16", "--web.listen-address=127.0.0.1:9789"], stderr=self.errors)
+             f"--record-total={MOST_MIB}", "--validate=16", "--web.listen-address=127.0.0.1:9789"], stderr=self.errors,
+            preexec_fn=lambda: os.nice(NICE))
         for _ in range(300):
             if "ready" in pathlib.Path(f"{RUN}/errors").read_text(errors="replace"):
                 return

@@ -26,6 +26,7 @@ struct HeldSlot {
   uint64_t owned : 1 = 0;           // its owner is known since it was last mapped
   uint64_t leaving : 1 = 0;         // and it has not left memory since
   uint64_t shared : 1 = 0;          // several mappings were replaced
+  uint64_t found : 1 = 0;           // by an inventory: no event has said who owns it
   uint64_t sample_shift : 4 = 0;    // log2 of how many slots it stands for
 
   bool used() const { return holding != 0; }

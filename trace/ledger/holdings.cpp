@@ -58,6 +58,7 @@ Holding Holdings::snapshot(uint32_t row) const {
   Holding out;
   out.holder = rows_[row].holder;
   out.shared = rows_[row].shared;
+  out.found = rows_[row].found;
   for (size_t presence = 0; presence < kPresenceCount; ++presence)
     for (size_t where = 0; where < kWhereCount; ++where)
       out.counts[presence][where] =

@@ -48,6 +48,7 @@ class Holdings {
     more <<= slot.sample_shift;
     row.pages[slot.state] += more;
     if (slot.shared) row.shared += more;
+    if (slot.found) row.found += more;
   }
   void move(const HeldSlot& slot, uint64_t state) {
     Row& row = rows_[slot.holding];
@@ -63,11 +64,11 @@ class Holdings {
  private:
   struct Row {
     std::array<uint64_t, SlotState::kCount> pages{};  // by state
-    uint64_t shared = 0;
+    uint64_t shared = 0, found = 0;
     Holder holder;
     bool is_empty() const;
   };
-  static_assert(sizeof(Row) == 312);  // docs/ARCHITECTURE.md
+  static_assert(sizeof(Row) == 320);  // docs/ARCHITECTURE.md
   struct Last {
     uint64_t cgroup = 0, inode = 0;
     uint32_t device = 0, tgid = 0, area = 0;

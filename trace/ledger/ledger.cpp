@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "trace/check.h"
 #include "trace/decode.h"
 #include "trace/ledger/actors.h"
@@ -15,6 +17,7 @@ namespace {
 static_assert(SWAPTRAIL_ORIGIN_END <= 16);
 
 constexpr uint64_t kOneLess = ~uint64_t{0};
+constexpr size_t kMostNoted = size_t{1} << 20;
 
 bool is_swap(uint64_t entry) { return entry != 0 && entry_type(entry) < kMostAreaTypes; }
 
@@ -46,6 +49,9 @@ class Ledger::Impl {
         holdings_(options.max_holdings) {}
 
   void on_event(const swaptrail_event& event);
+  void begin_reading();
+  bool add_found(Holder process, std::span<const FoundEntry> entries);
+  void end_reading();
 
   HeldSlots& slots() { return slots_; }
   SlotHeld held(uint64_t entry, const HeldSlot& slot) const;
@@ -80,12 +86,17 @@ class Ledger::Impl {
     set_state(slot, SlotState::where(slot.state), presence);
   }
   void set_shared(HeldSlot& slot, bool shared);
+  void set_found(HeldSlot& slot, bool found);
+  void add_found(const Holder& process, const FoundEntry& found);
+  void note_left(uint64_t entry, uint32_t tgid);
   static Holder of_cgroup(const swaptrail_event& event, uint64_t cgroup);
 
   const uint32_t page_shift_;
   HeldSlots slots_;
   Holdings holdings_;
   Actors actors_;
+  bool reading_ = false;
+  absl::flat_hash_set<std::pair<uint64_t, uint32_t>> left_;  // entry, process; 0: that of each
 };
 
 void Ledger::Impl::on_event(const swaptrail_event& event) {
@@ -146,6 +157,13 @@ void Ledger::Impl::set_shared(HeldSlot& slot, bool shared) {
   if (slot.shared == shared) return;
   holdings_.count(slot, kOneLess);
   slot.shared = shared;
+  holdings_.count(slot, 1);
+}
+
+void Ledger::Impl::set_found(HeldSlot& slot, bool found) {
+  if (slot.found == found) return;
+  holdings_.count(slot, kOneLess);
+  slot.found = found;
   holdings_.count(slot, 1);
 }
 
@@ -239,6 +257,7 @@ void Ledger::Impl::on_unmapped_one(const swaptrail_event& event) {
       continue;
     }
     set_shared(*slot, false);
+    set_found(*slot, false);
     give(*slot, holder);
     set_presence(*slot, Presence::kCached);
     slot->owned = slot->leaving = 1;
@@ -260,6 +279,7 @@ void Ledger::Impl::on_write_begin(const swaptrail_event& event) {
     const bool is_new = slots_.find(event.entry + page) == nullptr;
     HeldSlot* slot = take(event.entry + page, holder, event);
     if (slot == nullptr) continue;
+    set_found(*slot, false);
     give(*slot, holder);
     set_presence(*slot, Presence::kCached);
     slot->owned = slot->leaving = 1;
@@ -323,22 +343,71 @@ void Ledger::Impl::on_swap_in(const swaptrail_event& event) {
   const bool done = (static_cast<uint32_t>(event.result) & SWAPTRAIL_FAULT_NOT_DONE) == 0;
   const uint32_t pages = counted ? event.u.map.ptes : uint32_t{done};
   const uint64_t first = event.entry - (counted ? event.u.map.first_page : 0);
-  for (uint32_t page = 0; page < pages; ++page)
+  for (uint32_t page = 0; page < pages; ++page) {
+    note_left(first + page, event.u.map.owner);
     if (HeldSlot* slot = slots_.find(first + page)) {
       if (SlotState::presence(slot->state) == Presence::kCached)
         set_presence(*slot, Presence::kMapped);
       slot->owned = 0;
     }
+  }
 }
 
 void Ledger::Impl::on_freed(const swaptrail_event& event) {
   if (!is_swap(event.entry)) return;
   for (uint32_t page = 0; page < pages_of(event); ++page) {
+    note_left(event.entry + page, 0);
     if (HeldSlot* slot = slots_.find(event.entry + page))
       free(event.entry + page, *slot);
     else
       ++counters.older_freed;
   }
+}
+
+void Ledger::Impl::begin_reading() {
+  reading_ = true;
+  left_.clear();
+}
+
+void Ledger::Impl::end_reading() {
+  reading_ = false;
+  left_ = {};
+}
+
+// One more than there may be says that some are missing.
+void Ledger::Impl::note_left(uint64_t entry, uint32_t tgid) {
+  if (reading_ && left_.size() <= kMostNoted) left_.emplace(entry, tgid);
+}
+
+bool Ledger::Impl::add_found(Holder process, std::span<const FoundEntry> entries) {
+  if (left_.size() > kMostNoted) return false;
+  for (const FoundEntry& found : entries) {
+    if (!is_swap(found.entry) || left_.contains({found.entry, 0}) ||
+        left_.contains({found.entry, process.tgid}))
+      continue;
+    process.area = entry_type(found.entry);
+    add_found(process, found);
+  }
+  return true;
+}
+
+void Ledger::Impl::add_found(const Holder& process, const FoundEntry& found) {
+  HeldSlot* slot = slots_.find(found.entry);
+  if (slot != nullptr && slot->owned) {  // by an event, or another page table has it too
+    const Holder& owner = holdings_.holder(slot->holding);
+    if (owner.kind != OwnerKind::kProcess || owner.tgid != process.tgid) set_shared(*slot, true);
+    return;
+  }
+  Holder holder = process;
+  const uint64_t charged = slot != nullptr ? holdings_.holder(slot->holding).cgroup : 0;
+  if (charged != 0) holder.cgroup = charged;  // an event has said it
+  if (slot == nullptr) slot = take(found.entry, holder, swaptrail_event{});
+  if (slot == nullptr) return;
+  set_found(*slot, charged == 0);
+  give(*slot, holder);
+  slot->owned = 1;
+  slot->place = place_of(found.page, 0);
+  ++counters.found;
 }
 
 SlotHeld Ledger::Impl::held(uint64_t entry, const HeldSlot& slot) const {
@@ -352,11 +421,13 @@ SlotHeld Ledger::Impl::held(uint64_t entry, const HeldSlot& slot) const {
   out.origin = static_cast<uint8_t>(slot.origin);
   out.presence = SlotState::presence(slot.state);
   out.shared = slot.shared;
+  out.found = slot.found;
   out.sample_shift = slot.sample_shift;
   return out;
 }
 
-Ledger::Ledger(const Options& options) : impl_(std::make_unique<Impl>(options)) {}
+Ledger::Ledger(const Options& options)
+    : impl_(std::make_unique<Impl>(options)), start_ns_(options.start_ns) {}
 Ledger::~Ledger() = default;
 
 bool Ledger::is_possible(uint64_t visible_kinds) {
@@ -366,7 +437,7 @@ bool Ledger::is_possible(uint64_t visible_kinds) {
 }
 
 void Ledger::on_event(const swaptrail_event& event, uint64_t sequence) {
-  impl_->on_event(event);
+  if (event.time_ns >= start_ns_) impl_->on_event(event);
   if (next_ != nullptr) return next_->on_event(event, sequence);
 }
 
@@ -377,6 +448,12 @@ void Ledger::on_loss(const Loss& loss) {
 
 void Ledger::on_time(uint64_t now_ns) {
   if (next_ != nullptr) next_->on_time(now_ns);
+}
+
+void Ledger::begin_reading() { impl_->begin_reading(); }
+void Ledger::end_reading() { impl_->end_reading(); }
+bool Ledger::add_found(const Holder& process, std::span<const FoundEntry> entries) {
+  return impl_->add_found(process, entries);
 }
 
 std::optional<SlotHeld> Ledger::at(uint64_t entry) const {

@@ -6,6 +6,9 @@
 // then only its cgroup is known. A page that came back keeps its slot as long as the kernel keeps it: whoever unmaps it
 // next owns it then, the first of several. Whoever forks shares slots, and no event says so.
 //
+// What was in use before the observation is found by an inventory of page tables (add_found()). What the events say goes before
+// it: a slot that was freed, or given to somebody else, since the page table was read is left alone.
+//
 // In a sample each slot that is followed stands for others: then all counts are estimates.
 //
 // Independent of the reconstructor, which asks what happened to a page; this asks what a slot holds. Tests compare both
@@ -19,6 +22,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "absl/functional/function_ref.h"
 #include "bpf/event.h"
@@ -74,7 +78,9 @@ struct Holder {
 struct Holding {
   Holder holder;
   std::array<std::array<uint64_t, kWhereCount>, kPresenceCount> counts{};
-  uint64_t shared = 0;  // of all, several mappings were replaced when they went out
+  uint64_t shared =
+      0;  // of all, several page tables have the slot, or had it when the page went out
+  uint64_t found = 0;  // of all, by an inventory: the cgroup is that of the process then
 
   uint64_t pages() const;
   uint64_t pages(Where where) const;
@@ -100,7 +106,14 @@ struct SlotHeld {
   uint8_t origin = SWAPTRAIL_ORIGIN_UNKNOWN;
   Presence presence = Presence::kAway;
   bool shared = false;
+  bool found = false;        // by an inventory, and no event of it since
   uint8_t sample_shift = 0;  // log2 of how many slots it stands for
+};
+
+// A swap entry in the page table of a process.
+struct FoundEntry {
+  uint64_t entry = 0;
+  uint64_t page = 0;  // address / page size
 };
 
 struct LedgerCounters {
@@ -112,6 +125,7 @@ struct LedgerCounters {
   uint64_t no_row = 0;       // of the owners that found no room
   uint64_t no_actor = 0;     // pages put there by one that found no room
   uint64_t lost = 0;         // records that were lost: each may be of slots
+  uint64_t found = 0;        // slots that became known, or known better, by an inventory
 };
 
 class Ledger final : public EventSink {
@@ -120,6 +134,8 @@ class Ledger final : public EventSink {
     size_t max_slots = size_t{1} << 22;  // 16 bytes each, in blocks of 512
     size_t max_holdings = size_t{1} << 16;
     uint32_t page_shift = 12;
+    // When the last hook was attached. Until then a slot may be seen to be taken, and not seen to be freed: such events are passed on only.
+    uint64_t start_ns = 0;
   };
 
   explicit Ledger(const Options& options);
@@ -132,6 +148,13 @@ class Ledger final : public EventSink {
   void on_event(const swaptrail_event& event, uint64_t sequence) override;
   void on_loss(const Loss& loss) override;
   void on_time(uint64_t now_ns) override;
+
+  // An inventory: begin_reading(), then page tables are read, then their entries are added once every event until after that has
+  // come; again and again, and at last end_reading(). In between, the slots that leave page tables are noted.
+  void begin_reading();
+  // `process`: its area is that of each entry. False: too much was noted to know what still holds, and nothing was added.
+  bool add_found(const Holder& process, std::span<const FoundEntry> entries);
+  void end_reading();
 
   std::optional<SlotHeld> at(uint64_t entry) const;
   uint64_t used(uint32_t area) const;  // slots, by entry_type()
@@ -146,6 +169,7 @@ class Ledger final : public EventSink {
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
+  const uint64_t start_ns_;
   EventSink* next_ = nullptr;
 };
 
