@@ -113,7 +113,7 @@ vm() {
   export SWAPTRAIL_GUESTS=${SWAPTRAIL_GUESTS:-3} # two CPUs are not busy with two: guests also wait
   # what takes longest first
   at_once whole_output vm_deep 'vm_ci 6.12' 'vm_ci 7.3' 'vm_ci 6.1' vm_prometheus vm_systemd vm_freerun vm_locked_down \
-    vm_area_names vm_page_states vm_soak vm_sample vm_counters vm_holders vm_inventory vm_kprobe vm_stacked
+    vm_area_names vm_page_states vm_soak vm_sample vm_counters vm_holders vm_kprobe vm_stacked
 }
 
 # Runs one of the tests that run in parallel; its own steps run one by one. If it ends without a result, it has not
@@ -147,8 +147,7 @@ vm_page_states() { guest 'a page in each state of its life' tests/vm/page_states
 vm_soak() { guest 'all at once, with cgroups that come and go, for half a minute' tests/vm/soak.sh 6.12 0.5; }
 vm_sample() { guest 'a sample of the pages, and a limit of CPU time' tests/vm/sample.sh 6.12; }
 vm_counters() { guest 'exact counters without lifecycles' tests/vm/counters.sh 6.12; }
-vm_inventory() { guest 'whose pages were in swap before the start' tests/vm/inventory.sh 6.12; }
-vm_holders() { guest 'who holds swap' tests/vm/holders.sh 6.12; }
+vm_holders() { guest 'who holds swap, and who did before the start' tests/vm/holders.sh 6.12; }
 vm_area_names() { guest 'swap areas that leave holes and change places' tests/vm/area_names.sh 6.12; }
 vm_prometheus() { guest 'dashboards, rules and /proc/vmstat, by a real Prometheus' tests/vm/prometheus.sh; }
 vm_systemd() {

@@ -404,13 +404,13 @@ TEST_F(CommandsTest, Holders) {
     event.nr_pages = 33;
     event.entry = make_entry(2, 1);
     event.state = SWAPTRAIL_STATE_ANON;
-    scene.pipeline->ledger.on_event(event, 0);
+    scene.pipeline->ledger_.on_event(event, 0);
     event.kind = SWAPTRAIL_UNMAPPED_ONE;
     event.result = 1;
     event.u.map.owner = 233;
     event.u.map.ptes = 32;
     event.u.map.comm[0] = 'v';
-    scene.pipeline->ledger.on_event(event, 0);
+    scene.pipeline->ledger_.on_event(event, 0);
   });
   const std::string out = asked({"holders", "--rows=5"}).out;
   EXPECT_EQ(daemon.queries.GetHolders.asked.back().max_rows(), 5);

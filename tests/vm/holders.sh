@@ -1,5 +1,6 @@
 #!/bin/bash
-# `swaptrail holders` in guests: who holds swap, against page tables, memory.swap.current and /proc/swaps. Exactly.
+# `swaptrail holders` in guests: who holds swap, and whose pages were there before swaptraild began, against page tables,
+# memory.swap.current and /proc/swaps. Exactly.
 #
 #   holders.sh [SERIES]...      6.12 by default
 #
@@ -7,4 +8,4 @@
 set -euo pipefail
 # shellcheck source=tests/vm/kinds.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/kinds.sh"
-on_kinds holders 'zram nvme zswap' "$@"
+on_kinds 'holders inventory' 'zram nvme zswap' "$@"
