@@ -50,7 +50,8 @@ unit() {
   local code=0 exhaustive
   jobs=1 tests_of build/dev --label-regex exhaustive >"$work/exhaustive" 2>&1 &
   exhaustive=$!
-  tests_of "$SWAPTRAIL_TEST_BUILD" || code=$?
+  tests/together.py "$SWAPTRAIL_TEST_BUILD/tests/unit_tests" "$jobs" || code=$?
+  tests_of "$SWAPTRAIL_TEST_BUILD" --label-exclude together || code=$?
   wait "$exhaustive" || code=$?
   cat "$work/exhaustive"
   return "$code"
