@@ -3,7 +3,7 @@
 #
 #   run.sh [unit|lint|threads|cost|system|vm|fuzz ...]
 #
-#   unit     all that CTest knows, with AddressSanitizer and UBSan: no privilege, no kernel
+#   unit     all that CTest knows (most of it in a few processes: together.py), with AddressSanitizer and UBSan: no privilege, no kernel
 #   lint     layering, headers, shellcheck, formatting; ./dev lint has clang-tidy over all files too
 #   threads  what several threads use at once, with ThreadSanitizer
 #   cost     instructions against bench/baseline.json
@@ -47,10 +47,11 @@ unit() {
     jobs=$((jobs + 1)) tests_of build/dev --label-exclude exhaustive # some wait
     return
   fi
-  local code=0 exhaustive
+  local code=0 exhaustive together
   jobs=1 tests_of build/dev --label-regex exhaustive >"$work/exhaustive" 2>&1 &
   exhaustive=$!
-  tests/together.py "$SWAPTRAIL_TEST_BUILD/tests/unit_tests" "$jobs" || code=$?
+  mapfile -t together <"$SWAPTRAIL_TEST_BUILD/tests/together"
+  tests/together.py "$jobs" "${together[@]}" || code=$?
   tests_of "$SWAPTRAIL_TEST_BUILD" --label-exclude together || code=$?
   wait "$exhaustive" || code=$?
   cat "$work/exhaustive"

@@ -22,7 +22,7 @@ double share(uint64_t part, uint64_t whole) {
 
 // "of 100": whole ones, and a decimal below 10.
 std::string of_100(double share) {
-  return absl::StrFormat(share < 0.095 ? "%.1f" : "%.0f", share * 100);
+  return absl::StrFormat("%.*f", share < 0.095 ? 1 : 0, share * 100);
 }
 
 struct Seen {

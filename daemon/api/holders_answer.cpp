@@ -149,7 +149,13 @@ std::string why_not_found(const inventory::Progress& progress) {
     case inventory::State::kFailed:
       return absl::StrCat("page tables were not all read: ", progress.why);
     case inventory::State::kDone:
-      return "what no page table has is shared memory, or was in memory too";
+      return absl::StrCat(
+          "what no page table has is shared memory, or was in memory too",
+          progress.processes_refused == 0
+              ? ""
+              : absl::StrCat(
+                    "; ", progress.processes_refused,
+                    " processes could not be read: they have ended, or may not be looked at"));
   }
   return {};
 }
@@ -160,12 +166,12 @@ std::string why_not_explained(const pipeline::SlotHolders& holders,
   if (unexplained == 0) return {};
   if (unexplained < 0) return "the kernel has freed some whose records are on their way";
   std::vector<std::string> reasons;
-  if (area.since_ns == 0 && area.at_start != 0)
+  if (area.since_ns == 0 && area.at_start != 0) {
     reasons.push_back(
         absl::StrCat(area.at_start, " were in use when swaptraild started; of such slots, ",
-                     holders.counters.older_freed, " were freed since, in all areas",
-                     inventory == nullptr ? "" : "; ",
-                     inventory == nullptr ? "" : why_not_found(inventory->progress())));
+                     holders.counters.older_freed, " were freed since, in all areas"));
+    if (inventory != nullptr) reasons.push_back(why_not_found(inventory->progress()));
+  }
   if (holders.counters.no_room != 0)
     reasons.push_back(absl::StrCat(holders.counters.no_room, " found no room in the table"));
   if (holders.counters.lost != 0)

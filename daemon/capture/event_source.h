@@ -11,7 +11,6 @@
 #include "bpf/event.h"
 #include "daemon/base/monotonic.h"
 #include "daemon/capture/counted.h"
-#include "daemon/capture/sweeper.h"
 #include "daemon/host/proc.h"
 #include "daemon/probe/attach_plan.h"
 #include "trace/lifecycle.h"
@@ -33,7 +32,10 @@ struct ProgramRuns {
 // A running observation. Used by the one pipeline thread only.
 class EventSource {
  public:
-  using Counters = Sweeper::Counters;
+  struct Counters {
+    uint64_t consumed = 0;  // events of records taken out of the rings
+    uint64_t invalid = 0;   // of these, not an event of this ABI: not passed on
+  };
 
   virtual ~EventSource() = default;
 

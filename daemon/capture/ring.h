@@ -9,7 +9,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
-#include "daemon/capture/sweeper.h"
+#include "daemon/capture/record_queue.h"
 
 namespace swaptrail::capture {
 

@@ -10,37 +10,20 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "daemon/capture/event_source.h"
 #include "daemon/capture/open_passes.h"
+#include "daemon/capture/record_queue.h"
 #include "trace/merger.h"
 
 namespace swaptrail::capture {
 
-// Records of one CPU, in the order in which they were reserved: Ring, or a model of it.
-class RecordQueue {
- public:
-  virtual ~RecordQueue() = default;
-  // Bytes ever reserved by programs, committed or not.
-  virtual uint64_t producer_position() const = 0;
-  // Bytes taken out by consume() so far.
-  virtual uint64_t consumer_position() const = 0;
-  // Passes on committed records up to `until` (a producer_position()), and frees their room. Stops when at least `most` events
-  // were taken, and before a record that is reserved but not committed yet. `take` returns how many events the
-  // record had, at least one; the record is valid during the call.
-  virtual void consume(uint64_t until, size_t most,
-                       absl::FunctionRef<size_t(const void* record, size_t size)> take) = 0;
-};
-
 // Not thread-safe.
 class Sweeper {
  public:
-  struct Counters {
-    uint64_t consumed = 0;  // events of records taken out of the rings
-    uint64_t invalid = 0;   // of these, not an event of this ABI: not passed on
-  };
+  using Counters = EventSource::Counters;
 
   // `rings`: by CPU; `ring_bytes`: of each.
   Sweeper(size_t rings, size_t ring_bytes);

@@ -117,7 +117,10 @@ absl::Status Inventory::run_batches(const std::stop_token& stop) {
       tries = 0;
       note([&](Progress& progress) {
         progress.processes_read = place.process;
-        for (const Part& part : batch) progress.entries += part.entries.size();
+        for (const Part& part : batch) {
+          progress.entries += part.entries.size();
+          progress.processes_refused += part.refused;
+        }
       });
       continue;
     }
@@ -140,15 +143,14 @@ std::vector<Inventory::Part> Inventory::read_batch(Place& place, const std::stop
     part.process.tgid = process.pid;
     part.process.comm = process.comm;
     part.process.cgroup = sources_.cgroup(process.pid);
-    const bool whole = read_part(place, part, stop);
-    if (!whole) note([](Progress& progress) { ++progress.processes_refused; });
+    read_part(place, part, stop);
     entries += part.entries.size();
   }
   return batch;
 }
 
-// Reads on in one process, and moves on. False: it can't be read to its end.
-bool Inventory::read_part(Place& place, Part& part, const std::stop_token& stop) {
+// Reads on in one process, and moves on.
+void Inventory::read_part(Place& place, Part& part, const std::stop_token& stop) {
   for (int errors = 0; part.entries.size() < kBatchEntries && !stop.stop_requested();) {
     const auto read = sources_.swapped(part.process.tgid, place.address);
     if (absl::IsUnavailable(read.status()) && ++errors < kMostErrors) {
@@ -165,9 +167,9 @@ bool Inventory::read_part(Place& place, Part& part, const std::stop_token& stop)
     place.address = read.ok() ? read->next_address : 0;
     if (place.address != 0) continue;
     ++place.process;
-    return read.ok();
+    part.refused = !read.ok();
+    return;
   }
-  return true;
 }
 
 // False: it has to be read again.

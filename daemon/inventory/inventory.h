@@ -9,10 +9,8 @@
 // and had kept their slots show as mapped: neither is found.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <stop_token>
 #include <string>
@@ -75,11 +73,11 @@ class Inventory {
   struct Place {
     size_t process = 0;
     uint64_t address = 0;
-    bool operator==(const Place&) const = default;
   };
   struct Part {
     ledger::Holder process;
     std::vector<ledger::FoundEntry> entries;
+    bool refused = false;  // it can't be read to its end
   };
   // Errors: of the pipeline, which has ended or can't do it.
   absl::Status run(const std::stop_token& stop);
@@ -87,7 +85,7 @@ class Inventory {
   absl::Status ask_ledger(const std::stop_token& stop,
                           absl::FunctionRef<void(pipeline::PipelineView&)> request);
   std::vector<Part> read_batch(Place& place, const std::stop_token& stop);
-  bool read_part(Place& place, Part& part, const std::stop_token& stop);
+  void read_part(Place& place, Part& part, const std::stop_token& stop);
   absl::StatusOr<bool> add(const std::vector<Part>& batch, uint64_t read_ns,
                            const std::stop_token& stop);
   void pause(uint64_t ns, const std::stop_token& stop);

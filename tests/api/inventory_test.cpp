@@ -1,6 +1,7 @@
 // What an inventory gives to the ledger, with processes that the test makes up.
 #include "daemon/inventory/inventory.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -16,7 +17,6 @@ namespace {
 
 using inventory::Inventory;
 using inventory::Progress;
-using inventory::State;
 
 swaptrail_event event_of(swaptrail_kind kind, uint64_t entry) {
   swaptrail_event event{};
@@ -29,7 +29,7 @@ swaptrail_event event_of(swaptrail_kind kind, uint64_t entry) {
 
 class InventoryTest : public testing::Test {
  protected:
-  // A process with that many pages in swap, of which one request gets `part`.
+  // A process with that many pages in swap.
   void add_process(uint32_t pid, uint64_t pages, uint64_t first_offset) {
     processes_[pid] = {pages, first_offset};
   }
@@ -46,10 +46,13 @@ class InventoryTest : public testing::Test {
   Progress run() {
     Inventory inventory(sources(), scene_.requests, 100);
     inventory.start();
-    for (int i = 0; i < 3000 && inventory.progress().state == State::kReading; ++i)
+    wait_for(inventory);
+    return inventory.progress();
+  }
+  static void wait_for(Inventory& inventory) {
+    for (int i = 0; i < 3000 && inventory.progress().state == inventory::State::kReading; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     inventory.stop();
-    return inventory.progress();
   }
   // On the pipeline's thread.
   void with_ledger(const std::function<void(ledger::Ledger&)>& work) {
@@ -92,7 +95,7 @@ TEST_F(InventoryTest, FindsWhatEachProcessHas) {
   add_process(100, 40'000, 1);
   add_process(200, 1500, 50'001);
   const Progress progress = run();
-  EXPECT_EQ(progress.state, State::kDone) << progress.why;
+  EXPECT_EQ(progress.state, inventory::State::kDone) << progress.why;
   EXPECT_EQ(progress.processes, 2u);
   EXPECT_EQ(progress.processes_read, 2u);
   EXPECT_EQ(progress.entries, 41'500u);
@@ -116,7 +119,7 @@ TEST_F(InventoryTest, WhoHasEndedIsCountedAndTheRestIsRead) {
   add_process(200, 3000, 10'001);
   gone_.insert(200);
   const Progress progress = run();
-  EXPECT_EQ(progress.state, State::kDone);
+  EXPECT_EQ(progress.state, inventory::State::kDone);
   EXPECT_EQ(progress.processes_refused, 1u);
   EXPECT_EQ(progress.entries, 2000u);
   EXPECT_TRUE(at(make_entry(0, 1)).has_value());
@@ -164,7 +167,7 @@ TEST_F(InventoryTest, TooMuchMeanwhileAndItIsReadAgain) {
     });
   };
   const Progress progress = run();
-  EXPECT_EQ(progress.state, State::kDone);
+  EXPECT_EQ(progress.state, inventory::State::kDone);
   EXPECT_EQ(progress.read_again, 1u);
   EXPECT_EQ(progress.entries, 500u);
   EXPECT_EQ(reads, 2);
@@ -175,14 +178,51 @@ TEST_F(InventoryTest, WithoutALedgerItFailsAndSaysWhy) {
   add_process(100, 5, 1);
   scene_.pipeline->has_ledger = false;
   const Progress progress = run();
-  EXPECT_EQ(progress.state, State::kFailed);
+  EXPECT_EQ(progress.state, inventory::State::kFailed);
   EXPECT_NE(progress.why, "");
+}
+
+TEST_F(InventoryTest, StatusAndHoldersSayHowFarItIs) {
+  const auto answer_of = [&](const Inventory& inventory) {
+    scene_.host.inventory = &inventory;
+    v1::GetStatusResponse status;
+    EXPECT_TRUE(
+        call(*scene_.trace, &v1::TraceService::Stub::GetStatus, v1::GetStatusRequest(), status)
+            .ok());
+    v1::GetHoldersResponse holders;
+    EXPECT_TRUE(
+        call(*scene_.trace, &v1::TraceService::Stub::GetHolders, v1::GetHoldersRequest(), holders)
+            .ok());
+    scene_.host.inventory = nullptr;
+    EXPECT_EQ(holders.areas_size(), 1);
+    return std::pair(status.inventory(), holders.areas(0).note());
+  };
+  scene_.areas.put({{0, "/dev/one"}}, base::monotonic_ns(), scene_.area_watch);
+  add_process(200, 10, 1);  // the area has one used slot
+  gone_.insert(200);
+  Inventory off(sources(), scene_.requests, 100);
+  off.set_off("--inventory-cpu=0");
+  const auto [none, not_read] = answer_of(off);
+  EXPECT_EQ(none.state(), v1::INVENTORY_STATE_OFF);
+  EXPECT_EQ(none.why(), "--inventory-cpu=0");
+  EXPECT_FALSE(none.has_began());
+  EXPECT_THAT(not_read, testing::HasSubstr("page tables were not read: --inventory-cpu=0"));
+  Inventory done(sources(), scene_.requests, 100);
+  done.start();
+  wait_for(done);
+  const auto [read, left] = answer_of(done);
+  EXPECT_EQ(read.state(), v1::INVENTORY_STATE_DONE);
+  EXPECT_EQ(read.processes(), 1u);
+  EXPECT_EQ(read.processes_refused(), 1u);
+  EXPECT_EQ(read.entries(), 0u);
+  EXPECT_TRUE(read.has_began());
+  EXPECT_THAT(left, testing::HasSubstr("1 processes could not be read"));
 }
 
 TEST_F(InventoryTest, EndsWithThePipeline) {
   add_process(100, 5, 1);
   scene_.pipeline.reset();
-  EXPECT_EQ(run().state, State::kFailed);
+  EXPECT_EQ(run().state, inventory::State::kFailed);
 }
 
 }  // namespace

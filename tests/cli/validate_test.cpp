@@ -77,6 +77,17 @@ TEST_F(Validate, ARealRecordingHoldsAndMuchOfItIsForetold) {
   }
 }
 
+TEST_F(Validate, ASampleChecksOneFolioInSoMany) {
+  const Ran all = run_cli({"validate", golden("6.12-zram-pageout"), "--print=jsonl"});
+  const Ran some =
+      run_cli({"validate", golden("6.12-zram-pageout"), "--print=jsonl", "--sample=4"});
+  EXPECT_EQ(some.code, 0) << some.out;
+  EXPECT_EQ(number_in(some.out, "agreed"), number_in(some.out, "lifecycles"));
+  EXPECT_GT(number_in(some.out, "lifecycles"), number_in(all.out, "lifecycles") / 8);
+  EXPECT_LT(number_in(some.out, "lifecycles"), number_in(all.out, "lifecycles") / 2);
+  EXPECT_EQ(run_cli({"validate", golden("6.12-zram-pageout"), "--sample=0"}).code, 2);
+}
+
 TEST_F(Validate, TextTellsWhatWasTakenAndWhatForetold) {
   const Ran ran = run_cli({"validate", golden("6.12-zram-pageout")});
   EXPECT_EQ(ran.code, 0);

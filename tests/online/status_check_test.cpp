@@ -171,13 +171,14 @@ TEST_F(StatusCheckTest, EachRowDiffersByMoreThanItsAllowance) {
   for (int index = 0; index < answer.reconciliation_size(); ++index) {
     const std::string& counter = answer.reconciliation(index).counter();
     EXPECT_NE(answer.reconciliation(index).note(), "") << "a note excuses nothing";
-    for (const auto& [difference, code] : std::map<int, int>{{3, 0}, {-3, 0}, {4, 1}, {-4, 1}}) {
+    for (const auto& row : std::map<int, int>{{3, 0}, {-3, 0}, {4, 1}, {-4, 1}}) {
       daemon.queries.GetStatus.change = [&](v1::GetStatusResponse& status) {
-        status.mutable_reconciliation(index)->set_difference(difference);
+        status.mutable_reconciliation(index)->set_difference(row.first);
         status.mutable_reconciliation(index)->set_allowance(3);
       };
       // records may be in the rings
-      EXPECT_EQ(asked({"status", "--check"}).code, counter == "emitted" ? 0 : code) << counter;
+      EXPECT_EQ(asked({"status", "--check"}).code, counter == "emitted" ? 0 : row.second)
+          << counter;
     }
   }
 }

@@ -36,6 +36,18 @@ def compare(what, ours, truth):
     print(f"{'ok ' if ours == truth else 'BAD'} {what}: counted {ours}, in truth {truth}", flush=True)
 
 
+def agree(what, look):
+    """Prints what `look()` yields (name, ours, truth), once all are equal. What differs for 30 s on end does not settle: it is wrong."""
+    for _ in range(30):
+        time.sleep(1)  # the daemon's next sweep, and the answer that it keeps
+        rows = list(look())
+        if all(ours == truth for _, ours, truth in rows):
+            break
+    print(what)
+    for row in rows:
+        compare(*row)
+
+
 def vmstat():
     return {name: int(value) for name, value in
             (line.split() for line in pathlib.Path("/proc/vmstat").read_text().splitlines())}
@@ -86,6 +98,34 @@ def limit(pages, _):
     for page in range(pages):
         memory[page * PAGE] = page % 256
     return {}
+
+
+def prepare(run):
+    """Cgroups with a memory controller, and the daemon's folder."""
+    if not os.path.ismount(CGROUPS):
+        subprocess.run(["mount", "-t", "cgroup2", "none", CGROUPS], check=True)
+    (CGROUPS / "cgroup.subtree_control").write_text("+memory")
+    os.makedirs(run, exist_ok=True)
+
+
+def no_readahead():
+    pathlib.Path("/proc/sys/vm/page-cluster").write_text("0")
+
+
+def write_on(group, pages, limit, goes_on=lambda: True):
+    """In a cgroup with that limit in bytes: writes to its pages again and again, at least once. Each round swaps them out, and in."""
+    group.mkdir(exist_ok=True)
+    (group / "memory.max").write_text(str(limit))
+    (group / "cgroup.procs").write_text("0")
+    memory = mmap.mmap(-1, pages * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(MADV_NOHUGEPAGE)
+    round_ = 0
+    while True:
+        round_ += 1
+        for page in range(pages):
+            memory[page * PAGE] = (page + round_) & 255
+        if not goes_on():
+            return
 
 
 @contextlib.contextmanager
@@ -144,11 +184,8 @@ def metrics():
 
 
 def main(program, client, kind):
-    if not os.path.ismount(CGROUPS):
-        subprocess.run(["mount", "-t", "cgroup2", "none", CGROUPS], check=True)
-    (CGROUPS / "cgroup.subtree_control").write_text("+memory")
-    os.makedirs(RUN, exist_ok=True)
-    pathlib.Path("/proc/sys/vm/page-cluster").write_text("0")
+    prepare(RUN)
+    no_readahead()
     with contextlib.ExitStack() as stack:
         groups = {name: stack.enter_context(cgroup(name)) for name in ("asked", "zero", "limit")}
         stack.enter_context(daemon(program))

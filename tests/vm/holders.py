@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 
-from counters import CGROUPS, PAGE, MADV_NOHUGEPAGE, MADV_PAGEOUT, cgroup, compare, number, touch
+from counters import PAGE, MADV_NOHUGEPAGE, MADV_PAGEOUT, agree, cgroup, compare, number, touch
 import counters
 
 RUN = "/run/swaptrail-holders"
@@ -110,19 +110,20 @@ class Books:
     def __init__(self, client):
         self.client = client
 
-    def ask(self, by):
-        answer = subprocess.run([self.client, "holders", f"--by={by}", "--rows=1000", "-o", "json", f"--socket={RUN}/api.sock"],
-                                capture_output=True, text=True)
+    def call(self, *words):
+        answer = subprocess.run([self.client, *words, "-o", "json", f"--socket={RUN}/api.sock"], capture_output=True, text=True)
         if answer.returncode != 0:
             sys.exit(answer.stderr)
         return json.loads(answer.stdout)
 
-    def pages_of(self, pid):
-        """Those that its page tables have as swapped: not those that are mapped, and have kept their slot."""
-        for row in self.ask("process").get("rows", []):
-            if row.get("process", {}).get("pid") == pid:
-                return number(row, "pages") - number(row, "mapped_pages")
-        return 0
+    def ask(self, by):
+        return self.call("holders", f"--by={by}", "--rows=1000")
+
+    def by_pid(self):
+        return {row.get("process", {}).get("pid"): row for row in self.ask("process").get("rows", [])}
+
+    def by_cgroup(self):
+        return {row.get("cgroup", {}).get("path", ""): number(row, "pages") for row in self.ask("cgroup").get("rows", [])}
 
 
 def kept(pid, address, length):
@@ -146,37 +147,47 @@ def reserves():
     return any(line.split()[2] in ("free_swap_slot", "free_slot_cache") for line in open("/proc/kallsyms"))
 
 
-def settle():
-    time.sleep(1.5)  # writes that have only begun, the next sweep, and the answer that is kept
+def most_in_reserve():
+    """No event says that a slot is in reserve: until it is free it has its last owner."""
+    return RESERVE * os.cpu_count() if reserves() else 0
+
+
+def near(what, ours, truth, least, most):
+    """A comparison that allows ours - truth from least to most."""
+    return (f"{what} (counted {ours})", truth, truth) if ours != truth and least <= ours - truth <= most else (what, ours, truth)
+
+
+def processes(books, workers, most):
+    """What is mapped and has kept its slot is not in the page tables."""
+    by_pid = books.by_pid()
+    for name, worker in workers.items():
+        row = by_pid.get(worker.pid, {})
+        yield near(f"  pages of {name}", number(row, "pages") - number(row, "mapped_pages"), worker.swapped(), 0, most)
 
 
 def check(what, books, workers, groups):
-    settle()
-    print(what)
-    most = RESERVE * os.cpu_count() if reserves() else 0
-    for name, worker in workers.items():  # no event says that a slot is in reserve: until it is free it has its last owner
-        ours, truth = books.pages_of(worker.pid), worker.swapped()
-        compare(f"  pages of {name}{f' (counted {ours})' if ours != truth else ''}", truth if 0 <= ours - truth <= most else ours, truth)
-    by_cgroup = {row.get("cgroup", {}).get("path", ""): number(row, "pages") for row in books.ask("cgroup").get("rows", [])}
-    for name, group in groups.items():
-        compare(f"  pages of cgroup {name}", by_cgroup.get(f"/{group.name}", 0),
-                int((group / "memory.swap.current").read_text()) // PAGE)
-    answer = books.ask("area")
-    held = sum(number(row, "pages") for row in answer.get("rows", []))
-    kept = sum(number(row, "reserve_pages") for row in answer.get("rows", []))
-    used = used_slots()
-    compare("  the areas' rows are all that is held", sum(number(area, "held") for area in answer.get("areas", [])), held)
-    compare("  held is what the kernel uses", held if abs(held - used) > most else used, used)
-    compare("  slots in reserve are few", kept <= most, True)
+    most = most_in_reserve()
+    held = 0
+
+    def look():
+        nonlocal held
+        yield from processes(books, workers, most)
+        by_cgroup = books.by_cgroup()
+        for name, group in groups.items():
+            yield f"  pages of cgroup {name}", by_cgroup.get(f"/{group.name}", 0), int((group / "memory.swap.current").read_text()) // PAGE
+        answer = books.ask("area")
+        held = sum(number(row, "pages") for row in answer.get("rows", []))
+        yield "  the areas' rows are all that is held", sum(number(area, "held") for area in answer.get("areas", [])), held
+        yield near("  held is what the kernel uses", held, used_slots(), -most, most)
+        yield "  slots in reserve are few", sum(number(row, "reserve_pages") for row in answer.get("rows", [])) <= most, True
+
+    agree(what, look)
     return held
 
 
 def main(program, client, _):
-    if not os.path.ismount(CGROUPS):
-        subprocess.run(["mount", "-t", "cgroup2", "none", CGROUPS], check=True)
-    (CGROUPS / "cgroup.subtree_control").write_text("+memory")
-    os.makedirs(RUN, exist_ok=True)
-    pathlib.Path("/proc/sys/vm/page-cluster").write_text("0")
+    counters.prepare(RUN)
+    counters.no_readahead()
     counters.RUN = RUN
     with contextlib.ExitStack() as stack:
         groups = {name: stack.enter_context(cgroup(name)) for name in ("one", "two", "file")}

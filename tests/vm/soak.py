@@ -25,7 +25,7 @@ import sys
 import time
 import urllib.request
 
-from counters import CGROUPS, MADV_NOHUGEPAGE, PAGE, number
+from counters import CGROUPS, PAGE, number, prepare, write_on
 
 RUN = "/run/swaptrail-soak"
 RECORDINGS = pathlib.Path("/share/soak")
@@ -53,24 +53,8 @@ def fork(work, *arguments):
     os._exit(0)
 
 
-def enter(group, limit):
-    group.mkdir(exist_ok=True)
-    (group / "memory.max").write_text(str(limit))
-    (group / "cgroup.procs").write_text("0")
-
-
 def swap(group, pages, goes_on):
-    """Writes to its pages again and again: each round swaps them out, and in. At least once."""
-    enter(group, pages * PAGE // 3 * 2)
-    memory = mmap.mmap(-1, pages * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    memory.madvise(MADV_NOHUGEPAGE)
-    round_ = 0
-    while True:
-        round_ += 1
-        for page in range(pages):
-            memory[page * PAGE] = (page + round_) & 255
-        if not goes_on():
-            return
+    write_on(group, pages, pages * PAGE // 3 * 2, goes_on)
 
 
 def come_and_go(goes_on):
@@ -194,10 +178,7 @@ def judge(samples, status, minutes):
 
 def main(program, client, minutes):
     minutes = float(minutes)
-    if not os.path.ismount(CGROUPS):
-        subprocess.run(["mount", "-t", "cgroup2", "none", CGROUPS], check=True)
-    (CGROUPS / "cgroup.subtree_control").write_text("+memory")
-    os.makedirs(RUN, exist_ok=True)
+    prepare(RUN)
     RECORDINGS.mkdir(exist_ok=True)
     daemon = Daemon(program, client)
     samples, status = run(daemon, minutes)

@@ -85,8 +85,14 @@ class Ledger::Impl {
   void set_presence(HeldSlot& slot, Presence presence) {
     set_state(slot, SlotState::where(slot.state), presence);
   }
-  void set_shared(HeldSlot& slot, bool shared);
-  void set_found(HeldSlot& slot, bool found);
+  template <typename Change>
+  void recount(HeldSlot& slot, const Change& change);
+  void set_shared(HeldSlot& slot, bool shared) {
+    if (slot.shared != shared) recount(slot, [&] { slot.shared = shared; });
+  }
+  void set_found(HeldSlot& slot, bool found) {
+    if (slot.found != found) recount(slot, [&] { slot.found = found; });
+  }
   void add_found(const Holder& process, const FoundEntry& found);
   void note_left(uint64_t entry, uint32_t tgid);
   static Holder of_cgroup(const swaptrail_event& event, uint64_t cgroup);
@@ -153,17 +159,11 @@ void Ledger::Impl::set_state(HeldSlot& slot, Where where, Presence presence) {
   slot.state = state;
 }
 
-void Ledger::Impl::set_shared(HeldSlot& slot, bool shared) {
-  if (slot.shared == shared) return;
+// Changes what its row counts of it.
+template <typename Change>
+void Ledger::Impl::recount(HeldSlot& slot, const Change& change) {
   holdings_.count(slot, kOneLess);
-  slot.shared = shared;
-  holdings_.count(slot, 1);
-}
-
-void Ledger::Impl::set_found(HeldSlot& slot, bool found) {
-  if (slot.found == found) return;
-  holdings_.count(slot, kOneLess);
-  slot.found = found;
+  change();
   holdings_.count(slot, 1);
 }
 
@@ -193,10 +193,7 @@ HeldSlot* Ledger::Impl::met(uint64_t entry, const swaptrail_event& event) {
 
 void Ledger::Impl::give(HeldSlot& slot, const Holder& holder) {
   const uint32_t row = holdings_.of(holder);
-  if (row == slot.holding) return;
-  holdings_.count(slot, kOneLess);
-  slot.holding = row;
-  holdings_.count(slot, 1);
+  if (row != slot.holding) recount(slot, [&] { slot.holding = row; });
 }
 
 void Ledger::Impl::free(uint64_t entry, HeldSlot& slot) {
