@@ -83,6 +83,15 @@ metrics::HttpUse http_use(const http::HttpCounts& counts) {
           counts.refused_passwords, counts.config_is_current};
 }
 
+// A scrape does not wait long for a pipeline that is busy: then there are no such series.
+std::shared_ptr<const pipeline::SlotHolders> holders_now(pipeline::PipelineRequests& requests) {
+  std::shared_ptr<const pipeline::SlotHolders> holders;
+  const absl::Status asked =
+      requests.ask([&](pipeline::PipelineView& view) { holders = view.holders(); },
+                   absl::Now() + absl::Milliseconds(500));
+  return asked.ok() ? holders : nullptr;
+}
+
 http::Page page_of(const metrics::Collector& collector, std::string_view accept) {
   const auto families = collector.Collect();
   if (metrics::prefers_openmetrics(accept))
@@ -224,11 +233,18 @@ absl::Status Serving::serve_metrics(const probe::AttachPlan& plan, const host::A
   Parts& parts = *parts_;
   if (parts.options.web_listen.empty()) return absl::OkStatus();
   parts.collector.emplace(
-      metrics::Sources{parts.metric_counters, parts.status_board, *parts.store, parts.cgroups, plan,
-                       [&areas] { return areas.now(); },
-                       [&parts] { return api_use(*parts.listener, parts.host->watchers()); },
-                       [&parts] { return http_use(*parts.http_counts); }, SWAPTRAIL_REVISION,
-                       unix_seconds(parts.status_board.newest()->start_ns)});
+      metrics::Sources{.metric_counters = parts.metric_counters,
+                       .status_board = parts.status_board,
+                       .store = *parts.store,
+                       .cgroups = parts.cgroups,
+                       .plan = plan,
+                       .areas = [&areas] { return areas.now(); },
+                       .api = [&parts] { return api_use(*parts.listener, parts.host->watchers()); },
+                       .http = [&parts] { return http_use(*parts.http_counts); },
+                       .holders = [&parts] { return holders_now(parts.requests); },
+                       .most_cgroups = parts.options.metrics_cgroups,
+                       .revision = SWAPTRAIL_REVISION,
+                       .start_seconds = unix_seconds(parts.status_board.newest()->start_ns)});
   http::Site site;
   site.telemetry_path = parts.options.web_path;
   site.metrics = [&parts](std::string_view accept) { return page_of(*parts.collector, accept); };

@@ -184,6 +184,16 @@ CGROUPS = Dashboard(
             graph("Reason, by origin", "Pages in the matrix, by the origin of the reclaim.",
                   [(by("origin", rate("reclaim_matrix_pages_total")), "{{origin}}")], "pps", stack=True),
         ]),
+        Row("Holders", [
+            graph("In swap now", "Used slots charged to each cgroup, in base pages. What was there before swaptraild began counts for "
+                  "the cgroup in which its process was then.",
+                  [(top("cgroup", sel("cgroup_held_pages")), "{{cgroup}}")], "short", stack=True),
+            graph("Where they lie", "Used slots of which it is known who holds them.",
+                  [(by("where", sel("swap_area_held_pages")), "{{where}}")], "short", stack=True),
+            graph("Not explained", "Used slots of which it is not known who holds them: shared memory that was swapped out before "
+                  "swaptraild began, until it comes back, and pages that were in memory too.",
+                  [(by("area, path", sel("swap_area_unexplained_pages")), "{{path}}")], "short"),
+        ]),
         Row("Victims", [
             graph("Swapped out", "Pages charged to each cgroup that were pushed out.",
                   [(top("cgroup", rate("cgroup_swapped_out_pages_total")), "{{cgroup}}")], "pps"),

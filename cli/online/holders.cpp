@@ -33,7 +33,8 @@ std::string kind_text(v1::HolderKind kind) {
 std::string who(const v1::HolderRow& row, v1::HolderGroup by) {
   if (by == v1::HOLDER_GROUP_AREA) return absl::StrCat(row.area(), " ", row.area_path());
   if (by == v1::HOLDER_GROUP_CGROUP) return cgroup_text(row.cgroup());
-  if (row.has_process()) return process_text(row.process());
+  if (row.has_process())
+    return absl::StrCat(process_text(row.process()), row.ended() ? " (ended)" : "");
   if (row.has_object()) return absl::StrCat(row.object().device(), " inode ", row.object().inode());
   return kind_text(row.kind());
 }
@@ -42,6 +43,7 @@ std::vector<std::string> cells(const std::string& name, const v1::HolderRow& row
                                uint64_t page_bytes) {
   return {name,
           bytes_text(row.pages() * page_bytes),
+          row.has_kernel_pages() ? bytes_text(row.kernel_pages() * page_bytes) : "-",
           percent_text(row.pages(), all),
           absl::StrCat(row.device_pages()),
           absl::StrCat(row.zswap_pages()),
@@ -63,6 +65,7 @@ std::vector<std::string> area_cells(const v1::HeldArea& area) {
 std::string holders_text(const v1::GetHoldersResponse& response, const Style& style) {
   Table table({{"HOLDER"},
                {"HOLDS", Align::kRight},
+               {"KERNEL", Align::kRight},
                {"SHARE", Align::kRight},
                {"DEVICE", Align::kRight},
                {"ZSWAP", Align::kRight},
@@ -107,12 +110,15 @@ int holders(const HoldersOptions& options) {
 void add_holders(CLI::App& app, int& code) {
   auto [command, options] = add_online_command<HoldersOptions>(
       app, "holders", "who holds swap now", Finds::kNothing,
-      "\nThe owners of all used slots: of those that were taken since swaptraild started, exactly; of "
-      "what was in use before, those that were FOUND in page tables (swaptrail status), with the cgroup "
-      "of their process then. What is in none, such as shared memory, is NOT EXPLAINED until it is met. DEVICE, ZSWAP and ZERO are base pages by where "
-      "they lie; NO COPY are not written yet, or nobody needs them any more. IN MEMORY TOO are in the "
-      "swap cache, MAPPED those of them that processes use: their slots are "
-      "only kept. SHARED had several mappings when they went out, or were found in several page tables.\n"
+      "\nHOLDS are the used slots of each owner: of those that were taken since swaptraild started, all; "
+      "of what was in use before, those that were FOUND in page tables (swaptrail status), with the "
+      "cgroup of their process then. What is in none, such as shared memory, is NOT EXPLAINED until it "
+      "is met. KERNEL is what the kernel says a moment later: a process's VmSwap, which has what it "
+      "shares for each process and not what is mapped; memory.swap.current of a cgroup with none "
+      "below. DEVICE, ZSWAP and ZERO are base pages by where they lie; NO COPY are not written yet, or "
+      "nobody needs them any more. IN MEMORY TOO are in the swap cache, MAPPED those of them that "
+      "processes use: their slots are only kept. SHARED had several mappings when they went out, or "
+      "were found in several page tables.\n"
       "Examples:\n"
       "  swaptrail holders\n"
       "  swaptrail holders --by=cgroup --rows=5\n"

@@ -46,6 +46,7 @@ class Explainer {
   void describe_newest(const StoredLifecycle& newest);
   void describe_freed(const StoredLifecycle& newest);
   void describe_nothing_known();
+  void describe_slot(const ledger::SlotHeld& slot);
   void describe_loss(const StoredLifecycle& newest);
   void describe_aborted(const Lifecycle& life);
   void describe_gaps(const Lifecycle& life);
@@ -238,8 +239,31 @@ void Explainer::describe_past() {
   }
 }
 
+// No attempt is known, but the slot is.
+void Explainer::describe_slot(const ledger::SlotHeld& slot) {
+  if (!by_address()) say("It is in use, by ", owner_words(slot, facts_), ".");
+  if (slot.by.tgid != 0) {
+    const Reclaimer by{.tgid = slot.by.tgid, .origin = slot.origin, .comm = slot.by.comm};
+    say("The page went there ", ago(slot.since_ns), " ", reclaimer_words(by, facts_),
+        "; the store has forgotten that attempt.");
+  } else if (slot.found) {
+    say("The page was there before swaptraild was attached: its slot was found in a page table, that of ",
+        process_words(slot.holder.tgid, comm_text(slot.holder.comm)), ".");
+  } else {
+    say("How the page went there is not known.");
+  }
+  if (slot.where == ledger::Where::kReserve)
+    say("Nobody needs it any more: the kernel keeps the slot ready for a CPU.");
+  if (slot.where == ledger::Where::kZswap) say("zswap has its content.");
+  if (slot.where == ledger::Where::kZero)
+    say("It holds nothing but zeroes, and lies on no device.");
+  if (slot.presence != ledger::Presence::kAway) say("It is in memory too, in the swap cache.");
+}
+
 void Explainer::describe_nothing_known() {
-  if (is(State::kSwapped)) {
+  if (facts_.slot) {
+    describe_slot(*facts_.slot);
+  } else if (is(State::kSwapped)) {
     say("How it went there is not known: no attempt that swapped it out was seen, or none is in the "
         "store any more.");
   } else if (by_address() && facts_.unkept_mappings) {
@@ -385,7 +409,7 @@ void Explainer::describe_reach() {
         ": attempts that ended before are forgotten.");
   } else if (facts_.forgotten) {
     say("The store has lost attempts for want of room.");
-  } else if (facts_.attached_ns != 0) {
+  } else if (facts_.attached_ns != 0 && !(facts_.slot && facts_.slot->found)) {
     say("swaptraild was attached ", ago(facts_.attached_ns), ": nothing is known from before.");
   }
 }

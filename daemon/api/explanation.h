@@ -12,6 +12,7 @@
 
 #include "daemon/host/process_memory.h"
 #include "daemon/store/record.h"
+#include "trace/ledger/ledger.h"
 #include "trace/lifecycle.h"
 
 namespace swaptrail::api {
@@ -35,6 +36,7 @@ struct PageFacts {
   uint64_t entry = 0;                    // kEntry; of kAddress it is in `page`
   host::PageEntry page;                  // kAddress
   std::optional<uint64_t> frame_flags;   // KPF_* bits; absent = not resident, or not readable
+  std::optional<ledger::SlotHeld> slot;  // of `entry`, or of the entry in `page`; absent: not known
   std::optional<Lifecycle> in_flight;
   std::vector<store::StoredLifecycle> history;  // its attempts, the youngest first
   uint64_t reaches_back_ns = 0;  // when the oldest lifecycle in the store closed; 0 = it has none

@@ -96,6 +96,20 @@ std::string reclaimer_words(const Reclaimer& reclaimer, const PageFacts& facts) 
   return out;
 }
 
+std::string owner_words(const ledger::SlotHeld& slot, const PageFacts& facts) {
+  switch (slot.holder.kind) {
+    case ledger::OwnerKind::kProcess:
+      return absl::StrCat(slot.page == 0
+                              ? "a page"
+                              : absl::StrCat("page 0x", absl::Hex(slot.page * facts.page_bytes)),
+                          " of ", process_words(slot.holder.tgid, comm_text(slot.holder.comm)));
+    case ledger::OwnerKind::kShared:
+      return absl::StrCat("a page of shared memory (inode ", slot.holder.inode, ")");
+    default:
+      return "a page, nobody knows whose";
+  }
+}
+
 std::string slot_words(uint64_t entry, uint64_t at_ns, const PageFacts& facts) {
   std::string out =
       absl::StrCat("swap entry type ", entry_type(entry), ", offset ", entry_offset(entry));

@@ -17,6 +17,8 @@ std::string duration(uint64_t duration_ns);
 std::string process_words(uint32_t pid, std::string_view comm);
 // "by kswapd0 (pid 57), in background reclaim of its node"
 std::string reclaimer_words(const Reclaimer& reclaimer, const PageFacts& facts);
+// "page 0x7000 of postgres (pid 1234)", "a page of shared memory (inode 12)"; "a page, nobody knows whose"
+std::string owner_words(const ledger::SlotHeld& slot, const PageFacts& facts);
 // "swap entry type 0, offset 1234 (/dev/vdb)"
 std::string slot_words(uint64_t entry, uint64_t at_ns, const PageFacts& facts);
 // Parts of sentences.

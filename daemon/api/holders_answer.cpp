@@ -11,6 +11,7 @@
 #include "daemon/api/answers.h"
 #include "daemon/api/convert.h"
 #include "daemon/api/filter.h"
+#include "daemon/host/swapping_processes.h"
 #include "trace/decode.h"
 #include "trace/utf8.h"
 
@@ -24,19 +25,6 @@ using ledger::Where;
 
 constexpr size_t kUsualHolders = 100;
 constexpr absl::Duration kMostHoldersWait = absl::Seconds(2);
-
-v1::HolderKind kind_of(OwnerKind kind) {
-  switch (kind) {
-    case OwnerKind::kProcess:
-      return v1::HOLDER_KIND_PROCESS;
-    case OwnerKind::kShared:
-      return v1::HOLDER_KIND_OBJECT;
-    case OwnerKind::kOthers:
-      return v1::HOLDER_KIND_OTHERS;
-    default:
-      return v1::HOLDER_KIND_NOT_KNOWN;
-  }
-}
 
 // What tells the groups apart: the rest of a holder is 0.
 Holder group_of(const Holder& holder, v1::HolderGroup by) {
@@ -71,7 +59,7 @@ struct Group {
         sum.counts[presence][where] += holding.counts[presence][where];
     sum.shared += holding.shared;
     sum.found += holding.found;
-    add(kind_of(holding.holder.kind));
+    add(to_proto(holding.holder.kind));
   }
   void add(const Group& group) {
     add(group.sum);
@@ -115,6 +103,19 @@ void put_pages(const Group& group, v1::HolderRow& out) {
   out.set_mapped_pages(mapped);
   out.set_shared_pages(group.sum.shared);
   out.set_found_pages(group.sum.found);
+}
+
+// What the kernel has of the group, to compare.
+void put_kernel(const Holder& holder, v1::HolderGroup by, const Host& host, v1::HolderRow& out) {
+  const auto page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  if (by == v1::HOLDER_GROUP_CGROUP) {
+    if (const auto bytes = host.cgroups.own_swap_bytes(holder.cgroup))
+      out.set_kernel_pages(*bytes / page_bytes);
+  } else if (by == v1::HOLDER_GROUP_PROCESS && holder.kind == OwnerKind::kProcess) {
+    const auto process = host::swapping_process(holder.tgid);
+    out.set_ended(!process);
+    if (process) out.set_kernel_pages(process->swapped_bytes / page_bytes);
+  }
 }
 
 void put_group(const Group& group, v1::HolderGroup by, Converter& converter, v1::HolderRow& out) {
@@ -222,6 +223,7 @@ absl::Status answer(const Query& asked, const v1::GetHoldersRequest& request,
   for (const Group& group : groups_of(holders->holdings, by)) {
     if (response.rows_size() < static_cast<int>(*rows) && bytes < kAnswerBytes) {
       put_group(group, by, converter, *response.add_rows());
+      put_kernel(group.sum.holder, by, asked.host, *response.mutable_rows()->rbegin());
       bytes += response.rows(response.rows_size() - 1).ByteSizeLong();
     } else {
       other.add(group);

@@ -63,6 +63,7 @@ uint64_t struct_page_of(const Host& host, uint64_t pfn) {
 
 absl::Status ask(const Desk& desk, uint64_t struct_page, uint64_t entry, PageFacts& facts) {
   facts.in_flight.reset();
+  facts.slot.reset();
   if (struct_page == 0 && entry == 0) return absl::OkStatus();
   return desk.host.requests.ask(
       [&](pipeline::PipelineView& view) {
@@ -71,6 +72,7 @@ absl::Status ask(const Desk& desk, uint64_t struct_page, uint64_t entry, PageFac
         if (entry != 0 && !facts.in_flight) {
           facts.in_flight = reconstructor.in_flight_of_entry(entry);
         }
+        if (entry != 0 && view.ledger() != nullptr) facts.slot = view.ledger()->at(entry);
       },
       std::min(desk.deadline, absl::Now() + kMostWait));
 }
@@ -327,6 +329,29 @@ void put_page(const PageFacts& facts, const Converter& converter,
   }
 }
 
+void put_slot(const PageFacts& facts, Converter& converter, v1::UsedSlot& out) {
+  const ledger::SlotHeld& slot = *facts.slot;
+  out.set_kind(to_proto(slot.holder.kind));
+  if (slot.holder.kind == ledger::OwnerKind::kProcess) {
+    Converter::put_process(slot.holder.tgid, slot.holder.comm, *out.mutable_process());
+    out.set_address(slot.page * facts.page_bytes);
+  } else if (slot.holder.kind == ledger::OwnerKind::kShared) {
+    Converter::put_object({slot.holder.inode, slot.page, slot.holder.device},
+                          *out.mutable_object());
+  }
+  if (slot.holder.cgroup != 0) converter.put_cgroup(slot.holder.cgroup, *out.mutable_cgroup());
+  if (slot.by.tgid != 0) {
+    *out.mutable_since() = converter.moment().wall(slot.since_ns);
+    Converter::put_process(slot.by.tgid, slot.by.comm, *out.mutable_put_by());
+    out.set_origin(origin_to_proto(slot.origin));
+  }
+  out.set_backend(to_proto(slot.where));
+  out.set_cached(slot.presence != ledger::Presence::kAway);
+  out.set_mapped(slot.presence == ledger::Presence::kMapped);
+  out.set_shared(slot.shared);
+  out.set_found(slot.found);
+}
+
 // Where it was mapped: the address asked for, or that of the first mapping that is kept.
 uint64_t address_in(const PageFacts& facts, const Lifecycle& life, uint32_t index) {
   if (facts.named_by == NamedBy::kAddress) return facts.address;
@@ -405,6 +430,7 @@ absl::Status answer(const Query& asked, const v1::ExplainPageRequest& request,
   const Explanation explanation = explain(facts);
 
   put_page(facts, converter, response);
+  if (facts.slot) put_slot(facts, converter, *response.mutable_slot());
   put_attempts(facts, *most, converter, response);
   for (const std::string& sentence : explanation.sentences) response.add_explanation(sentence);
   for (const Stage stage : explanation.outstanding) response.add_outstanding(to_proto(stage));

@@ -107,6 +107,32 @@ v1::Stage to_proto(Stage stage) { return shifted<v1::Stage>(stage, 1); }
 v1::ReturnHow to_proto(ReturnHow how) { return shifted<v1::ReturnHow>(how, 1); }
 v1::StayChange to_proto(StayChange change) { return shifted<v1::StayChange>(change, 1); }
 v1::LatencySpan to_proto(Latency span) { return shifted<v1::LatencySpan>(span, 1); }
+v1::HolderKind to_proto(ledger::OwnerKind kind) {
+  switch (kind) {
+    case ledger::OwnerKind::kProcess:
+      return v1::HOLDER_KIND_PROCESS;
+    case ledger::OwnerKind::kShared:
+      return v1::HOLDER_KIND_OBJECT;
+    case ledger::OwnerKind::kOthers:
+      return v1::HOLDER_KIND_OTHERS;
+    default:
+      return v1::HOLDER_KIND_NOT_KNOWN;
+  }
+}
+v1::Backend to_proto(ledger::Where where) {
+  switch (where) {
+    case ledger::Where::kDevice:
+      return v1::BACKEND_DEVICE;
+    case ledger::Where::kZswap:
+      return v1::BACKEND_ZSWAP;
+    case ledger::Where::kZero:
+      return v1::BACKEND_ZERO;
+    case ledger::Where::kUnknown:
+      return v1::BACKEND_UNSPECIFIED;  // not known
+    default:
+      return v1::BACKEND_NONE;
+  }
+}
 v1::Origin origin_to_proto(uint8_t origin) { return shifted<v1::Origin>(origin, 0); }
 v1::Backend backend_to_proto(uint8_t backend) { return shifted<v1::Backend>(backend, 0); }
 

@@ -7,6 +7,7 @@
 #include "swaptrail/v1/lifecycle.pb.h"
 #include "swaptrail/v1/trace.pb.h"
 #include "trace/latency.h"
+#include "trace/ledger/ledger.h"
 #include "trace/lifecycle.h"
 
 namespace swaptrail::api {
@@ -20,6 +21,8 @@ v1::Stage to_proto(Stage stage);
 v1::ReturnHow to_proto(ReturnHow how);
 v1::StayChange to_proto(StayChange change);
 v1::LatencySpan to_proto(Latency span);
+v1::HolderKind to_proto(ledger::OwnerKind kind);
+v1::Backend to_proto(ledger::Where where);
 v1::Origin origin_to_proto(uint8_t origin);     // enum swaptrail_origin
 v1::Backend backend_to_proto(uint8_t backend);  // enum swaptrail_backend
 // The other way round; nothing for values that are unspecified or unknown.

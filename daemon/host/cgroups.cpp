@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "daemon/base/files.h"
@@ -62,6 +63,20 @@ uint64_t Cgroups::of_process(uint32_t pid) const {
   if (!text.ok()) return 0;
   const std::string path = path_in(*text);
   return path.empty() ? 0 : inode_of(root_ + path);
+}
+
+std::optional<uint64_t> Cgroups::own_swap_bytes(uint64_t id) const {
+  const auto path = known_path(id);
+  if (!path) return std::nullopt;
+  const std::string folder = root_ + (*path == "/" ? "" : *path);
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error))
+    if (at->is_directory(error)) return std::nullopt;
+  const auto text = base::read_file(folder + "/memory.swap.current");
+  uint64_t bytes = 0;
+  if (error || !text.ok() || !absl::SimpleAtoi(*text, &bytes)) return std::nullopt;
+  return bytes;
 }
 
 std::optional<std::string> Cgroups::known_path(uint64_t id) const {

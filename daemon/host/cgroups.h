@@ -39,6 +39,10 @@ class Cgroups {
   // The memory cgroup that a process is in now; 0 = not known, or it has ended.
   uint64_t of_process(uint32_t pid) const;
 
+  // memory.swap.current of a cgroup that has none below, as far as is known; nullopt: it can't be read (cgroup v1), is not known, or has
+  // some, whose use it would include. By a read of the file.
+  std::optional<uint64_t> own_swap_bytes(uint64_t id) const;
+
   // Ids of the cgroup at `path` and of those below, gone ones included; none if it was never there.
   std::vector<uint64_t> at_or_below(std::string_view path, uint64_t now_ns);
   // Did it exist at the last search? True for one that was never found.

@@ -42,6 +42,11 @@ std::optional<SwappingProcess> parse_process_status(uint32_t pid, absl::string_v
   return std::nullopt;
 }
 
+std::optional<SwappingProcess> swapping_process(uint32_t pid) {
+  const auto text = base::read_file(absl::StrCat("/proc/", pid, "/status"));
+  return text.ok() ? parse_process_status(pid, *text) : std::nullopt;
+}
+
 std::vector<SwappingProcess> swapping_processes() {
   std::vector<SwappingProcess> found;
   std::error_code error;
@@ -49,9 +54,7 @@ std::vector<SwappingProcess> swapping_processes() {
        at.increment(error)) {
     uint32_t pid = 0;
     if (!absl::SimpleAtoi(at->path().filename().string(), &pid)) continue;
-    const auto text = base::read_file(absl::StrCat("/proc/", pid, "/status"));
-    if (!text.ok()) continue;  // it has ended
-    const auto process = parse_process_status(pid, *text);
+    const auto process = swapping_process(pid);
     if (process && process->swapped_bytes != 0) found.push_back(*process);
   }
   return found;

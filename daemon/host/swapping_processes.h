@@ -20,6 +20,9 @@ struct SwappingProcess {
 // The text of /proc/PID/status; nothing if it has no VmSwap: a kernel thread, or it has ended.
 std::optional<SwappingProcess> parse_process_status(uint32_t pid, absl::string_view text);
 
+// A process as it is now; nothing if it has ended, or is a kernel thread.
+std::optional<SwappingProcess> swapping_process(uint32_t pid);
+
 // All that have any now, in no order. Any thread; some 10 us for each process of the host.
 std::vector<SwappingProcess> swapping_processes();
 

@@ -82,7 +82,7 @@ std::string in_code(std::string_view list, std::string_view separator, std::stri
 std::span<const Metric> catalogue() {
   static const auto* const kAll = [] {
     auto* const all = new std::vector<Metric>;
-    for (const auto rows : {page_metrics(), cgroup_metrics(), status_metrics()})
+    for (const auto rows : {page_metrics(), cgroup_metrics(), holder_metrics(), status_metrics()})
       all->insert(all->end(), rows.begin(), rows.end());
     return all;
   }();

@@ -33,9 +33,10 @@ struct Metric {
   FillSeries fill;
 };
 
-// The rows of three files, by subject.
+// The rows of four files, by subject.
 std::span<const Metric> page_metrics();    // the counters of pages, lifecycles and times
 std::span<const Metric> cgroup_metrics();  // series by cgroup
+std::span<const Metric> holder_metrics();  // who holds swap
 std::span<const Metric> status_metrics();  // everything else
 
 // All of them, in this order.

@@ -24,8 +24,9 @@ bool needs_lifecycles(std::string_view name) {
   const auto has = [&](std::span<const Metric> metrics) {
     return std::ranges::any_of(metrics, [&](const Metric& metric) { return metric.name == name; });
   };
-  return has(page_metrics()) || has(cgroup_metrics()) || name.starts_with("swaptrail_store_") ||
-         name == "swaptrail_in_flight_lifecycles" || name == "swaptrail_pages_in_swap";
+  return has(page_metrics()) || has(cgroup_metrics()) || has(holder_metrics()) ||
+         name.starts_with("swaptrail_store_") || name == "swaptrail_in_flight_lifecycles" ||
+         name == "swaptrail_pages_in_swap";
 }
 
 // Metrics of --validate, --record, --flight and --detail=counters exist only with those options.
@@ -122,6 +123,7 @@ std::vector<prometheus::MetricFamily> Collector::Collect() const {
       .store = sources_.store.status(),
       .areas = sources_.areas(),
       .api = sources_.api ? sources_.api() : ApiUse(),
+      .holders = sources_.holders ? sources_.holders() : nullptr,
       .http = sources_.http ? sources_.http() : HttpUse(),
       .process = own_process(),
       .previous_seconds = static_cast<double>(took_ns_.load()) / 1e9};

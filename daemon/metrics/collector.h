@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "daemon/host/cgroups.h"
 #include "daemon/metrics/cgroup_series.h"
 #include "daemon/metrics/metric_counters.h"
+#include "daemon/pipeline/slot_holders.h"
 #include "daemon/pipeline/status.h"
 #include "daemon/probe/attach_plan.h"
 #include "daemon/store/store.h"
@@ -48,8 +50,11 @@ struct Sources {
   std::function<std::vector<recording::SwapArea>()> areas;  // those in use now: host_swap_areas()
   std::function<ApiUse()> api;                              // empty: there is no API server
   std::function<HttpUse()> http;                            // empty: all zero
-  std::string revision;                                     // of the source; may be empty
-  double start_seconds = 0;  // when the hooks were attached, since 1970
+  // Who holds swap now; null: not known, or not in time. Empty: nobody says.
+  std::function<std::shared_ptr<const pipeline::SlotHolders>()> holders = nullptr;
+  size_t most_cgroups = 100;  // of those that hold swap
+  std::string revision;       // of the source; may be empty
+  double start_seconds = 0;   // when the hooks were attached, since 1970
 };
 
 class Collector : public prometheus::Collectable {

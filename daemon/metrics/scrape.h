@@ -29,6 +29,7 @@ struct Scrape {
   store::StoreStatus store;
   std::vector<recording::SwapArea> areas;
   ApiUse api;
+  std::shared_ptr<const pipeline::SlotHolders> holders;  // may be null
   HttpUse http;
   OwnProcess process;
   double previous_seconds = 0;  // how long the previous collection took

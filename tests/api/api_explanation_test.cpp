@@ -98,6 +98,49 @@ StoredLifecycle returned(Outcome outcome, ReturnHow how) {
 
 std::string said(const PageFacts& facts) { return absl::StrJoin(explain(facts).sentences, "\n"); }
 
+TEST(ApiExplanation, ASlotWhoseAttemptIsNotKnown) {
+  PageFacts facts = facts_of(State::kSwapped);
+  facts.forgotten = true;
+  ledger::SlotHeld slot;
+  slot.holder.kind = ledger::OwnerKind::kProcess;
+  slot.holder.tgid = 42;
+  slot.holder.comm = store::comm_of("web");
+  slot.page = 7;
+  slot.where = ledger::Where::kZswap;
+  slot.since_ns = kNow - 5 * kSecond;
+  slot.by.tgid = 57;
+  slot.by.comm = store::comm_of("kswapd0");
+  slot.origin = SWAPTRAIL_ORIGIN_KSWAPD;
+  facts.slot = slot;
+  EXPECT_THAT(
+      said(facts),
+      HasSubstr("The page went there 5.00 s ago by kswapd0 (pid 57), in background reclaim; "
+                "the store has forgotten that attempt.\nzswap has its content."));
+  EXPECT_THAT(said(facts), Not(HasSubstr("It is in use, by")));
+
+  facts.slot->by = {};
+  facts.slot->found = true;
+  facts.slot->where = ledger::Where::kUnknown;
+  facts.forgotten = false;
+  EXPECT_THAT(
+      said(facts),
+      HasSubstr("was there before swaptraild was attached: its slot was found in a page table, "
+                "that of web (pid 42)."));
+  EXPECT_THAT(said(facts), Not(HasSubstr("nothing is known from before")));
+
+  facts.named_by = NamedBy::kEntry;
+  facts.entry = kEntry;
+  EXPECT_THAT(said(facts), HasSubstr("It is in use, by page 0x7000 of web (pid 42)."));
+  facts.slot->found = false;
+  facts.slot->holder = {};
+  facts.slot->where = ledger::Where::kReserve;
+  EXPECT_THAT(said(facts),
+              HasSubstr("It is in use, by a page, nobody knows whose.\n"
+                        "How the page went there is not known.\nNobody needs it any more"));
+  facts.history = {freed(Outcome::kFreedDevice)};  // says more
+  EXPECT_THAT(said(facts), Not(HasSubstr("It is in use, by")));
+}
+
 struct InFlight {
   State state;
   Stage last;

@@ -133,6 +133,49 @@ TEST_F(ApiHolders, AnAreaWhoseNumberIsNotKnownIsSaidToBeSo) {
   EXPECT_NE(response.areas(0).note(), "");
 }
 
+TEST_F(ApiHolders, ASlotIsExplainedWithoutItsAttempt) {
+  v1::ExplainPageRequest request;
+  request.mutable_entry()->set_type(1);
+  request.mutable_entry()->set_offset(12);
+  v1::ExplainPageResponse response;
+  ASSERT_TRUE(call(*scene.trace, &Stub::ExplainPage, request, response).ok());
+  EXPECT_EQ(response.history_size(), 0);
+  EXPECT_EQ(response.slot().kind(), v1::HOLDER_KIND_PROCESS);
+  EXPECT_EQ(response.slot().process().pid(), 200u);
+  EXPECT_EQ(response.slot().cgroup().id(), 7u);
+  EXPECT_EQ(response.slot().put_by().pid(), 40u);
+  EXPECT_EQ(response.slot().origin(), v1::ORIGIN_KSWAPD);
+  EXPECT_TRUE(response.slot().has_since());
+  EXPECT_EQ(response.slot().backend(), v1::BACKEND_ZSWAP);
+  EXPECT_FALSE(response.slot().cached());
+  EXPECT_FALSE(response.slot().found());
+
+  request.mutable_entry()->set_offset(20);  // of a file
+  ASSERT_TRUE(call(*scene.trace, &Stub::ExplainPage, request, response).ok());
+  EXPECT_EQ(response.slot().object().inode(), 99u);
+  EXPECT_EQ(response.slot().backend(), v1::BACKEND_ZERO);
+  request.mutable_entry()->set_offset(21);  // free
+  ASSERT_TRUE(call(*scene.trace, &Stub::ExplainPage, request, response).ok());
+  EXPECT_FALSE(response.has_slot());
+}
+
+// Beside what the kernel says of it now.
+TEST_F(ApiHolders, AProcessIsThatOfProcOrHasEnded) {
+  const auto self = static_cast<uint32_t>(getpid());
+  constexpr uint32_t kNobody = 5'000'000;
+  for (uint64_t at = 100; at < 150; ++at)
+    send_out(scene.pipeline->ledger_, make_entry(1, at), at < 130 ? self : kNobody, 9,
+             SWAPTRAIL_BACKEND_DEVICE);
+  const auto response = ask(v1::HOLDER_GROUP_PROCESS);
+  ASSERT_GE(response.rows_size(), 2);
+  EXPECT_EQ(response.rows(0).process().pid(), self);
+  EXPECT_FALSE(response.rows(0).ended());
+  EXPECT_TRUE(response.rows(0).has_kernel_pages());
+  EXPECT_EQ(response.rows(1).process().pid(), kNobody);
+  EXPECT_TRUE(response.rows(1).ended());
+  EXPECT_FALSE(response.rows(1).has_kernel_pages());
+}
+
 TEST_F(ApiHolders, BadRequestsAndMissingHooks) {
   v1::GetHoldersRequest request;
   v1::GetHoldersResponse response;

@@ -66,6 +66,20 @@ Lifecycle pushed_out(uint64_t id, uint64_t victim, uint64_t reclaimer) {
   return life;
 }
 
+TEST(Cgroups, SwapOfThoseWithoutOthersBelow) {
+  const Folder root;
+  const uint64_t above = make_cgroup(root, "above"), below = make_cgroup(root, "above/below");
+  root.file("above/memory.swap.current", "40960\n");
+  root.file("above/below/memory.swap.current", "40960\n");
+  host::Cgroups cgroups(root.path());
+  cgroups.refresh();
+  EXPECT_EQ(cgroups.own_swap_bytes(below), 40960u);
+  EXPECT_EQ(cgroups.own_swap_bytes(above), std::nullopt);
+  EXPECT_EQ(cgroups.own_swap_bytes(above + below), std::nullopt);
+  std::filesystem::remove(root.path() + "/above/below/memory.swap.current");  // cgroup v1
+  EXPECT_EQ(cgroups.own_swap_bytes(below), std::nullopt);
+}
+
 TEST(CgroupSeries, FiveThousandOfWhichFewAreLeft) {
   Rig rig(options_for(100));
   std::vector<uint64_t> ids;

@@ -2,6 +2,7 @@
 #include "daemon/metrics/openmetrics.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -55,6 +56,21 @@ std::shared_ptr<pipeline::PipelineStatus> some_status() {
   return pipeline_status;
 }
 
+void hold(uint64_t cgroup, ledger::Where where, uint64_t pages, pipeline::SlotHolders& out) {
+  ledger::Holding& holding = out.holdings.emplace_back();
+  holding.holder.cgroup = cgroup;
+  holding.counts[static_cast<size_t>(ledger::Presence::kAway)][static_cast<size_t>(where)] = pages;
+  out.areas.front().held += pages;
+}
+
+// Of one area.
+std::shared_ptr<pipeline::SlotHolders> some_holders(const recording::SwapArea& area) {
+  auto holders = std::make_shared<pipeline::SlotHolders>();
+  holders->possible = true;
+  holders->areas.emplace_back().area = area;
+  return holders;
+}
+
 // Something of everything.
 void fill(Rig& rig) {
   const uint64_t odd = make_cgroup(rig.root, "odd \"name\\");
@@ -66,6 +82,8 @@ void fill(Rig& rig) {
                 .type = 0,
                 .priority = -2,
                 .path = "/dev/zram0"}};
+  rig.holders = some_holders(rig.areas.front());
+  hold(odd, ledger::Where::kDevice, 3, *rig.holders);
   Lifecycle life = freed(1, odd, 16);
   life.last.cgroup = odd;
   for (size_t stage = 0; stage < kStageCount; ++stage) life.stage_ns[stage] = 1000 + stage * 2500;
@@ -181,6 +199,36 @@ TEST(Exposition, CountersHaveNoMetricsOfLifecycles) {
   EXPECT_EQ(of("seconds_bucket", "way=\"out\",le=\"5.11e-07\""), 0);
   EXPECT_EQ(of("seconds_bucket", "way=\"out\",le=\"1.023e-06\""), 8);
   EXPECT_EQ(of("seconds_bucket", "way=\"out\",le=\"+Inf\""), 10);
+}
+
+// The two that hold most have names; what is charged to a cgroup without a name is with the others.
+TEST(Exposition, WhoHoldsSwap) {
+  Rig rig;
+  const uint64_t one = make_cgroup(rig.root, "one"), two = make_cgroup(rig.root, "two"),
+                 three = make_cgroup(rig.root, "three");
+  rig.cgroups.refresh();
+  fill(rig);
+  rig.areas.front().used_bytes = 100 * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  rig.holders = some_holders(rig.areas.front());
+  hold(one, ledger::Where::kDevice, 10, *rig.holders);
+  hold(one, ledger::Where::kZswap, 20, *rig.holders);
+  hold(two, ledger::Where::kDevice, 5, *rig.holders);
+  hold(three, ledger::Where::kUnknown, 4, *rig.holders);
+  hold(0, ledger::Where::kNowhere, 40, *rig.holders);
+  const Samples samples = rig.scrape();
+  const auto of = [&](const std::string& name, const std::string& labels) {
+    return value_of(samples, "swaptrail_" + name + "{" + labels + "}");
+  };
+  EXPECT_EQ(of("cgroup_held_pages", "cgroup=\"/one\""), 30);
+  EXPECT_EQ(of("cgroup_held_pages", "cgroup=\"/two\""), 5);
+  EXPECT_EQ(of("cgroup_held_pages", "cgroup=\"other\""), 44);
+  const std::string area = "area=\"0\",path=\"/dev/zram0\"";
+  EXPECT_EQ(of("swap_area_held_pages", area + ",where=\"device\""), 15);
+  EXPECT_EQ(of("swap_area_held_pages", area + ",where=\"zswap\""), 20);
+  EXPECT_EQ(of("swap_area_held_pages", area + ",where=\"unwritten\""), 40);
+  EXPECT_EQ(of("swap_area_unexplained_pages", area), 21);
+  rig.holders = nullptr;  // the pipeline did not answer in time
+  EXPECT_EQ(sum_of(rig.scrape(), "swaptrail_cgroup_held_pages"), 0);
 }
 
 TEST(Catalogue, NamesEndAsTheirTypeAndUnitWant) {

@@ -113,6 +113,7 @@ struct Rig {
   std::unique_ptr<store::Store> store = *store::Store::create({});
   probe::AttachPlan plan;
   std::vector<recording::SwapArea> areas;
+  std::shared_ptr<pipeline::SlotHolders> holders;  // null: they are not known
   Collector collector{
       Sources{.metric_counters = metric_counters,
               .status_board = status_board,
@@ -125,6 +126,8 @@ struct Rig {
                     return ApiUse{7, {{"full", 1, 2, 3, 4, 5, 6}, {"tcp", 0, 0, 0, 0, 0, 0}}};
                   },
               .http = [] { return HttpUse{1, 2, 3, 4, 5, 6, 7, false}; },
+              .holders = [this] { return holders; },
+              .most_cgroups = 2,
               .revision = "abc",
               .start_seconds = 1'700'000'000.5}};
 };

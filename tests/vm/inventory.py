@@ -101,13 +101,22 @@ def main(program, client, _):
         two = books.by_pid()[workers["two"].pid]
         both = workers["two"].swapped()
         compare("  what two and its child have is shared", number(two, "shared_pages"), both)
+        compare("  the kernel says so too", number(two, "kernel_pages"), both)
+        one = next(row for row in books.ask("cgroup")["rows"] if row.get("cgroup", {}).get("path") == f"/{groups['one'].name}")
+        compare("  and what one's cgroup has", number(one, "kernel_pages"), int((groups["one"] / "memory.swap.current").read_text()) // PAGE)
         compare("  and the child has it too", swap_entries(child, workers["two"].address, 2000 * PAGE), both)
+        page = books.call("page", f"--pid={workers['two'].pid}", f"--addr={workers['two'].address:#x}")
+        compare("  its first page", (page["state"], page["slot"]["found"], page["slot"]["process"]["pid"] in (workers["two"].pid, child)),
+                ("PAGE_STATE_SWAPPED", True, True))
         compare("  all of it was found", number(two, "found_pages"), both)
         workers["one"].do("w")
         workers["one"].out()
         shared.do("w")
         check("one has been out again, and the file was written to", books, workers, groups,
               {"one": lambda: left_behind(groups["one"], workers["one"], kept, most)}, most)
+        page = books.call("page", f"--pid={workers['one'].pid}", f"--addr={workers['one'].address:#x}")
+        compare("  the first page of one", (page["slot"].get("found", False), page["slot"]["put_by"]["pid"], page["slot"]["origin"]),
+                (False, workers["one"].pid, "ORIGIN_PAGEOUT"))
         compare("  nothing of one is of before, but slots in reserve", number(books.by_pid()[workers["one"].pid], "found_pages") <= most, True)
     return counters.failed
 
