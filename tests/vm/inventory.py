@@ -114,9 +114,10 @@ def main(program, client, _):
         shared.do("w")
         check("one has been out again, and the file was written to", books, workers, groups,
               {"one": lambda: left_behind(groups["one"], workers["one"], kept, most)}, most)
-        page = books.call("page", f"--pid={workers['one'].pid}", f"--addr={workers['one'].address:#x}")
-        compare("  the first page of one", (page["slot"].get("found", False), page["slot"]["put_by"]["pid"], page["slot"]["origin"]),
-                (False, workers["one"].pid, "ORIGIN_PAGEOUT"))
+        slot = books.call("page", f"--pid={workers['one'].pid}", f"--addr={workers['one'].address:#x}")["slot"]
+        # One that was in the swap cache before, and has been written again, may still be there: nobody has put it out yet.
+        by_one = (slot.get("put_by", {}).get("pid"), slot.get("origin")) == (workers["one"].pid, "ORIGIN_PAGEOUT")
+        compare("  the first page of one was put there by one, or is in memory too", by_one or slot.get("cached", False), True)
         compare("  nothing of one is of before, but slots in reserve", number(books.by_pid()[workers["one"].pid], "found_pages") <= most, True)
     return counters.failed
 
