@@ -245,7 +245,7 @@ void Explainer::describe_slot(const ledger::SlotHeld& slot) {
   if (slot.by.tgid != 0) {
     const Reclaimer by{.tgid = slot.by.tgid, .origin = slot.origin, .comm = slot.by.comm};
     say("The page went there ", ago(slot.since_ns), " ", reclaimer_words(by, facts_),
-        "; the store has forgotten that attempt.");
+        "; that attempt is not in the store.");
   } else if (slot.found) {
     say("The page was there before swaptraild was attached: its slot was found in a page table, that of ",
         process_words(slot.holder.tgid, comm_text(slot.holder.comm)), ".");

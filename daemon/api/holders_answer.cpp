@@ -222,9 +222,10 @@ absl::Status answer(const Query& asked, const v1::GetHoldersRequest& request,
   uint64_t other_groups = 0;
   for (const Group& group : groups_of(holders->holdings, by)) {
     if (response.rows_size() < static_cast<int>(*rows) && bytes < kAnswerBytes) {
-      put_group(group, by, converter, *response.add_rows());
-      put_kernel(group.sum.holder, by, asked.host, *response.mutable_rows()->rbegin());
-      bytes += response.rows(response.rows_size() - 1).ByteSizeLong();
+      v1::HolderRow& row = *response.add_rows();
+      put_group(group, by, converter, row);
+      put_kernel(group.sum.holder, by, asked.host, row);
+      bytes += row.ByteSizeLong();
     } else {
       other.add(group);
       ++other_groups;

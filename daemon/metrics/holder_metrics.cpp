@@ -86,7 +86,7 @@ void fill_cgroup_held(const Scrape& scrape, Series& out) {
 // clang-format off: this is a table
 constexpr Metric kHolderMetrics[] = {
     {"swaptrail_swap_area_held_pages", kGauge, "pages", "area,path,where", "6 x 32", "slot_freed",
-     "Used slots of which it is known who holds them, by where they lie: device, zswap, zero (filled with zeroes), unwritten (only in memory yet), reserve (kept ready for a CPU, up to Linux 6.15), unknown (written before the start). With a sample an estimate.",
+     "Used slots of which it is known who holds them, by where they lie: device, zswap, zero (filled with zeroes), unwritten (only in memory yet), reserve (kept ready for a CPU, up to Linux 6.15), unknown (written before the start). With a sample an estimate. Absent, as the next two, when the pipeline does not answer in half a second.",
      fill_held},
     {"swaptrail_swap_area_unexplained_pages", kGauge, "pages", "area,path", "32", "slot_freed",
      "Used slots by /proc/swaps, less those: below 0 for a moment when the kernel has freed some whose records are on their way.",

@@ -115,7 +115,7 @@ TEST(ApiExplanation, ASlotWhoseAttemptIsNotKnown) {
   EXPECT_THAT(
       said(facts),
       HasSubstr("The page went there 5.00 s ago by kswapd0 (pid 57), in background reclaim; "
-                "the store has forgotten that attempt.\nzswap has its content."));
+                "that attempt is not in the store.\nzswap has its content."));
   EXPECT_THAT(said(facts), Not(HasSubstr("It is in use, by")));
 
   facts.slot->by = {};
