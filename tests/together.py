@@ -46,6 +46,11 @@ def reason_of(skipped):
     return lines[-1] if lines else "no reason"
 
 
+def reason_of_failure(failure):
+    """`file:line: what was expected` of a GoogleTest assertion: all that a summary shows."""
+    return ": ".join(filter(None, map(str.strip, failure.get("message", "").splitlines())))
+
+
 def run_all(jobs, programs, longest_s=LONGEST_S):
     shards = jobs * SHARDS_OF_A_JOB
     parts = [(pathlib.Path(program).resolve(), shard) for program in programs for shard in range(shards)]
@@ -57,7 +62,7 @@ def run_all(jobs, programs, longest_s=LONGEST_S):
             for case in cases or []:
                 name = f"{case.get('classname')}.{case.get('name')}"
                 if case.find("failure") is not None:
-                    failed.append(name)
+                    failed.append(f"{name}: {reason_of_failure(case.find('failure'))}")
                 elif case.get("result") == "skipped":
                     skipped.append(f"{name}: {reason_of(case.find('skipped'))}")
                 elif case.get("status") == "run":
@@ -81,7 +86,7 @@ def main(jobs, *programs):
 
 CASES = '<testsuites><testsuite>%s</testsuite></testsuites>'
 PASSED = '<testcase name="a" status="run" result="completed" classname="S"/>'
-FAILS = '<testcase name="b" status="run" result="completed" classname="S"><failure message="x"/></testcase>'
+FAILS = '<testcase name="b" status="run" result="completed" classname="S"><failure message="f.cpp:2&#x0A;Expected: 1"/></testcase>'
 SKIPPED = '<testcase name="c" status="run" result="skipped" classname="S"><skipped message="f.cpp:1&#x0A;for root only"/></testcase>'
 
 
@@ -90,7 +95,7 @@ def self_test():
     report = 'out=${1#--gtest_output=xml:}; printf %%s \'%s\' >"$out"'
     programs = {
         report % (CASES % (PASSED + SKIPPED)): (4, [], ["S.c: for root only"] * 4),
-        report % (CASES % (PASSED + FAILS)) + "; exit 1": (4, ["S.b"] * 4, []),
+        report % (CASES % (PASSED + FAILS)) + "; exit 1": (4, ["S.b: f.cpp:2: Expected: 1"] * 4, []),
         report % (CASES % PASSED) + "; exit 1": (4, 4, []),  # a leak, say
         "exit 139": (0, 4, []),
         "exec sleep 60": (0, 4, []),

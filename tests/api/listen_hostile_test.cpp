@@ -269,6 +269,8 @@ TEST_F(ListenHostileTest, IdleConnectionsGo) {
   const auto idle = channel();
   ASSERT_TRUE(get_status(idle).ok());
   EXPECT_TRUE(eventually([&] { return open() == 0; }));
+  // A call that the client sends before it has seen the close is refused: nobody retries it.
+  ASSERT_TRUE(eventually([&] { return idle->GetState(false) != GRPC_CHANNEL_READY; }));
   EXPECT_TRUE(get_status(idle).ok()) << "gRPC connects again";
 
   const auto stub = v1::TraceService::NewStub(channel());

@@ -46,10 +46,12 @@ class ProcessMemoryTest : public testing::Test {
     ASSERT_TRUE(started.ok()) << started.status();
     memory_ = *std::move(started);
   }
-  // `pages` of memory, the first `touched` of them written to.
+  // `pages` of memory, the first `touched` of them written to. Far below where the kernel puts
+  // what other threads map (they would fill a hole that a test makes): threads of gRPC live on.
   uint64_t map(uint64_t pages, uint64_t touched) {
     length_ = pages * page_;
-    area_ = mmap(nullptr, length_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* const far = reinterpret_cast<void*>(uint64_t{1} << 45);
+    area_ = mmap(far, length_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     EXPECT_NE(area_, MAP_FAILED);
     madvise(area_, length_, MADV_NOHUGEPAGE);
     memset(area_, 1, touched * page_);
