@@ -91,6 +91,7 @@ void Lockstep::Impl::on_loss(const Loss& loss) {
   loss_until_ns_ = std::max(loss_until_ns_, loss.to_ns);
   runs_skipped_ |= loss.is_of_runs();
   stream_.on_loss(loss);
+  way_back_.on_loss(loss);
   // The rest of an open pass may be lost. What still comes of it counts as another pass, which is not
   // compared.
   for (Batch* batch : std::vector<Batch*>(passes_.begin(), passes_.end())) close_pass(*batch);

@@ -118,7 +118,9 @@ class Lockstep::Impl {
   void on_swap_read(const Event& event);
   void on_zswap_loaded(const Event& event);
   bool was_free(uint64_t entry) const;
-  SlotRecord* slot_of(uint64_t entry);  // created if it does not exist; null: no room
+  // Created if it does not exist; null: no room. What was known before a loss is not known any more:
+  // the slot may have been freed, taken and written to meanwhile, and its next event would hide that.
+  SlotRecord* slot_of(uint64_t entry);
   void claim_slots(FolioRecord& record, const Event& event);
   void store_slots(const FolioRecord& record, bool stored);
   void store_slots(uint64_t entry, uint32_t nr_pages, bool stored);

@@ -7,7 +7,10 @@
 namespace swaptrail::engine {
 SlotRecord* Lockstep::Impl::slot_of(uint64_t entry) {
   const auto found = slots_.find(entry);
-  if (found != slots_.end()) return &found->second;
+  if (found != slots_.end()) {
+    if (hidden(found->second.last_ns)) found->second = SlotRecord{};
+    return &found->second;
+  }
   if (slots_.size() >= options_.max_slots) {
     ++counters.slots_full;
     return nullptr;
@@ -358,7 +361,7 @@ void Lockstep::Impl::on_swap_read(const Event& event) {
 
 void Lockstep::Impl::read_slot(SlotRecord& slot, uint64_t entry, const Event& event) {
   if (hidden(slot.last_ns)) {
-    slot.from_begin = false;  // what was written to it may be hidden too
+    slot = SlotRecord{};
     return;
   }
   const bool unwritten = slot.freed || (slot.from_begin && !slot.stored && slot.cached == 0);

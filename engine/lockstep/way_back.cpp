@@ -66,17 +66,20 @@ WayBack::PageStay* WayBack::open_at(uint64_t entry, uint64_t from_ns) {
 }
 
 // Another use of the slot begins. A missing report is still owed: a fault may have mapped the page,
-// and reports when it returns. (Or swapoff did, which reports no mapping.)
+// and reports when it returns. (Or swapoff did, which reports no mapping.) Of a stay that a loss may have
+// changed only its end is kept: trace/ may report it later, and that is not about the next stay.
 void WayBack::retire(uint64_t entry, PageStay& stay, uint64_t now_ns) {
   const auto older = older_.find(entry);
   if (older != older_.end()) {
     std::erase_if(older->second, [](const PageStay& one) { return !one.ended(); });
     if (older->second.empty()) older_.erase(older);
   }
-  const bool owed = stay.away() && sure(stay);
+  const bool kept = stay.away() && sure(stay) && older_.size() < options_.max_slots;
+  const uint64_t forgotten_ns = stay.away() && !kept ? now_ns : stay.forgotten_ns;
   if (!stay.ended()) stay.superseded_ns = now_ns;
-  if (owed && older_.size() < options_.max_slots) older_[entry].push_back(stay);
+  if (kept) older_[entry].push_back(stay);
   stay = PageStay{};
+  stay.forgotten_ns = forgotten_ns;
 }
 
 WayBack::Thread& WayBack::thread_of(uint32_t tid) {
@@ -109,6 +112,11 @@ void WayBack::on_event(const Event& event) {
 }
 
 // ---- slots ---------------------------------------------------------------------------------------
+
+void WayBack::on_loss(const Loss& loss) {
+  lost_ = true;
+  runs_skipped_ |= loss.is_of_runs();
+}
 
 void WayBack::on_allocated(uint64_t entry, uint32_t nr_pages, uint64_t time_ns) {
   for (uint32_t page = 0; page < nr_pages; ++page) {
@@ -218,7 +226,9 @@ void WayBack::on_read(const Event& event) {
 
 // The thread ends a fault that mapped these pages, or (0 pages) reads for another fault.
 void WayBack::check_thread(Thread& thread, const Event& event, uint64_t first, uint32_t nr_pages) {
-  const bool known = thread.begun_ns != 0 && !hidden_(thread.begun_ns);
+  // If the program was skipped that notes the begin of a fault, its end is not reported.
+  const bool known =
+      thread.begun_ns != 0 && !hidden_(thread.begun_ns) && !(runs_skipped_ && began_hidden(thread));
   const uint64_t owed = thread.freed_entry != 0 ? thread.freed_entry : thread.read_entry;
   const bool other = owed != 0 && !covers(first, nr_pages, owed);
   if (!other) return;
@@ -253,7 +263,8 @@ WayBack::Fault& WayBack::pass_of(Thread& thread, const Event& event) {
     if (last.open) last.open = false;
   }
   const bool forgot = forgotten_ns_ != 0 && fault_begin_ns(event) < forgotten_ns_ + kLongestWaitNs;
-  if (tried && !hidden_(fault_begin_ns(event)) && !forgot) {
+  const bool hides = hidden_(fault_begin_ns(event)) || (lost_ && began_hidden(thread));
+  if (tried && !hides && !forgot) {
     report(FindingKind::kLoss, Rule::kFaultNotBegun, event, "its first pass was not seen");
   }
   return begin_fault(thread, event);
@@ -296,6 +307,7 @@ void WayBack::end_pass(Thread& thread, Fault& fault, const Event& event, bool do
   if (fault.open) return;
   thread.reads.clear();
   thread.begun_ns = 0;
+  thread.left_ns = event.time_ns;
 }
 
 // A read past the swap cache fills a folio that is mapped as a whole, or not at all.

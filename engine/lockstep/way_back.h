@@ -43,6 +43,7 @@ class WayBack {
   // ---- what was observed, in the order of the stream
   void on_event(const Event& event);  // each; looks at reads, faults and freed slots
   void on_ignored(const Event& event) { ignored_ns_ = event.time_ns; }  // it came twice
+  void on_loss(const Loss& loss);
   void on_allocated(uint64_t entry, uint32_t nr_pages, uint64_t time_ns);
   // A folio that is not followed got these slots.
   void on_reused(const Event& event);
@@ -70,11 +71,12 @@ class WayBack {
     uint64_t superseded_ns = 0;  // removed again, though it was not seen to come back; 0 = not
     uint64_t fault = 0;          // number of the fault that brought it back, 0 = none
     uint64_t lifecycle = 0;      // id of the lifecycle that began it, 0 = not reported
-    uint32_t freed_tid = 0;      // by this thread
-    bool reported = false;       // returned, according to trace/
-    bool swapoff = false;        // freed by swapoff
-    bool inside = false;         // freed inside __remove_mapping
-    bool read = false;           // since it began
+    uint64_t forgotten_ns = 0;  // until then the slot had a stay of which nothing is kept; 0 = none
+    uint32_t freed_tid = 0;     // by this thread
+    bool reported = false;      // returned, according to trace/
+    bool swapoff = false;       // freed by swapoff
+    bool inside = false;        // freed inside __remove_mapping
+    bool read = false;          // since it began
 
     bool away() const { return removed_ns != 0 && !reported; }
     bool ended() const { return freed_ns != 0 || fault != 0; }
@@ -118,6 +120,7 @@ class WayBack {
     uint64_t freed_entry = 0;     // freed in this fault by itself, after it had read it
     std::vector<uint64_t> reads;  // entries read since its last fault; at most kMostReads
     uint64_t begun_ns = 0;        // the begin of the earliest of the above
+    uint64_t left_ns = 0;         // it was in no fault then, 0 = not known
   };
   struct Early {  // freed before the REMOVED of its folio was reported
     uint64_t entry = 0;
@@ -148,6 +151,9 @@ class WayBack {
   void retire(uint64_t entry, PageStay& stay, uint64_t now_ns);
   Thread& thread_of(uint32_t tid);
   bool sure(const PageStay& stay) const;
+  // A loss may hide how the fault that the thread is in began: the fault can be much older than what was
+  // seen of it.
+  bool began_hidden(const Thread& thread) const { return hidden_(thread.left_ns); }
   void report(FindingKind kind, Rule rule, const Event& event, std::string text);
 
   // way_back_returns.cpp: returns
@@ -158,6 +164,7 @@ class WayBack {
   Rule check_page(PageStay& stay, const Fault* fault, const Return& back, std::string& text) const;
   Rule check_unknown(uint64_t entry, const Fault* fault, std::string& text, bool& compared);
   PageStay* stay_of(uint64_t entry, const Fault* fault, const Return& back);
+  bool is_of_forgotten(uint64_t entry, const Return& back);
   void mark_reported(uint64_t entry, PageStay* stay);
   void close_fault(const Fault& fault);
   void report_missing(uint64_t entry, const PageStay& stay);
@@ -176,6 +183,8 @@ class WayBack {
   uint64_t now_ns_ = 0;
   uint64_t forgotten_ns_ = 0;  // all threads were forgotten then
   uint64_t ignored_ns_ = 0;    // the time of an event that was left out
+  bool lost_ = false;          // there was a loss
+  bool runs_skipped_ = false;  // there was one of program runs
   const bool frees_at_once_;   // the task that drops a slot's last reference frees it
 };
 

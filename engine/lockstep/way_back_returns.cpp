@@ -89,6 +89,11 @@ Rule WayBack::judge(const Return& back, std::string& text, bool& compared) {
   for (uint32_t page = 0; page < back.nr_pages; ++page) {
     const uint64_t entry = back.entry + page;
     PageStay* stay = stay_of(entry, fault, back);
+    if (stay == nullptr && is_of_forgotten(entry, back)) {
+      compared = false;
+      continue;
+    }
+    if (stay == nullptr) stay = unreported_at(entry);
     Rule wrong = Rule::kCount;
     if (stay == nullptr) {
       wrong = check_unknown(entry, fault, text, compared);
@@ -225,8 +230,8 @@ Rule WayBack::check_unknown(uint64_t entry, const Fault* fault, std::string& tex
   return stay->reported ? Rule::kReturnTwice : Rule::kReturnUnseen;
 }
 
-// The stay that this return ends, if one fits; otherwise the oldest that must end. The freeing of a slot is
-// reported after the fault: it may have been inside one.
+// The stay that this return ends, or null if none fits. The freeing of a slot is reported after the
+// fault: it may have been inside one.
 WayBack::PageStay* WayBack::stay_of(uint64_t entry, const Fault* fault, const Return& back) {
   const auto fits = [&](const PageStay& stay) {
     if (!stay.away()) return false;
@@ -235,8 +240,12 @@ WayBack::PageStay* WayBack::stay_of(uint64_t entry, const Fault* fault, const Re
         stay.inside && back.time_ns - stay.freed_ns <= stay.removed_ns - stay.freed_ns;
     return stay.fault == 0 && (stay.freed_ns == back.time_ns || inside);
   };
-  PageStay* stay = first_stay(entry, fits);
-  return stay != nullptr ? stay : unreported_at(entry);
+  return first_stay(entry, fits);
+}
+
+bool WayBack::is_of_forgotten(uint64_t entry, const Return& back) {
+  const PageStay* last = stay_at(entry, false);
+  return last != nullptr && back.time_ns <= last->forgotten_ns;
 }
 
 void WayBack::mark_reported(uint64_t entry, PageStay* stay) {

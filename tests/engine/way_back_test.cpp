@@ -505,5 +505,85 @@ TEST(WayBack, ForgetsAccountsThatNobodyAsksFor) {
   for (const Finding& one : kept.findings) EXPECT_EQ(one.rule, Rule::kLifecycleUnknown);
 }
 
+// ---- runs of programs that the kernel skipped -----------------------------------------------------
+
+// Programs were skipped just before the event `at`.
+Validated with_skipped_runs(const Story& story, size_t at, const Changes& changes = {}) {
+  const auto before = [&](Lockstep& lockstep, lifecycles::Reconstructor& reconstructor,
+                          size_t index) {
+    if (index != at) return;
+    const uint64_t until_ns = story.events[at].time_ns - 1;
+    const Loss loss{until_ns - 10, until_ns, 1, kNoCpu};
+    reconstructor.on_loss(loss);
+    lockstep.on_loss(loss);
+  };
+  return validate(story, "6.18", before, changes);
+}
+
+// Since a read may be hidden, trace/ waits for a fault before it reports that a slot was freed. Another
+// page takes the slot, and leaves, meanwhile.
+TEST(WayBack, LetsAReturnBeReportedWhenItsSlotHasAnotherPage) {
+  Story story;
+  swap_out(story, page_at(0));
+  const size_t lost = story.events.size();
+  story.freed(page_at(0));
+  const Page next{.folio = Page().folio + 64 * kPageStruct, .entry = page_at(0).entry};
+  swap_out(story, next);
+  const Validated run = with_skipped_runs(story, lost);
+  EXPECT_EQ(run.rules(), "");
+  EXPECT_EQ(run.counters.returns, 1u);
+  EXPECT_EQ(run.counters.returns_not_compared, 1u);
+
+  // The next page's own return is compared again.
+  story.freed(next);
+  Changes wrong;
+  wrong.back = [](Return& back) {
+    back.lifecycle_id += back.lifecycle_id == 2 ? 7 : 0;
+    return true;
+  };
+  EXPECT_EQ(with_skipped_runs(story, lost, wrong).rules(), "return_lifecycle");
+}
+
+// What was known of a slot before is not known after it, whatever is seen of the slot next.
+TEST(WayBack, LetsASlotBeTakenUnseen) {
+  Story story;
+  swap_out(story, page_at(0));
+  story.freed(page_at(0));
+  const size_t lost = story.events.size();
+  story.add(SWAPTRAIL_SWAP_READ, page_at(0), kReadIn);
+  story.add(SWAPTRAIL_CACHE_DELETED, page_at(0), kCached);
+  story.freed(page_at(0));
+  story.fault(page_at(0), 5000, 99).result = kMajor;  // and by its owner, whoever had it before
+  EXPECT_EQ(with_skipped_runs(story, lost).rules(), "");
+  EXPECT_EQ(validate(story, "6.18").rules(), "read_unwritten slot_freed_twice stranger_faults");
+}
+
+// A fault may begin long before it reads. If the program was skipped that notes this, its end is not
+// reported.
+TEST(WayBack, LetsAFaultBeginUnseen) {
+  Story story;
+  for (uint64_t i : {0, 1, 2, 3}) swap_out(story, page_at(i));
+  const auto read = [&](uint64_t i) {
+    story.add(SWAPTRAIL_SWAP_READ, page_at(i), SWAPTRAIL_STATE_SWAPBACKED);
+    story.freed(page_at(i));
+  };
+  const auto end = [&](uint64_t i) { story.fault(page_at(i), 2500).result = kMajor; };
+  const size_t lost = story.events.size();
+  read(0);
+  read(1);
+  end(1);
+  EXPECT_EQ(with_skipped_runs(story, lost).rules(), "");
+  // Once it was seen outside of faults, it has to report all.
+  read(2);
+  read(3);
+  end(3);
+  EXPECT_EQ(with_skipped_runs(story, lost).rules(), "fault_missing");
+
+  Story retried = waits();
+  retried.events.erase(retried.events.end() - 2);
+  retried.sequences.pop_back();
+  EXPECT_EQ(with_skipped_runs(retried, retried.events.size() - 2).rules(), "");
+}
+
 }  // namespace
 }  // namespace swaptrail::engine
