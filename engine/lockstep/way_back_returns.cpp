@@ -243,9 +243,13 @@ WayBack::PageStay* WayBack::stay_of(uint64_t entry, const Fault* fault, const Re
   return first_stay(entry, fits);
 }
 
+// In a sample the slot may have had a page before that is not followed.
 bool WayBack::is_of_forgotten(uint64_t entry, const Return& back) {
   const PageStay* last = stay_at(entry, false);
-  return last != nullptr && back.time_ns <= last->forgotten_ns;
+  if (last == nullptr) return false;
+  const uint64_t began_ns = last->allocated_ns != 0 ? last->allocated_ns : last->removed_ns;
+  return back.time_ns <= last->forgotten_ns ||
+         (options_.sample > 1 && !last->inside && back.time_ns < began_ns);
 }
 
 void WayBack::mark_reported(uint64_t entry, PageStay* stay) {

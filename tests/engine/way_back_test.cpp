@@ -508,7 +508,8 @@ TEST(WayBack, ForgetsAccountsThatNobodyAsksFor) {
 // ---- runs of programs that the kernel skipped -----------------------------------------------------
 
 // Programs were skipped just before the event `at`.
-Validated with_skipped_runs(const Story& story, size_t at, const Changes& changes = {}) {
+Validated with_skipped_runs(const Story& story, size_t at, const Changes& changes = {},
+                            uint32_t sample = 1) {
   const auto before = [&](Lockstep& lockstep, lifecycles::Reconstructor& reconstructor,
                           size_t index) {
     if (index != at) return;
@@ -517,7 +518,7 @@ Validated with_skipped_runs(const Story& story, size_t at, const Changes& change
     reconstructor.on_loss(loss);
     lockstep.on_loss(loss);
   };
-  return validate(story, "6.18", before, changes);
+  return validate(story, "6.18", before, changes, sample);
 }
 
 // Since a read may be hidden, trace/ waits for a fault before it reports that a slot was freed. Another
@@ -542,6 +543,19 @@ TEST(WayBack, LetsAReturnBeReportedWhenItsSlotHasAnotherPage) {
     return true;
   };
   EXPECT_EQ(with_skipped_runs(story, lost, wrong).rules(), "return_lifecycle");
+}
+
+// The same, if the first of them is not in the sample.
+TEST(WayBack, LetsAReturnOfAPageThatIsNotFollowedComeLate) {
+  Story story;
+  const Page other{.folio = Page().folio + kPageStruct, .entry = page_at(0).entry};
+  swap_out(story, other);
+  const size_t lost = story.events.size();
+  story.freed(other);
+  swap_out(story, page_at(0));
+  const Validated run = with_skipped_runs(story, lost, {}, 2);
+  EXPECT_EQ(run.rules(), "");
+  EXPECT_EQ(run.counters.returns_not_compared, 1u);
 }
 
 // What was known of a slot before is not known after it, whatever is seen of the slot next.

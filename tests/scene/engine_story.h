@@ -155,9 +155,10 @@ inline void hand_on(KeptFindings& kept, Lockstep& lockstep, const Changes& chang
 inline Validated validate(
     const Story& story, std::string_view kernel = "6.12",
     const std::function<void(Lockstep&, lifecycles::Reconstructor&, size_t)>& before = {},
-    const Changes& changes = {}) {
+    const Changes& changes = {}, uint32_t sample = 1) {
   KeptFindings kept;
   LockstepOptions options;
+  options.sample = sample;
   options.features = *features_named(kernel);
   options.cpus = 2;
   options.event_abi = story.event_abi;
