@@ -17,7 +17,6 @@
 
 #include "bench/store_load.h"
 #include "daemon/counters/counters.h"
-#include "daemon/store/areas.h"
 #include "daemon/store/list.h"
 #include "daemon/store/lookup.h"
 #include "daemon/store/stats.h"
@@ -201,11 +200,6 @@ void BM_matrix(benchmark::State& state) {
     benchmark::DoNotOptimize(query_matrix(store.snapshot(), Filter{}, 50));
   });
 }
-void BM_areas(benchmark::State& state) {
-  measure(state, [](const Store& store) {
-    benchmark::DoNotOptimize(query_areas(store.snapshot(), kStart));
-  });
-}
 
 #define SWAPTRAIL_BOTH(name) \
   BENCHMARK(name)->ArgName("writer")->Arg(0)->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond)
@@ -218,7 +212,6 @@ SWAPTRAIL_BOTH(BM_first_page_of_a_contradiction);
 SWAPTRAIL_BOTH(BM_lookup_of_an_entry);
 SWAPTRAIL_BOTH(BM_stats);
 SWAPTRAIL_BOTH(BM_matrix);
-SWAPTRAIL_BOTH(BM_areas);
 
 }  // namespace
 }  // namespace swaptrail::store

@@ -159,10 +159,11 @@ class Checks {
 
   // Stacks and heaps of threads take far more address space than memory.
   uint64_t address_space_needed() const {
-    constexpr uint64_t kThreadsAndLibraries = uint64_t{2} << 30, kFolio = 700;
+    constexpr uint64_t kThreadsAndLibraries = uint64_t{2} << 30, kFolio = 700, kSlot = 32;
     const auto cpus = static_cast<uint64_t>(std::max(sysconf(_SC_NPROCESSORS_CONF), 1L));
     return kThreadsAndLibraries + (uint64_t{options_.store_mib} << 20) +
-           (cpus * options_.ring_mib << 21) + options_.max_folios * kFolio;
+           (cpus * options_.ring_mib << 21) + options_.max_folios * kFolio +
+           options_.max_slots * kSlot;
   }
 
   void limit(__rlimit_resource resource, const char* what, uint64_t needed, const char* how) {

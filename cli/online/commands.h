@@ -20,6 +20,7 @@ void add_stats(CLI::App& app, int& code);
 void add_matrix(CLI::App& app, int& code);
 void add_areas(CLI::App& app, int& code);
 void add_holders(CLI::App& app, int& code);
+void add_swapoff_plan(CLI::App& app, int& code);
 void add_violations(CLI::App& app, int& code);
 void add_pageout(CLI::App& app, int& code);
 void add_flight(CLI::App& app, int& code);
@@ -55,11 +56,14 @@ inline constexpr Command kCommands[] = {
     {"stats", add_stats, kOfStore},
     {"matrix", add_matrix, kOfStore},
     {"areas", add_areas,
-     "Reads /proc/swaps, and counts the pages in swap by a look at the lifecycles in the store. "
-     "No load if asked now and then."},
+     "Sums up a table of who holds swap that swaptraild keeps anyway, and reads /proc/swaps. For the ages it "
+     "looks at each used slot, at most every five seconds: some 10 ms for a million."},
     {"holders", add_holders,
      "Sums up a table of who holds swap that swaptraild keeps anyway, as large as there are owners, "
-     "and reads /proc/swaps. A call each second is no load."},
+     "and reads /proc/swaps. A call each second is no load: the ages, for which each used slot is looked at, are up "
+     "to five seconds old."},
+    {"swapoff-plan", add_swapoff_plan,
+     "As holders; and it reads two files of /sys/fs/cgroup for each cgroup that it shows, and those above."},
     {"violations", add_violations, kOfReading},
     {"pageout", add_pageout,
      "Not free, and meant so: the kernel unmaps and writes each page of the range, and the process "

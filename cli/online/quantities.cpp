@@ -1,5 +1,6 @@
 #include "cli/online/quantities.h"
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <limits>
@@ -96,6 +97,11 @@ google::protobuf::Timestamp timestamp_of(absl::Time time) {
 
 absl::Time time_of(const google::protobuf::Timestamp& timestamp) {
   return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
+}
+
+uint64_t nanoseconds_of(const google::protobuf::Duration& duration) {
+  const int64_t seconds = std::clamp<int64_t>(duration.seconds(), 0, 9'000'000'000);
+  return static_cast<uint64_t>(std::max<int64_t>(seconds * 1'000'000'000 + duration.nanos(), 0));
 }
 
 std::string duration_text(uint64_t duration_ns) {

@@ -2,6 +2,7 @@
 // them.
 #pragma once
 
+#include <google/protobuf/duration.pb.h>
 #include <google/protobuf/timestamp.pb.h>
 
 #include <cstdint>
@@ -30,6 +31,8 @@ absl::StatusOr<v1::SwapEntry> parse_entry(const std::string& text);
 google::protobuf::Timestamp timestamp_of(absl::Time time);
 absl::Time time_of(const google::protobuf::Timestamp& timestamp);
 
+// 0 if negative; at most 285 years.
+uint64_t nanoseconds_of(const google::protobuf::Duration& duration);
 std::string duration_text(uint64_t duration_ns);  // "5.50 ms"
 std::string bytes_text(uint64_t bytes);           // "64.0 MiB"
 std::string pages_text(uint64_t pages);           // "1 page", "12 pages"

@@ -1,5 +1,4 @@
-// `swaptrail status`, `swaptrail areas` and `swaptrail violations`: the state of swaptraild and of
-// swap.
+// `swaptrail status` and `swaptrail violations`: the state of swaptraild.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -28,16 +27,6 @@ struct StatusOptions : ClientCall {
 struct ViolationOptions : ClientCall {
   int32_t limit = 100;
 };
-
-// 0 if negative; capped at 285 years.
-uint64_t nanoseconds_of(const google::protobuf::Duration& duration) {
-  const int64_t seconds = std::clamp<int64_t>(duration.seconds(), 0, 9'000'000'000);
-  return static_cast<uint64_t>(std::max<int64_t>(seconds * 1'000'000'000 + duration.nanos(), 0));
-}
-
-void append_row(const char* name, const std::string& text, std::string& out) {
-  absl::StrAppend(&out, absl::StrFormat("  %-12s ", name), printable(text), "\n");
-}
 
 // They differ by more than what moved while the two were read, or what one of them can't show.
 bool differs(const v1::Reconciliation& row) {
@@ -294,58 +283,6 @@ int status(const StatusOptions& options) {
   return code == cli::kDone && options.check ? check(*response) : code;
 }
 
-std::string kind_text(const v1::SwapArea& area) {
-  return absl::StrCat(area.synchronous() ? "synchronous" : "asynchronous",
-                      area.rotational() ? ", rotating" : "");
-}
-
-// What the kernel's used slots consist of, in pages.
-std::vector<std::string> slots_cells(const std::string& number, const v1::SwapArea& area) {
-  if (!area.has_slots()) return {number, "-", "-", "-", "-", area.note()};
-  const v1::AreaSlots& slots = area.slots();
-  return {number,
-          absl::StrCat(slots.used()),
-          absl::StrCat(slots.away()),
-          absl::StrCat(slots.cached()),
-          absl::StrCat(slots.unexplained()),
-          area.note()};
-}
-
-std::string areas_text(const v1::GetSwapAreasResponse& response, const Style& style) {
-  Table areas({{"AREA", Align::kRight},
-               {"PATH"},
-               {"SIZE", Align::kRight},
-               {"USED", Align::kRight},
-               {"SHARE", Align::kRight},
-               {"PRIORITY", Align::kRight},
-               {"KIND"}});
-  Table slots({{"AREA", Align::kRight},
-               {"USED SLOTS", Align::kRight},
-               {"AWAY", Align::kRight},
-               {"IN SWAP CACHE", Align::kRight},
-               {"NOT EXPLAINED", Align::kRight},
-               {"WHY"}});
-  Table owners({{"AREA", Align::kRight}, {"CGROUP"}, {"PAGES", Align::kRight}});
-  Table ages({{"AREA", Align::kRight}, {"IN SWAP FOR UP TO"}, {"PAGES", Align::kRight}});
-  for (const v1::SwapArea& area : response.areas()) {
-    const std::string number = area.type_unknown() ? "?" : absl::StrCat(area.type());
-    areas.add({number, area.path(), bytes_text(area.size_bytes()), bytes_text(area.used_bytes()),
-               percent_text(area.used_bytes(), area.size_bytes()), absl::StrCat(area.priority()),
-               kind_text(area)});
-    slots.add(slots_cells(number, area));
-    for (const v1::SwapOwner& owner : area.owners())
-      owners.add({number, cgroup_text(owner.cgroup()), absl::StrCat(owner.pages())});
-    for (const v1::AgeBucket& age : area.ages())
-      ages.add({number, age.has_up_to() ? duration_text(nanoseconds_of(age.up_to())) : "longer",
-                absl::StrCat(age.pages())});
-  }
-  if (areas.rows() == 0) return "no swap area is on\n";
-  std::string out = areas.text(style);
-  for (const Table* table : {&slots, &owners, &ages})
-    if (table->rows() != 0) absl::StrAppend(&out, "\n", table->text(style));
-  return out;
-}
-
 std::string violations_text(const v1::ListViolationsResponse& response, const Style& style) {
   Table table({{"TIME"},
                {"RULE"},
@@ -401,20 +338,6 @@ void add_status(CLI::App& app, int& code) {
       "kernel's without a reason, a table was full, the kernel left out runs of "
       "programs, or there are violations or findings; standard error says which");
   set_run(*command, options, code, status);
-}
-
-void add_areas(CLI::App& app, int& code) {
-  auto [command, call] = add_online_command<ClientCall>(
-      app, "areas", "swap areas, and whose pages lie in them for how long", Finds::kNothing,
-      "\nOwners and ages are those of pages that swaptraild saw on their way out.\n"
-      "Examples:\n"
-      "  swaptrail areas\n"
-      "  swaptrail areas -o jsonl");
-  add_call_options(*command, *call);
-  command->callback([call = call, &code] {
-    code = ask_and_print(*call, &v1::TraceService::Stub::GetSwapAreas, v1::GetSwapAreasRequest(),
-                         "areas", areas_text);
-  });
 }
 
 void add_violations(CLI::App& app, int& code) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "trace/utf8.h"
 
 namespace swaptrail::online {
@@ -48,6 +50,10 @@ std::string Table::text(const Style& style) const {
   std::string out = fitted.header(style);
   for (const auto& row : rows_) out += fitted.line(row);
   return out;
+}
+
+void append_row(const char* name, const std::string& text, std::string& out) {
+  absl::StrAppend(&out, absl::StrFormat("  %-12s ", name), printable(text), "\n");
 }
 
 }  // namespace swaptrail::online

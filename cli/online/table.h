@@ -37,4 +37,7 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// "  NAME  TEXT", as rows of facts about one thing; an empty name goes on with the one before.
+void append_row(const char* name, const std::string& text, std::string& out);
+
 }  // namespace swaptrail::online

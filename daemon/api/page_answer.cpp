@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <functional>
 #include <optional>
@@ -14,6 +12,7 @@
 #include "daemon/api/explanation.h"
 #include "daemon/api/filter.h"
 #include "daemon/base/files.h"
+#include "daemon/base/page_bytes.h"
 #include "daemon/store/lookup.h"
 #include "trace/decode.h"
 #include "trace/lifecycles/slot_time.h"
@@ -248,7 +247,7 @@ absl::Status look(const Desk& desk, const v1::ExplainPageRequest& request, PageF
       if (page.pid() == 0 || page.pid() > 1u << 22) {  // PID_MAX_LIMIT
         return out_of_bounds("virtual_page.pid", absl::StrCat(page.pid()), "1 to 4194304");
       }
-      const auto page_size = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+      const uint64_t page_size = base::page_bytes();
       facts.named_by = NamedBy::kAddress;
       facts.pid = page.pid();
       facts.address = page.address() / page_size * page_size;
@@ -409,7 +408,7 @@ absl::Status answer(const Query& asked, const v1::ExplainPageRequest& request,
   const auto most = to_count("max_history", request.max_history(), kUsualHistory);
   if (!most.ok()) return most.status();
   PageFacts facts;
-  facts.page_bytes = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
+  facts.page_bytes = static_cast<uint32_t>(base::page_bytes());
   const Desk desk{asked.host, asked.tables, asked.deadline, *most};
   if (auto looked = look(desk, request, facts); !looked.ok()) return looked;
   if (!asked.host.full_access) {

@@ -12,6 +12,7 @@
 #include "daemon/api/convert.h"
 #include "daemon/api/filter.h"
 #include "daemon/api/rpc_status.h"
+#include "daemon/base/page_bytes.h"
 
 namespace swaptrail::api {
 namespace {
@@ -21,8 +22,6 @@ constexpr absl::Duration kReportEvery = absl::Milliseconds(20);
 constexpr absl::Duration kCountEvery = absl::Milliseconds(100);
 // The pipeline sweeps every 25 ms: by then the pages that stayed are reported.
 constexpr absl::Duration kUntilSwept = absl::Milliseconds(100);
-
-uint64_t page_bytes() { return static_cast<uint64_t>(sysconf(_SC_PAGESIZE)); }
 
 store::Filter of_process(uint32_t pid) {
   store::Filter filter;
@@ -40,7 +39,7 @@ absl::Status check_page_out(const v1::PageOutRequest& request) {
   if (request.pid() == 0 || request.pid() > 1u << 22) {  // PID_MAX_LIMIT
     return out_of_bounds("pid", absl::StrCat(request.pid()), "1 to 4194304");
   }
-  const uint64_t page = page_bytes();
+  const uint64_t page = base::page_bytes();
   if (request.address() % page != 0) {
     return out_of_bounds("address", absl::StrCat("0x", absl::Hex(request.address())),
                          absl::StrCat("the begin of a page of ", page, " bytes"));
@@ -72,7 +71,7 @@ PageOut::PageOut(const Host& host, PageTables& tables, Clock& clock,
           of_process(request.pid()),
           [this](const store::RecordView& record) { return is_in_range(record); },
           end_of_store(host)) {
-  sizes_.page = static_cast<uint32_t>(page_bytes());
+  sizes_.page = static_cast<uint32_t>(base::page_bytes());
 }
 
 bool PageOut::is_in_range(const store::RecordView& record) const {

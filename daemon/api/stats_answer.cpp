@@ -13,7 +13,6 @@
 #include "daemon/api/counted.h"
 #include "daemon/api/filter.h"
 #include "daemon/api/group_texts.h"
-#include "daemon/store/areas.h"
 #include "daemon/store/stats.h"
 #include "trace/decode.h"
 #include "trace/utf8.h"
@@ -23,9 +22,8 @@ namespace {
 
 using store::GroupBy;
 
-constexpr size_t kUsualGroups = 100, kUsualCells = 50, kMostOwners = 100, kMostTable = 65536;
+constexpr size_t kUsualGroups = 100, kUsualCells = 50, kMostTable = 65536;
 constexpr int kMostSpans = 8;
-constexpr absl::Duration kMostWait = absl::Seconds(2);
 
 static_assert(
     static_cast<int>(v1::STATS_GROUP_VICTIM_CGROUP) ==
@@ -155,84 +153,6 @@ store::StatsRow only_waited(const counters::Row& row, size_t spans) {
   return out;
 }
 
-// Why some of its used slots are not explained, as far as known.
-std::string why_not_explained(const pipeline::SlotUse& use, const pipeline::SlotUse::Area& area,
-                              const pipeline::Sampling& sampling, int64_t unexplained) {
-  if (unexplained == 0) return {};
-  if (unexplained < 0) return "the kernel has freed more than was seen to return";
-  std::string out;
-  const auto add = [&](const std::string& reason) { out += (out.empty() ? "" : "; ") + reason; };
-  if (sampling.ever()) {
-    add(absl::StrCat("only 1 page in ", sampling.one_in, sampling.changes == 0 ? "" : " now",
-                     " is followed: owners and ages are estimates"));
-  }
-  if (area.since_ns == 0 && area.at_start != 0) {
-    add(absl::StrCat(area.at_start, " were in use when swaptraild started"));
-  }
-  if (use.not_followed_pages != 0) {
-    add(absl::StrCat(use.not_followed_pages, " pages found no room in a table"));
-  }
-  if (use.lost_records != 0) add(absl::StrCat(use.lost_records, " records were lost"));
-  if (out.empty()) out = "slots in reserve for each CPU, or of pages that no hook has seen";
-  return out;
-}
-
-void put_slots(const pipeline::SlotUse& use, const pipeline::SlotUse::Area& area,
-               const pipeline::Sampling& sampling, v1::SwapArea& out) {
-  if (!use.way_back_is_seen) {
-    out.set_note(
-        "not every hook that sees pages come back is attached: what is still in swap is not known");
-    return;
-  }
-  if (area.area.type == host::kTypeNotKnown || area.area.used_bytes == recording::kUsedNotKnown) {
-    out.set_note("the number that the kernel has for it is not known");
-    return;
-  }
-  v1::AreaSlots& slots = *out.mutable_slots();
-  slots.set_used(area.area.used_bytes / static_cast<uint64_t>(sysconf(_SC_PAGESIZE)));
-  slots.set_away(area.away);
-  slots.set_cached(area.waiting + area.kept);
-  const auto unexplained = static_cast<int64_t>(slots.used() - slots.away() - slots.cached());
-  slots.set_unexplained(unexplained);
-  out.set_note(why_not_explained(use, area, sampling, unexplained));
-}
-
-void put_area(const recording::SwapArea& area, v1::SwapArea& out) {
-  if (area.type == host::kTypeNotKnown) {
-    out.set_type_unknown(true);
-  } else {
-    out.set_type(area.type);
-  }
-  out.set_path(utf8(area.path));
-  out.set_size_bytes(area.bytes);
-  if (area.used_bytes != recording::kUsedNotKnown) out.set_used_bytes(area.used_bytes);
-  out.set_priority(area.priority);
-  out.set_synchronous(area.synchronous == recording::Known::kYes);
-  out.set_rotational(area.rotational == recording::Known::kYes);
-}
-
-void put_use(const store::AreaUse& use, size_t most_bytes, Converter& converter,
-             v1::SwapArea& out) {
-  size_t bytes = 0;
-  for (const store::AreaOwner& owner : use.owners) {
-    v1::SwapOwner& added = *out.add_owners();
-    converter.put_cgroup(owner.cgroup, *added.mutable_cgroup());
-    added.set_pages(owner.pages);
-    bytes += added.ByteSizeLong();
-    if (bytes <= most_bytes) continue;
-    out.mutable_owners()->RemoveLast();
-    break;
-  }
-  for (size_t at = 0; at < use.ages.size(); ++at) {
-    v1::AgeBucket& added = *out.add_ages();
-    if (at < store::kAgeBounds.size()) {
-      added.mutable_up_to()->set_seconds(
-          static_cast<int64_t>(store::kAgeBounds[at] / 1'000'000'000));
-    }
-    added.set_pages(use.ages[at]);
-  }
-}
-
 }  // namespace
 
 absl::Status answer(const Query& asked, const v1::QueryStatsRequest& request,
@@ -297,35 +217,6 @@ absl::Status answer(const Query& asked, const v1::GetMatrixRequest& request,
     added.set_regretted_pages(cell.regretted_pages);
   }
   response.set_other_pages(matrix.other_pages);
-  return absl::OkStatus();
-}
-
-absl::Status answer(const Query& asked, const v1::GetSwapAreasRequest&,
-                    v1::GetSwapAreasResponse& response) {
-  pipeline::SlotUse now;
-  const absl::Status looked = asked.host.requests.ask(
-      [&](pipeline::PipelineView& view) { now = view.slot_use(); }, absl::Now() + kMostWait);
-  if (!looked.ok()) return looked;
-  const std::shared_ptr<const host::AreaTimeline> areas = asked.host.areas.timeline();
-  std::vector<store::AreaUse> uses;
-  if (now.way_back_is_seen) {
-    const auto is_of_now = [&](uint32_t type, uint64_t at_ns) {
-      const host::AreaInstance* then = areas->find(type, at_ns);
-      return then == nullptr || then == areas->find(type, asked.moment.now_ns());
-    };
-    uses = store::query_areas(asked.host.store.snapshot(), asked.moment.now_ns(), kMostOwners,
-                              kMostTable, asked.stop, is_of_now);
-  }
-  const auto status = asked.host.status_board.newest();
-  Converter converter(asked.host, asked.moment, true);
-  for (const pipeline::SlotUse::Area& area : now.areas) {
-    v1::SwapArea& added = *response.add_areas();
-    put_area(area.area, added);
-    put_slots(now, area, status->sampling, added);
-    const auto use = std::ranges::find(uses, area.area.type, &store::AreaUse::area);
-    put_use(use == uses.end() ? store::AreaUse{} : *use, kAnswerBytes / now.areas.size(), converter,
-            added);
-  }
   return absl::OkStatus();
 }
 

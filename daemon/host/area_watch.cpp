@@ -11,6 +11,7 @@
 #include "daemon/base/descriptor.h"
 #include "daemon/base/log.h"
 #include "daemon/base/monotonic.h"
+#include "daemon/base/page_bytes.h"
 #include "daemon/host/kernel_areas.h"
 #include "daemon/host/swap_areas.h"
 #include "trace/decode.h"
@@ -53,7 +54,7 @@ std::unique_ptr<AreaWatch> AreaWatch::on_host(const probe::SymbolTable& symbols)
   AreaSources sources;
   sources.lines = host_swap_areas;
   sources.clock_ns = base::monotonic_ns;
-  sources.page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  sources.page_bytes = base::page_bytes();
   sources.has_changed = [change = std::make_shared<ChangeOfSwaps>()] { return change->seen(); };
   auto kernel = KernelAreas::open(symbols);
   if (kernel.ok()) {

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -77,6 +78,38 @@ std::optional<uint64_t> Cgroups::own_swap_bytes(uint64_t id) const {
   uint64_t bytes = 0;
   if (error || !text.ok() || !absl::SimpleAtoi(*text, &bytes)) return std::nullopt;
   return bytes;
+}
+
+std::string Cgroups::unit_in(std::string_view path) {
+  std::string slice;
+  for (absl::string_view part : absl::StrSplit(absl_view(path), '/', absl::SkipEmpty())) {
+    if (absl::StartsWith(part, "_"))
+      part.remove_prefix(1);  // systemd's escape for names of the kernel
+    if (absl::EndsWith(part, ".slice")) {
+      slice = std::string(part);
+      continue;
+    }
+    for (const char* kind : {".service", ".scope", ".socket", ".mount", ".swap"})
+      if (absl::EndsWith(part, kind)) return std::string(part);
+    break;
+  }
+  return slice;
+}
+
+std::optional<Cgroups::Room> Cgroups::room(uint64_t id) const {
+  auto path = known_path(id);
+  if (!path) return std::nullopt;
+  std::optional<Room> least;
+  for (; path->size() > 1; path->resize(std::max<size_t>(path->rfind('/'), 1))) {
+    const auto limit = base::read_file(absl::StrCat(root_, *path, "/memory.max"));
+    const auto current = base::read_file(absl::StrCat(root_, *path, "/memory.current"));
+    uint64_t most = 0, used = 0;  // "max": no limit
+    const bool limited = limit.ok() && current.ok() && absl::SimpleAtoi(*limit, &most) &&
+                         absl::SimpleAtoi(*current, &used);
+    const uint64_t bytes = most - std::min(most, used);
+    if (limited && (!least || bytes < least->bytes)) least = Room{bytes, *path};
+  }
+  return least;
 }
 
 std::optional<std::string> Cgroups::known_path(uint64_t id) const {

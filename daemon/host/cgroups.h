@@ -43,6 +43,17 @@ class Cgroups {
   // some, whose use it would include. By a read of the file.
   std::optional<uint64_t> own_swap_bytes(uint64_t id) const;
 
+  // The systemd unit of a cgroup path: the first part below slices, else the slice itself, unescaped (systemd.unit(5),
+  // cg_path_get_unit). Empty: it belongs to none.
+  static std::string unit_in(std::string_view path);
+  // How much more memory a cgroup may take: the least that memory.max leaves, its own or that of one above. Nullopt: none has a limit,
+  // or it is not known. By a read of two files for each level.
+  struct Room {
+    uint64_t bytes = 0;
+    std::string path;  // of the one with the limit
+  };
+  std::optional<Room> room(uint64_t id) const;
+
   // Ids of the cgroup at `path` and of those below, gone ones included; none if it was never there.
   std::vector<uint64_t> at_or_below(std::string_view path, uint64_t now_ns);
   // Did it exist at the last search? True for one that was never found.

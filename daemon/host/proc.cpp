@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "daemon/base/files.h"
+#include "daemon/base/page_bytes.h"
 
 namespace swaptrail::host {
 
@@ -37,7 +38,7 @@ uint64_t resident_bytes() {
   const std::vector<absl::string_view> fields = absl::StrSplit(*text, ' ');
   uint64_t pages = 0;
   if (fields.size() < 2 || !absl::SimpleAtoi(fields[1], &pages)) return 0;
-  return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  return pages * base::page_bytes();
 }
 
 // Field 22 of /proc/PID/stat, in clock ticks since the boot, including time asleep (fs/proc/array.c

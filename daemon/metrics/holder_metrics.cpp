@@ -1,11 +1,10 @@
 // Who holds swap: gauges of the ledger of slots.
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <map>
 #include <utility>
 
+#include "daemon/base/page_bytes.h"
 #include "daemon/metrics/scrape.h"
 #include "trace/decode.h"
 
@@ -51,10 +50,9 @@ void fill_held(const Scrape& scrape, Series& out) {
 }
 
 void fill_unexplained(const Scrape& scrape, Series& out) {
-  const auto page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   for_held_areas(scrape, [&](const pipeline::SlotHolders::Area& area, Series::Labels labels) {
     if (area.area.used_bytes == recording::kUsedNotKnown) return;
-    out.add(std::move(labels), static_cast<double>(area.area.used_bytes / page_bytes) -
+    out.add(std::move(labels), static_cast<double>(area.area.used_bytes / base::page_bytes()) -
                                    static_cast<double>(area.held));
   });
 }

@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "daemon/base/files.h"
+#include "daemon/base/page_bytes.h"
 #include "trace/text.h"
 
 namespace swaptrail::metrics {
@@ -58,7 +59,7 @@ void parse_stat(std::string_view text, double boot_seconds, OwnProcess& out) {
   out.start_seconds = boot_seconds + static_cast<double>(number(kStartTime)) / ticks;
   out.threads = number(kThreads);
   out.virtual_bytes = number(kVirtual);
-  out.resident_bytes = number(kResident) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  out.resident_bytes = number(kResident) * base::page_bytes();
 }
 
 OwnProcess own_process() {

@@ -64,6 +64,9 @@ void add_observation(CLI::App& app, Options& options) {
       ->check(CLI::Validator(check_power_of_two, "POWER_OF_TWO"));
   app.add_option("--max-folios", options.max_folios, "folios followed at the same time [1048576]")
       ->check(CLI::Range(size_t{1024}, size_t{1} << 24));
+  app.add_option("--max-slots", options.max_slots,
+                 "used swap slots that are followed, 32 bytes each [4194304]")
+      ->check(CLI::Range(size_t{1} << 12, size_t{1} << 30));
   app.add_flag("--validate{16}", options.validate,
                "compare one folio in N with a kernel model, 16 without N; report what differs")
       ->check(CLI::Range(1, 1 << 20));

@@ -9,6 +9,7 @@ namespace swaptrail::pipeline {
 
 struct PipelineOptions {
   size_t max_folios = 1 << 20;
+  size_t max_slots = 1 << 22;  // used slots: where their pages are, and who holds them
 
   // recording: a directory, or none
   std::string record_dir;

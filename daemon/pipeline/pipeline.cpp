@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "daemon/base/log.h"
+#include "daemon/base/page_bytes.h"
 #include "daemon/host/proc.h"
 #include "daemon/host/swap_areas.h"
 #include "trace/report/readings.h"
@@ -31,9 +32,7 @@ constexpr double kMayHaveDropped = 0.5;  // of a ring in use
 // difference.
 constexpr int kTriesAtBegin = 64, kTriesEachSecond = 4, kTriesAtEnd = 16;
 constexpr uint64_t kPublishEvery_ns = 1'000'000'000;
-constexpr uint64_t kHoldersKept_ns = 250'000'000;
-
-uint64_t page_bytes() { return static_cast<uint64_t>(sysconf(_SC_PAGESIZE)); }
+constexpr uint64_t kHoldersKept_ns = 250'000'000, kAgesKept_ns = 5'000'000'000;
 
 void sleep_ns(long duration_ns) {
   const timespec duration{0, duration_ns};
@@ -53,6 +52,7 @@ lifecycles::ReconstructorOptions reconstructor_options(const capture::EventSourc
   result.visible_kinds = probe::visible_kinds(source.plan());
   result.start_ns = source.start_ns();
   result.max_attempts = options.max_folios;
+  result.max_slots = options.max_slots;
   result.may_miss_silently = source.plan().mode.mode == probe::Mode::kKprobe;
   return result;
 }
@@ -106,8 +106,9 @@ std::unique_ptr<ledger::Ledger> make_ledger(const capture::EventSource& source,
   if (options.counts_only || !ledger::Ledger::is_possible(probe::visible_kinds(source.plan())))
     return nullptr;
   ledger::Ledger::Options ledger;
-  ledger.page_shift = static_cast<uint32_t>(std::countr_zero(page_bytes()));
+  ledger.page_shift = static_cast<uint32_t>(std::countr_zero(base::page_bytes()));
   ledger.start_ns = source.start_ns();
+  ledger.max_slots = options.max_slots;
   return std::make_unique<ledger::Ledger>(ledger);
 }
 
@@ -265,7 +266,7 @@ absl::Status Pipeline::read_used_slots(recording::Reading& reading) const {
   if (!swaps.ok()) return absl::OkStatus();  // a kernel without it has no such row
   report::UsedSlots used;
   for (const host::SeenArea& seen : host::parse_swap_areas(*swaps, 0))
-    used.pages += seen.area.used_bytes / page_bytes();
+    used.pages += seen.area.used_bytes / base::page_bytes();
   auto totals = source_->totals();
   if (!totals.ok()) return totals.status();
   used.changes = report::slot_changes(*totals);
@@ -309,38 +310,22 @@ absl::StatusOr<record::FlightFiles> Pipeline::write_flight(const std::string& re
   return recorder_->trigger(reason, base::monotonic_ns());
 }
 
-// Kept for a second: frequent requests for it must not hold up the rings.
-const SlotUse& Pipeline::slot_use() {
-  const uint64_t now = base::monotonic_ns();
-  if (slot_use_.at_ns != 0 && now - slot_use_.at_ns < kPublishEvery_ns) return slot_use_;
-  slot_use_ = SlotUse();
-  slot_use_.at_ns = now;
-  slot_use_.way_back_is_seen = report::sees_way_back(probe::visible_kinds(source_->plan()));
-  const lifecycles::ReconstructorCounters counters = reconstructor_.counters();
-  slot_use_.not_followed_pages = counters.not_followed_pages + counters.slots_full;
-  if (auto totals = source_->totals(); totals.ok())
-    slot_use_.lost_records =
-        std::accumulate(std::begin(totals->dropped), std::end(totals->dropped), uint64_t{0});
-  const std::array<uint64_t, 32> kept = reconstructor_.kept_pages();
-  const std::shared_ptr<const host::AreaTimeline> timeline = areas_.timeline();
-  for (recording::SwapArea& area : areas_.now()) {
-    SlotUse::Area& use = slot_use_.areas.emplace_back();
-    use.area = std::move(area);
-    const uint32_t type = use.area.type;
-    if (type >= kept.size()) continue;
-    use.away = reconstructor_.away_pages(type);
-    use.waiting = reconstructor_.waiting_pages(type);
-    use.kept = kept[type];
-    put_start(*timeline, now, page_bytes(), use);
-  }
-  return slot_use_;
-}
-
+// Both are kept for a while: frequent requests must not hold up the rings.
 std::shared_ptr<const SlotHolders> Pipeline::holders() {
   const uint64_t now = base::monotonic_ns();
   if (!holders_ || now - holders_->at_ns >= kHoldersKept_ns)
     holders_ = std::make_shared<SlotHolders>(slot_holders(ledger_.get(), areas_, now));
   return holders_;
+}
+
+std::shared_ptr<const std::vector<ledger::HolderAges>> Pipeline::ages() {
+  const uint64_t now = base::monotonic_ns();
+  if (!ages_ || now - ages_ns_ >= kAgesKept_ns) {
+    ages_ = std::make_shared<const std::vector<ledger::HolderAges>>(
+        ledger_ ? ledger_->ages(now) : std::vector<ledger::HolderAges>());
+    ages_ns_ = now;
+  }
+  return ages_;
 }
 
 // Both readings are current: what is still in the rings is not consumed yet, and shows as such.

@@ -60,8 +60,8 @@ class Pipeline : private PipelineView {
   Pipeline(std::unique_ptr<capture::EventSource> source, const PipelineOptions& options,
            const PipelineClients& clients);
   const lifecycles::Reconstructor& reconstructor() const override { return reconstructor_; }
-  const SlotUse& slot_use() override;
   std::shared_ptr<const SlotHolders> holders() override;
+  std::shared_ptr<const std::vector<ledger::HolderAges>> ages() override;
   ledger::Ledger* ledger() override { return ledger_.get(); }
   uint64_t passed_on_until() const override { return passed_on_until_ns_; }
   absl::StatusOr<record::FlightFiles> write_flight(const std::string& reason) override;
@@ -107,8 +107,9 @@ class Pipeline : private PipelineView {
   std::optional<swaptrail_totals> earlier_;   // of the reading before the next one
   uint64_t passed_on_until_ns_ = 0;
   uint64_t published_ns_ = 0;
-  SlotUse slot_use_;
   std::shared_ptr<const SlotHolders> holders_;
+  std::shared_ptr<const std::vector<ledger::HolderAges>> ages_;
+  uint64_t ages_ns_ = 0;
   uint64_t drops_read_ns_ = 0;
 };
 

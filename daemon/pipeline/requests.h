@@ -23,32 +23,16 @@
 
 namespace swaptrail::pipeline {
 
-// What the used slots of the swap areas hold, in base pages, at one moment.
-struct SlotUse {
-  struct Area {
-    recording::SwapArea area;  // with the kernel's used_bytes
-    uint64_t since_ns = 0;     // 0 = on before the start
-    uint64_t at_start = 0;     // in use when it was first seen
-    uint64_t away = 0;         // of pages that left memory and have not returned
-    uint64_t waiting = 0;      // of pages on their way out
-    uint64_t kept = 0;         // of pages that are back in memory
-  };
-  uint64_t at_ns = 0;
-  bool way_back_is_seen = false;    // if not, none of the above is reliable
-  std::vector<Area> areas;          // those that are on
-  uint64_t not_followed_pages = 0;  // found no room in a table, since the start
-  uint64_t lost_records = 0;        // since the start
-};
-
 // What a request may read and do. Runs on the pipeline thread, between two sweeps: keep it short.
 class PipelineView {
  public:
   virtual ~PipelineView() = default;
   virtual const lifecycles::Reconstructor& reconstructor() const = 0;
-  // Not older than a second.
-  virtual const SlotUse& slot_use() = 0;
   // Not older than a quarter of a second; never null.
   virtual std::shared_ptr<const SlotHolders> holders() = 0;
+  // For how long their pages are away; not older than five seconds, as it takes a look at each slot. Never null; empty if there is
+  // no ledger.
+  virtual std::shared_ptr<const std::vector<ledger::HolderAges>> ages() = 0;
   // Null: not every hook that it takes is attached.
   virtual ledger::Ledger* ledger() = 0;
   // Every event until then was passed on; CLOCK_MONOTONIC ns.

@@ -1,9 +1,10 @@
 #include "daemon/pipeline/slot_holders.h"
 
-#include <unistd.h>
-
 #include <memory>
 #include <utility>
+
+#include "daemon/base/page_bytes.h"
+#include "trace/decode.h"
 
 namespace swaptrail::pipeline {
 
@@ -12,17 +13,23 @@ SlotHolders slot_holders(const ledger::Ledger* ledger, const host::AreaWatch& ar
   SlotHolders out;
   out.at_ns = now_ns;
   out.possible = ledger != nullptr;
-  if (ledger == nullptr) return out;
-  out.counters = ledger->counters();
-  out.bytes = ledger->bytes();
-  ledger->for_each_holding(
-      [&](const ledger::Holding& holding) { out.holdings.push_back(holding); });
+  if (ledger != nullptr) {
+    out.counters = ledger->counters();
+    out.bytes = ledger->bytes();
+    ledger->for_each_holding(
+        [&](const ledger::Holding& holding) { out.holdings.push_back(holding); });
+  }
   const std::shared_ptr<const host::AreaTimeline> timeline = areas.timeline();
   for (recording::SwapArea& area : areas.now()) {
     SlotHolders::Area& one = out.areas.emplace_back();
     one.area = std::move(area);
+    if (const host::AreaInstance* known = timeline->find(one.area.type, now_ns)) {
+      one.since_ns = known->since_ns;
+      one.at_start = known->seen.area.used_bytes / base::page_bytes();
+    }
+    if (ledger == nullptr || one.area.type >= kMostAreaTypes) continue;
     one.held = ledger->used(one.area.type);
-    put_start(*timeline, now_ns, static_cast<uint64_t>(sysconf(_SC_PAGESIZE)), one);
+    one.swapoff = ledger->swapoff(one.area.type);
   }
   return out;
 }

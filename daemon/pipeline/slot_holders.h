@@ -17,24 +17,15 @@ struct SlotHolders {
     uint64_t held = 0;         // slots of it that are in `holdings`
     uint64_t since_ns = 0;     // 0 = on before the start
     uint64_t at_start = 0;     // in use when it was first seen
+    ledger::Swapoff swapoff;   // the last one that was seen
   };
   uint64_t at_ns = 0;     // monotonic
-  bool possible = false;  // else the rest is empty: not every hook that it takes is attached
+  bool possible = false;  // else only the areas are known: not every hook that it takes is attached
   std::vector<ledger::Holding> holdings;
   std::vector<Area> areas;  // those that are on
   ledger::LedgerCounters counters;
   uint64_t bytes = 0;  // that the ledger takes
 };
-
-// What an area (of a SlotHolders, or a SlotUse) had when it was first seen.
-template <typename Area>
-void put_start(const host::AreaTimeline& timeline, uint64_t now_ns, uint64_t page_bytes,
-               Area& out) {
-  const host::AreaInstance* known = timeline.find(out.area.type, now_ns);
-  if (known == nullptr) return;
-  out.since_ns = known->since_ns;
-  out.at_start = known->seen.area.used_bytes / page_bytes;
-}
 
 // At `now_ns`. `ledger` may be null: then it is not possible.
 SlotHolders slot_holders(const ledger::Ledger* ledger, const host::AreaWatch& areas,

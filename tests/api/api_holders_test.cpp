@@ -1,53 +1,14 @@
 // GetHolders.
 #include <unistd.h>
 
-#include <cstring>
-
-#include "tests/api/api_scene.h"
+#include "tests/api/holders_scene.h"
+#include "tests/scene/folder.h"
 #include "trace/decode.h"
 
 namespace swaptrail::api {
 namespace {
 
 using Stub = v1::TraceService::Stub;
-
-// A page that went out: of a process, or with tgid 0 of a file.
-void send_out(ledger::Ledger& ledger, uint64_t entry, uint32_t tgid, uint64_t cgroup,
-              uint8_t backend) {
-  swaptrail_event event{};
-  event.entry = entry;
-  event.nr_pages = 1;
-  event.time_ns = 5'000'000'000;
-  event.tid = event.tgid = 40;
-  event.origin = SWAPTRAIL_ORIGIN_KSWAPD;
-  event.state = SWAPTRAIL_STATE_SWAPBACKED | (tgid != 0 ? SWAPTRAIL_STATE_ANON : 0);
-  event.kind = SWAPTRAIL_SLOT_ALLOCATED;
-  event.u.page.cgroup = cgroup;
-  ledger.on_event(event, 0);
-  event.u = {};
-  if (tgid != 0) {
-    event.kind = SWAPTRAIL_UNMAPPED_ONE;
-    event.result = 1;
-    event.u.map.owner = tgid;
-    event.u.map.value = cgroup;
-    event.u.map.ptes = 1;
-    std::memcpy(event.u.map.comm, "victim", 6);
-  } else {
-    event.kind = SWAPTRAIL_WRITE_BEGIN;
-    event.u.page.inode = 99;
-    event.u.page.device = 1;
-    event.u.page.cgroup = cgroup;
-  }
-  ledger.on_event(event, 0);
-  event.u = {};
-  event.result = 0;
-  event.kind = SWAPTRAIL_WRITE_END;
-  event.u.page.backend = backend;
-  ledger.on_event(event, 0);
-  event.kind = SWAPTRAIL_REMOVED;
-  event.result = 1;
-  ledger.on_event(event, 0);
-}
 
 class ApiHolders : public ::testing::Test {
  protected:
@@ -104,6 +65,55 @@ TEST_F(ApiHolders, ByCgroupObjectAndArea) {
   EXPECT_EQ(areas.rows(0).pages(), 5u);
   EXPECT_EQ(areas.rows(1).area(), 1u);
   EXPECT_EQ(areas.rows(1).kind(), v1::HOLDER_KIND_MIXED);
+}
+
+TEST_F(ApiHolders, OfOneArea) {
+  v1::GetHoldersRequest request;
+  request.set_area_path("/dev/two");
+  v1::GetHoldersResponse response;
+  ASSERT_TRUE(call(*scene.trace, &Stub::GetHolders, request, response).ok());
+  ASSERT_EQ(response.rows_size(), 2);
+  EXPECT_EQ(response.rows(0).process().pid(), 200u);
+  EXPECT_EQ(response.rows(1).kind(), v1::HOLDER_KIND_OBJECT);
+  ASSERT_EQ(response.areas_size(), 1);
+  EXPECT_EQ(response.areas(0).path(), "/dev/two");
+  request.set_area_path("/dev/three");
+  const grpc::Status status = call(*scene.trace, &Stub::GetHolders, request, response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(status.error_message(),
+            "there is no swap area /dev/three; there is: /dev/one, /dev/two");
+}
+
+// They went out at 5 s; it is 20 s.
+TEST_F(ApiHolders, ForHowLong) {
+  const v1::GetHoldersResponse response = ask(v1::HOLDER_GROUP_AREA);
+  const v1::HolderRow& row = response.rows(0);
+  ASSERT_EQ(row.ages_size(), 8);
+  EXPECT_EQ(row.ages(2).up_to().seconds(), 60);
+  EXPECT_EQ(row.ages(2).pages(), row.pages());
+  EXPECT_FALSE(row.ages(7).has_up_to());
+  EXPECT_EQ(row.older_pages(), 0u);
+}
+
+TEST(ApiHoldersByUnit, CgroupsOfAUnitAreOneRow) {
+  const Folder root;
+  Scene scene(store::small_options(), {.cgroups = root.path()});
+  uint64_t at = 1;
+  for (const char* path :
+       {"system.slice/db.service", "system.slice/db.service/worker", "docker/1"}) {
+    const uint64_t id = make_cgroup(root, path);
+    for (int more = 0; more < 3; ++more)
+      send_out(scene.pipeline->ledger_, make_entry(0, at++), 100, id, SWAPTRAIL_BACKEND_DEVICE);
+  }
+  v1::GetHoldersRequest request;
+  request.set_group_by(v1::HOLDER_GROUP_UNIT);
+  v1::GetHoldersResponse response;
+  ASSERT_TRUE(call(*scene.trace, &Stub::GetHolders, request, response).ok());
+  ASSERT_EQ(response.rows_size(), 2);
+  EXPECT_EQ(response.rows(0).unit(), "db.service");
+  EXPECT_EQ(response.rows(0).pages(), 6u);
+  EXPECT_EQ(response.rows(1).unit(), "");
+  EXPECT_EQ(response.rows(1).cgroup().path(), "/docker/1");
 }
 
 TEST_F(ApiHolders, WhatIsInNoRowIsCounted) {

@@ -89,12 +89,15 @@ class FakePipeline : public pipeline::PipelineView {
     if (!flight) return absl::FailedPreconditionError("no flight recorder is running");
     return record::FlightFiles{{"/flight/" + reason}, flight_since_ns};
   }
-  const pipeline::SlotUse& slot_use() override { return slot_use_; }
-  pipeline::SlotUse slot_use_;  // written before the first question
   std::shared_ptr<const pipeline::SlotHolders> holders() override {
     return std::make_shared<pipeline::SlotHolders>(
         pipeline::slot_holders(has_ledger ? &ledger_ : nullptr, areas_, base::monotonic_ns()));
   }
+  std::shared_ptr<const std::vector<ledger::HolderAges>> ages() override {
+    return std::make_shared<const std::vector<ledger::HolderAges>>(
+        has_ledger ? ledger_.ages(now_ns) : std::vector<ledger::HolderAges>());
+  }
+  uint64_t now_ns = 20'000'000'000;  // of ages
   ledger::Ledger* ledger() override { return has_ledger ? &ledger_ : nullptr; }
   uint64_t passed_on_until() const override { return base::monotonic_ns(); }
   ledger::Ledger ledger_{{}};  // written before the first question

@@ -1,4 +1,4 @@
-// GetStatus, QueryStats, GetMatrix and GetSwapAreas.
+// GetStatus, QueryStats and GetMatrix.
 #include <algorithm>
 #include <map>
 
@@ -12,15 +12,6 @@ namespace swaptrail::api {
 namespace {
 
 using Stub = v1::TraceService::Stub;
-
-// That of the areas that are on, where the way back is seen.
-pipeline::SlotUse& use_of_areas(Scene& scene) {
-  pipeline::SlotUse& use = scene.pipeline->slot_use_;
-  use.way_back_is_seen = true;
-  for (recording::SwapArea& area : scene.area_watch.now())
-    use.areas.emplace_back().area = std::move(area);
-  return use;
-}
 
 TEST(ApiStats, StatusHasWhatStands) {
   Scene scene;
@@ -232,101 +223,6 @@ TEST(ApiStats, TheMatrixHoldsAllFreedPages) {
   request.set_max_cells(1001);
   EXPECT_EQ(call(*scene.trace, &Stub::GetMatrix, request, told).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
-}
-
-TEST(ApiStats, AreasAndWhoseTheyAre) {
-  Scene scene;
-  Lifecycle life;
-  life.id = 1;
-  life.closed_ns = 1;
-  life.cgroup = 77;
-  life.entry = make_entry(1, 5);
-  life.nr_pages = 16;
-  life.outcome = Outcome::kFreedDevice;
-  scene.add(life);
-  use_of_areas(scene);
-  v1::GetSwapAreasResponse told;
-  ASSERT_TRUE(call(*scene.trace, &Stub::GetSwapAreas, v1::GetSwapAreasRequest(), told).ok());
-  ASSERT_EQ(told.areas_size(), 2);
-  EXPECT_EQ(told.areas(0).path(), "/dev/one");
-  EXPECT_EQ(told.areas(0).priority(), -2);
-  EXPECT_TRUE(told.areas(0).owners().empty());
-  ASSERT_EQ(told.areas(1).owners_size(), 1);
-  EXPECT_EQ(told.areas(1).owners(0).cgroup().id(), 77u);
-  EXPECT_EQ(told.areas(1).owners(0).pages(), 16u);
-  uint64_t pages = 0;
-  for (const v1::AgeBucket& age : told.areas(1).ages()) pages += age.pages();
-  EXPECT_EQ(pages, 16u);
-  EXPECT_FALSE(told.areas(1).ages(7).has_up_to());
-  EXPECT_EQ(told.areas(1).ages(0).up_to().seconds(), 1);
-}
-
-// The kernel's used slots are the sum of the reported parts.
-TEST(ApiStats, TheUsedSlotsOfAnAreaAreExplainedOrSaidNotToBe) {
-  Scene scene;
-  pipeline::SlotUse& use = use_of_areas(scene);
-  pipeline::SlotUse::Area& one = use.areas[0];
-  one.area.used_bytes = 100 * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  one.away = 60;
-  one.waiting = 20;
-  one.kept = 5;
-  one.at_start = 40;
-  use.areas[1].area.type = host::kTypeNotKnown;
-  v1::GetSwapAreasResponse told;
-  ASSERT_TRUE(call(*scene.trace, &Stub::GetSwapAreas, v1::GetSwapAreasRequest(), told).ok());
-  ASSERT_EQ(told.areas_size(), 2);
-  EXPECT_EQ(told.areas(0).slots().used(), 100u);
-  EXPECT_EQ(told.areas(0).slots().away(), 60u);
-  EXPECT_EQ(told.areas(0).slots().cached(), 25u);
-  EXPECT_EQ(told.areas(0).slots().unexplained(), 15);
-  EXPECT_EQ(told.areas(0).note(), "40 were in use when swaptraild started");
-  EXPECT_TRUE(told.areas(1).type_unknown());
-  EXPECT_FALSE(told.areas(1).has_slots());
-  EXPECT_NE(told.areas(1).note(), "");
-}
-
-TEST(ApiStats, WithASampleTheAreasSayThatOnlyAPartIsFollowed) {
-  Scene scene;
-  Lifecycle life;
-  life.id = life.closed_ns = 1;
-  life.entry = make_entry(1, 5);
-  life.nr_pages = 2;
-  life.sample_shift = 4;
-  life.outcome = Outcome::kFreedDevice;
-  scene.add(life);
-  auto status = std::make_shared<pipeline::PipelineStatus>();
-  status->sampling.one_in = 16;
-  scene.status_board.publish(status);
-  pipeline::SlotUse& use = use_of_areas(scene);
-  use.areas[1].area.used_bytes = 100 * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  use.areas[1].away = 2;
-  v1::GetSwapAreasResponse told;
-  ASSERT_TRUE(call(*scene.trace, &Stub::GetSwapAreas, v1::GetSwapAreasRequest(), told).ok());
-  ASSERT_EQ(told.areas_size(), 2);
-  ASSERT_EQ(told.areas(1).owners_size(), 1);
-  EXPECT_EQ(told.areas(1).owners(0).pages(), 32u);
-  EXPECT_EQ(told.areas(1).slots().away(), 2u);
-  EXPECT_EQ(told.areas(1).note(), "only 1 page in 16 is followed: owners and ages are estimates");
-}
-
-// If no hook sees slots being freed, a page that was swapped out may have come back long ago.
-TEST(ApiStats, WithoutFreedSlotsNothingIsSaidToBeInSwap) {
-  Scene scene;
-  Lifecycle life;
-  life.id = life.closed_ns = 1;
-  life.entry = make_entry(1, 5);
-  life.nr_pages = 16;
-  life.outcome = Outcome::kFreedDevice;
-  scene.add(life);
-  for (recording::SwapArea& area : scene.area_watch.now())
-    scene.pipeline->slot_use_.areas.emplace_back().area = std::move(area);
-  v1::GetSwapAreasResponse told;
-  ASSERT_TRUE(call(*scene.trace, &Stub::GetSwapAreas, v1::GetSwapAreasRequest(), told).ok());
-  ASSERT_EQ(told.areas_size(), 2);
-  EXPECT_FALSE(told.areas(1).has_slots());
-  EXPECT_EQ(told.areas(1).owners_size(), 0);
-  for (const v1::AgeBucket& age : told.areas(1).ages()) EXPECT_EQ(age.pages(), 0u);
-  EXPECT_NE(told.areas(1).note(), "");
 }
 
 TEST(ApiStats, AGroupOfAnAreaHasTheNameOfItsTime) {

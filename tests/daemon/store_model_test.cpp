@@ -3,7 +3,6 @@
 
 #include <map>
 
-#include "daemon/store/areas.h"
 #include "daemon/store/list.h"
 #include "daemon/store/lookup.h"
 #include "daemon/store/stats.h"
@@ -27,7 +26,6 @@ class StoreModel : public testing::TestWithParam<uint32_t> {
   void check_lookups();
   void check_stats();
   void check_matrix();
-  void check_areas();
   uint64_t oldest() const { return store_->status().evicted + 1; }
   // Those still in the store that pass, by sequence.
   template <typename Passes>
@@ -302,37 +300,6 @@ void StoreModel::check_matrix() {
   EXPECT_EQ(matrix.other_pages, rest);
 }
 
-void StoreModel::check_areas() {
-  const uint64_t later = now_ + random_() % (100 * kStoreSecond);
-  const auto told = query_areas(store_->snapshot(), later, 2);
-  std::map<uint32_t, std::map<uint64_t, uint64_t>> owners;
-  std::map<uint32_t, std::map<size_t, uint64_t>> ages;
-  for (const uint64_t at : expected([](const Kept& one) {
-         return one.life.entry != 0 && one.life.outcome <= Outcome::kFreedClean;
-       })) {
-    const Kept& one = kept(at);
-    const uint32_t gone = Model::pages(one, false, false);
-    if (gone >= one.life.nr_pages) continue;
-    size_t age = 0;
-    while (age < kAgeBounds.size() && later - one.life.closed_ns > kAgeBounds[age]) ++age;
-    owners[entry_type(one.life.entry)][one.life.cgroup] += one.life.nr_pages - gone;
-    ages[entry_type(one.life.entry)][age] += one.life.nr_pages - gone;
-  }
-  ASSERT_EQ(told.size(), owners.size());
-  for (const AreaUse& area : told) {
-    uint64_t sum = area.other_pages;
-    for (const AreaOwner& owner : area.owners) {
-      EXPECT_EQ(owner.pages, owners[area.area][owner.cgroup]);
-      sum += owner.pages;
-    }
-    EXPECT_EQ(sum, area.pages);
-    EXPECT_EQ(area.owners.size(), std::min<size_t>(2, owners[area.area].size()));
-    for (size_t age = 0; age < area.ages.size(); ++age) {
-      EXPECT_EQ(area.ages[age], ages[area.area][age]);
-    }
-  }
-}
-
 TEST_P(StoreModel, AnswersAsThePlainVector) {
   for (int round = 0; round < 60; ++round) {
     for (size_t steps = random_() % 120; steps > 0; --steps) ASSERT_NO_FATAL_FAILURE(step());
@@ -340,7 +307,6 @@ TEST_P(StoreModel, AnswersAsThePlainVector) {
     ASSERT_NO_FATAL_FAILURE(check_lookups());
     ASSERT_NO_FATAL_FAILURE(check_stats());
     ASSERT_NO_FATAL_FAILURE(check_matrix());
-    ASSERT_NO_FATAL_FAILURE(check_areas());
   }
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, StoreModel, testing::Range(0u, 20u));

@@ -66,6 +66,44 @@ Lifecycle pushed_out(uint64_t id, uint64_t victim, uint64_t reclaimer) {
   return life;
 }
 
+TEST(Cgroups, UnitOfAPath) {
+  for (const auto& [path, unit] : std::vector<std::pair<std::string, std::string>>{
+           {"/system.slice/nginx.service", "nginx.service"},
+           {"/system.slice/nginx.service/worker", "nginx.service"},
+           {"/user.slice/user-1000.slice/user@1000.service/app.slice/vim.scope",
+            "user@1000.service"},
+           {"/user.slice/user-1000.slice", "user-1000.slice"},
+           {"/system.slice/docker-0123.scope", "docker-0123.scope"},
+           {"/system.slice/_cgroup.service", "cgroup.service"},
+           {"/init.scope", "init.scope"},
+           {"/kubepods/burstable/pod1/2", ""},
+           {"/docker/0123.service", ""},
+           {"/", ""},
+           {"", ""}})
+    EXPECT_EQ(host::Cgroups::unit_in(path), unit) << path;
+}
+
+TEST(Cgroups, RoomUnderTheLeastLimit) {
+  const Folder root;
+  const uint64_t above = make_cgroup(root, "above"), below = make_cgroup(root, "above/below");
+  host::Cgroups cgroups(root.path());
+  cgroups.refresh();
+  EXPECT_FALSE(cgroups.room(below).has_value()) << "cgroup v1";
+  root.file("above/memory.max", "max\n");
+  root.file("above/memory.current", "7000\n");
+  root.file("above/below/memory.max", "9000\n");
+  root.file("above/below/memory.current", "4000\n");
+  EXPECT_EQ(cgroups.room(below)->bytes, 5000u);
+  EXPECT_EQ(cgroups.room(below)->path, "/above/below");
+  EXPECT_FALSE(cgroups.room(above).has_value());
+  root.file("above/memory.max", "8000\n");
+  EXPECT_EQ(cgroups.room(below)->bytes, 1000u);
+  EXPECT_EQ(cgroups.room(below)->path, "/above");
+  root.file("above/memory.max", "10\n");  // it is above its limit
+  EXPECT_EQ(cgroups.room(below)->bytes, 0u);
+  EXPECT_FALSE(cgroups.room(above + below).has_value()) << "not known";
+}
+
 TEST(Cgroups, SwapOfThoseWithoutOthersBelow) {
   const Folder root;
   const uint64_t above = make_cgroup(root, "above"), below = make_cgroup(root, "above/below");

@@ -21,8 +21,6 @@
 
 namespace swaptrail::http {
 
-using metrics::Folder;
-
 // `from`: an address of the loopback device; empty: any.
 inline int connect_to(uint16_t port, const std::string& from = "") {
   const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "tests/api/holders_scene.h"
 #include "tests/online/daemon_scene.h"
 #include "tests/scene/trace_scene.h"
 
@@ -47,15 +48,20 @@ class CommandsTest : public OnlineTest {
         scene.requests.ask([&](pipeline::PipelineView&) { act(); }, absl::Now() + absl::Seconds(20))
             .ok());
   }
-  // The areas that are on have 100 slots in use, of which 85 are explained.
-  void use_areas() {
+  // 33 pages of area 2 that went out, one of them in memory too; it has 100 used slots.
+  void use_areas(uint64_t cgroup) {
+    scene.areas.used_bytes = 100 * 4096;
+    scene.areas.put({{2, "/dev/zram0"}}, base::monotonic_ns(), scene.area_watch);
     on_pipeline([&] {
-      pipeline::SlotUse& use = scene.pipeline->slot_use_;
-      use.way_back_is_seen = true;
-      use.areas.clear();
-      for (recording::SwapArea& area : scene.area_watch.now())
-        use.areas.push_back({.area = std::move(area), .away = 60, .waiting = 5, .kept = 20});
-      for (pipeline::SlotUse::Area& one : use.areas) one.area.used_bytes = 100 * 4096;
+      for (uint64_t at = 1; at <= 33; ++at)
+        api::send_out(scene.pipeline->ledger_, make_entry(2, at), 5'000'000, cgroup,
+                      SWAPTRAIL_BACKEND_DEVICE);
+      swaptrail_event read{};
+      read.kind = SWAPTRAIL_SWAP_READ;
+      read.entry = make_entry(2, 1);
+      read.nr_pages = 1;
+      read.state = SWAPTRAIL_STATE_SWAPCACHE;
+      scene.pipeline->ledger_.on_event(read, 0);
     });
   }
   Lifecycle freed_pages(uint64_t id, uint64_t cgroup, uint16_t pages) const {
@@ -229,7 +235,6 @@ TEST_F(CommandsTest, HostileNamesDoNotReachTheTerminal) {
   made.mappings[0].comm = made.last.comm = store::comm_of(hostile);
   add(made);
   scene.areas.put({{0, hostile}}, base::monotonic_ns(), scene.area_watch);
-  use_areas();
   // the kernel never reports such bytes
   daemon.queries.ExplainPage.change = [&](v1::ExplainPageResponse& page) {
     page.add_explanation(hostile);
@@ -372,27 +377,70 @@ TEST_F(CommandsTest, Matrix) {
 }
 
 TEST_F(CommandsTest, Areas) {
-  scene.areas.put({{2, "/dev/zram0"}}, base::monotonic_ns(), scene.area_watch);
-  for (uint64_t id = 1; id <= 33; ++id) {
-    Lifecycle made = life(id);
-    made.entry = make_entry(2, id);
-    add(made);
-  }
-  use_areas();
+  use_areas(make_cgroup("db"));
   const std::string out = asked({"areas"}).out;
-  EXPECT_THAT(out, testing::ContainsRegex("2 +100 +60 +25 +15  [a-z]"));
+  EXPECT_THAT(out, testing::ContainsRegex("2 +100 +32 +1 +0 +67  [a-z]"));
   EXPECT_THAT(out, testing::ContainsRegex("2 +/dev/zram0 +1.0 MiB +[0-9.]+ KiB +[0-9.]+ %"));
-  EXPECT_THAT(out, testing::ContainsRegex("2 +/swaptrail-demo +33"));
-  EXPECT_THAT(out, testing::ContainsRegex("2 +[0-9.]+ [a-z]+ +33"));
+  EXPECT_THAT(out, testing::ContainsRegex("2 +/db +32"));
+  EXPECT_THAT(out, testing::ContainsRegex("2 +[0-9.]+ [a-z]+ +32"));
   const json document = json::parse(asked({"areas", "-o", "json"}).out);
   EXPECT_EQ(document["areas"][0]["type"], 2);
   EXPECT_EQ(json_lines(asked({"areas", "-o", "jsonl"}).out).at(0)["path"], "/dev/zram0");
   scene.areas.put({{host::kTypeNotKnown, "/swap"}}, base::monotonic_ns(), scene.area_watch);
-  use_areas();
   EXPECT_THAT(asked({"areas"}).out, testing::ContainsRegex("\\? +/swap"));
   scene.areas.put({}, base::monotonic_ns(), scene.area_watch);
-  use_areas();
   EXPECT_EQ(asked({"areas"}).out, "no swap area is on\n");
+}
+
+TEST_F(CommandsTest, SwapoffPlan) {
+  use_areas(make_cgroup("db"));
+  const std::string out = asked({"swapoff-plan", "/dev/zram0"}).out;
+  for (const char* fact :
+       {"swapoff +memory suffices", "whose 67 of the pages are is not known",
+        "to bring back +396.0 KiB of 400.0 KiB", "takes +not known: nothing has come back",
+        "v/5000000|victim/5000000", "/db +128.0 KiB +- *\n"})
+    EXPECT_THAT(out, testing::ContainsRegex(fact));
+  EXPECT_THAT(out, Not(HasSubstr("progress")));
+  EXPECT_EQ(json::parse(asked({"swapoff-plan", "/dev/zram0", "-o", "json"}).out)["need_pages"],
+            "99");
+  EXPECT_EQ(asked({"swapoff-plan", "/dev/none"}).code, 9);
+  EXPECT_EQ(asked({"swapoff-plan"}).code, 2);
+}
+
+// It follows a swapoff to its end.
+TEST_F(CommandsTest, SwapoffIsWatched) {
+  use_areas(make_cgroup("db"));
+  const auto swap_off = [&](uint64_t page, uint32_t tgid) {
+    on_pipeline([&] {
+      swaptrail_event event{};
+      event.kind = SWAPTRAIL_SLOT_FREED;
+      event.entry = make_entry(2, page);
+      event.nr_pages = 1;
+      event.state = SWAPTRAIL_STATE_SWAPOFF;
+      event.tgid = tgid;
+      event.time_ns = base::monotonic_ns();
+      scene.pipeline->ledger_.on_event(event, 0);
+    });
+  };
+  swap_off(1, static_cast<uint32_t>(getpid()));
+  int asked_before = 0;
+  daemon.queries.GetSwapoffPlan.change = [&](v1::GetSwapoffPlanResponse&) {
+    if (++asked_before == 2)
+      scene.areas.put({{1, "/dev/other"}}, base::monotonic_ns(), scene.area_watch);
+  };
+  const Ended gone = asked({"swapoff-plan", "/dev/zram0", "--watch"});
+  EXPECT_EQ(gone.code, 0) << gone.err;
+  EXPECT_THAT(gone.out, testing::ContainsRegex("1.0 %: 1 page back, 100 left"));
+  EXPECT_THAT(gone.out, HasSubstr("/dev/zram0 is off\n"));
+
+  use_areas(make_cgroup("db"));
+  swap_off(2, static_cast<uint32_t>(getpid()));
+  daemon.queries.GetSwapoffPlan.change = [&](v1::GetSwapoffPlanResponse& plan) {
+    if (++asked_before == 5) plan.mutable_progress()->set_running(false);
+  };
+  const Ended given_up = asked({"swapoff-plan", "/dev/zram0", "--watch"});
+  EXPECT_EQ(given_up.code, 1);
+  EXPECT_THAT(given_up.out, HasSubstr("which does not go on"));
 }
 
 TEST_F(CommandsTest, Holders) {
@@ -415,7 +463,7 @@ TEST_F(CommandsTest, Holders) {
   const std::string out = asked({"holders", "--rows=5"}).out;
   EXPECT_EQ(daemon.queries.GetHolders.asked.back().max_rows(), 5);
   EXPECT_THAT(out, testing::ContainsRegex(
-                       "v/5000000 [(]ended[)] +128.0 KiB +- +97.0 % +0 +0 +0 +32 +32 +0 +0"));
+                       "v/5000000 [(]ended[)] +128.0 KiB +- +97.0 % +0 +0 +0 +32 +32 +0 +0 +0 +0"));
   EXPECT_THAT(out, HasSubstr("(nobody known)"));
   EXPECT_THAT(out, testing::ContainsRegex("2 +/dev/zram0 +[0-9]+ +33 +-?[0-9]+ +[a-z0-9]"));
   EXPECT_THAT(asked({"holders", "--by=area"}).out,

@@ -40,7 +40,7 @@ struct MadeAreas {
       seen.area.path = path;
       seen.area.type = host::kTypeNotKnown;
       seen.area.bytes = 1 << 20;
-      seen.area.used_bytes = 4096;
+      seen.area.used_bytes = used_bytes;
       seen.area.priority = -2;
       seen.file.inode = std::hash<std::string>()(path);
     }
@@ -58,6 +58,7 @@ struct MadeAreas {
 
   std::mutex mutex;
   List on{{0, "/dev/one"}, {1, "/dev/two"}};
+  std::atomic<uint64_t> used_bytes{4096};  // of each
   bool changed = false;
   std::atomic<uint64_t> clock_ns{1};
 };

@@ -14,9 +14,8 @@ namespace {
 
 class View : public PipelineView {
  public:
-  const SlotUse& slot_use() override { return slot_use_; }
-  SlotUse slot_use_;
   std::shared_ptr<const SlotHolders> holders() override { return nullptr; }
+  std::shared_ptr<const std::vector<ledger::HolderAges>> ages() override { return nullptr; }
   ledger::Ledger* ledger() override { return nullptr; }
   uint64_t passed_on_until() const override { return 0; }
   const lifecycles::Reconstructor& reconstructor() const override { return reconstructor_; }

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <thread>
 
-#include "daemon/store/areas.h"
 #include "daemon/store/list.h"
 #include "daemon/store/lookup.h"
 #include "daemon/store/stats.h"
@@ -77,11 +76,6 @@ void expect_sums(const Store& store) {
   for (const StatsRow& row : stats->rows) sum += row.counts.lifecycles;
   EXPECT_EQ(sum, lifecycles);
   query_matrix(store.snapshot(), Filter{}, 10);
-  for (const AreaUse& area : query_areas(store.snapshot(), kStoreSecond)) {
-    uint64_t aged = 0;
-    for (const uint64_t pages : area.ages) aged += pages;
-    EXPECT_EQ(aged, area.pages);
-  }
 }
 
 // The youngest first, and each as it was added.

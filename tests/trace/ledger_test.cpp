@@ -231,6 +231,69 @@ TEST_F(LedgerTest, RowsAndActorsThatHoldNothingMakeRoom) {
   EXPECT_EQ(small.counters().no_actor, 0u);
 }
 
+TEST_F(LedgerTest, ForHowLongPagesAreAway) {
+  allocate();
+  unmap(100);
+  EXPECT_TRUE(ledger.ages(now).empty()) << "it is in memory too";
+  remove();
+  const uint64_t began = now;
+  const auto bucket_at = [&](uint64_t later_ns) {
+    const std::vector<HolderAges> all = ledger.ages(began + later_ns);
+    EXPECT_EQ(all.size(), 1u);
+    EXPECT_EQ(all[0].holder.tgid, 100u);
+    EXPECT_EQ(all[0].ages.sum(), 1u);
+    const auto& pages = all[0].ages.pages;
+    return std::find(pages.begin(), pages.end(), 1u) - pages.begin();
+  };
+  EXPECT_EQ(bucket_at(kSecond / 2), 0);
+  EXPECT_EQ(bucket_at(9 * kSecond), 1);
+  EXPECT_EQ(bucket_at(11 * kSecond), 2);
+  EXPECT_EQ(bucket_at(3599 * kSecond), 4);
+  EXPECT_EQ(bucket_at(25 * 3600 * kSecond), 7);
+  // Of what was there before, it is not known since when.
+  ledger.begin_reading();
+  Holder process;
+  process.kind = OwnerKind::kProcess;
+  process.tgid = 300;
+  const FoundEntry found{kEntry + 9, 5};
+  ledger.add_found(process, {&found, 1});
+  ledger.end_reading();
+  const std::vector<HolderAges> all = ledger.ages(now);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[1].ages.before, 1u);
+  EXPECT_EQ(all[1].ages.sum(), 1u);
+  free();
+  EXPECT_EQ(ledger.ages(now).size(), 1u);
+}
+
+TEST_F(LedgerTest, HowFarASwapoffIs) {
+  const uint32_t area = entry_type(kEntry);
+  EXPECT_EQ(ledger.swapoff(area).pages, 0u);
+  const auto swap_off = [&](uint64_t page, uint32_t tgid, uint64_t at_ns) {
+    swaptrail_event made = event(SWAPTRAIL_SLOT_FREED, 0, 2);
+    made.entry = kEntry + page;
+    made.state = SWAPTRAIL_STATE_SWAPOFF;
+    made.tgid = tgid;
+    made.time_ns = at_ns;
+    send(made);
+  };
+  allocate(8);
+  free(2);  // by somebody else
+  EXPECT_EQ(ledger.swapoff(area).pages, 0u);
+  swap_off(2, 40, 200 * kSecond);
+  swap_off(4, 40, 209 * kSecond);
+  EXPECT_EQ(ledger.swapoff(area).pages, 4u);
+  EXPECT_EQ(ledger.swapoff(area).tgid, 40u);
+  EXPECT_EQ(ledger.swapoff(area).first_ns, 200 * kSecond);
+  EXPECT_EQ(ledger.swapoff(area).last_ns, 209 * kSecond);
+  swap_off(6, 41, 210 * kSecond);  // another process tries
+  EXPECT_EQ(ledger.swapoff(area).pages, 2u);
+  EXPECT_EQ(ledger.swapoff(area).first_ns, 210 * kSecond);
+  swap_off(8, 41, 230 * kSecond);  // or the same, again
+  EXPECT_EQ(ledger.swapoff(area).pages, 2u);
+  EXPECT_EQ(ledger.swapoff(area + 1).pages, 0u);
+}
+
 TEST_F(LedgerTest, HandsEverythingOn) {
   struct Next : EventSink {
     void on_event(const swaptrail_event&, uint64_t sequence) override { sum += sequence; }

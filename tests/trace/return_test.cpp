@@ -703,32 +703,5 @@ TEST(TraceReturn, FaultOfTheFormerUseDoesNotTouchTheNewOne) {
   EXPECT_EQ(out.kept.returns[0].lifecycle_id, 1u);
 }
 
-// Each used slot is of a page that is away, on its way out, or back in memory.
-TEST(TraceReturn, SlotsThatPagesKeepAreCountedByArea) {
-  Scene scene;
-  const Page kept = page_at(1), away = page_at(2), freed = page_at(3);
-  for (const Page& page : {kept, away, freed}) scene.whole_sync(page);
-  Page back = kept;
-  back.folio = folio_at(50);
-  scene.swap_read(back);
-  scene.swap_in(kept.entry);
-  scene.out_async(page_at(4));
-  scene.slot_freed(freed.entry);
-  Kept sink;
-  Reconstructor reconstructor({}, sink);
-  Merger merger;
-  for (const swaptrail_event& event : scene.events) merger.push(event.cpu, event);
-  merger.flush(reconstructor);
-  reconstructor.on_time(scene.now + 10 * kSecond);
-  EXPECT_EQ(reconstructor.away_pages(1), 1u);
-  EXPECT_EQ(reconstructor.waiting_pages(1), 1u);
-  EXPECT_EQ(reconstructor.kept_pages()[1], 1u);
-  EXPECT_EQ(reconstructor.kept_pages()[0], 0u);
-  scene.events.clear();
-  scene.slot_freed(kept.entry);
-  for (const swaptrail_event& event : scene.events) reconstructor.on_event(event, 1000);
-  EXPECT_EQ(reconstructor.kept_pages()[1], 0u);
-}
-
 }  // namespace
 }  // namespace swaptrail::lifecycles

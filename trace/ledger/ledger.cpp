@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -55,9 +56,11 @@ class Ledger::Impl {
 
   HeldSlots& slots() { return slots_; }
   SlotHeld held(uint64_t entry, const HeldSlot& slot) const;
+  std::vector<HolderAges> ages(uint64_t now_ns) const;
 
   LedgerCounters counters;
   std::array<uint64_t, kMostAreaTypes> used{};
+  std::array<Swapoff, kMostAreaTypes> swapoffs{};
   const Holdings& holdings() const { return holdings_; }
   size_t bytes() const { return slots_.room() * sizeof(HeldSlot) + holdings_.bytes(); }
 
@@ -95,6 +98,7 @@ class Ledger::Impl {
   }
   void add_found(const Holder& process, const FoundEntry& found);
   void note_left(uint64_t entry, uint32_t tgid);
+  void note_swapoff(const swaptrail_event& event);
   static Holder of_cgroup(const swaptrail_event& event, uint64_t cgroup);
 
   const uint32_t page_shift_;
@@ -352,6 +356,7 @@ void Ledger::Impl::on_swap_in(const swaptrail_event& event) {
 
 void Ledger::Impl::on_freed(const swaptrail_event& event) {
   if (!is_swap(event.entry)) return;
+  if (event.state & SWAPTRAIL_STATE_SWAPOFF) note_swapoff(event);
   for (uint32_t page = 0; page < pages_of(event); ++page) {
     note_left(event.entry + page, 0);
     if (HeldSlot* slot = slots_.find(event.entry + page))
@@ -359,6 +364,15 @@ void Ledger::Impl::on_freed(const swaptrail_event& event) {
     else
       ++counters.older_freed;
   }
+}
+
+[[gnu::noinline]] void Ledger::Impl::note_swapoff(const swaptrail_event& event) {
+  Swapoff& swapoff = swapoffs[entry_type(event.entry)];
+  const bool goes_on =
+      swapoff.tgid == event.tgid && event.time_ns < swapoff.last_ns + kSwapoffPause_ns;
+  if (!goes_on) swapoff = {.first_ns = event.time_ns, .tgid = event.tgid};
+  swapoff.pages += uint64_t{pages_of(event)} << sample_shift_of(event.state);
+  swapoff.last_ns = event.time_ns;
 }
 
 void Ledger::Impl::begin_reading() {
@@ -423,6 +437,34 @@ SlotHeld Ledger::Impl::held(uint64_t entry, const HeldSlot& slot) const {
   return out;
 }
 
+std::vector<HolderAges> Ledger::Impl::ages(uint64_t now_ns) const {
+  std::vector<Ages> rows(holdings_.size());
+  slots_.for_each([&](uint64_t, const HeldSlot& slot) {
+    const bool away = SlotState::presence(slot.state) == Presence::kAway &&
+                      SlotState::where(slot.state) != Where::kReserve;
+    if (!away) return;
+    const uint64_t pages = uint64_t{1} << slot.sample_shift;
+    const uint64_t since_ns = uint64_t{slot.since} << HeldSlot::kTickShift;
+    Ages& ages = rows[slot.holding];
+    if (slot.since == 0) {
+      ages.before += pages;
+      return;
+    }
+    const auto bound = std::ranges::lower_bound(kAgeBounds, now_ns - std::min(now_ns, since_ns));
+    ages.pages[static_cast<size_t>(bound - kAgeBounds.begin())] += pages;
+  });
+  std::vector<HolderAges> out;
+  for (uint32_t row = 1; row < rows.size(); ++row)
+    if (rows[row].sum() != 0) out.push_back({holdings_.holder(row), rows[row]});
+  return out;
+}
+
+void Ages::add(const Ages& more) {
+  for (size_t at = 0; at < pages.size(); ++at) pages[at] += more.pages[at];
+  before += more.before;
+}
+uint64_t Ages::sum() const { return std::accumulate(pages.begin(), pages.end(), before); }
+
 Ledger::Ledger(const Options& options)
     : impl_(std::make_unique<Impl>(options)), start_ns_(options.start_ns) {}
 Ledger::~Ledger() = default;
@@ -471,6 +513,11 @@ void Ledger::for_each_holding(absl::FunctionRef<void(const Holding&)> visit) con
   const Holdings& holdings = impl_->holdings();
   for (uint32_t row = 1; row < holdings.size(); ++row)
     if (const Holding holding = holdings.snapshot(row); holding.pages() != 0) visit(holding);
+}
+std::vector<HolderAges> Ledger::ages(uint64_t now_ns) const { return impl_->ages(now_ns); }
+const Swapoff& Ledger::swapoff(uint32_t area) const {
+  SWAPTRAIL_CHECK(area < kMostAreaTypes);
+  return impl_->swapoffs[area];
 }
 void Ledger::for_each_slot(absl::FunctionRef<void(const SlotHeld&)> visit) const {
   impl_->slots().for_each(

@@ -23,6 +23,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "bpf/event.h"
@@ -33,6 +34,7 @@ namespace swaptrail::ledger {
 
 inline constexpr size_t kMostHoldings = size_t{1} << 20;
 inline constexpr size_t kMostActors = size_t{1} << 12;
+inline constexpr uint64_t kSwapoffPause_ns = 10'000'000'000;
 
 enum class OwnerKind : uint8_t {
   kCgroup,   // no more is known than to which cgroup it is charged; perhaps not even that
@@ -85,6 +87,38 @@ struct Holding {
   uint64_t pages() const;
   uint64_t pages(Where where) const;
   uint64_t pages(Presence presence) const;
+};
+
+// Upper bounds of the time in swap, in nanoseconds; what is there for longer goes to one more.
+inline constexpr std::array<uint64_t, 7> kAgeBounds = {1'000'000'000,
+                                                       10'000'000'000,
+                                                       60'000'000'000,
+                                                       600'000'000'000,
+                                                       uint64_t{3600} * 1'000'000'000,
+                                                       uint64_t{6} * 3600 * 1'000'000'000,
+                                                       uint64_t{24} * 3600 * 1'000'000'000};
+
+// For how long an owner's pages are away: those that are not in memory. In slots, which are base pages.
+struct Ages {
+  std::array<uint64_t, kAgeBounds.size() + 1> pages{};
+  uint64_t before = 0;  // found by an inventory: since when is not known
+
+  void add(const Ages& more);
+  uint64_t sum() const;  // with `before`
+};
+
+struct HolderAges {
+  Holder holder;
+  Ages ages;
+};
+
+// A swapoff of an area, by the slots that its thread freed. It reads what it must, maps or moves each page, and frees its slot
+// (mm/swapfile.c: try_to_unuse).
+struct Swapoff {
+  uint64_t pages = 0;     // freed by it so far; 0 = none was seen
+  uint64_t first_ns = 0;  // when, CLOCK_MONOTONIC
+  uint64_t last_ns = 0;
+  uint32_t tgid = 0;
 };
 
 // Who put a page there.
@@ -163,6 +197,11 @@ class Ledger final : public EventSink {
 
   // Each owner that holds anything, in no order.
   void for_each_holding(absl::FunctionRef<void(const Holding&)> visit) const;
+  // For how long each owner's pages are away at `now_ns`, in no order: some 10 ms for a million slots.
+  std::vector<HolderAges> ages(uint64_t now_ns) const;
+  // The last one of an area, by entry_type(): it goes on, or was given up, or the area is gone. One that follows within kSwapoffPause_ns by
+  // the same process counts as the same.
+  const Swapoff& swapoff(uint32_t area) const;
   // Each used slot, in no order: some 10 ms for a million.
   void for_each_slot(absl::FunctionRef<void(const SlotHeld&)> visit) const;
 

@@ -34,24 +34,10 @@ void Reconstructor::on_loss(const Loss& loss) { impl_->on_loss(loss); }
 bool Reconstructor::has_due(uint64_t now_ns) const { return impl_->has_due(now_ns); }
 void Reconstructor::on_time(uint64_t now_ns) { impl_->on_time(now_ns); }
 void Reconstructor::finish(uint64_t now_ns) { impl_->finish(now_ns); }
-uint64_t Reconstructor::away_pages(uint32_t type) const { return impl_->away().of(type); }
-uint64_t Reconstructor::waiting_pages(uint32_t type) const { return impl_->waiting().of(type); }
-std::array<uint64_t, 32> Reconstructor::kept_pages() const {
-  std::array<uint64_t, 32> pages{};
-  impl_->slots.for_each([&](uint64_t entry, const Slot& slot) {
-    const bool back = slot.swapped == kNoIndex || slot.returned;
-    if (slot.used && back && slot.attempt == kNoIndex) ++pages[entry_type(entry) % pages.size()];
-  });
-  return pages;
-}
 size_t Reconstructor::live_attempts() const { return impl_->attempts.live(); }
 size_t Reconstructor::swapped_folios() const { return impl_->swapped.live(); }
 size_t Reconstructor::tracked_slots() const { return impl_->slots.tracked(); }
-ReconstructorCounters Reconstructor::counters() const {
-  ReconstructorCounters counters = impl_->counters;
-  counters.away_pages = impl_->away().all();
-  return counters;
-}
+ReconstructorCounters Reconstructor::counters() const { return impl_->counters; }
 
 Reconstructor::Impl::Impl(const ReconstructorOptions& options, LifecycleSink& sink)
     : attempts(options.max_attempts),

@@ -118,14 +118,6 @@ class Reconstructor : public EventSink {
   std::optional<Lifecycle> in_flight_of_frame(uint64_t struct_page) const;
   std::optional<Lifecycle> in_flight_of_entry(uint64_t entry) const;
 
-  // Base pages of one swap area, by entry_type().
-  uint64_t away_pages(uint32_t type) const;     // freed, and not returned
-  uint64_t waiting_pages(uint32_t type) const;  // with a slot, in the swap cache, not freed yet
-
-  // By area: pages that are back in memory and kept their slot. Looks at all slots that are followed:
-  // some 10 ms for 2^20.
-  std::array<uint64_t, 32> kept_pages() const;
-
   size_t live_attempts() const;   // folios on their way now
   size_t swapped_folios() const;  // freed folios whose return is awaited
   size_t tracked_slots() const;   // room taken in the slot table

@@ -38,9 +38,6 @@ class Reconstructor::Impl {
   SlotTable slots;
   ReconstructorCounters counters;
 
-  const AreaPages& away() const { return away_; }
-  const AreaPages& waiting() const { return waiting_; }
-
  private:
   enum class Claim : uint8_t { kAllocated, kKept, kRemoved };  // how it has its slots
   template <typename Receiver>
@@ -91,7 +88,7 @@ class Reconstructor::Impl {
   void on_slot_freed(const Event& event);
   void free_run(const Event& event, uint64_t entry, uint32_t nr_pages, bool read, uint32_t record);
   void push_pending(const PendingFree& free);
-  void forget_page(Slot& slot, uint64_t entry);
+  void forget_page(Slot& slot);
   void return_gone(const Lifecycle& life);
   void settle_free(const PendingFree& free);
   void settle_frees(uint64_t now_ns);
@@ -167,8 +164,6 @@ class Reconstructor::Impl {
   AttemptList<&Attempt::in_waiting> passed_;  // written or unmapped, in no batch: the oldest first
   PendingFrees pending_frees_;
   FaultTable faults_;
-  AreaPages away_;     // freed pages that have not returned
-  AreaPages waiting_;  // pages of folios on their way that have a slot
   std::vector<uint64_t>
       gone_;  // entries of the lifecycle that closes: their slots are free already
   uint64_t next_id_ = 1;

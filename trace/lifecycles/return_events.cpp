@@ -147,7 +147,7 @@ uint32_t Reconstructor::Impl::return_away(Return& back, uint32_t record, uint32_
     slot->returned = slot->mapped = 1;
   }
   back.nr_pages = back.mapped_pages = static_cast<uint16_t>(run);
-  away_.remove(back.entry, run);
+  counters.away_pages -= run;
   credit(swapped.at(record), back);
   return run;
 }
@@ -172,7 +172,7 @@ uint32_t Reconstructor::Impl::return_pending(const Fault& fault, Return& back, u
   const uint32_t run = std::min<uint32_t>(limit, free->nr_pages - before);
   const uint32_t after = free->nr_pages - before - run;
   back.nr_pages = back.mapped_pages = static_cast<uint16_t>(run);
-  away_.remove(back.entry, run);
+  counters.away_pages -= run;
   credit(swapped.at(free->swapped), back);
   unref(free->swapped, run);
   PendingFree rest = *free;

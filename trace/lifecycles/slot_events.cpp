@@ -48,7 +48,6 @@ void Reconstructor::Impl::claim_slots(uint32_t index, Claim claim) {
     }
     if (claim != Claim::kRemoved) slot->freeing = 0;
     if (!slot->freeing) take_slot(*slot, allocated);
-    if (slot->attempt == kNoIndex) waiting_.add(entry + page, 1);
     slot->attempt = index;
     if (page == 0) attempts.at(index).life.generation = slot->generation - slot->freeing;
   }
@@ -92,14 +91,14 @@ void Reconstructor::Impl::evict_owner(Slot& slot, uint32_t index, uint64_t entry
     blamed.life.entry = entry;
     violate(Rule::kSlotReusedWithoutFree, blamed, claimer.last_event_ns);
   }
-  forget_page(slot, entry);
+  forget_page(slot);
 }
 
 // The page that was thought to be in the slot is not there any more, and its return was not seen.
-void Reconstructor::Impl::forget_page(Slot& slot, uint64_t entry) {
+void Reconstructor::Impl::forget_page(Slot& slot) {
   if (slot.swapped == kNoIndex) return;
   if (!slot.returned) {
-    away_.remove(entry, 1);
+    --counters.away_pages;
     ++counters.superseded_pages;
   }
   unref(slot.swapped, 1);
@@ -123,13 +122,12 @@ void Reconstructor::Impl::hand_slots(uint32_t index, const Judgement& judgement)
     Slot* slot = slots.find(life.entry + page);
     if (slot == nullptr || slot->attempt != index) continue;
     slot->attempt = kNoIndex;
-    waiting_.remove(life.entry + page, 1);
     if (!freed) {
       if (attempt.unmapped) slot->read = slot->mapped = 0;
       slot->cached = cached && slot->used ? cached_mark() : 0;
       continue;
     }
-    forget_page(*slot, life.entry + page);
+    forget_page(*slot);
     slot->cached = 0;
     slot->read = slot->returned = slot->moved = slot->mapped = 0;
     if (record == kNoIndex) continue;
@@ -139,7 +137,7 @@ void Reconstructor::Impl::hand_slots(uint32_t index, const Judgement& judgement)
       continue;
     }
     slot->swapped = record;
-    away_.add(life.entry + page, 1);
+    ++counters.away_pages;
     ++references;
   }
   if (record == kNoIndex) return;
@@ -242,7 +240,7 @@ void Reconstructor::Impl::on_slot_freed(const Event& event) {
       continue;
     }
     if (slot->attempt != kNoIndex) mark_leaving(slot->attempt, event);
-    if (slot->returned) forget_page(*slot, event.entry + page);
+    if (slot->returned) forget_page(*slot);
     if (slot->swapped != run.record || slot->read != run.read) end_run();
     if (slot->swapped != kNoIndex) {
       if (run.nr_pages++ == 0) run.entry = event.entry + page;
@@ -290,7 +288,7 @@ void Reconstructor::Impl::free_run(const Event& event, uint64_t entry, uint32_t 
   back.how = swapoff      ? ReturnHow::kSwapoff
              : shmem_read ? ReturnHow::kSwappedIn
                           : ReturnHow::kSlotFreed;
-  away_.remove(entry, nr_pages);
+  counters.away_pages -= nr_pages;
   emit_return(held, back);
   unref(record, nr_pages);
 }
@@ -312,7 +310,7 @@ void Reconstructor::Impl::settle_free(const PendingFree& free) {
   back.nr_pages = free.nr_pages;
   back.how = ReturnHow::kSlotFreed;
   back.shmem = swapped.at(free.swapped).shmem;
-  away_.remove(free.entry, free.nr_pages);
+  counters.away_pages -= free.nr_pages;
   emit_return(swapped.at(free.swapped), back);
   unref(free.swapped, free.nr_pages);
 }

@@ -1,14 +1,11 @@
 // Folios that were freed, whose pages lie in swap. Internal to trace/.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <vector>
 
 #include "bpf/event.h"
-#include "trace/decode.h"
 #include "trace/lifecycle.h"
 #include "trace/lifecycles/pool.h"
 
@@ -56,19 +53,6 @@ struct PendingFree {
   uint64_t time_ns = 0;
   uint32_t swapped = kNoIndex;
   uint16_t nr_pages = 0;  // 0 = settled
-};
-
-// Pages by swap area.
-class AreaPages {
- public:
-  void add(uint64_t entry, uint64_t pages) { pages_[type_of(entry)] += pages; }
-  void remove(uint64_t entry, uint64_t pages) { pages_[type_of(entry)] -= pages; }
-  uint64_t of(uint32_t type) const { return type < kMostAreaTypes ? pages_[type] : 0; }
-  uint64_t all() const { return std::accumulate(pages_.begin(), pages_.end(), uint64_t{0}); }
-
- private:
-  static uint32_t type_of(uint64_t entry) { return entry_type(entry) % kMostAreaTypes; }
-  std::array<uint64_t, kMostAreaTypes> pages_{};
 };
 
 // A ring of bounded size, oldest first.
