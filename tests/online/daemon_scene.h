@@ -34,6 +34,7 @@ inline std::vector<std::vector<std::string>> online_questions() {
   const std::map<std::string, std::vector<std::string>> needed = {
       {"trace", {"--count=1"}},
       {"page", {"--entry=0:131984"}},
+      {"swapoff-plan", {"/dev/one"}},
       {"top", {"--batch=1", "--interval=50ms"}},
       {"stats", {"--by=victim_cgroup,victim_process"}},
       {"pageout", {"--pid=233", "--addr=0x7f0000000000", "--length=4K", "--wait=50ms"}}};
