@@ -244,7 +244,10 @@ static __always_inline void on_shmem_swap_in_end(int result)
 
 /* ---- reads --------------------------------------------------------------------- */
 
-/* mm/page_io.c swap_read_folio: a new folio is to be filled from its slot. */
+/*
+ * mm/page_io.c swap_read_folio: a new folio is to be filled from its slot. It is charged
+ * already (mm/memcontrol.c mem_cgroup_swapin_charge_folio).
+ */
 static __always_inline void on_swap_read(const void *folio)
 {
 	__u64 flags = folio_flags(folio);
@@ -258,6 +261,7 @@ static __always_inline void on_swap_read(const void *folio)
 	if (!e)
 		return;
 	e->entry = entry;
+	e->u.page.cgroup = folio_cgroup(folio);
 	end_event(e);
 }
 

@@ -115,7 +115,7 @@ vm() {
   export SWAPTRAIL_GUESTS=${SWAPTRAIL_GUESTS:-3} # two CPUs are not busy with two: guests also wait
   # what takes longest first
   at_once whole_output vm_deep 'vm_ci 6.12' 'vm_ci 7.3' 'vm_ci 6.1' vm_prometheus vm_systemd vm_freerun vm_locked_down \
-    vm_area_names vm_page_states vm_soak vm_sample vm_counters vm_holders vm_swapoff vm_kprobe vm_stacked
+    vm_area_names vm_page_states vm_soak vm_sample vm_counters vm_holders vm_swapoff vm_readahead vm_kprobe vm_stacked
 }
 
 # Runs one of the tests that run in parallel; its own steps run one by one. If it ends without a result, it has not
@@ -151,6 +151,7 @@ vm_sample() { guest 'a sample of the pages, and a limit of CPU time' tests/vm/sa
 vm_counters() { guest 'exact counters without lifecycles' tests/vm/counters.sh 6.12; }
 vm_holders() { guest 'who holds swap, and who did before the start' tests/vm/holders.sh 6.12; }
 vm_swapoff() { guest 'what a swapoff takes, and one that is followed' tests/vm/swapoff.sh 6.12; }
+vm_readahead() { guest 'what is read ahead, and what of it is used' tests/vm/readahead.sh 6.12; }
 vm_area_names() { guest 'swap areas that leave holes and change places' tests/vm/area_names.sh 6.12; }
 vm_prometheus() { guest 'dashboards, rules and /proc/vmstat, by a real Prometheus' tests/vm/prometheus.sh; }
 vm_systemd() {

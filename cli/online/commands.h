@@ -21,6 +21,7 @@ void add_matrix(CLI::App& app, int& code);
 void add_areas(CLI::App& app, int& code);
 void add_holders(CLI::App& app, int& code);
 void add_swapoff_plan(CLI::App& app, int& code);
+void add_readahead(CLI::App& app, int& code);
 void add_violations(CLI::App& app, int& code);
 void add_pageout(CLI::App& app, int& code);
 void add_flight(CLI::App& app, int& code);
@@ -64,6 +65,7 @@ inline constexpr Command kCommands[] = {
      "to five seconds old."},
     {"swapoff-plan", add_swapoff_plan,
      "As holders; and it reads two files of /sys/fs/cgroup for each cgroup that it shows, and those above."},
+    {"readahead", add_readahead, kOfReading},
     {"violations", add_violations, kOfReading},
     {"pageout", add_pageout,
      "Not free, and meant so: the kernel unmaps and writes each page of the range, and the process "

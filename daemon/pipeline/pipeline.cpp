@@ -112,6 +112,13 @@ std::unique_ptr<ledger::Ledger> make_ledger(const capture::EventSource& source,
   return std::make_unique<ledger::Ledger>(ledger);
 }
 
+std::unique_ptr<readahead::ReadaheadUse> make_readahead(const capture::EventSource& source,
+                                                        const PipelineOptions& options) {
+  const uint64_t visible = probe::visible_kinds(source.plan());
+  if (options.counts_only || !readahead::ReadaheadUse::is_possible(visible)) return nullptr;
+  return std::make_unique<readahead::ReadaheadUse>(readahead::ReadaheadUse::Options());
+}
+
 // The output first: a terminal waits for it.
 std::vector<lifecycles::LifecycleSink*> all_sinks(const PipelineClients& clients) {
   std::vector<lifecycles::LifecycleSink*> sinks{&clients.output};
@@ -161,6 +168,7 @@ Pipeline::Pipeline(std::unique_ptr<capture::EventSource> source, const PipelineO
       reconstructor_(reconstructor_options(*source_, options),
                      validation_ ? validation_->lifecycles() : lifecycles_),
       ledger_(make_ledger(*source_, options)),
+      readahead_(make_readahead(*source_, options)),
       sample_rate_(options.sample, options.cpu_limit),
       flight_schedule_(options.flight_every_s * 1'000'000'000),
       sink_(&reconstructor_) {
@@ -168,9 +176,16 @@ Pipeline::Pipeline(std::unique_ptr<capture::EventSource> source, const PipelineO
     validation_->hand_on_to(reconstructor_);
     sink_ = validation_.get();
   }
-  if (!ledger_) return;
-  ledger_->hand_on_to(*sink_);
-  sink_ = ledger_.get();
+  if (ledger_) {
+    ledger_->hand_on_to(*sink_);
+    sink_ = ledger_.get();
+  }
+  if (readahead_) {
+    readahead_->hand_on_to(*sink_);
+    sink_ = readahead_.get();
+  }
+  if (auto vmstat = host::read_vmstat(); vmstat.ok())
+    vmstat_at_start_ = std::make_shared<const host::VmstatReading>(*std::move(vmstat));
 }
 
 absl::StatusOr<std::unique_ptr<Pipeline>> Pipeline::create(
@@ -318,6 +333,15 @@ std::shared_ptr<const SlotHolders> Pipeline::holders() {
   return holders_;
 }
 
+std::shared_ptr<const ReadaheadNow> Pipeline::readahead() {
+  const uint64_t now = base::monotonic_ns();
+  if (!readahead_now_ || now - readahead_now_->at_ns >= kHoldersKept_ns)
+    readahead_now_ = std::make_shared<ReadaheadNow>(ReadaheadNow{
+        now, readahead_ != nullptr, readahead_ ? readahead_->rows() : std::vector<readahead::Row>(),
+        vmstat_at_start_});
+  return readahead_now_;
+}
+
 std::shared_ptr<const std::vector<ledger::HolderAges>> Pipeline::ages() {
   const uint64_t now = base::monotonic_ns();
   if (!ages_ || now - ages_ns_ >= kAgesKept_ns) {
@@ -427,8 +451,9 @@ bool Pipeline::step() {
   const uint64_t emitted = merger_.counters().emitted;
   merger_.advance(complete_until, areas_);
   passed_on_until_ns_ = std::max(passed_on_until_ns_, complete_until);
-  if (merger_.counters().emitted == emitted && reconstructor_.has_due(complete_until))
-    areas_.on_time(complete_until);
+  const bool due =
+      reconstructor_.has_due(complete_until) || (readahead_ && readahead_->has_due(complete_until));
+  if (merger_.counters().emitted == emitted && due) areas_.on_time(complete_until);
   if (recorder_) recorder_->tick(base::monotonic_ns());
   if (flight_) look_for_triggers();
   output_.flush();

@@ -22,6 +22,7 @@
 #include "trace/ledger/ledger.h"
 #include "trace/lifecycles/reconstructor.h"
 #include "trace/merger.h"
+#include "trace/readahead/readahead_use.h"
 #include "validate/validation.h"
 
 namespace swaptrail::pipeline {
@@ -63,6 +64,7 @@ class Pipeline : private PipelineView {
   std::shared_ptr<const SlotHolders> holders() override;
   std::shared_ptr<const std::vector<ledger::HolderAges>> ages() override;
   ledger::Ledger* ledger() override { return ledger_.get(); }
+  std::shared_ptr<const ReadaheadNow> readahead() override;
   uint64_t passed_on_until() const override { return passed_on_until_ns_; }
   absl::StatusOr<record::FlightFiles> write_flight(const std::string& reason) override;
   bool step();
@@ -94,14 +96,15 @@ class Pipeline : private PipelineView {
   Merger merger_;
   std::unique_ptr<validate::Validation> validation_;  // may be null
   lifecycles::Reconstructor reconstructor_;
-  std::unique_ptr<ledger::Ledger> ledger_;      // null: not every hook that it takes is attached
-  std::unique_ptr<record::Recorder> recorder_;  // may be null
+  std::unique_ptr<ledger::Ledger> ledger_;  // null: not every hook that it takes is attached
+  std::unique_ptr<readahead::ReadaheadUse> readahead_;  // likewise
+  std::unique_ptr<record::Recorder> recorder_;          // may be null
   record::FlightTriggers triggers_;
   SampleRate sample_rate_;
   record::FlightSchedule flight_schedule_;
   bool flight_ = false;
   bool finished_ = false;
-  // After the area watch: the recorder, the ledger, the validation, the reconstructor. Each passes events on.
+  // After the area watch: the recorder, the readahead, the ledger, the validation, the reconstructor. Each passes events on.
   EventSink* sink_ = nullptr;
   std::vector<recording::Reading> readings_;  // begin, end, last: the report is made from these
   std::optional<swaptrail_totals> earlier_;   // of the reading before the next one
@@ -110,6 +113,8 @@ class Pipeline : private PipelineView {
   std::shared_ptr<const SlotHolders> holders_;
   std::shared_ptr<const std::vector<ledger::HolderAges>> ages_;
   uint64_t ages_ns_ = 0;
+  std::shared_ptr<const ReadaheadNow> readahead_now_;
+  std::shared_ptr<const host::VmstatReading> vmstat_at_start_;
   uint64_t drops_read_ns_ = 0;
 };
 

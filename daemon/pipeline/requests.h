@@ -15,13 +15,24 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "daemon/host/proc.h"
 #include "daemon/pipeline/slot_holders.h"
 #include "daemon/record/flight_files.h"
 #include "trace/ledger/ledger.h"
 #include "trace/lifecycles/reconstructor.h"
+#include "trace/readahead/readahead_use.h"
 #include "trace/recording/contents.h"
 
 namespace swaptrail::pipeline {
+
+// What became of pages that were read ahead, since the start.
+struct ReadaheadNow {
+  uint64_t at_ns = 0;     // monotonic
+  bool possible = false;  // else the rest is empty: not every hook that it takes is attached
+  std::vector<readahead::Row> rows{};
+  std::shared_ptr<const host::VmstatReading>
+      at_start{};  // when the counting began; null: it could not be read
+};
 
 // What a request may read and do. Runs on the pipeline thread, between two sweeps: keep it short.
 class PipelineView {
@@ -33,6 +44,8 @@ class PipelineView {
   // For how long their pages are away; not older than five seconds, as it takes a look at each slot. Never null; empty if there is
   // no ledger.
   virtual std::shared_ptr<const std::vector<ledger::HolderAges>> ages() = 0;
+  // Not older than a quarter of a second; never null.
+  virtual std::shared_ptr<const ReadaheadNow> readahead() = 0;
   // Null: not every hook that it takes is attached.
   virtual ledger::Ledger* ledger() = 0;
   // Every event until then was passed on; CLOCK_MONOTONIC ns.

@@ -214,5 +214,34 @@ TEST_F(ApiAreas, BadPlans) {
   EXPECT_EQ(code(), grpc::StatusCode::FAILED_PRECONDITION);
 }
 
+TEST_F(ApiAreas, WhatReadaheadBrings) {
+  pipeline::ReadaheadNow& now = scene.pipeline->readahead_now;
+  now.possible = true;
+  now.rows = {{0, one_, {.read = 90, .wanted = 20, .used = 50, .dropped = 10, .not_followed = 1}},
+              {1, two_, {.read = 40, .wanted = 5, .used = 5, .dropped = 30}},
+              {1, 0, {.read = 3, .wanted = 1, .dropped = 1}}};
+  now.at_start = std::make_shared<const host::VmstatReading>(*host::read_vmstat());
+  v1::GetReadaheadRequest request;
+  request.set_max_rows(2);
+  v1::GetReadaheadResponse response;
+  ASSERT_TRUE(call(*scene.trace, &Stub::GetReadahead, request, response).ok());
+  ASSERT_EQ(response.rows_size(), 2);
+  EXPECT_EQ(response.rows(0).area_path(), "/dev/two");
+  EXPECT_EQ(response.rows(0).cgroup().path(), "/one/two");
+  EXPECT_EQ(response.rows(0).dropped_pages(), 30u);
+  EXPECT_EQ(response.rows(1).read_pages(), 90u);
+  EXPECT_EQ(response.rows(1).pending_pages(), 9u);
+  EXPECT_EQ(response.rows(1).not_followed_pages(), 1u);
+  EXPECT_EQ(response.other_rows(), 1u);
+  EXPECT_EQ(response.other().read_pages(), 3u);
+  EXPECT_EQ(response.total().read_pages(), 133u);
+  EXPECT_EQ(response.total().used_pages(), 55u);
+  EXPECT_EQ(response.has_kernel_hits(), now.at_start->values.contains("swap_ra_hit"));
+  EXPECT_TRUE(response.has_page_cluster());
+  now.possible = false;
+  EXPECT_EQ(call(*scene.trace, &Stub::GetReadahead, request, response).error_code(),
+            grpc::StatusCode::FAILED_PRECONDITION);
+}
+
 }  // namespace
 }  // namespace swaptrail::api

@@ -98,6 +98,10 @@ class FakePipeline : public pipeline::PipelineView {
         has_ledger ? ledger_.ages(now_ns) : std::vector<ledger::HolderAges>());
   }
   uint64_t now_ns = 20'000'000'000;  // of ages
+  std::shared_ptr<const pipeline::ReadaheadNow> readahead() override {
+    return std::make_shared<const pipeline::ReadaheadNow>(readahead_now);
+  }
+  pipeline::ReadaheadNow readahead_now{.possible = true};  // written before the first question
   ledger::Ledger* ledger() override { return has_ledger ? &ledger_ : nullptr; }
   uint64_t passed_on_until() const override { return base::monotonic_ns(); }
   ledger::Ledger ledger_{{}};  // written before the first question

@@ -443,6 +443,22 @@ TEST_F(CommandsTest, SwapoffIsWatched) {
   EXPECT_THAT(given_up.out, HasSubstr("which does not go on"));
 }
 
+TEST_F(CommandsTest, Readahead) {
+  scene.areas.put({{2, "/dev/nvme0n1"}}, base::monotonic_ns(), scene.area_watch);
+  EXPECT_THAT(asked({"readahead"}).out, HasSubstr("nothing was read into the swap cache yet"));
+  on_pipeline([&] {
+    scene.pipeline->readahead_now.rows = {
+        {2, make_cgroup("db"), {.read = 100, .wanted = 20, .used = 30, .dropped = 10}},
+        {2, 0, {.read = 7}}};
+  });
+  const std::string out = asked({"readahead"}).out;
+  EXPECT_THAT(out, testing::ContainsRegex("/dev/nvme0n1 +/db +100 +20 +30 +10 +40 +25.0 %"));
+  EXPECT_THAT(out, testing::ContainsRegex("/dev/nvme0n1 +[(]not known[)] +7 +0 +0 +0 +7 +-"));
+  EXPECT_THAT(out, testing::ContainsRegex("[(]all[)] +107"));
+  EXPECT_THAT(out, HasSubstr("reads ahead"));
+  EXPECT_THAT(asked({"readahead", "--rows=1"}).out, HasSubstr("(1 more)"));
+}
+
 TEST_F(CommandsTest, Holders) {
   scene.areas.put({{2, "/dev/zram0"}}, base::monotonic_ns(), scene.area_watch);
   EXPECT_THAT(asked({"holders"}).out, HasSubstr("nobody known holds swap"));

@@ -16,6 +16,7 @@ class View : public PipelineView {
  public:
   std::shared_ptr<const SlotHolders> holders() override { return nullptr; }
   std::shared_ptr<const std::vector<ledger::HolderAges>> ages() override { return nullptr; }
+  std::shared_ptr<const ReadaheadNow> readahead() override { return nullptr; }
   ledger::Ledger* ledger() override { return nullptr; }
   uint64_t passed_on_until() const override { return 0; }
   const lifecycles::Reconstructor& reconstructor() const override { return reconstructor_; }

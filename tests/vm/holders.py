@@ -72,6 +72,9 @@ class Worker:
                 memory.madvise(MADV_PAGEOUT)
             elif order in (b"r", b"h"):
                 touch(half)
+            elif order == b"s":
+                for page in range(0, self.pages, 64):
+                    _ = memory[page * PAGE]
             elif order == b"w":
                 for page in range(self.pages):
                     memory[page * PAGE] = 1
