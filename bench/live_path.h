@@ -25,6 +25,7 @@
 #include "trace/ledger/ledger.h"
 #include "trace/lifecycles/reconstructor.h"
 #include "trace/merger.h"
+#include "trace/readahead/readahead_use.h"
 
 namespace swaptrail {
 
@@ -77,7 +78,7 @@ class NoNames : public report::Names {
   std::optional<std::string_view> cgroup_path(uint64_t) const override { return std::nullopt; }
 };
 
-// Swap areas -> ledger -> lifecycles -> output, store, counters and metrics, as swaptraild --print=none connects them.
+// Swap areas -> readahead -> ledger -> lifecycles -> output, store, counters and metrics, as swaptraild --print=none connects them.
 class Live {
  public:
   // `more` gets the lifecycles after all others; may be null.
@@ -93,7 +94,8 @@ class Live {
     options.visible_kinds = lifecycles::kAllKinds;
     reconstructor_ = std::make_unique<lifecycles::Reconstructor>(options, *sinks_);
     ledger_.hand_on_to(*reconstructor_);
-    areas_.hand_on_to(ledger_);
+    readahead_.hand_on_to(ledger_);
+    areas_.hand_on_to(readahead_);
   }
   ~Live() { close(nowhere_); }
   Live(const Live&) = delete;
@@ -119,6 +121,7 @@ class Live {
   std::optional<pipeline::FanOut> sinks_;
   std::unique_ptr<lifecycles::Reconstructor> reconstructor_;
   ledger::Ledger ledger_{{}};
+  readahead::ReadaheadUse readahead_{{}};
   host::AreaWatch areas_{{.lines = [] { return std::vector<host::SeenArea>(); },
                           .kernel = nullptr,
                           .has_changed = [] { return false; },

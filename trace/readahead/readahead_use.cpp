@@ -37,30 +37,34 @@ bool ReadaheadUse::is_possible(uint64_t visible_kinds) {
   return (visible_kinds & kNeeded) == kNeeded;
 }
 
+// Most events are of none of these, or nothing is pending.
 void ReadaheadUse::on_event(const swaptrail_event& event, uint64_t sequence) {
-  if (!leaving_.empty()) settle(event.time_ns);
+  constexpr uint64_t kReads = kind_bit(SWAPTRAIL_SWAP_READ);
+  constexpr uint64_t kAll = kReads | kind_bit(SWAPTRAIL_SWAP_IN) |
+                            kind_bit(SWAPTRAIL_SHMEM_SWAP_IN) | kind_bit(SWAPTRAIL_CACHE_DELETED) |
+                            kind_bit(SWAPTRAIL_SLOT_FREED) | kind_bit(SWAPTRAIL_REMOVED) |
+                            kind_bit(SWAPTRAIL_SLOT_ALLOCATED);
+  if (kind_bit(event.kind) & (pages_.empty() ? kReads : kAll)) take(event);
+  if (next_ != nullptr) next_->on_event(event, sequence);
+}
+
+[[gnu::noinline]] void ReadaheadUse::take(const swaptrail_event& event) {
+  settle(event.time_ns);
   switch (event.kind) {
     case SWAPTRAIL_SWAP_READ:
-      on_read(event);
-      break;
+      return on_read(event);
     case SWAPTRAIL_SWAP_IN:
     case SWAPTRAIL_SHMEM_SWAP_IN:
-      if (!pages_.empty()) on_fault(event);
-      break;
+      return on_fault(event);
     case SWAPTRAIL_CACHE_DELETED:
     case SWAPTRAIL_SLOT_FREED:
-      if (!pages_.empty()) on_left(event);
-      break;
+      return on_left(event);
     case SWAPTRAIL_REMOVED:
-      if (!pages_.empty() && event.result == 1) on_dropped(event);
-      break;
-    case SWAPTRAIL_SLOT_ALLOCATED:
-      if (!pages_.empty() && event.result == 0) on_dropped(event);
-      break;
-    default:
-      break;
+      if (event.result == 1) on_dropped(event);
+      return;
+    default:  // SWAPTRAIL_SLOT_ALLOCATED
+      if (event.result == 0) on_dropped(event);
   }
-  if (next_ != nullptr) next_->on_event(event, sequence);
 }
 
 void ReadaheadUse::on_loss(const Loss& loss) {

@@ -76,6 +76,7 @@ class ReadaheadUse final : public EventSink {
   };
   using Pages = absl::flat_hash_map<uint64_t, Page>;
 
+  void take(const swaptrail_event& event);
   void on_read(const swaptrail_event& event);
   void on_fault(const swaptrail_event& event);
   void on_left(const swaptrail_event& event);
